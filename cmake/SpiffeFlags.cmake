@@ -1,0 +1,38 @@
+# Compiler and linker flags, as the INTERFACE target spiffe_flags (never applied to third-party code).
+add_library(spiffe_flags INTERFACE)
+target_compile_options(spiffe_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Wold-style-cast
+  -Wcast-qual -Wformat=2 -Wimplicit-fallthrough -Wnull-dereference
+  -ffunction-sections -fdata-sections -fno-plt
+  # The same bytes from every checkout directory.
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=build)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 reports these two inside libstdc++ and fmt at -O2 where nothing is wrong.
+  target_compile_options(spiffe_flags INTERFACE -Wno-null-dereference -Wno-restrict)
+endif()
+if(SPIFFE_WERROR)
+  target_compile_options(spiffe_flags INTERFACE -Werror)
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+  target_compile_options(spiffe_flags INTERFACE -fstack-protector-strong -D_FORTIFY_SOURCE=2)
+endif()
+
+if(SPIFFE_SANITIZE)
+  add_compile_options(-fsanitize=${SPIFFE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -O1)
+  add_link_options(-fsanitize=${SPIFFE_SANITIZE})
+  if(SPIFFE_SANITIZE MATCHES "undefined")
+    # gRPC's and protobuf's archives carry no RTTI that the vptr check could use.
+    add_compile_options(-fno-sanitize=vptr)
+    add_link_options(-fno-sanitize=vptr)
+  endif()
+endif()
+
+# Link options of a program: dead code out, and for releases static and stripped.
+function(spiffe_program target)
+  target_link_options(${target} PRIVATE -Wl,--gc-sections)
+  if(SPIFFE_STATIC)
+    target_link_options(${target} PRIVATE -static -s -Wl,--build-id=none -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+  endif()
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+endfunction()

@@ -1,0 +1,53 @@
+// The log: one line per event on stderr, written with one write(2) so that lines of several threads never mix.
+//
+//   log::info("svid published", {{"spiffe_id", id}, {"not_after", rfc3339(t)}});
+//
+// A private key must never be a field. Values may come from agents and files: every format escapes them.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.hh"
+
+namespace spiffe::log {
+
+enum class Level { debug, info, warning, error, fatal };
+enum class Format {
+  automatic,  // console on a terminal, else text
+  text,       // as logrus writes it: time="…" level=info msg="…" key=value … system=spiffe-helper
+  json,       // one object a line: time, level, msg, system and the fields
+  console,    // short and coloured, for a person
+};
+
+// A key and its value; numbers and durations are formatted by the caller.
+struct Field {
+  std::string_view key;
+  std::string value;
+};
+using Fields = std::vector<Field>;
+
+// Call before the first thread is started. `fd` is where lines go (2 = stderr), NO_COLOR is respected.
+void configure(Level level, Format format, int fd = 2);
+// Changes the level while running (configuration reload). Loop thread.
+void set_level(Level level);
+[[nodiscard]] bool enabled(Level level);
+
+void write(Level level, std::string_view message, const Fields& fields = {});
+inline void debug(std::string_view m, const Fields& f = {}) { write(Level::debug, m, f); }
+inline void info(std::string_view m, const Fields& f = {}) { write(Level::info, m, f); }
+inline void warning(std::string_view m, const Fields& f = {}) { write(Level::warning, m, f); }
+inline void error(std::string_view m, const Fields& f = {}) { write(Level::error, m, f); }
+inline void fatal(std::string_view m, const Fields& f = {}) { write(Level::fatal, m, f); }
+
+// One line without its end, in the given form; what write() uses. Pure but for `time`, which is put in as it is.
+[[nodiscard]] std::string format_line(Format format, bool colour, std::string_view time, Level level,
+                                      std::string_view message, const Fields& fields);
+
+[[nodiscard]] Result<Level> parse_level(std::string_view text);
+[[nodiscard]] Result<Format> parse_format(std::string_view text);
+
+}  // namespace spiffe::log

@@ -1,0 +1,22 @@
+#include "base/openssl.hh"
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+
+#include "base/secret.hh"
+
+namespace spiffe {
+
+void cleanse(void* data, std::size_t size) { OPENSSL_cleanse(data, size); }
+
+void init_openssl() { OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, nullptr); }
+
+std::string take_openssl_error() {
+  const unsigned long code = ERR_get_error();
+  ERR_clear_error();
+  if (code == 0) return {};
+  const char* reason = ERR_reason_error_string(code);
+  return reason != nullptr ? reason : "OpenSSL error " + std::to_string(code);
+}
+
+}  // namespace spiffe

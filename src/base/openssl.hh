@@ -1,0 +1,43 @@
+// RAII over OpenSSL's types, and its error queue as text.
+#pragma once
+
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <memory>
+#include <string>
+
+namespace spiffe {
+
+template <auto Free>
+struct FreeWith {
+  template <class T>
+  void operator()(T* p) const {
+    Free(p);
+  }
+};
+template <class T, auto Free>
+using Owned = std::unique_ptr<T, FreeWith<Free>>;
+
+// The stack's certificates are owned by the stack.
+inline void free_x509_stack(STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }
+
+using X509Ptr = Owned<X509, X509_free>;
+using X509StorePtr = Owned<X509_STORE, X509_STORE_free>;
+using X509StoreCtxPtr = Owned<X509_STORE_CTX, X509_STORE_CTX_free>;
+using X509StackPtr = Owned<STACK_OF(X509), free_x509_stack>;
+using PkeyPtr = Owned<EVP_PKEY, EVP_PKEY_free>;
+using PkeyCtxPtr = Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
+using Pkcs8Ptr = Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free>;
+using BioPtr = Owned<BIO, BIO_free_all>;
+
+// Must be the first OpenSSL call of the process: keeps openssl.cnf and OPENSSL_CONF out (a FIPS site's file
+// makes SHA-256 "unsupported" in a static program), and installs no atexit handler.
+void init_openssl();
+
+// Empties OpenSSL's error queue of this thread and returns the reason of its first entry ("" if none).
+[[nodiscard]] std::string take_openssl_error();
+
+}  // namespace spiffe

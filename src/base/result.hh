@@ -1,0 +1,52 @@
+// Errors as values. Every fallible function returns Result<T>; exceptions stay inside the adapters of
+// third-party code.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace spiffe {
+
+// What a caller may want to decide on. The text for people is in Error::message.
+enum class ErrorKind {
+  failed,        // anything without a kind of its own
+  usage,         // the command line is wrong
+  config,        // the configuration is wrong
+  io,            // a system call on files, sockets or processes failed; Error::sys holds errno
+  no_identity,   // the agent answered PermissionDenied
+  unreachable,   // nobody answers at the agent's address
+  verification,  // an identity, bundle or signature was refused
+  locked,        // another helper owns these files
+  timed_out,
+};
+
+// An error. `message` reads from the outside in ("publish certs: rename ..data: permission denied"), begins
+// with a lower-case letter and has no final full stop. `hint`, where not empty, names the next thing to try.
+struct Error {
+  ErrorKind kind = ErrorKind::failed;
+  std::string message;
+  std::string hint = {};
+  int sys = 0;  // errno where a system call failed, else 0
+};
+
+template <class T = void>
+using Result = std::expected<T, Error>;
+
+// Returns `error` with "`outer`: " in front of its message.
+[[nodiscard]] Error context(std::string_view outer, Error error);
+
+[[nodiscard]] std::unexpected<Error> fail(ErrorKind kind, std::string message, std::string hint = {});
+[[nodiscard]] inline std::unexpected<Error> fail(std::string message) {
+  return fail(ErrorKind::failed, std::move(message));
+}
+[[nodiscard]] inline std::unexpected<Error> fail(Error error) { return std::unexpected(std::move(error)); }
+
+// "`what`: <strerror(code) in lower case>", kind io, sys = code.
+[[nodiscard]] std::unexpected<Error> fail_errno(std::string_view what, int code);
+
+// The text of errno `code`, lower case ("permission denied").
+[[nodiscard]] std::string errno_text(int code);
+
+}  // namespace spiffe

@@ -1,0 +1,132 @@
+#include "base/text.hh"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <iterator>
+#include <utility>
+
+namespace spiffe {
+
+namespace {
+
+// The escape of one byte that cannot be shown, as Go writes it.
+void append_escaped(std::string& out, unsigned char c) {
+  switch (c) {
+    case '\a': out += "\\a"; return;
+    case '\b': out += "\\b"; return;
+    case '\f': out += "\\f"; return;
+    case '\n': out += "\\n"; return;
+    case '\r': out += "\\r"; return;
+    case '\t': out += "\\t"; return;
+    case '\v': out += "\\v"; return;
+    default: fmt::format_to(std::back_inserter(out), "\\x{:02x}", c);
+  }
+}
+
+bool continuation(std::string_view text, std::size_t at) {
+  return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
+}
+
+std::string escape_with(std::string_view text, bool quotes) {
+  std::string out;
+  out.reserve(text.size() + 2);
+  for (std::size_t i = 0; i < text.size();) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const std::size_t n = utf8_length(text.substr(i));
+    // C1 control characters (U+0080 … U+009F) can drive a terminal as well as C0 ones.
+    const bool c1 = n == 2 && c == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (n == 0 || c < 0x20 || c == 0x7F) {
+      append_escaped(out, c);
+      i += 1;
+    } else if (c1) {
+      fmt::format_to(std::back_inserter(out), "\\u00{:02x}", static_cast<unsigned char>(text[i + 1]));
+      i += 2;
+    } else {
+      if (quotes && (c == '"' || c == '\\')) out += '\\';
+      out.append(text.substr(i, n));
+      i += n;
+    }
+  }
+  return out;
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, substitute}));
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::size_t utf8_length(std::string_view text) {
+  if (text.empty()) return 0;
+  const auto c = static_cast<unsigned char>(text[0]);
+  if (c < 0x80) return 1;
+  if (c >= 0xC2 && c <= 0xDF) return continuation(text, 1) ? 2 : 0;
+  const unsigned char second = text.size() > 1 ? static_cast<unsigned char>(text[1]) : 0;
+  if (c >= 0xE0 && c <= 0xEF) {
+    if (!continuation(text, 1) || !continuation(text, 2)) return 0;
+    const bool overlong = c == 0xE0 && second < 0xA0;
+    const bool surrogate = c == 0xED && second > 0x9F;
+    return overlong || surrogate ? 0 : 3;
+  }
+  if (c >= 0xF0 && c <= 0xF4) {
+    if (!continuation(text, 1) || !continuation(text, 2) || !continuation(text, 3)) return 0;
+    const bool overlong = c == 0xF0 && second < 0x90;
+    const bool too_large = c == 0xF4 && second > 0x8F;
+    return overlong || too_large ? 0 : 4;
+  }
+  return 0;
+}
+
+std::string escape(std::string_view text) { return escape_with(text, false); }
+
+std::string quote(std::string_view text) { return '"' + escape_with(text, true) + '"'; }
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+std::string one_of(std::span<const std::string_view> words) {
+  std::string out;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) out += i + 1 == words.size() ? " or " : ", ";
+    out += words[i];
+  }
+  return out;
+}
+
+std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
+  const std::string wanted = lower(word);
+  std::string_view best;
+  // A third of the letters may differ; beyond that a suggestion confuses more than it helps.
+  std::size_t limit = std::max<std::size_t>(1, wanted.size() / 3) + 1;
+  for (const std::string_view candidate : candidates) {
+    const std::size_t distance = edit_distance(wanted, candidate);
+    if (distance < limit) {
+      limit = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+std::string hex(std::span<const std::byte> bytes) {
+  std::string out;
+  out.reserve(bytes.size() * 2);
+  for (const std::byte b : bytes) fmt::format_to(std::back_inserter(out), "{:02X}", static_cast<unsigned>(b));
+  return out;
+}
+
+}  // namespace spiffe

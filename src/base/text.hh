@@ -1,0 +1,32 @@
+// Text that came from elsewhere, made safe to show; and small string helpers.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace spiffe {
+
+// `text` with control characters, invalid UTF-8 and DEL as escapes ("\n", "\x1b"); valid UTF-8 stays.
+[[nodiscard]] std::string escape(std::string_view text);
+
+// As Go's strconv.Quote: double quotes around escape(text), with '"' and '\' escaped too.
+[[nodiscard]] std::string quote(std::string_view text);
+
+// Number of bytes of the valid UTF-8 sequence at the start of `text`; 0 where it is invalid or empty.
+[[nodiscard]] std::size_t utf8_length(std::string_view text);
+
+[[nodiscard]] std::string lower(std::string_view text);
+
+// "a, b or c".
+[[nodiscard]] std::string one_of(std::span<const std::string_view> words);
+
+// The candidate nearest to `word` by edit distance, "" where none is near enough to be a likely typo.
+[[nodiscard]] std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
+
+// Upper-case hexadecimal pairs, no separators.
+[[nodiscard]] std::string hex(std::span<const std::byte> bytes);
+
+}  // namespace spiffe

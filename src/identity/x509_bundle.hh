@@ -1,0 +1,20 @@
+// The X.509 authorities of one trust domain: SPIFFE Trust Domain and Bundle standard, section 4. Pure.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "identity/certificate.hh"
+#include "identity/spiffe_id.hh"
+
+namespace spiffe::identity {
+
+struct X509Bundle {
+  TrustDomain trust_domain;
+  std::vector<Certificate> authorities;  // in the agent's order
+
+  // `der`: concatenated certificates; empty is an error ("holds no certificate").
+  static Result<X509Bundle> parse(TrustDomain trust_domain, std::span<const std::byte> der);
+};
+
+}  // namespace spiffe::identity
