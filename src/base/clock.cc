@@ -24,8 +24,7 @@ std::string human(std::chrono::nanoseconds d) {
   if (s < 86400) {
     return s / 60 % 60 == 0 ? fmt::format("{}h", s / 3600) : fmt::format("{}h{}m", s / 3600, s / 60 % 60);
   }
-  return s / 3600 % 24 == 0 ? fmt::format("{}d", s / 86400)
-                            : fmt::format("{}d{}h", s / 86400, s / 3600 % 24);
+  return s / 3600 % 24 == 0 ? fmt::format("{}d", s / 86400) : fmt::format("{}d{}h", s / 86400, s / 3600 % 24);
 }
 
 }  // namespace spiffe

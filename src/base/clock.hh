@@ -2,10 +2,10 @@
 // counts while the machine is suspended.
 #pragma once
 
-#include <time.h>
-
 #include <chrono>
 #include <string>
+
+#include <time.h>
 
 namespace spiffe {
 
@@ -25,7 +25,9 @@ struct BootClock {
 };
 using BootTime = BootClock::time_point;
 
-inline WallTime wall_now() { return std::chrono::system_clock::now(); }
+inline WallTime wall_now() {
+  return std::chrono::system_clock::now();
+}
 
 // RFC 3339, UTC, whole seconds: "2026-01-02T03:04:05Z".
 [[nodiscard]] std::string rfc3339(WallTime t);

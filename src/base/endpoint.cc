@@ -1,13 +1,13 @@
 #include "base/endpoint.hh"
 
-#include <arpa/inet.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <climits>
+
+#include <arpa/inet.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/text.hh"
 
@@ -34,9 +34,8 @@ std::string scheme_of(std::string_view text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos || colon == 0) return {};
   const std::string_view scheme = text.substr(0, colon);
-  const bool good = std::ranges::all_of(scheme, [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '+' || c == '-' || c == '.';
-  });
+  const bool good = std::ranges::all_of(
+      scheme, [](unsigned char c) { return std::isalnum(c) != 0 || c == '+' || c == '-' || c == '.'; });
   return good && std::isalpha(static_cast<unsigned char>(scheme[0])) != 0 ? lower(scheme) : std::string();
 }
 
@@ -79,7 +78,8 @@ Result<Endpoint> Endpoint::parse_unix(std::string_view text, std::string_view re
   if (!rest.starts_with('/')) return refuse(text, "the path of a unix address must be absolute");
   if (rest.find('?') != std::string_view::npos) return refuse(text, "a unix address has no query");
   if (rest.find('#') != std::string_view::npos) return refuse(text, "a unix address has no fragment");
-  if (rest.find('%') != std::string_view::npos) return refuse(text, "percent-encoding is not allowed in the path");
+  if (rest.find('%') != std::string_view::npos)
+    return refuse(text, "percent-encoding is not allowed in the path");
   if (rest == "/") return refuse(text, "a unix address needs the path of a socket");
   if (rest.size() > kMaxSocketPath) {
     return refuse(text, "a socket path has at most " + std::to_string(kMaxSocketPath) + " bytes");

@@ -1,11 +1,11 @@
 #include "base/log.hh"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
+
+#include <unistd.h>
 
 #include "base/clock.hh"
 #include "base/text.hh"
@@ -28,16 +28,21 @@ struct Settings {
 };
 Settings settings;
 
-std::string_view name(Level level) { return kLevels[static_cast<std::size_t>(level)]; }
+std::string_view name(Level level) {
+  return kLevels[static_cast<std::size_t>(level)];
+}
 
 // logrus leaves a value bare where it holds nothing but these.
 bool bare(std::string_view value) {
   return std::ranges::all_of(value, [](unsigned char c) {
-    return std::isalnum(c) != 0 || std::string_view("-._/@^+").find(static_cast<char>(c)) != std::string_view::npos;
+    return std::isalnum(c) != 0 ||
+           std::string_view("-._/@^+").find(static_cast<char>(c)) != std::string_view::npos;
   });
 }
 
-std::string text_value(std::string_view value) { return bare(value) ? std::string(value) : quote(value); }
+std::string text_value(std::string_view value) {
+  return bare(value) ? std::string(value) : quote(value);
+}
 
 std::string json_string(std::string_view value) {
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -68,8 +73,10 @@ Fields sorted(const Fields& fields) {
 }
 
 std::string text_line(std::string_view time, Level level, std::string_view message, const Fields& fields) {
-  std::string out = "time=" + quote(time) + " level=" + std::string(name(level)) + " msg=" + text_value(message);
-  for (const auto& [key, value] : sorted(fields)) out.append(" ").append(key).append("=").append(text_value(value));
+  std::string out =
+      "time=" + quote(time) + " level=" + std::string(name(level)) + " msg=" + text_value(message);
+  for (const auto& [key, value] : sorted(fields))
+    out.append(" ").append(key).append("=").append(text_value(value));
   return out;
 }
 
@@ -115,17 +122,24 @@ void configure(Level level, Format format, int fd) {
   settings.fd = fd;
 }
 
-void set_level(Level level) { settings.level = level; }
+void set_level(Level level) {
+  settings.level = level;
+}
 
-bool enabled(Level level) { return level >= settings.level; }
+bool enabled(Level level) {
+  return level >= settings.level;
+}
 
-std::string format_line(Format format, bool colour, std::string_view time, Level level, std::string_view message,
-                        const Fields& fields) {
+std::string format_line(Format format, bool colour, std::string_view time, Level level,
+                        std::string_view message, const Fields& fields) {
   switch (format) {
-    case Format::json: return json_line(time, level, message, fields);
-    case Format::console: return console_line(colour, time, level, message, fields);
+    case Format::json:
+      return json_line(time, level, message, fields);
+    case Format::console:
+      return console_line(colour, time, level, message, fields);
     case Format::automatic:
-    case Format::text: break;
+    case Format::text:
+      break;
   }
   return text_line(time, level, message, fields);
 }

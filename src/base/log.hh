@@ -1,4 +1,5 @@
-// The log: one line per event on stderr, written with one write(2) so that lines of several threads never mix.
+// The log: one line per event on stderr, written with one write(2) so that lines of several threads never
+// mix.
 //
 //   log::info("svid published", {{"spiffe_id", id}, {"not_after", rfc3339(t)}});
 //
@@ -37,13 +38,24 @@ void set_level(Level level);
 [[nodiscard]] bool enabled(Level level);
 
 void write(Level level, std::string_view message, const Fields& fields = {});
-inline void debug(std::string_view m, const Fields& f = {}) { write(Level::debug, m, f); }
-inline void info(std::string_view m, const Fields& f = {}) { write(Level::info, m, f); }
-inline void warning(std::string_view m, const Fields& f = {}) { write(Level::warning, m, f); }
-inline void error(std::string_view m, const Fields& f = {}) { write(Level::error, m, f); }
-inline void fatal(std::string_view m, const Fields& f = {}) { write(Level::fatal, m, f); }
+inline void debug(std::string_view m, const Fields& f = {}) {
+  write(Level::debug, m, f);
+}
+inline void info(std::string_view m, const Fields& f = {}) {
+  write(Level::info, m, f);
+}
+inline void warning(std::string_view m, const Fields& f = {}) {
+  write(Level::warning, m, f);
+}
+inline void error(std::string_view m, const Fields& f = {}) {
+  write(Level::error, m, f);
+}
+inline void fatal(std::string_view m, const Fields& f = {}) {
+  write(Level::fatal, m, f);
+}
 
-// One line without its end, in the given form; what write() uses. Pure but for `time`, which is put in as it is.
+// One line without its end, in the given form; what write() uses. Pure but for `time`, which is put in as it
+// is.
 [[nodiscard]] std::string format_line(Format format, bool colour, std::string_view time, Level level,
                                       std::string_view message, const Fields& fields);
 

@@ -1,15 +1,15 @@
 #include "base/loop.hh"
 
-#include <event2/event.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
-
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <mutex>
 #include <utility>
 #include <vector>
+
+#include <event2/event.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 namespace spiffe {
 
@@ -72,9 +72,13 @@ Loop::~Loop() {
   if (base_ != nullptr) event_base_free(base_);
 }
 
-void Loop::run() { event_base_loop(base_, EVLOOP_NO_EXIT_ON_EMPTY); }
+void Loop::run() {
+  event_base_loop(base_, EVLOOP_NO_EXIT_ON_EMPTY);
+}
 
-void Loop::stop() { event_base_loopbreak(base_); }
+void Loop::stop() {
+  event_base_loopbreak(base_);
+}
 
 void Loop::post(std::function<void()> task) {
   {
@@ -109,7 +113,9 @@ Watch::Watch(Loop& loop, int fd, std::function<void()> on_readable)
   if (event_ == nullptr || event_add(event_, nullptr) != 0) std::abort();  // out of memory
 }
 
-Watch::~Watch() { event_free(event_); }
+Watch::~Watch() {
+  event_free(event_);
+}
 
 Timer::Timer(Loop& loop, std::function<void()> on_fire)
     : fd_(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK)), on_fire_(std::move(on_fire)) {
@@ -122,7 +128,9 @@ Timer::Timer(Loop& loop, std::function<void()> on_fire)
   });
 }
 
-void Timer::after(std::chrono::nanoseconds delay) { at(BootClock::now() + delay); }
+void Timer::after(std::chrono::nanoseconds delay) {
+  at(BootClock::now() + delay);
+}
 
 void Timer::at(BootTime when) {
   armed_ = true;
@@ -148,6 +156,8 @@ void WallTimer::at(WallTime when) {
       std::chrono::duration_cast<std::chrono::nanoseconds>(when.time_since_epoch()));
 }
 
-void WallTimer::cancel() { disarm(fd_.get()); }
+void WallTimer::cancel() {
+  disarm(fd_.get());
+}
 
 }  // namespace spiffe

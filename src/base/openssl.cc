@@ -7,9 +7,13 @@
 
 namespace spiffe {
 
-void cleanse(void* data, std::size_t size) { OPENSSL_cleanse(data, size); }
+void cleanse(void* data, std::size_t size) {
+  OPENSSL_cleanse(data, size);
+}
 
-void init_openssl() { OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, nullptr); }
+void init_openssl() {
+  OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, nullptr);
+}
 
 std::string take_openssl_error() {
   const unsigned long code = ERR_get_error();

@@ -1,13 +1,13 @@
 // RAII over OpenSSL's types, and its error queue as text.
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
-
-#include <memory>
-#include <string>
 
 namespace spiffe {
 
@@ -22,7 +22,9 @@ template <class T, auto Free>
 using Owned = std::unique_ptr<T, FreeWith<Free>>;
 
 // The stack's certificates are owned by the stack.
-inline void free_x509_stack(STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }
+inline void free_x509_stack(STACK_OF(X509) * stack) {
+  sk_X509_pop_free(stack, X509_free);
+}
 
 using X509Ptr = Owned<X509, X509_free>;
 using X509StorePtr = Owned<X509_STORE, X509_STORE_free>;

@@ -25,8 +25,7 @@ std::string errno_text(int code) {
 }
 
 std::unexpected<Error> fail_errno(std::string_view what, int code) {
-  return std::unexpected(
-      Error{ErrorKind::io, std::string(what) + ": " + errno_text(code), {}, code});
+  return std::unexpected(Error{ErrorKind::io, std::string(what) + ": " + errno_text(code), {}, code});
 }
 
 }  // namespace spiffe

@@ -41,7 +41,9 @@ using Result = std::expected<T, Error>;
 [[nodiscard]] inline std::unexpected<Error> fail(std::string message) {
   return fail(ErrorKind::failed, std::move(message));
 }
-[[nodiscard]] inline std::unexpected<Error> fail(Error error) { return std::unexpected(std::move(error)); }
+[[nodiscard]] inline std::unexpected<Error> fail(Error error) {
+  return std::unexpected(std::move(error));
+}
 
 // "`what`: <strerror(code) in lower case>", kind io, sys = code.
 [[nodiscard]] std::unexpected<Error> fail_errno(std::string_view what, int code);

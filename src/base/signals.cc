@@ -1,11 +1,11 @@
 #include "base/signals.hh"
 
-#include <sys/signalfd.h>
-
 #include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+
+#include <sys/signalfd.h>
 
 namespace spiffe {
 

@@ -2,12 +2,12 @@
 // ever takes one; children get the old mask back.
 #pragma once
 
-#include <signal.h>
-
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+
+#include <signal.h>
 
 #include "base/fd.hh"
 #include "base/loop.hh"

@@ -1,11 +1,11 @@
 #include "base/text.hh"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cctype>
 #include <iterator>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace spiffe {
 
@@ -14,14 +14,29 @@ namespace {
 // The escape of one byte that cannot be shown, as Go writes it.
 void append_escaped(std::string& out, unsigned char c) {
   switch (c) {
-    case '\a': out += "\\a"; return;
-    case '\b': out += "\\b"; return;
-    case '\f': out += "\\f"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    case '\v': out += "\\v"; return;
-    default: fmt::format_to(std::back_inserter(out), "\\x{:02x}", c);
+    case '\a':
+      out += "\\a";
+      return;
+    case '\b':
+      out += "\\b";
+      return;
+    case '\f':
+      out += "\\f";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    case '\v':
+      out += "\\v";
+      return;
+    default:
+      fmt::format_to(std::back_inserter(out), "\\x{:02x}", c);
   }
 }
 
@@ -88,9 +103,13 @@ std::size_t utf8_length(std::string_view text) {
   return 0;
 }
 
-std::string escape(std::string_view text) { return escape_with(text, false); }
+std::string escape(std::string_view text) {
+  return escape_with(text, false);
+}
 
-std::string quote(std::string_view text) { return '"' + escape_with(text, true) + '"'; }
+std::string quote(std::string_view text) {
+  return '"' + escape_with(text, true) + '"';
+}
 
 std::string lower(std::string_view text) {
   std::string out(text);

@@ -1,9 +1,10 @@
-// Users and groups by name, read from /etc/passwd and /etc/group directly: NSS does not work in a static binary.
+// Users and groups by name, read from /etc/passwd and /etc/group directly: NSS does not work in a static
+// binary.
 #pragma once
 
-#include <sys/types.h>
-
 #include <string_view>
+
+#include <sys/types.h>
 
 #include "base/result.hh"
 

@@ -1,0 +1,30 @@
+// Opening a gRPC channel to the agent: SPIFFE Workload Endpoint standard, sections 4 (transport) and 6
+// (header).
+#pragma once
+
+#include <memory>
+
+#include "base/endpoint.hh"
+
+namespace grpc {
+class Channel;
+class ClientContext;
+}  // namespace grpc
+
+namespace spiffe::workload {
+
+// The largest message taken: a bundle of some 90,000 federated trust domains. gRPC's own limit is 4 MiB.
+inline constexpr int kMaxMessageBytes = 64 * 1024 * 1024;
+
+// Sends gRPC's own log to ours at debug level, and keeps what it would print on stderr out of sight. Once,
+// before the first channel.
+void init_grpc();
+
+// A plain-text channel with a subchannel of its own: no other channel's back-off delays it, no DNS, proxy or
+// service-config look-up happens. Connects when the first call is made. Any thread.
+[[nodiscard]] std::shared_ptr<grpc::Channel> open_channel(const Endpoint& endpoint);
+
+// Adds the header "workload.spiffe.io: true" that every call must carry exactly once.
+void add_security_header(grpc::ClientContext& context);
+
+}  // namespace spiffe::workload

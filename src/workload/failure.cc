@@ -1,0 +1,76 @@
+#include "workload/failure.hh"
+
+#include <array>
+#include <cerrno>
+
+#include "base/result.hh"
+#include "base/text.hh"
+
+namespace spiffe::workload {
+
+namespace {
+
+constexpr std::array<std::string_view, 17> kCodes = {
+    "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss", "Unauthenticated"};
+
+constexpr int kInvalidArgument = 3;
+constexpr int kPermissionDenied = 7;
+constexpr int kResourceExhausted = 8;
+constexpr int kUnimplemented = 12;
+
+std::string connect_hint(int error) {
+  switch (error) {
+    case ENOENT:
+      return "is the agent running, and its socket directory mounted here?";
+    case ECONNREFUSED:
+      return "the socket is left over: is the agent running?";
+    case EACCES:
+      return "this user may not open the socket: look at the modes of the path to it";
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+std::string_view code_name(int code) {
+  return code >= 0 && static_cast<std::size_t>(code) < kCodes.size() ? kCodes[static_cast<std::size_t>(code)]
+                                                                     : "Unknown";
+}
+
+Failure classify(const StreamEnd& end, int connect_error, std::string_view address) {
+  if (connect_error != 0) {
+    return {FailureKind::unreachable,
+            "cannot reach the agent at " + escape(address) + ": " + errno_text(connect_error),
+            connect_hint(connect_error)};
+  }
+  if (end.code == 0) return {FailureKind::transient, "the agent ended the stream", {}};
+  Failure failure{FailureKind::transient, std::string(code_name(end.code)) + ": " + escape(end.message), {}};
+  switch (end.code) {
+    case kInvalidArgument:
+      failure.kind = FailureKind::invalid_argument;
+      failure.hint = "is this the SPIFFE Workload API socket, and not the agent's admin or SDS address?";
+      break;
+    case kPermissionDenied:
+      failure.kind = FailureKind::no_identity;
+      failure.hint =
+          "no registration entry matches this process: compare the entry's selectors with its user, "
+          "pod and container";
+      break;
+    case kUnimplemented:
+      failure.kind = FailureKind::unimplemented;
+      failure.hint = "the server at " + escape(address) + " does not speak the SPIFFE Workload API";
+      break;
+    case kResourceExhausted:
+      failure.hint = "a message over 64 MiB is refused: how many trust domains are federated?";
+      break;
+    default:
+      break;
+  }
+  return failure;
+}
+
+}  // namespace spiffe::workload

@@ -1,0 +1,92 @@
+#include "workload/stream.hh"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <grpcpp/client_context.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/log.hh"
+#include "workload/channel.hh"
+
+namespace spiffe::workload {
+
+struct Stream::Attempt {
+  grpc::ClientContext context;
+  std::thread thread;
+
+  ~Attempt() {
+    context.TryCancel();
+    if (thread.joinable()) thread.join();
+  }
+};
+
+Stream::Stream(Loop& loop, Endpoint endpoint, Body body, std::function<void(const Lost&)> on_lost)
+    : loop_(loop),
+      endpoint_(std::move(endpoint)),
+      body_(std::move(body)),
+      on_lost_(std::move(on_lost)),
+      random_(std::random_device{}()),
+      open_timer_(loop, [this] { open(); }),
+      probe_timer_(loop, [this] { probe(); }) {}
+
+Stream::~Stream() = default;
+
+void Stream::start() {
+  open();
+}
+
+bool Stream::good_message() {
+  retry_.good_message();
+  return !std::exchange(last_cause_, {}).empty();
+}
+
+void Stream::open() {
+  attempt_ = std::make_unique<Attempt>();
+  add_security_header(attempt_->context);
+  attempt_->thread = std::thread([this, &context = attempt_->context, alive = std::weak_ptr<char>(alive_)] {
+    // The destructor joins this thread, so `this` lives as long as the body runs; a task posted here may
+    // outlive it.
+    StreamEnd end = body_(endpoint_, context);
+    loop_.post([this, alive, end = std::move(end)] {
+      if (!alive.expired()) ended(end);
+    });
+  });
+}
+
+void Stream::ended(const StreamEnd& end) {
+  attempt_.reset();
+  const Failure failure = classify(end, probe_endpoint(endpoint_), endpoint_.uri());
+  const double chance = std::uniform_real_distribution<>(0, 1)(random_);
+  const bool unix_socket = endpoint_.kind() == Endpoint::Kind::unix_socket;
+  const auto step = retry_.lost(failure.kind, unix_socket, BootClock::now().time_since_epoch(), chance);
+  const bool new_cause = std::exchange(last_cause_, failure.cause) != failure.cause;
+  if (!step.fatal) (step.probe ? probe_timer_ : open_timer_).after(step.wait);
+  on_lost_({failure, step.wait, new_cause, step.fatal});
+}
+
+void Stream::probe() {
+  if (probe_endpoint(endpoint_) != 0) {
+    probe_timer_.after(retry_.next_probe(BootClock::now().time_since_epoch()));
+    return;
+  }
+  log::debug("the agent's socket answers again", {{"address", endpoint_.uri()}});
+  open_timer_.after(retry_.answered(std::uniform_real_distribution<>(0, 1)(random_)));
+}
+
+int probe_endpoint(const Endpoint& endpoint) {
+  if (endpoint.kind() != Endpoint::Kind::unix_socket) return 0;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (endpoint.path().size() >= sizeof address.sun_path) return ENAMETOOLONG;
+  std::memcpy(address.sun_path, endpoint.path().data(), endpoint.path().size());
+  const Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return errno;
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return 0;
+  // A full backlog: alive, but busy.
+  return errno == EAGAIN ? 0 : errno;
+}
+
+}  // namespace spiffe::workload

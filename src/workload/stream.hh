@@ -1,0 +1,69 @@
+// One long-lived stream of the Workload API: opened, read by a thread of its own, opened again when lost.
+//
+// Stream belongs to the loop's thread. The body runs on the stream's thread and may only post.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <random>
+#include <thread>
+
+#include "base/endpoint.hh"
+#include "base/loop.hh"
+#include "workload/failure.hh"
+#include "workload/retry.hh"
+
+namespace grpc {
+class ClientContext;
+}
+
+namespace spiffe::workload {
+
+// A stream was lost, or could not be opened.
+struct Lost {
+  Failure failure;
+  std::chrono::milliseconds retry_in{0};
+  bool new_cause = true;  // the first failure, or another cause than the last time: worth a log line
+  bool fatal = false;     // rule 7: nothing will be tried again
+};
+
+class Stream {
+ public:
+  // Opens the RPC on `context` (header already added), reads to its end, says how it ended.
+  using Body = std::function<StreamEnd(const Endpoint&, grpc::ClientContext&)>;
+
+  Stream(Loop& loop, Endpoint endpoint, Body body, std::function<void(const Lost&)> on_lost);
+  // Cancels and joins: some milliseconds.
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  void start();
+  // The owner took a good message. Returns true where a failure had been reported since the last one.
+  bool good_message();
+
+ private:
+  struct Attempt;
+  void open();
+  void ended(const StreamEnd& end);
+  void probe();
+
+  Loop& loop_;
+  Endpoint endpoint_;
+  Body body_;
+  std::function<void(const Lost&)> on_lost_;
+  Retry retry_;
+  std::string last_cause_;  // "" while the stream is well
+  std::minstd_rand random_;
+  Timer open_timer_;
+  Timer probe_timer_;
+  std::unique_ptr<Attempt> attempt_;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();  // tasks posted for a dropped Stream do nothing
+};
+
+// errno of a non-blocking connect(2) to a Unix socket, 0 where somebody listens. 0 for a tcp address.
+[[nodiscard]] int probe_endpoint(const Endpoint& endpoint);
+
+}  // namespace spiffe::workload

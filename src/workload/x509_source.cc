@@ -1,0 +1,74 @@
+#include "workload/x509_source.hh"
+
+#include <span>
+#include <string>
+#include <utility>
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include "base/secret.hh"
+#include "workload.grpc.pb.h"
+#include "workload/channel.hh"
+
+namespace spiffe::workload {
+
+namespace {
+
+identity::Bytes to_bytes(const std::string& text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+// Leaves no key behind in `message`.
+identity::X509Material take_material(X509SVIDResponse& message) {
+  identity::X509Material material;
+  material.svids.reserve(static_cast<std::size_t>(message.svids_size()));
+  for (X509SVID& svid : *message.mutable_svids()) {
+    std::string& key = *svid.mutable_x509_svid_key();
+    material.svids.push_back({.spiffe_id = std::move(*svid.mutable_spiffe_id()),
+                              .certificates = to_bytes(svid.x509_svid()),
+                              .key = SecretBytes(std::string_view(key)),
+                              .bundle = to_bytes(svid.bundle()),
+                              .hint = std::move(*svid.mutable_hint())});
+    cleanse(key.data(), key.size());
+  }
+  for (const std::string& crl : message.crl()) material.crls.push_back(to_bytes(crl));
+  for (const auto& [domain, bundle] : message.federated_bundles()) {
+    material.federated_bundles.emplace(domain, to_bytes(bundle));
+  }
+  return material;
+}
+
+}  // namespace
+
+X509Source::X509Source(Loop& loop, Endpoint endpoint, Callbacks callbacks)
+    : loop_(loop),
+      callbacks_(std::move(callbacks)),
+      stream_(
+          loop, std::move(endpoint),
+          [this, alive = std::weak_ptr<char>(alive_)](const Endpoint& address, grpc::ClientContext& context) {
+            const auto stub = SpiffeWorkloadAPI::NewStub(open_channel(address));
+            const auto reader = stub->FetchX509SVID(&context, X509SVIDRequest());
+            X509SVIDResponse message;
+            while (reader->Read(&message)) {
+              // Where one was waiting, its task is still queued and will take this one instead.
+              if (latest_.put(std::make_unique<identity::X509Material>(take_material(message))) != nullptr)
+                continue;
+              loop_.post([this, alive] {
+                if (!alive.expired()) take_latest();
+              });
+            }
+            const grpc::Status status = reader->Finish();
+            return StreamEnd{static_cast<int>(status.error_code()), status.error_message()};
+          },
+          [this](const Lost& lost) { callbacks_.on_lost(lost); }) {}
+
+void X509Source::take_latest() {
+  const auto material = latest_.put(nullptr);
+  if (material == nullptr) return;
+  if (stream_.good_message()) callbacks_.on_restored();
+  callbacks_.on_update(std::move(*material));
+}
+
+}  // namespace spiffe::workload

@@ -1,0 +1,41 @@
+#include "workload/failure.hh"
+
+#include <cerrno>
+
+#include "support/catch.hh"
+
+using spiffe::workload::classify;
+using spiffe::workload::code_name;
+using spiffe::workload::FailureKind;
+
+TEST_CASE("each status code of a stream's end means what the error table says") {
+  CHECK(classify({3, "x"}, 0, "unix:///s").kind == FailureKind::invalid_argument);
+  CHECK(classify({12, "x"}, 0, "unix:///s").kind == FailureKind::unimplemented);
+  CHECK(classify({7, "x"}, 0, "unix:///s").kind == FailureKind::no_identity);
+  for (const int code : {0, 1, 2, 4, 5, 6, 8, 9, 10, 11, 13, 14, 15, 16}) {
+    CHECK(classify({code, "x"}, 0, "unix:///s").kind == FailureKind::transient);
+  }
+}
+
+TEST_CASE("a connect error wins over the status, and is told in words with a hint") {
+  const auto failure = classify({14, "failed to connect to all addresses"}, ENOENT, "unix:///run/a.sock");
+  CHECK(failure.kind == FailureKind::unreachable);
+  CHECK(failure.cause == "cannot reach the agent at unix:///run/a.sock: no such file or directory");
+  CHECK(failure.hint == "is the agent running, and its socket directory mounted here?");
+}
+
+TEST_CASE("the agent's words are escaped") {
+  CHECK(classify({7, "no\x1b[31m\nidentity"}, 0, "unix:///s").cause ==
+        "PermissionDenied: no\\x1b[31m\\nidentity");
+}
+
+TEST_CASE("an orderly end of the stream is a cause too") {
+  CHECK(classify({0, ""}, 0, "unix:///s").cause == "the agent ended the stream");
+}
+
+TEST_CASE("codes carry the names that Go prints") {
+  CHECK(code_name(1) == "Canceled");
+  CHECK(code_name(7) == "PermissionDenied");
+  CHECK(code_name(14) == "Unavailable");
+  CHECK(code_name(99) == "Unknown");
+}
