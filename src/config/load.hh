@@ -1,0 +1,76 @@
+// Reads the configuration from all its sources. Order: flag, environment, file, default.
+//
+// Keys that this version knows but does not support yet are read and checked like all others; then a value
+// that asks for something (differs from the key's default) is refused: silence would be a promise. A value
+// that asks for nothing, `daemon_mode = true` or `health_checks { listener_enabled = false … }`, is accepted.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.hh"
+#include "config/config.hh"
+
+namespace spiffe::config {
+
+enum class Format {
+  by_name,  // "*.toml" is TOML, anything else HCL
+  hcl,      // HCL 1, and JSON where the document begins with '{'
+  toml,
+  json,
+};
+[[nodiscard]] Result<Format> parse_format(std::string_view text);
+
+// A key given on the command line.
+struct FlagValue {
+  std::string key;     // "cert_dir", "health_checks.bind_port"
+  std::string value;   // lists as JSON arrays; a boolean flag without a value: "true"
+  std::string source;  // as typed, for messages: "-cert-dir"
+};
+
+using Environment = std::vector<std::pair<std::string, std::string>>;
+// The entries of an environ(7) array; those without '=' are left out.
+[[nodiscard]] Environment environment_from(const char* const* entries);
+
+struct LoadOptions {
+  std::string path = "helper.conf";
+  bool path_given = false;  // a file that was asked for must exist; the default one need not (see load)
+  Format format = Format::by_name;
+  std::vector<FlagValue> flags;  // of one key the last wins
+  Environment environment;  // all of it: SPIFFE_HLP_*, SPIFFE_ENDPOINT_SOCKET …; an empty value is not set
+  bool allow_unsupported =
+      false;  // keys of later versions are read and kept, not refused (for test programs)
+};
+
+// Something to tell the user that is no error.
+struct Warning {
+  std::string message;
+  std::string at;  // "helper.conf:3:1", "SPIFFE_HLP_PORT", "-timeout"; "" where no one place is meant
+};
+
+struct Loaded {
+  Config config;
+  std::vector<Warning> warnings;
+  std::string file_used;  // "" where none was read
+};
+
+// Reads, binds and validates. Every error has kind config and names its place: "helper.conf:3:17: …",
+// "SPIFFE_HLP_CERT_FILE_MODE: …", "-cert-file-mode: …". Touches no file but options.path, /etc/passwd and
+// /etc/group. A default helper.conf that does not exist is an error only where no output is configured
+// otherwise.
+[[nodiscard]] Result<Loaded> load(const LoadOptions& options);
+
+// A command-line flag for each key.
+struct FlagSpec {
+  std::string name;        // "cert-dir", "health-checks-bind-port"
+  std::string key;         // "cert_dir", "health_checks.bind_port"
+  bool boolean = false;    // may stand alone, meaning true
+  std::string value_name;  // "PATH", "DURATION" …, "" for booleans
+  std::string help;        // one line, lower case, no full stop
+  bool supported = true;   // false: this version refuses it, so help need not show it
+};
+[[nodiscard]] std::vector<FlagSpec> flag_table();
+
+}  // namespace spiffe::config
