@@ -1,0 +1,85 @@
+#!/bin/bash
+# Installs what this machine lacks, as packages of Debian 12, Debian 13 or Ubuntu 24.04 and later.
+#
+#   scripts/install-deps.sh [build|test|ci]
+#
+#   build  (default) what compiling the programs needs
+#   test   and what tests/run.sh needs
+#   ci     and what .ci/run needs
+#
+# Nothing is fetched where nothing lacks. Exit status: 0 all there, 2 another distribution (the list is
+# printed), 1 anything else.
+set -euo pipefail
+
+# gRPC's development packages bring Abseil, c-ares, RE2 and zlib.
+build=(cmake ninja-build g++ libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
+       libssl-dev libevent-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev)
+test=(catch2 python3 python3-venv openssl ca-certificates ccache git)
+ci=(clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev)
+
+usage() {
+    sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
+}
+
+case ${1-build} in
+    build) wanted=("${build[@]}") ;;
+    test) wanted=("${build[@]}" "${test[@]}") ;;
+    ci) wanted=("${build[@]}" "${test[@]}" "${ci[@]}") ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 1 ;;
+esac
+
+# What one distribution needs beyond the others: "ID-VERSION package ...".
+extra_packages() {
+    while read -r release packages; do
+        if [[ $release == "$1" ]]; then echo "$packages"; fi
+    done <<'TABLE'
+debian-13 libzstd-dev
+TABLE
+    # Debian 13: its static libcrypto calls zstd.
+}
+
+unsupported() {
+    echo "install-deps.sh: ${1} is not one of the distributions this script knows (Debian 12 and 13," >&2
+    echo "Ubuntu 24.04). Needed, by their Debian names, C++ libraries with their static archives:" >&2
+    printf '    %s\n' "${wanted[*]}" | fold -s -w 100 >&2
+    echo "with CMake 3.25, g++ 12, gRPC 1.51, Protobuf 3.21, OpenSSL 3.0, libevent 2.1 or later." >&2
+    exit 2
+}
+
+release() {
+    [[ -r /etc/os-release ]] || { echo unknown; return; }
+    # Debian testing and unstable have no VERSION_ID.
+    (. /etc/os-release && echo "${ID-unknown}-${VERSION_ID-99}")
+}
+
+id=$(release)
+version=${id#*-}
+case $id in
+    debian-*) ((${version%%.*} >= 12)) || unsupported "$id" ;;
+    ubuntu-*) ((${version%%.*} >= 24)) || unsupported "$id" ;;
+    *) unsupported "$id" ;;
+esac
+read -r -a extra <<<"$(extra_packages "$id")" || true
+wanted+=("${extra[@]}")
+
+installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${wanted[@]}" 2>/dev/null || true)
+missing=()
+for package in "${wanted[@]}"; do
+    grep -qxF "$package installed" <<<"$installed" || missing+=("$package")
+done
+((${#missing[@]})) || exit 0
+
+as_root=()
+if (($(id -u) != 0)); then
+    command -v sudo >/dev/null || {
+        echo "install-deps.sh: run as root, or install sudo: missing are ${missing[*]}" >&2
+        exit 1
+    }
+    as_root=(sudo)
+fi
+echo "install-deps.sh: installing ${missing[*]}" >&2
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y
+     -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+"${apt[@]}" update </dev/null
+"${apt[@]}" install --no-install-recommends "${missing[@]}" </dev/null
