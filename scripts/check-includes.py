@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""Checks the #include lines of src/ against the table of who may include whom.
+
+    scripts/check-includes.py [--self-test] [SRC]
+
+Prints "file:line: message" for each line that breaks a rule:
+ - own headers are included as "folder/file.hh", from the root of src/;
+ - a folder includes itself and what the table allows, nothing else;
+ - code that protoc generated, and gRPC, stay inside the .cc files of the folders that speak them.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+MAY_INCLUDE = {
+    "main.cc": {"cli", "base"},
+    "dev_agent_main.cc": {"dev_agent", "base"},
+    "cli": {"daemon", "config", "workload", "identity", "output", "process", "health", "base"},
+    "daemon": {"workload", "output", "process", "health", "config", "identity", "base"},
+    "config": {"identity", "base"},
+    "workload": {"identity", "base"},
+    "output": {"identity", "base"},
+    "identity": {"base"},
+    "process": {"base"},
+    "health": {"base"},
+    "base": set(),
+    "dev_agent": {"identity", "base"},
+}
+FOLDERS = {name for name in MAY_INCLUDE if not name.endswith(".cc")}
+SPEAKS_GRPC = {"workload", "dev_agent"}
+GRPC_HEADER = re.compile(r"(grpc|grpcpp|google/protobuf)/|.*\.pb\.h$")
+INCLUDE = re.compile(r'\s*#\s*(?:include|include_next|import)\b\s*(?:"([^"]*)"|<([^>]*)>|(.*))')
+
+
+def complaint(place: Path, quoted: str | None, angled: str | None) -> str | None:
+    """What is wrong with one include in the file `place` (relative to src/), if anything."""
+    name = quoted if quoted is not None else angled
+    if name is None:
+        return "an include of a macro cannot be checked"
+    unit = place.parts[0]
+    parts = name.split("/")
+    if GRPC_HEADER.match(name):
+        if unit in SPEAKS_GRPC and place.suffix == ".cc":
+            return None
+        return f'"{name}": gRPC and generated code belong into .cc files of ' + " and ".join(sorted(SPEAKS_GRPC))
+    if angled is not None:
+        if parts[0] in FOLDERS and parts[-1].endswith(".hh"):
+            return f'own headers are included with quotes: "{name}"'
+        return None
+    if "." in parts or ".." in parts or len(parts) < 2 or parts[0] not in FOLDERS:
+        return f'"{name}" is not of the form "folder/file.hh", from the root of src/'
+    if parts[0] != unit and parts[0] not in MAY_INCLUDE[unit]:
+        return f"{unit} must not include {parts[0]}"
+    return None
+
+
+def check(src: Path) -> Iterator[str]:
+    for path in sorted(src.rglob("*")):
+        place = path.relative_to(src)
+        if path.suffix not in {".cc", ".hh"} or not path.is_file():
+            continue
+        if place.parts[0] not in MAY_INCLUDE:
+            yield f"{path}:1: the table in {Path(__file__).name} has no entry {place.parts[0]}"
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            match = INCLUDE.match(line)
+            problem = complaint(place, match[1], match[2]) if match else None
+            if problem:
+                yield f"{path}:{number}: {problem}"
+
+
+SELF_TEST = {
+    "main.cc": [("cli/cli.hh", True), ("base/log.hh", True), ("daemon/daemon.hh", False)],
+    "dev_agent_main.cc": [("dev_agent/server.hh", True), ("identity/x509_svid.hh", False)],
+    "cli/run.cc": [("daemon/daemon.hh", True), ("cli/exit.hh", True), ("dev_agent/server.hh", False)],
+    "daemon/daemon.cc": [("output/publisher.hh", True), ("cli/cli.hh", False)],
+    "workload/jwt.cc": [
+        ("identity/jwt_svid.hh", True),
+        ("workload.grpc.pb.h", True),
+        ("<grpcpp/grpcpp.h>", True),
+        ("output/pem.hh", False),
+    ],
+    "workload/jwt.hh": [("workload.pb.h", False), ("<grpcpp/channel.h>", False), ("<vector>", True)],
+    "output/pem.hh": [
+        ("pem.hh", False),
+        ("../base/fd.hh", False),
+        ("output/../config/x.hh", False),
+        ("<base/fd.hh>", False),
+        ("<google/protobuf/struct.pb.h>", False),
+        ("<openssl/pem.h>", True),
+        ("process/child.hh", False),
+    ],
+    "process/child.cc": [("identity/spiffe_id.hh", False), ("process/child.hh", True)],
+    "dev_agent/server.cc": [("workload.pb.h", True), ("workload/channel.hh", False)],
+    "base/fd.cc": [("identity/spiffe_id.hh", False), ("base/fd.hh", True)],
+    "extra/new.cc": [],
+}
+
+
+def self_test() -> int:
+    expected = {"extra/new.cc:1"}
+    with tempfile.TemporaryDirectory() as directory:
+        src = Path(directory)
+        for name, includes in SELF_TEST.items():
+            path = src / name
+            path.parent.mkdir(exist_ok=True)
+            lines = [f"#include {i}" if i[0] == "<" else f'#  include "{i}"' for i, _ in includes]
+            path.write_text("\n".join(lines) + "\n")
+            expected |= {f"{name}:{n}" for n, (_, allowed) in enumerate(includes, 1) if not allowed}
+        found = {":".join(p.split(":")[:2]).removeprefix(f"{src}/") for p in check(src)}
+    for place in sorted(found ^ expected):
+        print(f"self-test: {place} was {'wrongly' if place in found else 'not'} reported")
+    return 1 if found != expected else 0
+
+
+def main() -> int:
+    if sys.argv[1:] == ["--self-test"]:
+        return self_test()
+    src = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "src"
+    problems = list(check(src.resolve()))
+    for problem in problems:
+        print(problem.replace(f"{src.resolve().parent}/", ""))
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Checks sizes: no file over 500 lines, no function over 60.
+
+    scripts/check-lines.py
+
+Functions of C++ are found by their shape, which clang-format guarantees: the body starts on a line that is not
+indented and ends with "{", and ends with a lone "}". Members defined inside a class are not seen.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("src", "tests", "scripts", ".ci", "cmake")
+SUFFIXES = {".cc", ".hh", ".py", ".sh", ".cmake", ".go"}
+MAX_FILE = 500
+MAX_FUNCTION = 60
+NOT_A_FUNCTION = re.compile(r"(inline )?(namespace|class|struct|enum|union|extern)\b.*\{$")
+
+
+def cpp_functions(lines: list[str]) -> Iterator[tuple[int, int]]:
+    """First and last line of each function; the first is where its declaration begins."""
+    start = declaration = 0
+    for number, line in enumerate(lines, 1):
+        if start:
+            if line == "}":
+                yield start, number
+            if line.startswith("}"):
+                start = declaration = 0
+            continue
+        if not line.startswith(" "):
+            # A declaration may fill several lines; the later ones are indented.
+            begins = line and line[0] not in "#/}" and not line.endswith(";") and not NOT_A_FUNCTION.match(line)
+            declaration = number if begins else 0
+        if declaration and line.endswith("{"):
+            start = declaration
+
+
+def python_functions(text: str) -> Iterator[tuple[int, int]]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.lineno, node.end_lineno or node.lineno
+
+
+def check(path: Path) -> Iterator[str]:
+    text = path.read_text()
+    lines = text.splitlines()
+    name = path.relative_to(ROOT)
+    if len(lines) > MAX_FILE:
+        yield f"{name}:{len(lines)}: {len(lines)} lines, more than {MAX_FILE}"
+    functions: Iterator[tuple[int, int]] = iter(())
+    if path.suffix in {".cc", ".hh"}:
+        functions = cpp_functions(lines)
+    elif path.suffix == ".py":
+        functions = python_functions(text)
+    for first, last in functions:
+        if last - first + 1 > MAX_FUNCTION:
+            yield f"{name}:{first}: a function of {last - first + 1} lines, more than {MAX_FUNCTION}"
+
+
+def main() -> int:
+    files = [p for folder in FOLDERS for p in (ROOT / folder).rglob("*") if p.is_file()]
+    wanted = [p for p in files if p.suffix in SUFFIXES or p.parent.name == ".ci"]
+    problems = [problem for path in sorted(wanted) for problem in check(path)]
+    print("\n".join(problems), end="\n" if problems else "")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
