@@ -1,0 +1,139 @@
+#!/bin/bash
+# Runs the tests; the README's one command.
+#
+#   tests/run.sh [--preset PRESET] [unit] [e2e] [interop]
+#
+# Without names: every suite. Installs what is missing (scripts/install-deps.sh), builds, runs the suites,
+# cheap ones first, and ends with their results.
+#
+#   unit      Catch2 programs of build/dev, by ctest
+#   e2e       the programs of build/release against the development agent, by pytest
+#   interop   the same programs against a real SPIRE and next to the Go helper; needs Go 1.26 or later
+#   --preset  take unit tests and programs from this preset, for example asan or tsan
+#
+# A suite that cannot run on this machine is named as "not run"; with CI=true that is a failure.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+unit_preset=dev
+program_preset=release
+suites=()
+ci=false
+if [[ ${CI-} == true || ${CI-} == 1 ]]; then ci=true; fi
+
+usage() {
+    sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
+}
+
+while (($#)); do
+    case $1 in
+        unit | e2e | interop) suites+=("$1") ;;
+        --preset) unit_preset=${2:?--preset needs a name}; program_preset=$2; shift ;;
+        -h | --help) usage; exit 0 ;;
+        *) usage >&2; exit 2 ;;
+    esac
+    shift
+done
+((${#suites[@]})) || suites=(unit e2e interop)
+
+chosen() {
+    [[ " ${suites[*]} " == *" $1 "* ]]
+}
+
+. scripts/build-env.sh
+. tests/support/sanitizers.sh
+logs=build/test-logs
+mkdir -p "$logs"
+results=()
+failed=false
+
+install_tools() {
+    local status=0
+    scripts/install-deps.sh test || status=$?
+    # 2: another distribution. What is missing there will be named by who misses it.
+    ((status == 0 || status == 2)) || exit 1
+}
+
+# The environment is made again when the pinned versions change.
+make_venv() {
+    venv=build/venv
+    cmp -s tests/requirements.txt "$venv/requirements.txt" && return
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/requirements.txt
+    cp tests/requirements.txt "$venv/requirements.txt"
+}
+
+result() { # result SUITE passed|failed|"not run" DETAIL
+    results+=("$(printf '%-8s %-8s %s' "$1" "$2" "$3")")
+    if [[ $2 == failed ]] || { [[ $2 == "not run" ]] && $ci; }; then failed=true; fi
+}
+
+# Runs a suite with its output shown and kept, and notes the runner's closing line.
+run_suite() { # run_suite SUITE CLOSING-LINE-PATTERN COMMAND...
+    local suite=$1 pattern=$2 outcome=passed closing
+    shift 2
+    echo "== $suite"
+    "$@" </dev/null 2>&1 | tee "$logs/$suite.log" || outcome=failed
+    closing=$(grep -E "$pattern" "$logs/$suite.log" | tail -n 1) || true
+    if $ci && [[ $closing =~ [1-9][0-9]*\ (skipped|deselected) ]]; then
+        outcome=failed
+        closing+="  (with CI=true nothing may be left out)"
+    fi
+    result "$suite" "$outcome" "${closing:-no closing line: see $logs/$suite.log}"
+}
+
+run_pytest() { # run_pytest SUITE
+    local programs=$root/build/$program_preset
+    run_suite "$1" '^=+ .* in [0-9.]+s' \
+        env SPIFFE_HELPER="$programs/spiffe-helper" SPIFFE_DEV_AGENT="$programs/spiffe-dev-agent" \
+        PYTHONPYCACHEPREFIX="$root/build/pycache" \
+        "${sanitizer_prefix[@]}" "$venv/bin/python" -m pytest "tests/$1"
+}
+
+# A build that fails is the result of every suite that waited for it.
+build_for() { # build_for PRESET SUITE
+    local log=$logs/build-$1.log
+    echo "== build $1"
+    if build_preset "$1" </dev/null 2>&1 | tee "$log"; then return 0; fi
+    result "$2" failed "the build of preset $1 failed: see $log"
+    return 1
+}
+
+unit() {
+    build_for "$unit_preset" unit || return 0
+    run_suite unit '% tests passed|No tests were found' \
+        "${sanitizer_prefix[@]}" ctest --preset "$unit_preset" --no-tests=error -j "$(nproc)"
+}
+
+e2e() {
+    build_for "$program_preset" e2e || return 0
+    run_pytest e2e
+}
+
+interop() {
+    local status=0 peers reason
+    build_for "$program_preset" interop || return 0
+    peers=$(tests/interop/peers/build.sh 2> >(tee "$logs/peers.log" >&2)) || status=$?
+    if ((status == 3)); then
+        reason=$(tail -n 1 "$logs/peers.log")
+        echo "not run: interop tests: $reason"
+        result interop "not run" "$reason"
+    elif ((status != 0)); then
+        result interop failed "the peers could not be built: see $logs/peers.log"
+    else
+        SPIFFE_PEERS=$peers run_pytest interop
+    fi
+}
+
+install_tools
+if chosen e2e || chosen interop; then make_venv; fi
+if [[ $program_preset == tsan ]]; then find_sanitizer_prefix; fi
+for suite in unit e2e interop; do
+    if chosen "$suite"; then "$suite"; fi
+done
+
+echo "== results"
+printf '%s\n' "${results[@]}"
+if $failed; then exit 1; fi
