@@ -1,0 +1,11 @@
+#!/bin/bash
+# Runs clang-tidy over src/ with the commands of build/dev.
+#
+#   scripts/check-tidy.sh [REGEX]     only files whose path under src/ matches
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+. "$root/scripts/build-env.sh"
+# Also makes the headers that protoc generates.
+build_preset dev >/dev/null
+run-clang-tidy-19 -quiet -p "$root/build/dev" -j "$CMAKE_BUILD_PARALLEL_LEVEL" "^$root/src/${1-}"
