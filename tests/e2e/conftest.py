@@ -1,0 +1,99 @@
+"""Fixtures of the end-to-end tests: directories, the development agent and the helper."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from helper import Helper, program
+
+if TYPE_CHECKING:
+    from devagent import DevAgent
+
+HELPERS = pytest.StashKey[list[Helper]]()
+
+
+def file_system(path: str | Path) -> str:
+    done = subprocess.run(["stat", "-f", "-c", "%T", path], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def pytest_sessionstart() -> None:
+    if not program().is_file():
+        pytest.exit(f"{program()} does not exist: cmake --preset release && cmake --build --preset release", 1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Shows the helpers' logs with a failed test."""
+    report: pytest.TestReport = yield
+    if report.failed:
+        for helper in item.stash.get(HELPERS, []):
+            report.sections.append((f"log of {' '.join(helper.command)}", helper.log_text()))
+    return report
+
+
+# Short names, not tmp_path's: sockets in these directories have to fit into 108 bytes.
+
+
+@pytest.fixture
+def workdir() -> Iterator[Path]:
+    """An empty directory on a disk, which /tmp is not everywhere."""
+    parent = "/var/tmp" if file_system(tempfile.gettempdir()) in {"tmpfs", "ramfs"} else None
+    with tempfile.TemporaryDirectory(prefix="sh-", dir=parent) as directory:
+        yield Path(directory)
+
+
+@pytest.fixture
+def shm() -> Iterator[Path]:
+    """An empty directory in memory."""
+    with tempfile.TemporaryDirectory(prefix="sh-", dir="/dev/shm") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture
+def run_agent() -> Iterator[Callable[..., DevAgent]]:
+    """Starts a development agent with flags; it ends with the test."""
+    from devagent import DevAgent
+
+    started: list[tuple[DevAgent, str]] = []
+
+    def run(*flags: str) -> DevAgent:
+        directory = tempfile.mkdtemp(prefix="sa-")
+        agent = DevAgent(Path(directory), *flags)
+        started.append((agent, directory))
+        return agent.__enter__()
+
+    yield run
+    for agent, directory in reversed(started):
+        agent.__exit__(None, None, None)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def agent(request: pytest.FixtureRequest, run_agent: Callable[..., DevAgent]) -> DevAgent:
+    """A development agent, with the flags of @pytest.mark.agent("--flag", …) if there are any."""
+    marker = request.node.get_closest_marker("agent")
+    return run_agent(*(marker.args if marker else ()))
+
+
+@pytest.fixture
+def run_helper(request: pytest.FixtureRequest, workdir: Path) -> Iterator[Callable[..., Helper]]:
+    """Starts a helper, as Helper(directory, …) but in `workdir` unless told; it ends with the test."""
+    started = request.node.stash.setdefault(HELPERS, [])
+
+    def run(config: str | None = None, *arguments: str | Path, **more: Any) -> Helper:
+        helper = Helper(more.pop("directory", workdir), config, arguments, **more).start()
+        started.append(helper)
+        return helper
+
+    yield run
+    for helper in reversed(started):
+        helper.close()
+    for helper in started:
+        helper.check_sanitizers()

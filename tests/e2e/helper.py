@@ -1,0 +1,338 @@
+"""The real spiffe-helper, running in a directory of the test's.
+
+    with Helper(directory, 'cert_dir = "certs"\n…') as helper:
+        helper.wait_log("X.509 SVID updated")
+        first = helper.wait_file("certs/svid.pem")
+        agent.rotate()
+        helper.wait_file("certs/svid.pem", other_than=first)
+        assert helper.stop() == 0
+
+The program is $SPIFFE_HELPER, else build/release/spiffe-helper. The directory is its working directory;
+helper.conf, helper.log (stderr) and stdout.txt are kept there. Waits end as soon as there is what they wait
+for, and fail with the log at once when the program has exited.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+T = TypeVar("T")
+ROOT = Path(__file__).resolve().parents[2]
+# Sanitized programs are slower; tests/run.sh sets this.
+SLOW = float(os.environ.get("SPIFFE_TEST_SLOW", "1"))
+TIMEOUT_S = 10.0
+POLL_S = 0.005
+# What a developer's own environment must not decide.
+NOT_INHERITED = ("SPIFFE_ENDPOINT_SOCKET", "NOTIFY_SOCKET", "WATCHDOG_USEC", "OPENSSL_CONF", "NO_COLOR")
+SANITIZER_REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|: runtime error: ")
+
+
+def program() -> Path:
+    return Path(os.environ.get("SPIFFE_HELPER") or ROOT / "build/release/spiffe-helper")
+
+
+def wait_until(check: Callable[[], T], what: str, timeout: float = TIMEOUT_S) -> T:
+    """The first true answer of `check`, which is asked every 5 ms."""
+    deadline = time.monotonic() + timeout * SLOW
+    while not (answer := check()):
+        assert time.monotonic() < deadline, f"waited {timeout * SLOW:g} s in vain for {what}"
+        time.sleep(POLL_S)
+    return answer
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line of stderr; level is empty and msg the whole line where it is not the log's."""
+
+    raw: str
+    time: str = ""
+    level: str = ""
+    msg: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+KEY_VALUE = re.compile(r'([^\s=]+)=("(?:[^"\\]|\\.)*"|\S*)')
+ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)")
+CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+
+def unquote(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+
+    def plain(match: re.Match[str]) -> str:
+        code = match[1]
+        return chr(int(code[1:], 16)) if len(code) > 1 else CONTROLS.get(code, code)
+
+    return ESCAPE.sub(plain, value[1:-1])
+
+
+def parse_line(raw: str) -> LogLine:
+    if raw.startswith("{"):
+        try:
+            fields = {key: str(value) for key, value in json.loads(raw).items()}
+        except ValueError:
+            return LogLine(raw, msg=raw)
+    elif raw.startswith("time="):
+        fields = {key: unquote(value) for key, value in KEY_VALUE.findall(raw)}
+    else:
+        return LogLine(raw, msg=raw)
+    return LogLine(raw, fields.pop("time", ""), fields.pop("level", ""), fields.pop("msg", ""), fields)
+
+
+class LogReader:
+    """Reads a pipe into a file and a list of lines, on a thread, and tells who waits."""
+
+    def __init__(self, pipe: int, file: Path) -> None:
+        self.lines: list[LogLine] = []
+        self.news = threading.Condition()
+        self.ended = False
+        self._pipe = pipe
+        self._file = file.open("wb", buffering=0)
+        self._finish = os.eventfd(0)
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Takes what is in the pipe and ends, even where a grandchild holds the other end open."""
+        os.eventfd_write(self._finish, 1)
+        self._thread.join()
+
+    def _read(self) -> None:
+        os.set_blocking(self._pipe, False)
+        rest = b""
+        finishing = False
+        while not finishing:
+            finishing = self._finish in select.select([self._pipe, self._finish], [], [])[0]
+            while chunk := self._chunk():
+                self._file.write(chunk)
+                *complete, rest = (rest + chunk).split(b"\n")
+                self._add([parse_line(line.decode(errors="replace")) for line in complete])
+            finishing = finishing or chunk == b""
+        self._add([parse_line(rest.decode(errors="replace"))] if rest else [], ended=True)
+        self._file.close()
+        os.close(self._pipe)
+
+    def _chunk(self) -> bytes | None:
+        try:
+            return os.read(self._pipe, 65536)
+        except BlockingIOError:
+            return None
+
+    def _add(self, lines: list[LogLine], ended: bool = False) -> None:
+        with self.news:
+            self.lines += lines
+            self.ended = ended
+            self.news.notify_all()
+
+
+class Helper:
+    """`arguments` are added to those that name the configuration; `command` replaces them all."""
+
+    def __init__(
+        self,
+        directory: Path,
+        config: str | None = None,
+        arguments: Sequence[str | Path] = (),
+        *,
+        command: Sequence[str | Path] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.directory = Path(directory)
+        self.config_file = self.directory / "helper.conf"
+        if config is not None:
+            self.config_file.write_text(config)
+        if command is None:
+            command = [*(("-config", self.config_file) if config is not None else ()), *arguments]
+        self.command = [str(word) for word in (program(), *command)]
+        self.env = {k: v for k, v in os.environ.items() if k not in NOT_INHERITED} | dict(env or {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Helper:
+        self._log_read, log_write = os.pipe()
+        with (self.directory / "stdout.txt").open("wb") as stdout:
+            self._process = subprocess.Popen(
+                self.command,
+                cwd=self.directory,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=log_write,
+                # Its own session: a signal to the tests' terminal is not for it.
+                start_new_session=True,
+            )
+        os.close(log_write)
+        self._log = LogReader(self._log_read, self.directory / "helper.log")
+        self._reaper = threading.Thread(target=self._finish_log, daemon=True)
+        self._reaper.start()
+        return self
+
+    def __enter__(self) -> Helper:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+        self.close()
+        if kind is None:
+            self.check_sanitizers()
+
+    def close(self) -> None:
+        """Ends the program, and whatever of its children outlives it."""
+        if self._process is None:
+            return
+        left = [os.pidfd_open(pid) for pid in self.children()] if self.running else []
+        if self.running:
+            try:
+                self.stop(timeout=5)
+            except AssertionError:
+                self.kill()
+        for child in left:
+            try:
+                signal.pidfd_send_signal(child, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            os.close(child)
+        self._reaper.join()
+
+    # The process.
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not exited; the exit is left for wait() to take."""
+        if self._process is None or self._process.returncode is not None:
+            return False
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None, "not started"
+        self._process.send_signal(number)
+
+    def wait(self, timeout: float = TIMEOUT_S) -> int:
+        """The exit status, -N for signal N, once it has exited; its log is complete then."""
+        assert self._process is not None, "not started"
+        try:
+            status = self._process.wait(timeout * SLOW)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {timeout * SLOW:g} s{self._tail()}") from None
+        self._reaper.join()
+        return status
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = TIMEOUT_S) -> int:
+        self.send(number)
+        return self.wait(timeout)
+
+    def kill(self) -> int:
+        return self.stop(signal.SIGKILL)
+
+    def children(self) -> list[int]:
+        """Its direct children, zombies included, oldest first."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                after_name = stat.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(after_name[1]) == self.pid:
+                found.append((int(after_name[19]), int(stat.parent.name)))
+        return [pid for _, pid in sorted(found)]
+
+    def wait_children(self, count: int, timeout: float = TIMEOUT_S) -> list[int]:
+        wait_until(lambda: len(self.children()) == count, f"{count} children", timeout)
+        return self.children()
+
+    def rss(self) -> int:
+        """Resident memory in bytes."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        match = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+        assert match, f"no VmRSS{self._tail()}"
+        return int(match[1]) * 1024
+
+    def fds(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def threads(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/task"))
+
+    # What it says and writes.
+
+    @property
+    def log(self) -> list[LogLine]:
+        with self._log.news:
+            return list(self._log.lines)
+
+    def mark(self) -> int:
+        """A place in the log: wait_log(…, since=mark) sees only later lines."""
+        return len(self.log)
+
+    def log_text(self) -> str:
+        return "\n".join(line.raw for line in self.log)
+
+    def stdout(self) -> str:
+        return (self.directory / "stdout.txt").read_text()
+
+    def wait_log(
+        self, what: str | Callable[[LogLine], bool], timeout: float = TIMEOUT_S, since: int = 0
+    ) -> LogLine:
+        """The first line after `since` that contains `what`, or that it says yes to."""
+        matches = what if callable(what) else lambda line: what in line.msg or what in line.raw
+        deadline = time.monotonic() + timeout * SLOW
+        seen = since
+        with self._log.news:
+            while True:
+                for line in self._log.lines[seen:]:
+                    if matches(line):
+                        return line
+                seen = max(seen, len(self._log.lines))
+                left = deadline - time.monotonic()
+                assert not self._log.ended, f"the log ended without {what!r}{self._tail()}"
+                assert left > 0, f"no {what!r} in the log for {timeout * SLOW:g} s{self._tail()}"
+                self._log.news.wait(left)
+
+    def wait_file(
+        self, path: str | Path, timeout: float = TIMEOUT_S, *, other_than: bytes | None = None
+    ) -> bytes:
+        """The content of a file, relative to the directory, once it exists and is `other_than` that."""
+        file = self.directory / path
+
+        def content() -> list[bytes]:
+            try:
+                now = file.read_bytes()
+            except FileNotFoundError:
+                assert self.running, f"exited without writing {path}{self._tail()}"
+                return []
+            return [now] if now != other_than else []
+
+        try:
+            return wait_until(content, f"{path} to {'change' if other_than else 'appear'}", timeout)[0]
+        except AssertionError as failure:
+            raise AssertionError(f"{failure}{self._tail()}") from None
+
+    def check_sanitizers(self) -> None:
+        reports = [line.raw for line in self.log if SANITIZER_REPORT.search(line.raw)]
+        assert not reports, f"a sanitizer reported: {reports[0]}{self._tail(200)}"
+
+    def _finish_log(self) -> None:
+        # Waiting here without taking the exit status, so that the log ends when the program does.
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        self._log.finish()
+
+    def _tail(self, lines: int = 40) -> str:
+        # Not self.log: the caller may hold its lock.
+        last = [line.raw for line in self._log.lines[-lines:]]
+        return "\n" + "\n".join([f"--- the end of helper.log, {self.directory}", *last, "---"])
