@@ -47,7 +47,8 @@ def complaint(place: Path, quoted: str | None, angled: str | None) -> str | None
     if GRPC_HEADER.match(name):
         if unit in SPEAKS_GRPC and place.suffix == ".cc":
             return None
-        return f'"{name}": gRPC and generated code belong into .cc files of ' + " and ".join(sorted(SPEAKS_GRPC))
+        folders = " and ".join(sorted(SPEAKS_GRPC))
+        return f'"{name}": gRPC and generated code belong into .cc files of {folders}'
     if angled is not None:
         if parts[0] in FOLDERS and parts[-1].endswith(".hh"):
             return f'own headers are included with quotes: "{name}"'

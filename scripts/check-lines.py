@@ -3,8 +3,8 @@
 
     scripts/check-lines.py
 
-Functions of C++ are found by their shape, which clang-format guarantees: the body starts on a line that is not
-indented and ends with "{", and ends with a lone "}". Members defined inside a class are not seen.
+Functions of C++ are found by their shape, which clang-format guarantees: a declaration that is not indented,
+a line that ends with "{", and a lone "}". Members defined inside a class are not seen.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def cpp_functions(lines: list[str]) -> Iterator[tuple[int, int]]:
             continue
         if not line.startswith(" "):
             # A declaration may fill several lines; the later ones are indented.
-            begins = line and line[0] not in "#/}" and not line.endswith(";") and not NOT_A_FUNCTION.match(line)
-            declaration = number if begins else 0
+            code = line and line[0] not in "#/}" and not line.endswith(";")
+            declaration = number if code and not NOT_A_FUNCTION.match(line) else 0
         if declaration and line.endswith("{"):
             start = declaration
 

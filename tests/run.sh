@@ -130,6 +130,8 @@ interop() {
 install_tools
 if chosen e2e || chosen interop; then make_venv; fi
 if [[ $program_preset == tsan ]]; then find_sanitizer_prefix; fi
+# Sanitized programs are slow: the factor for the waits of the end-to-end tests.
+if [[ $program_preset == *san ]]; then export SPIFFE_TEST_SLOW=${SPIFFE_TEST_SLOW:-3}; fi
 for suite in unit e2e interop; do
     if chosen "$suite"; then "$suite"; fi
 done

@@ -4,12 +4,13 @@
 # The suppression files next to this one name third-party code only: gRPC, Protobuf and Abseil come as the
 # distribution's archives, which are not instrumented.
 
-support=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+support_directory=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-export ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:check_initialization_order=1"
-export LSAN_OPTIONS="suppressions=$support/lsan.supp:print_suppressions=0"
+export ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1"
+export LSAN_OPTIONS="suppressions=$support_directory/lsan.supp:print_suppressions=0"
 export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1"
-export TSAN_OPTIONS="suppressions=$support/tsan.supp:halt_on_error=1:second_deadlock_stack=1:print_suppressions=0"
+export TSAN_OPTIONS="suppressions=$support_directory/tsan.supp:print_suppressions=0:halt_on_error=1"
+TSAN_OPTIONS+=":second_deadlock_stack=1"
 
 # Thread sanitizer's memory map leaves no room for the 32 random bits of some kernels' addresses. Sets
 # sanitizer_prefix to what a command must be run with: nothing, or setarch without randomisation.
