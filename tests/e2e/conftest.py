@@ -25,7 +25,8 @@ def file_system(path: str | Path) -> str:
 
 def pytest_sessionstart() -> None:
     if not program().is_file():
-        pytest.exit(f"{program()} does not exist: cmake --preset release && cmake --build --preset release", 1)
+        build = "cmake --preset release && cmake --build --preset release"
+        pytest.exit(f"{program()} does not exist: {build}", 1)
 
 
 @pytest.hookimpl(wrapper=True)
