@@ -12,7 +12,8 @@ namespace spiffe::identity {
 // A trust domain's name: [a-z0-9._-]{1,255}. Not a DNS name: "-x" and "a..b" are good.
 class TrustDomain {
  public:
-  // "example.org". Upper case is an error here (compare parse of SpiffeId, which folds only the scheme's case).
+  // "example.org". Upper case is an error here (compare parse of SpiffeId, which folds only the scheme's
+  // case).
   static Result<TrustDomain> parse(std::string_view name);
   // As parse, but also takes the ID form "spiffe://example.org": agents key federated bundles either way.
   static Result<TrustDomain> parse_name_or_id(std::string_view text);

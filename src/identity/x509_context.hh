@@ -41,16 +41,15 @@ struct X509Context {
   std::size_t svids_received = 1;
   std::vector<Finding> findings;
 
-  // Rules 10 to 15 and 18 to 23. `material` is consumed: callers that may retry keep it by clone().
-  // `previous` supplies the content of a federated bundle that cannot be read; it may be null.
-  // With `verify_chain` false rule 22 is skipped ("verify = false"), all others hold.
-  static std::expected<X509Context, Refusal> from(X509Material material, const X509Selection& selection,
-                                                  const X509Context* previous, WallTime now, bool verify_chain);
+  // Rules 10 to 15 and 18 to 23. `material` stays whole: callers may come back with it at
+  // Refusal::valid_from. `previous` supplies the content of a federated bundle that cannot be read; it may be
+  // null. With `verify_chain` false rule 22 is skipped ("verify = false"), all others hold.
+  static std::expected<X509Context, Refusal> from(const X509Material& material,
+                                                  const X509Selection& selection, const X509Context* previous,
+                                                  WallTime now, bool verify_chain);
 
   // The earliest NotAfter of leaf and intermediates.
   [[nodiscard]] WallTime not_after() const;
 };
-
-[[nodiscard]] X509Material clone(const X509Material& material);
 
 }  // namespace spiffe::identity

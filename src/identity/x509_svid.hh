@@ -1,5 +1,5 @@
-// An X.509-SVID: X509-SVID standard, sections 2 to 5. A value of this type has passed rules 18 to 21 and 23 of
-// the checks; verify() adds the chain (rule 22). Pure.
+// An X.509-SVID: X509-SVID standard, sections 2 to 5. A value of this type has passed rules 18 to 21 and 23
+// of the checks; verify() adds the chain (rule 22). Pure.
 #pragma once
 
 #include <optional>
@@ -21,19 +21,20 @@ struct X509Svid {
   SecretBytes key;                 // PKCS#8 DER, unencrypted, matches the leaf
   std::string hint;
 
-  // Takes the key out of `material`. Non-fatal findings (an EKU that lacks clientAuth …) go to `warnings`.
-  static Result<X509Svid> parse(X509SvidMaterial&& material, std::vector<std::string>& warnings);
+  // Non-fatal findings (an EKU that lacks clientAuth …) go to `warnings`.
+  static Result<X509Svid> parse(const X509SvidMaterial& material, std::vector<std::string>& warnings);
 
   [[nodiscard]] const Certificate& leaf() const { return chain.front(); }
 };
 
 // Why a chain does not verify, and whether waiting helps.
 struct ChainRefusal {
-  Error error;                          // kind verification
-  std::optional<WallTime> valid_from;   // set where nothing but a NotBefore ahead of `now` is wrong
+  Error error;                         // kind verification
+  std::optional<WallTime> valid_from;  // set where nothing but a NotBefore ahead of `now` is wrong
 };
 
-// Rule 22: the chain against the authorities at `now`; partial chains, no CRLs, no purpose, no host trust store.
+// Rule 22: the chain against the authorities at `now`; partial chains, no CRLs, no purpose, no host trust
+// store.
 [[nodiscard]] std::expected<void, ChainRefusal> verify_chain(const X509Svid& svid, const X509Bundle& bundle,
                                                              WallTime now);
 

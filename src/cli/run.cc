@@ -1,0 +1,60 @@
+#include "cli/run.hh"
+
+#include <unistd.h>
+
+#include "base/log.hh"
+#include "base/text.hh"
+#include "cli/app.hh"
+#include "cli/voice.hh"
+#include "config/load.hh"
+#include "daemon/daemon.hh"
+#include "process/core_dumps.hh"
+#include "workload/channel.hh"
+
+namespace spiffe::cli {
+
+namespace {
+
+Result<config::Loaded> load(const CommandLine& line) {
+  config::LoadOptions options{.path = line.config_path,
+                              .path_given = line.config_given,
+                              .flags = line.flags,
+                              .environment = config::environment_from(environ)};
+  if (!line.config_format.empty()) {
+    const auto format = config::parse_format(line.config_format);
+    if (!format) return fail(context("-config-format", format.error()));
+    options.format = *format;
+  }
+  return config::load(options);
+}
+
+}  // namespace
+
+int run(const CommandLine& line, const sigset_t& original_mask) {
+  if (!line.child_command.empty()) {
+    say({ErrorKind::usage, "a command behind -- is not supported yet by this version",
+         "name it as cmd and cmd_args in the configuration"});
+    return kUsage;
+  }
+  auto loaded = load(line);
+  if (!loaded) {
+    say(loaded.error());
+    return kFailed;
+  }
+  const config::Config& config = loaded->config;
+  log::configure(config.log_level, config.log_format);
+  if (!loaded->file_used.empty()) log::info("Using configuration file: " + quote(loaded->file_used));
+  for (const auto& warning : loaded->warnings) {
+    log::warning(warning.message, warning.at.empty() ? log::Fields{} : log::Fields{{"at", warning.at}});
+  }
+  log::info("Launching daemon");
+  workload::init_grpc();
+  auto daemon = daemon::Daemon::create(config, original_mask);
+  if (!daemon) {
+    say(daemon.error());
+    return kFailed;
+  }
+  return (*daemon)->run();
+}
+
+}  // namespace spiffe::cli

@@ -1,0 +1,29 @@
+// A thread for jobs that may block on a disk: a dead disk must not keep the loop from reaping and forwarding.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include "base/loop.hh"
+
+namespace spiffe::daemon {
+
+// One thread that runs jobs in order. Jobs report back with Loop::post() of the main loop.
+class DiskWorker {
+ public:
+  static Result<std::unique_ptr<DiskWorker>> create();
+  // Lets the running job end, then joins. A job that hangs in the kernel hangs the destructor: see abandon().
+  ~DiskWorker();
+
+  void submit(std::function<void()> job) { loop_->post(std::move(job)); }
+  // Gives the thread up: for an exit while a job hangs.
+  void abandon();
+
+ private:
+  DiskWorker() = default;
+  std::unique_ptr<Loop> loop_;
+  std::thread thread_;
+};
+
+}  // namespace spiffe::daemon
