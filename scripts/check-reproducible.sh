@@ -14,8 +14,7 @@ copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 other=$copy/a/directory/with/a/rather/longer/name/than/usual
 mkdir -p "$other"
-(cd "$root" && git ls-files -z --cached --others --exclude-standard |
-    xargs -0 ls -d 2>/dev/null | tar -cf - -T -) | tar -xf - -C "$other"
+tar -C "$root" --exclude=./build --exclude=./.git -cf - . | tar -xf - -C "$other"
 (
     root=$other
     umask 077
