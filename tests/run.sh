@@ -118,6 +118,7 @@ interop() {
     peers=$(tests/interop/peers/build.sh 2> >(tee "$logs/peers.log" >&2)) || status=$?
     if ((status == 3)); then
         reason=$(tail -n 1 "$logs/peers.log")
+        reason=${reason#build.sh: }
         echo "not run: interop tests: $reason"
         result interop "not run" "$reason"
     elif ((status != 0)); then
