@@ -1,0 +1,44 @@
+// One running child, from its start to its reaping.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/loop.hh"
+#include "base/result.hh"
+#include "process/exit_status.hh"
+#include "process/launcher.hh"
+
+namespace spiffe::process {
+
+// Owns a child process. Destroying it leaves the process alone: a child that still runs goes on, unreaped.
+// Loop thread.
+class Child {
+ public:
+  // `on_ended` is called when the child can be reaped, until it is; it may destroy this. Without a pidfd it
+  // is never called: then reap() at every SIGCHLD.
+  Child(Loop& loop, Launched launched, std::function<void()> on_ended);
+
+  [[nodiscard]] pid_t pid() const { return launched_.pid; }
+  [[nodiscard]] bool watched() const { return static_cast<bool>(launched_.pidfd); }
+
+  // Never reaches another process: the pid is not reused before it is reaped here.
+  [[nodiscard]] Result<> signal(int signo) const;
+
+  // The status, once, if the child has ended. Does not block. Not to be asked again after an answer.
+  [[nodiscard]] std::optional<ExitStatus> reap();
+
+  // Whether the child catches, ignores or blocks `signo` now. True where that cannot be found out.
+  [[nodiscard]] bool handles(int signo) const;
+
+ private:
+  Launched launched_;
+  std::optional<Watch> watch_;
+};
+
+// The same question about the text of /proc/<pid>/status.
+[[nodiscard]] bool status_handles(std::string_view status, int signo);
+
+}  // namespace spiffe::process

@@ -1,0 +1,88 @@
+// Starting a program: found before the fork, exec'ed without a shell, free of everything this process has
+// changed about itself.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include "base/fd.hh"
+#include "process/core_dumps.hh"
+
+namespace spiffe::process {
+
+// Why there is no child.
+enum class StartFailure {
+  not_found,       // 127 to a shell
+  not_executable,  // 126: there is something of that name that cannot be run
+  no_process,      // the system had no room for another process
+};
+
+struct StartError {
+  StartFailure kind = StartFailure::not_found;
+  std::string message;  // as Error::message: `"foo": not found in /usr/bin:/bin`
+  std::string hint = {};
+
+  [[nodiscard]] int shell_code() const { return kind == StartFailure::not_found ? 127 : 126; }
+};
+
+// A child that runs its program. Whoever holds it reaps it.
+struct Launched {
+  pid_t pid = 0;
+  Fd pidfd;  // readable when the child has ended; none where the system offers none
+};
+
+// The absolute or slashed path that `command` means. A name without a slash is looked up in the absolute
+// directories of `search_path`; relative ones are skipped, as Go does: the working directory is no place
+// for programs.
+[[nodiscard]] std::expected<std::string, StartError> find_program(std::string_view command,
+                                                                  std::string_view search_path);
+
+struct LaunchOptions {
+  std::vector<std::string> argv;          // argv[0] is the command, looked up in PATH of `env`
+  std::vector<std::string> env;           // "NAME=value"
+  sigset_t mask{};                        // the signal mask of the child: the one found by block_signals()
+  const CoreDumps* core_dumps = nullptr;  // what the child gets back; not owned
+  // The child gets SIGTERM when this process dies. Tied to the thread that calls launch(), which therefore
+  // must live as long as the process; lost where the program changes its user.
+  bool die_with_parent = true;
+};
+
+// Starts one command, as often as asked. The constructor does the work that need not wait for the first
+// start. Signals ignored at that time stay ignored in the child, as nohup(1) wants it, but for SIGPIPE, which
+// block_signals() ignores; a SIGCHLD found ignored is set back to its default here, or no child could be
+// reaped. Main thread.
+class Launcher {
+ public:
+  explicit Launcher(LaunchOptions options);
+  ~Launcher();
+  Launcher(const Launcher&) = delete;
+  Launcher& operator=(const Launcher&) = delete;
+
+  // The child inherits stdin, stdout and stderr and no other descriptor. Returns when it runs its program.
+  [[nodiscard]] std::expected<Launched, StartError> launch();
+
+ private:
+  // errno of exec in `error` where it failed, and then no child is left.
+  struct Attempt {
+    Launched child;
+    int error = 0;
+    bool started = false;  // false: there was no process to exec in
+  };
+  [[nodiscard]] Attempt attempt();
+  [[nodiscard]] std::expected<void, StartError> find();
+
+  LaunchOptions options_;
+  std::vector<char*> argv_;  // into options_
+  std::vector<char*> envp_;
+  std::string search_path_;
+  std::string program_;  // empty: not found yet
+  sigset_t ignored_{};
+  void* stack_ = nullptr;  // of the child until it execs
+};
+
+}  // namespace spiffe::process

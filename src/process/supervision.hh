@@ -1,0 +1,85 @@
+// The child of `cmd`: started at the first publication, told of every later one, stopped when the helper
+// ends. Does what Supervisor decides, and logs it.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include "base/loop.hh"
+#include "process/child.hh"
+#include "process/launcher.hh"
+#include "process/supervisor.hh"
+
+namespace spiffe::process {
+
+// Create one only where a command is configured. Loop thread, which must be the main thread
+// (LaunchOptions::die_with_parent).
+class Supervision {
+ public:
+  struct Options {
+    LaunchOptions launch;
+    int renew_signal = 0;  // 0: the child is not told
+    int stop_signal = SIGTERM;
+    std::chrono::nanoseconds stop_timeout = std::chrono::seconds(10);
+  };
+
+  // `on_end` gets the exit code of the helper, once, as the last thing done here, possibly from within
+  // terminate(). It must not destroy this object.
+  Supervision(Loop& loop, Options options, std::function<void(int exit_code)> on_end);
+
+  // Every output that counts is on disk. Numbers grow; the first one starts the child.
+  void published(Generation generation);
+
+  // First call: stops the child, then ends; at once where there is none. Second call: kills it.
+  void terminate();
+
+  // Tell of every SIGCHLD. Needed only where the system has no pidfd, harmless elsewhere.
+  void child_changed();
+
+  [[nodiscard]] bool ended() const { return machine_.state() == State::ended; }
+  [[nodiscard]] State state() const { return machine_.state(); }
+  // 0 where no child runs.
+  [[nodiscard]] pid_t child_pid() const { return child_ ? child_->pid() : 0; }
+
+ private:
+  void deliver(const Event& event);
+  void step(const Event& event);
+  void reap();
+
+  // Does one action; an event where the action has an answer.
+  std::optional<Event> perform(const Start& action);
+  std::optional<Event> perform(const CheckReady& action);
+  std::optional<Event> perform(const Signal& action);
+  std::optional<Event> perform(const SendStop& action);
+  std::optional<Event> perform(const Kill& action);
+  std::optional<Event> perform(const ArmTimer& action);
+  std::optional<Event> perform(const CancelTimer& action);
+  std::optional<Event> perform(const ReportExit& action);
+  std::optional<Event> perform(const End& action);
+
+  // False where the child refused it, which is logged.
+  bool send(int signo);
+  [[nodiscard]] std::string child_name(pid_t pid) const;
+
+  Loop& loop_;
+  std::string command_;
+  int renew_signal_;
+  int stop_signal_;
+  std::chrono::nanoseconds stop_timeout_;
+  std::function<void(int)> on_end_;
+  Launcher launcher_;
+  Supervisor machine_;
+  std::unique_ptr<Child> child_;
+  pid_t reaped_ = 0;  // the child of the exit being reported
+  bool warned_no_pidfd_ = false;
+  Timer timer_;
+};
+
+}  // namespace spiffe::process
