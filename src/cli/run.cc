@@ -8,7 +8,6 @@
 #include "cli/voice.hh"
 #include "config/load.hh"
 #include "daemon/daemon.hh"
-#include "process/core_dumps.hh"
 #include "workload/channel.hh"
 
 namespace spiffe::cli {

@@ -1,10 +1,14 @@
 #include "daemon/daemon.hh"
 
 #include <utility>
+#include <vector>
+
+#include <unistd.h>
 
 #include "base/log.hh"
 #include "output/name.hh"
 #include "output/render.hh"
+#include "process/environment.hh"
 #include "workload/channel.hh"
 
 namespace spiffe::daemon {
@@ -109,8 +113,13 @@ Result<void> Daemon::assemble(const sigset_t& original_mask) {
   if (!publication) return fail(publication.error());
   publication_ = std::move(*publication);
 
+  if (!config_.allow_core_dumps) core_dumps_ = process::CoreDumps::forbid();
   if (!config_.cmd.empty()) {
-    // child
+    child_done_ = false;
+    child_ = std::make_unique<process::Supervision>(*loop_, child_options(original_mask), [this](int) {
+      child_done_ = true;
+      leave_if_done();
+    });
   }
   source_ = std::make_unique<workload::X509Source>(
       *loop_, config_.agent_address,
@@ -120,6 +129,19 @@ Result<void> Daemon::assemble(const sigset_t& original_mask) {
           .on_restored =
               [] { log::info("The agent's stream is restored", {{"event", "stream_restored"}}); }});
   return {};
+}
+
+process::Supervision::Options Daemon::child_options(const sigset_t& original_mask) const {
+  std::vector<std::string> argv = {config_.cmd};
+  argv.insert(argv.end(), config_.cmd_args.begin(), config_.cmd_args.end());
+  return {.launch = {.argv = std::move(argv),
+                     .env = process::child_environment(
+                         environ, {{"SPIFFE_ENDPOINT_SOCKET", config_.agent_address.uri()}}),
+                     .mask = original_mask,
+                     .core_dumps = core_dumps_ ? &*core_dumps_ : nullptr},
+          .renew_signal = config_.renew_signal,
+          .stop_signal = config_.stop_signal,
+          .stop_timeout = config_.stop_timeout};
 }
 
 int Daemon::run() {

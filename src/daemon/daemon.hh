@@ -14,6 +14,8 @@
 #include "daemon/expiry_watch.hh"
 #include "daemon/publication.hh"
 #include "daemon/x509_updates.hh"
+#include "output/render.hh"
+#include "process/core_dumps.hh"
 #include "process/supervision.hh"
 #include "workload/x509_source.hh"
 
@@ -40,6 +42,7 @@ class Daemon {
 
   Daemon(std::unique_ptr<Loop> loop, const config::Config& config, output::X509Outputs outputs);
   Result<void> assemble(const sigset_t& original_mask);
+  [[nodiscard]] process::Supervision::Options child_options(const sigset_t& original_mask) const;
 
   // The walk of one rotation, in order.
   void on_update(identity::X509Material material) { updates_.receive(std::move(material)); }
@@ -64,6 +67,7 @@ class Daemon {
   bool child_done_ = true;
   bool files_done_ = false;
   std::unique_ptr<Publication> publication_;
+  std::optional<process::CoreDumps> core_dumps_;
   std::unique_ptr<process::Supervision> child_;  // none without cmd
   std::unique_ptr<SignalWatch> signals_;
   std::unique_ptr<workload::X509Source> source_;
