@@ -2,6 +2,13 @@
 find_package(Threads REQUIRED)
 set(OPENSSL_USE_STATIC_LIBS TRUE)
 find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
+# A static libcrypto built with compression (Debian 13) calls these; elsewhere they add nothing.
+foreach(name z zstd)
+  find_library(${name}_COMPRESSION_LIBRARY NAMES lib${name}.a)
+  if(${name}_COMPRESSION_LIBRARY)
+    target_link_libraries(OpenSSL::Crypto INTERFACE ${${name}_COMPRESSION_LIBRARY})
+  endif()
+endforeach()
 
 function(spiffe_find_static variable)
   find_library(${variable} NAMES ${ARGN} REQUIRED)
