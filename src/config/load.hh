@@ -12,16 +12,11 @@
 
 #include "base/result.hh"
 #include "config/config.hh"
+#include "config/document_reader.hh"
+#include "config/settings.hh"
+#include "config/warning.hh"
 
 namespace spiffe::config {
-
-enum class Format {
-  by_name,  // "*.toml" is TOML, anything else HCL
-  hcl,      // HCL 1, and JSON where the document begins with '{'
-  toml,
-  json,
-};
-[[nodiscard]] Result<Format> parse_format(std::string_view text);
 
 // A key given on the command line.
 struct FlagValue {
@@ -30,7 +25,6 @@ struct FlagValue {
   std::string source;  // as typed, for messages: "-cert-dir"
 };
 
-using Environment = std::vector<std::pair<std::string, std::string>>;
 // The entries of an environ(7) array; those without '=' are left out.
 [[nodiscard]] Environment environment_from(const char* const* entries);
 
@@ -42,12 +36,6 @@ struct LoadOptions {
   Environment environment;  // all of it: SPIFFE_HLP_*, SPIFFE_ENDPOINT_SOCKET …; an empty value is not set
   bool allow_unsupported =
       false;  // keys of later versions are read and kept, not refused (for test programs)
-};
-
-// Something to tell the user that is no error.
-struct Warning {
-  std::string message;
-  std::string at;  // "helper.conf:3:1", "SPIFFE_HLP_PORT", "-timeout"; "" where no one place is meant
 };
 
 struct Loaded {

@@ -1,0 +1,76 @@
+// One tree for HCL, JSON, TOML, variables and flags: what was written, and where. The binder gives it
+// meaning.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hh"
+
+namespace spiffe::config {
+
+inline constexpr int kMaxDepth = 64;                       // of lists and objects inside each other
+inline constexpr std::size_t kMaxDocumentSize = 1u << 20;  // bytes
+
+// Lines and columns count from 1, columns in characters. Line 0: the value has no position of its own (a
+// flag).
+struct Position {
+  int line = 0;
+  int column = 0;
+  bool operator==(const Position&) const = default;
+};
+
+struct Entry;
+
+struct Value {
+  enum class Kind { null, text, integer, real, boolean, list, object };
+
+  Kind kind = Kind::null;
+  Position at;
+  std::string text;  // of text: its content; of a number: its spelling ("0644"), which modes and strings need
+  bool boolean = false;
+  std::vector<Value> items;    // of a list
+  std::vector<Entry> entries;  // of an object: in order, duplicates kept
+
+  static Value of_text(std::string text, Position at = {});
+  static Value of_integer(std::string spelling, Position at = {});
+  static Value of_boolean(bool value, Position at = {});
+  static Value of_kind(Kind kind, Position at = {});
+
+  void add(std::string key, Value value);  // to an object; without positions
+  // Equal but for positions and quoting.
+  [[nodiscard]] bool same_as(const Value& other) const;
+};
+
+struct Entry {
+  std::string key;
+  Position at;                      // of the key
+  bool quoted = false;              // HCL: "key" = …
+  std::vector<std::string> labels;  // HCL: key "label" { … }
+  Value value;
+};
+
+enum class Syntax { hcl, json, toml, setting };  // setting: one key from a flag or a variable
+
+struct Document {
+  std::string source;  // file path as given, or "-cert-dir", "SPIFFE_HLP_CERT_DIR"
+  Syntax syntax = Syntax::hcl;
+  Value root;  // an object
+};
+
+// "helper.conf:3:17"; only the source where there is no position. Control characters come out escaped.
+[[nodiscard]] std::string place(std::string_view source, Position at);
+
+// Kind config, "<place>: <message>".
+[[nodiscard]] std::unexpected<Error> fail_at(std::string_view source, Position at, std::string_view message,
+                                             std::string hint = {});
+
+// What was found, for messages: `the string "x"`, "the number 5", "true", "a list", "an object".
+[[nodiscard]] std::string describe(const Value& value);
+
+// quote(text), cut after some 60 bytes.
+[[nodiscard]] std::string quote_short(std::string_view text);
+
+}  // namespace spiffe::config

@@ -1,0 +1,86 @@
+#include "config/document_reader.hh"
+
+#include <array>
+
+#include "base/text.hh"
+#include "config/hcl_parser.hh"
+#include "config/json_reader.hh"
+#include "config/toml_reader.hh"
+
+namespace spiffe::config {
+
+namespace {
+
+constexpr std::string_view kSpace = " \t\r\n\v\f";
+
+std::string_view trim(std::string_view text) {
+  const std::size_t start = text.find_first_not_of(kSpace);
+  if (start == std::string_view::npos) return {};
+  return text.substr(start, text.find_last_not_of(kSpace) - start + 1);
+}
+
+// "[section]" or "[[section]]", and a comment perhaps.
+bool is_toml_header(std::string_view line) {
+  const bool array = line.starts_with("[[");
+  const std::size_t open = array ? 2 : 1;
+  const std::size_t close = line.find(array ? "]]" : "]");
+  if (!line.starts_with('[') || close == std::string_view::npos) return false;
+  const std::string_view rest = trim(line.substr(close + open));
+  const std::string_view name = trim(line.substr(open, close - open));
+  constexpr std::string_view kNameCharacters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+  return !name.empty() && name.find_first_not_of(kNameCharacters) == std::string_view::npos &&
+         (rest.empty() || rest.starts_with('#'));
+}
+
+// Whether a text that is no HCL has the marks of TOML: a header, a literal or a multi-line string, 0o644.
+bool looks_like_toml(std::string_view text) {
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t end = rest.find('\n');
+    const std::string_view line = trim(rest.substr(0, end));
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    const std::size_t assign = line.find('=');
+    const std::string_view value = assign == std::string_view::npos ? "" : trim(line.substr(assign + 1));
+    if (is_toml_header(line) || value.starts_with('\'') || value.starts_with("\"\"\"")) return true;
+  }
+  return false;
+}
+
+Result<Document> read_hcl(std::string_view text, const std::string& source) {
+  // As the Go helper tells JSON from HCL.
+  if (trim(text).starts_with('{')) return parse_json(text, source);
+  auto document = parse_hcl(text, source);
+  if (document || !looks_like_toml(text)) return document;
+  Error error = document.error();
+  error.message += "; this looks like TOML, and is read as HCL";
+  error.hint = "rename the file to *.toml, or add -config-format toml";
+  return fail(error);
+}
+
+Result<Document> read_toml(std::string_view text, const std::string& source) {
+  auto document = parse_toml(text, source);
+  if (document || !parse_hcl(text, source)) return document;
+  Error error = document.error();
+  error.message += "; this looks like HCL, and is read as TOML";
+  error.hint = "rename the file to *.conf, or add -config-format hcl";
+  return fail(error);
+}
+
+}  // namespace
+
+Result<Format> parse_format(std::string_view text) {
+  if (text == "hcl") return Format::hcl;
+  if (text == "toml") return Format::toml;
+  if (text == "json") return Format::json;
+  constexpr std::array<std::string_view, 3> kWords = {"hcl", "toml", "json"};
+  return fail(ErrorKind::usage, "the format must be " + one_of(kWords) + ", not " + quote(text));
+}
+
+Result<Document> read_document(std::string_view text, const std::string& source, Format format) {
+  if (format == Format::by_name) format = source.ends_with(".toml") ? Format::toml : Format::hcl;
+  if (format == Format::toml) return read_toml(text, source);
+  if (format == Format::json) return parse_json(text, source);
+  return read_hcl(text, source);
+}
+
+}  // namespace spiffe::config

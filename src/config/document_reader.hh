@@ -1,0 +1,24 @@
+// Text to document, in whichever of the formats.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.hh"
+#include "config/document.hh"
+
+namespace spiffe::config {
+
+enum class Format {
+  by_name,  // "*.toml" is TOML, anything else HCL
+  hcl,      // HCL 1, and JSON where the document begins with '{'
+  toml,
+  json,
+};
+[[nodiscard]] Result<Format> parse_format(std::string_view text);
+
+// `source` is the file's path as given; by_name goes by it. An error that looks like the wrong format says in
+// its hint how to proceed.
+[[nodiscard]] Result<Document> read_document(std::string_view text, const std::string& source, Format format);
+
+}  // namespace spiffe::config

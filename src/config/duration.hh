@@ -1,0 +1,19 @@
+// Durations as Go's time.ParseDuration reads and Duration.String writes them: "1m30s", "1.5h", "-20ms", "0".
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "base/result.hh"
+
+namespace spiffe::config {
+
+// Units ns, us (µs), ms, s, m, h. The error (kind config) says what is wrong, without naming `text`'s place:
+// `is no duration`, `has no unit`, `has the unknown unit "d"`.
+[[nodiscard]] Result<std::chrono::nanoseconds> parse_duration(std::string_view text);
+
+// "1m30s", "1.5ms", "0s".
+[[nodiscard]] std::string format_duration(std::chrono::nanoseconds duration);
+
+}  // namespace spiffe::config

@@ -1,0 +1,32 @@
+// File modes. The Go helper reads every number as Go does, so that `644` asks for decimal 644, 01204. Here:
+// - 0644 (and 0x1a4, TOML's 0o644, any string: "644", "0644", "0o644") is what it says; a string is octal.
+// - 256 288 292 384 416 420 432 436 are the decimal forms of 0400 0440 0444 0600 0640 0644 0660 0664, as
+//   Kubernetes manifests write them, and are taken silently.
+// - Any other number of three digits 0 to 7 is taken for the octal that was meant, with a warning; what is
+// left
+//   is decimal, with a warning too.
+// - A number without a prefix never gives a key file a bit for others: that is an error.
+// - 0 is the default, below 0 is an error, bits above 0777 are dropped with a warning.
+#pragma once
+
+#include <sys/types.h>
+
+#include "config/readers.hh"
+
+namespace spiffe::config {
+
+enum class KeyFile { no, yes };
+
+[[nodiscard]] Result<mode_t> read_mode(const Reading& in, mode_t fallback, KeyFile key_file);
+[[nodiscard]] Value show_mode(mode_t mode);  // the string "0644"
+
+template <mode_t fallback, KeyFile key_file = KeyFile::no>
+struct Mode {
+  using Type = mode_t;
+  static constexpr KeyType kType = KeyType::mode;
+  static constexpr std::string_view value_name() { return "MODE"; }
+  static Result<mode_t> read(const Reading& in) { return read_mode(in, fallback, key_file); }
+  static Value show(mode_t mode) { return show_mode(mode); }
+};
+
+}  // namespace spiffe::config

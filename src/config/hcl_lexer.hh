@@ -1,0 +1,56 @@
+// HCL 1 tokens. Comments and white space are skipped. Two leniencies over the Go scanner, both of them forms
+// it rejects: a heredoc may end with the file, and the end of a `<<-` heredoc may stand in the first column.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "config/document.hh"
+#include "config/text_cursor.hh"
+
+namespace spiffe::config {
+
+struct HclToken {
+  enum class Kind {
+    end,
+    name,
+    integer,
+    real,
+    boolean,
+    text,     // "…", escapes resolved
+    heredoc,  // <<EOF or <<-EOF, indentation resolved
+    left_bracket,
+    right_bracket,
+    left_brace,
+    right_brace,
+    comma,
+    assign,
+  };
+  Kind kind = Kind::end;
+  Position at;
+  std::string text;  // content of text and heredoc; otherwise as written
+};
+
+class HclLexer {
+ public:
+  // Both stay the caller's. `text` has passed check_text and holds no CRLF.
+  HclLexer(std::string_view text, std::string_view source) : cursor_(text), source_(source) {}
+  [[nodiscard]] Result<HclToken> next();
+
+ private:
+  Result<void> skip_space_and_comments();
+  Result<HclToken> name();
+  Result<HclToken> number();
+  Result<HclToken> string();
+  Result<void> escape_sequence(std::string& out);
+  Result<void> hex_escape(std::string& out, Position start, int digits);
+  Result<void> octal_escape(std::string& out, Position start);
+  Result<void> interpolation(std::string& out, Position string_start);
+  Result<HclToken> heredoc();
+  Result<HclToken> punctuation();
+
+  TextCursor cursor_;
+  std::string_view source_;
+};
+
+}  // namespace spiffe::config

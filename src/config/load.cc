@@ -1,0 +1,164 @@
+#include "config/load.hh"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <optional>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.hh"
+#include "base/text.hh"
+#include "config/agent_address.hh"
+#include "config/binder.hh"
+#include "config/schema.hh"
+#include "config/validate.hh"
+
+namespace spiffe::config {
+
+namespace {
+
+constexpr std::string_view kNoOutput =
+    "no output is configured: set svid_file_name, svid_key_file_name and svid_bundle_file_name together, or "
+    "jwt_svids, or jwt_bundle_file_name";
+
+std::unexpected<Error> cannot_read(const LoadOptions& options, int code) {
+  std::string hint;
+  if (code == ENOENT) {
+    hint = options.path_given ? "check the path given with -config"
+                              : "create it, name another file with -config, or give every setting as a flag";
+  } else if (code == EACCES) {
+    hint = "let the user that runs the helper read it";
+  }
+  Error error{ErrorKind::config, "cannot read " + quote(options.path) + ": " + errno_text(code), hint, code};
+  return fail(std::move(error));
+}
+
+// At most one byte more than a document may have: the readers refuse what is too large.
+Result<std::string> read_file(const LoadOptions& options) {
+  const Fd fd(::open(options.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!fd) return cannot_read(options, errno);
+  struct stat status{};
+  if (::fstat(fd.get(), &status) == 0 && S_ISDIR(status.st_mode)) return cannot_read(options, EISDIR);
+  std::string text;
+  std::array<char, 16384> buffer{};
+  while (text.size() <= kMaxDocumentSize) {
+    const ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return cannot_read(options, errno);
+    if (n == 0) break;
+    text.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+  return text;
+}
+
+class Loader {
+ public:
+  explicit Loader(const LoadOptions& options)
+      : options_(options), binder_(loaded_.config, origins_, loaded_.warnings) {}
+
+  Result<Loaded> run() {
+    if (auto done = file(); !done) return fail(done.error());
+    if (auto done = environment(); !done) return fail(done.error());
+    if (auto done = flags(); !done) return fail(done.error());
+    Config& config = loaded_.config;
+    if (auto done = find_agent_address(config, options_.environment, loaded_.warnings); !done)
+      return fail(done.error());
+    // An empty path is the default one, as in the Go helper.
+    if (config.health_checks.liveness_path.empty())
+      config.health_checks.liveness_path = HealthChecks().liveness_path;
+    if (config.health_checks.readiness_path.empty())
+      config.health_checks.readiness_path = HealthChecks().readiness_path;
+    if (config.stop_signal == 0) config.stop_signal = Config().stop_signal;
+    if (auto good = validate(config, origins_, loaded_.warnings); !good) return fail(good.error());
+    if (!has_output(config)) return no_output();
+    if (!options_.allow_unsupported) {
+      if (auto good = refuse_unsupported(config, origins_); !good) return fail(good.error());
+    }
+    return std::move(loaded_);
+  }
+
+ private:
+  Result<void> file() {
+    auto text = read_file(options_);
+    if (!text) {
+      if (options_.path_given || text.error().sys != ENOENT) return fail(text.error());
+      missing_file_ = text.error();
+      return {};
+    }
+    const auto document = read_document(*text, options_.path, options_.format);
+    if (!document) return fail(document.error());
+    loaded_.file_used = options_.path;
+    return binder_.bind(*document);
+  }
+
+  Result<void> environment() {
+    for (const Key& key : config_keys()) {
+      const std::string name = variable_name(key);
+      const std::string_view text = variable(options_.environment, name);
+      if (text.empty()) continue;
+      if (auto done = bind_setting(key, name, std::string(text)); !done) return done;
+    }
+    warn_unknown_variables(options_.environment, loaded_.warnings);
+    return {};
+  }
+
+  Result<void> flags() {
+    for (const FlagValue& flag : options_.flags) {
+      const Key* key = find_key(flag.key);
+      if (key == nullptr)
+        return fail(ErrorKind::config, escape(flag.source) + ": unknown key " + quote(flag.key));
+      if (auto done = bind_setting(*key, flag.source, flag.value); !done) return done;
+    }
+    return {};
+  }
+
+  Result<void> bind_setting(const Key& key, const std::string& source, const std::string& text) {
+    const auto document = setting(key, source, text);
+    if (!document) return fail(document.error());
+    return binder_.bind(*document);
+  }
+
+  Result<Loaded> no_output() const {
+    if (missing_file_) return fail(*missing_file_);
+    return fail_at(options_.path, {}, kNoOutput);
+  }
+
+  const LoadOptions& options_;
+  Loaded loaded_;
+  Origins origins_;
+  Binder binder_;
+  std::optional<Error> missing_file_;
+};
+
+}  // namespace
+
+Environment environment_from(const char* const* entries) {
+  Environment out;
+  for (; *entries != nullptr; ++entries) {
+    const std::string_view entry = *entries;
+    const std::size_t assign = entry.find('=');
+    if (assign == std::string_view::npos) continue;
+    out.emplace_back(entry.substr(0, assign), entry.substr(assign + 1));
+  }
+  return out;
+}
+
+Result<Loaded> load(const LoadOptions& options) {
+  return Loader(options).run();
+}
+
+std::vector<FlagSpec> flag_table() {
+  std::vector<FlagSpec> out;
+  for (const Key& key : config_keys()) {
+    // daemon-mode is of this version in part: true is supported.
+    const bool supported = key.stage <= kSupportedStage || key.name == "daemon_mode";
+    out.push_back({flag_name(key), std::string(key.name), key.type == KeyType::boolean,
+                   std::string(key.value_name), std::string(key.help), supported});
+  }
+  return out;
+}
+
+}  // namespace spiffe::config

@@ -1,0 +1,31 @@
+// The tables of keys: the one place that knows names, types, help and the release a key comes with. The
+// binder, flags, variables and `config print` follow them.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "config/config.hh"
+#include "config/key.hh"
+
+namespace spiffe::config {
+
+// Records: Config, JwtSvid, X509Svid, WitSvid.
+[[nodiscard]] std::span<const Key> config_keys();
+[[nodiscard]] std::span<const Key> jwt_svid_keys();
+[[nodiscard]] std::span<const Key> x509_svid_keys();
+[[nodiscard]] std::span<const Key> wit_svid_keys();
+
+// The row of config_keys() with this name (exact), or null.
+[[nodiscard]] const Key* find_key(std::string_view name);
+
+// "SPIFFE_HLP_HEALTH_CHECKS_BIND_PORT" and "health-checks-bind-port" of "health_checks.bind_port".
+[[nodiscard]] std::string variable_name(const Key& key);
+[[nodiscard]] std::string flag_name(const Key& key);
+
+// The effective configuration: an object with every key of config_keys(), nested. Modes are octal strings,
+// durations and signals strings; what is not set and has no default is null. agent_address is its URI.
+[[nodiscard]] Value effective(const Config& config);
+
+}  // namespace spiffe::config

@@ -1,0 +1,29 @@
+// Flags and SPIFFE_HLP_* variables as documents of one key each, so that they are bound like a file.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "config/document.hh"
+#include "config/key.hh"
+#include "config/warning.hh"
+
+namespace spiffe::config {
+
+using Environment = std::vector<std::pair<std::string, std::string>>;
+
+// `text` as the value of `key`: lists as JSON arrays, cmd_args and renew_cmd as a string or a JSON array,
+// booleans as Go's flag package takes them (1, t, T, TRUE, true, True, 0 …), anything else as it is. Errors
+// name `source`.
+[[nodiscard]] Result<Document> setting(const Key& key, std::string_view source, const std::string& text);
+
+// The value of a variable, "" where it is not set.
+[[nodiscard]] std::string_view variable(const Environment& environment, std::string_view name);
+
+// One warning for each SPIFFE_HLP_* variable that no key has. (A Kubernetes Service called spiffe-hlp puts
+// SPIFFE_HLP_PORT and others into every pod: no reason to fail.)
+void warn_unknown_variables(const Environment& environment, std::vector<Warning>& warnings);
+
+}  // namespace spiffe::config

@@ -1,0 +1,249 @@
+#include "config/validate.hh"
+
+#include <array>
+#include <csignal>
+#include <string>
+
+#include <arpa/inet.h>
+
+#include "base/text.hh"
+#include "config/outputs.hh"
+#include "config/path_join.hh"
+#include "config/schema.hh"
+
+namespace spiffe::config {
+
+namespace {
+
+// Refuses with the place of a key's value; without a place where the key was not set.
+std::unexpected<Error> refuse(const Origins& origins, std::string_view key, const std::string& message,
+                              std::string hint = {}) {
+  const auto origin = origins.find(key);
+  const std::string where = origin == origins.end() ? "" : origin->second.value + ": ";
+  return fail(ErrorKind::config, where + message, std::move(hint));
+}
+
+Result<void> check_triple(const X509Outputs& x, const Origins& origins, const std::string& prefix) {
+  const std::array<std::pair<std::string, bool>, 3> files = {
+      {{"svid_file_name", !x.svid_file_name.empty()},
+       {"svid_key_file_name", !x.svid_key_file_name.empty()},
+       {"svid_bundle_file_name", !x.svid_bundle_file_name.empty()}}};
+  std::string missing;
+  std::string present;
+  for (const auto& [key, set] : files) {
+    if (set && present.empty()) present = key;
+    if (!set) missing += (missing.empty() ? "" : " and ") + key;
+  }
+  if (missing.empty() || present.empty()) return {};
+  const bool several = missing.find(' ') != std::string::npos;
+  return refuse(origins, prefix + present,
+                prefix + present + " is set, but " + missing + (several ? " are" : " is") + " not",
+                "set all of svid_file_name, svid_key_file_name and svid_bundle_file_name, or none");
+}
+
+Result<void> check_selection(bool hint, bool id, const Origins& origins, const std::string& prefix) {
+  if (!hint || !id) return {};
+  return refuse(origins, prefix + "spiffe_id",
+                prefix + "hint and " + prefix + "spiffe_id are both set: use one of them");
+}
+
+Result<void> check_names(const Config& config, const Origins& origins) {
+  for (const OutputPath& output : output_paths(config)) {
+    const std::string what = output.key + " " + quote_short(output.name);
+    const std::string clean = clean_path(output.name);
+    if (clean == "." || clean == "/") return refuse(origins, output.key, what + " names no file");
+    if (leaves_directory(output.name)) return refuse(origins, output.key, what + " leads out of cert_dir");
+    if (clean.starts_with("..") || clean.find("/..") != std::string::npos) {
+      return refuse(origins, output.key, what + ": names that begin with \"..\" are the helper's own");
+    }
+  }
+  return {};
+}
+
+// Two outputs may neither share a path nor need one to be a directory and a file at once.
+Result<void> check_collisions(const Config& config, const Origins& origins) {
+  const std::vector<OutputPath> outputs = output_paths(config);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const OutputPath& one = outputs[j];
+      const OutputPath& other = outputs[i];
+      if (one.path == other.path) {
+        return refuse(origins, other.key,
+                      one.key + " and " + other.key + " are the same file, " + quote(one.path));
+      }
+      const bool inside = other.path.starts_with(one.path + "/") && !one.key.ends_with("_dir");
+      const bool around = one.path.starts_with(other.path + "/") && !other.key.ends_with("_dir");
+      if (inside || around) {
+        return refuse(
+            origins, other.key,
+            (inside ? other : one).key + " lies below " + (inside ? one : other).key + ", which is a file");
+      }
+    }
+  }
+  return {};
+}
+
+Result<void> check_jwt_svids(const Config& config, const Origins& origins) {
+  for (std::size_t i = 0; i < config.jwt_svids.size(); ++i) {
+    const JwtSvid& svid = config.jwt_svids[i];
+    const std::string item = "jwt_svids[" + std::to_string(i) + "]";
+    if (svid.jwt_svid_file_name.empty()) return refuse(origins, item, item + " needs jwt_svid_file_name");
+    if (svid.jwt_audience.empty()) return refuse(origins, item, item + " needs jwt_audience");
+    if (auto good = check_selection(!svid.hint.empty(), svid.spiffe_id.has_value(), origins, item + ".");
+        !good)
+      return good;
+  }
+  return {};
+}
+
+Result<void> check_wit_svids(const Config& config, const Origins& origins) {
+  for (std::size_t i = 0; i < config.wit_svids.size(); ++i) {
+    const WitSvid& svid = config.wit_svids[i];
+    const std::string item = "wit_svids[" + std::to_string(i) + "]";
+    if (svid.wit_svid_file_name.empty()) return refuse(origins, item, item + " needs wit_svid_file_name");
+    if (svid.wit_svid_key_file_name.empty())
+      return refuse(origins, item, item + " needs wit_svid_key_file_name");
+    if (auto good = check_selection(!svid.hint.empty(), svid.spiffe_id.has_value(), origins, item + ".");
+        !good)
+      return good;
+  }
+  return {};
+}
+
+Result<void> check_x509_svids(const Config& config, const Origins& origins) {
+  for (std::size_t i = 0; i < config.x509_svids.size(); ++i) {
+    const X509Svid& svid = config.x509_svids[i];
+    const std::string item = "x509_svids[" + std::to_string(i) + "]";
+    if (svid.hint.empty() && svid.spiffe_id.empty())
+      return refuse(origins, item, item + " needs hint or spiffe_id");
+    if (auto good = check_selection(!svid.hint.empty(), !svid.spiffe_id.empty(), origins, item + "."); !good)
+      return good;
+    if (auto good = check_triple(svid.outputs, origins, item + "."); !good) return good;
+    if (!svid.spiffe_id.empty() && !svid.spiffe_id.ends_with('*')) {
+      if (auto id = identity::SpiffeId::parse(svid.spiffe_id); !id) {
+        return refuse(origins, item + ".spiffe_id", item + ".spiffe_id: " + id.error().message,
+                      id.error().hint);
+      }
+    }
+    if (!svid.dir.empty() && leaves_directory(svid.dir) && clean_path(svid.dir) != ".") {
+      return refuse(origins, item + ".dir",
+                    item + ".dir " + quote_short(svid.dir) + " leads out of cert_dir");
+    }
+    if (!svid.pid_file_name.empty() && svid.renew_signal == 0) {
+      return refuse(origins, item + ".pid_file_name",
+                    item + ".pid_file_name needs renew_signal, the signal to send");
+    }
+  }
+  return {};
+}
+
+Result<void> check_process(const Config& config, const Origins& origins, std::vector<Warning>& warnings) {
+  const auto place_of = [&origins](std::string_view key) {
+    const auto origin = origins.find(key);
+    return origin == origins.end() ? std::string() : origin->second.key;
+  };
+  if (!config.daemon_mode) {
+    // The Go helper's words.
+    for (const auto& [key, set] :
+         {std::pair{"cmd", !config.cmd.empty()}, {"renew_signal", config.renew_signal != 0}}) {
+      if (!set) continue;
+      const std::string name = key;
+      warnings.push_back({name + " is set but daemon_mode is false. " + name +
+                              " will be ignored. This may become an error in a future release.",
+                          place_of(key)});
+    }
+    if (!config.pid_file_name.empty()) {
+      return refuse(
+          origins, "pid_file_name",
+          "pid_file_name is set but daemon_mode is false. pid_file_name is only supported in daemon_mode");
+    }
+  } else if (origins.contains("timeout")) {
+    warnings.push_back({"timeout is ignored in daemon mode: there is no limit", place_of("timeout")});
+  }
+  if (!config.pid_file_name.empty() && config.renew_signal == 0) {
+    return refuse(origins, "pid_file_name", "pid_file_name needs renew_signal, the signal to send");
+  }
+  return {};
+}
+
+bool is_ip_address(const std::string& text) {
+  std::array<unsigned char, sizeof(in6_addr)> raw{};
+  return ::inet_pton(AF_INET, text.c_str(), raw.data()) == 1 ||
+         ::inet_pton(AF_INET6, text.c_str(), raw.data()) == 1;
+}
+
+Result<void> check_health(const HealthChecks& health, const Origins& origins) {
+  const auto full = [](std::string_view key) { return "health_checks." + std::string(key); };
+  if (!health.bind_address.empty() && !is_ip_address(health.bind_address)) {
+    return refuse(origins, full("bind_address"),
+                  full("bind_address") + " must be an IP address, not " + quote_short(health.bind_address));
+  }
+  if (!health.listener_enabled) return {};
+  const std::array<std::pair<std::string_view, std::string_view>, 3> paths = {
+      {{"liveness_path", health.liveness_path},
+       {"readiness_path", health.readiness_path},
+       {"metrics_path", health.metrics_path}}};
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const auto& [key, path] = paths[i];
+    if (path.empty()) continue;
+    if (!path.starts_with('/')) {
+      return refuse(origins, full(key), full(key) + " must begin with /, not " + quote_short(path));
+    }
+    for (std::size_t j = 0; j < i; ++j) {
+      if (paths[j].second != path) continue;
+      const bool later_set = origins.contains(full(key));
+      return refuse(origins, full(later_set ? key : paths[j].first),
+                    full(paths[j].first) + " and " + full(key) + " are both " + quote_short(path));
+    }
+  }
+  return {};
+}
+
+// What keys without a fixed default come to as the rest of the configuration stands: setting them to that
+// asks for nothing either.
+Config implied_defaults(const Config& config) {
+  Config out;
+  out.on_rotate = config.renew_signal != 0 ? OnRotate::signal : OnRotate::none;
+  out.renew_signal_guard = config.cmd_mode == CmdMode::wrap;
+  out.config_reload_signal = config.cmd_mode == CmdMode::job ? SIGHUP : 0;
+  out.notify_on = {has_output(config) && config.x509.svid_file_name.empty() ? Change::jwt : Change::x509};
+  return out;
+}
+
+}  // namespace
+
+Result<void> validate(const Config& config, const Origins& origins, std::vector<Warning>& warnings) {
+  if (auto good = check_triple(config.x509, origins, ""); !good) return good;
+  if (auto good = check_selection(!config.hint.empty(), config.spiffe_id.has_value(), origins, ""); !good)
+    return good;
+  if (auto good = check_jwt_svids(config, origins); !good) return good;
+  if (auto good = check_wit_svids(config, origins); !good) return good;
+  if (auto good = check_x509_svids(config, origins); !good) return good;
+  if (auto good = check_names(config, origins); !good) return good;
+  if (auto good = check_collisions(config, origins); !good) return good;
+  if (auto good = check_process(config, origins, warnings); !good) return good;
+  return check_health(config.health_checks, origins);
+}
+
+bool has_output(const Config& config) {
+  return !output_paths(config).empty() || !config.credential_folder.empty();
+}
+
+Result<void> refuse_unsupported(const Config& config, const Origins& origins) {
+  const Config defaults;
+  const Config implied = implied_defaults(config);
+  for (const Key& key : config_keys()) {
+    const auto origin = origins.find(key.name);
+    if (key.stage <= kSupportedStage || origin == origins.end()) continue;
+    const std::string_view section = key.name.substr(0, key.name.find('.'));
+    if (section == "health_checks" && !config.health_checks.listener_enabled) continue;
+    const Value value = key.show(&config);
+    if (value.same_as(key.show(&defaults)) || value.same_as(key.show(&implied))) continue;
+    const auto place = origins.find(section);
+    return fail(ErrorKind::config, (place == origins.end() ? origin : place)->second.key + ": key " +
+                                       quote(section) + " is not supported yet by this version");
+  }
+  return {};
+}
+
+}  // namespace spiffe::config

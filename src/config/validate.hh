@@ -1,0 +1,22 @@
+// What no single value can show: rules between keys.
+#pragma once
+
+#include <vector>
+
+#include "config/binder.hh"
+#include "config/config.hh"
+#include "config/warning.hh"
+
+namespace spiffe::config {
+
+// Errors name the place of the value concerned. Warnings: keys that have no effect as the rest stands.
+[[nodiscard]] Result<void> validate(const Config& config, const Origins& origins,
+                                    std::vector<Warning>& warnings);
+
+// Whether anything at all would be written.
+[[nodiscard]] bool has_output(const Config& config);
+
+// Refuses keys that were set, to other than their defaults, and come with a later release.
+[[nodiscard]] Result<void> refuse_unsupported(const Config& config, const Origins& origins);
+
+}  // namespace spiffe::config
