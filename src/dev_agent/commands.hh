@@ -1,0 +1,23 @@
+// The control socket's language: one command a line, one line of answer, "ok …" or "error: …".
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "dev_agent/agent.hh"
+
+namespace spiffe::dev_agent {
+
+struct Command {
+  std::string_view name;
+  std::string_view arguments;  // for the help
+  std::string_view what;
+  Result<std::string> (*run)(Agent& agent, std::string_view arguments);
+};
+[[nodiscard]] std::span<const Command> commands();
+
+// The answer to `line`, without its end. Names of faults are commands too. May wait (wait, streams).
+[[nodiscard]] std::string answer(Agent& agent, std::string_view line);
+
+}  // namespace spiffe::dev_agent

@@ -1,0 +1,74 @@
+// Knows all open streams and the state they are to have. Any thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "base/fd.hh"
+#include "dev_agent/state.hh"
+#include "dev_agent/stream.hh"
+#include "dev_agent/ticker.hh"
+
+namespace spiffe::dev_agent {
+
+class Hub {
+ public:
+  // `send_log` may be empty; see about_to_send().
+  Hub(Ticker& ticker, Fd send_log) : ticker_(ticker), send_log_(std::move(send_log)) {}
+
+  // Opens a stream and offers it the current state. Where calls are refused, the stream ends with that.
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* add(Topic topic);
+  void remove(const Stream* stream);
+
+  // Gives `state` the next seq, and each of its parts a new version if its bytes are new (the X.509-SVIDs
+  // always get one), and offers it to all streams. With `every` streams do not skip it. Returns the seq.
+  std::uint64_t publish(std::shared_ptr<State> state, bool every);
+  // Offers it to all streams, but a later stream does not get it. Nothing is delayed.
+  std::uint64_t publish_once(std::shared_ptr<State> state);
+
+  // All calls from now on, and all open streams, end with `status`; nothing: calls are served.
+  void refuse(std::optional<grpc::Status> status);
+  [[nodiscard]] std::optional<grpc::Status> refusal() const;
+  void end_all(const grpc::Status& status);
+  void set_delay(std::chrono::milliseconds delay);
+  [[nodiscard]] std::chrono::milliseconds delay() const;
+
+  // Waits until `count` X.509-SVID streams are open (at least; exactly none for 0). False: it took too long.
+  bool wait_streams(std::size_t count, std::chrono::nanoseconds timeout);
+  [[nodiscard]] std::size_t open_streams(Topic topic) const;
+  void stop();  // ends all waits
+
+  // One line "<seq> <CLOCK_MONOTONIC ns> <serial>" into the send log, just before gRPC takes the message.
+  void about_to_send(const State& state);
+  void count_skipped(std::size_t messages) { skipped_ += messages; }
+  [[nodiscard]] std::uint64_t sent() const { return sent_; }
+  [[nodiscard]] std::uint64_t skipped() const { return skipped_; }
+  [[nodiscard]] std::uint64_t seq() const;
+  [[nodiscard]] std::string serial() const;
+
+ private:
+  void set_versions(State& state);                                      // mutex_ held
+  void deliver(const std::shared_ptr<const State>& state, bool every);  // mutex_ held
+  [[nodiscard]] std::size_t count_open(Topic topic) const;              // mutex_ held
+
+  Ticker& ticker_;
+  const Fd send_log_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<const Stream*, std::shared_ptr<Stream>> streams_;
+  std::shared_ptr<const State> current_;
+  std::optional<grpc::Status> refusal_;
+  std::chrono::milliseconds delay_{0};
+  std::uint64_t seq_ = 0;
+  bool stopping_ = false;
+  std::atomic<std::uint64_t> sent_ = 0;
+  std::atomic<std::uint64_t> skipped_ = 0;
+};
+
+}  // namespace spiffe::dev_agent
