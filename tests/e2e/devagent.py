@@ -1,0 +1,262 @@
+"""The development agent, running in a directory of the test's.
+
+    with DevAgent(directory, "-federated", "2") as agent:
+        ... agent.socket is its Workload API ...
+        agent.wait_streams(1)
+        seq = agent.rotate()
+        agent.fault("wrong-key")
+
+The program is $SPIFFE_DEV_AGENT, else build/release/spiffe-dev-agent. Commands and faults are those that
+`spiffe-dev-agent -help` lists. Its output is agent.log in the directory. Any thread may call; one command
+runs at a time, but wait() and wait_streams() do not keep others from running.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+# Sanitized programs are slower; tests/run.sh sets this.
+SLOW = float(os.environ.get("SPIFFE_TEST_SLOW", "1"))
+TIMEOUT_S = 10.0
+POLL_S = 0.005
+
+
+def program() -> Path:
+    return Path(os.environ.get("SPIFFE_DEV_AGENT") or ROOT / "build/release/spiffe-dev-agent")
+
+
+class AgentError(AssertionError):
+    """The agent answered `error: …`, or does not run."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A line of the send log: when a message of FetchX509SVID was handed to gRPC."""
+
+    seq: int
+    monotonic_ns: int
+    serial: str
+
+
+class DevAgent:
+    """Paths of sockets are limited to 107 bytes: `directory` wants a short name."""
+
+    def __init__(self, directory: str | Path, *flags: str | Path, binary: str | Path | None = None) -> None:
+        self.directory = Path(directory)
+        self.socket = self.directory / "agent.sock"
+        self.control = self.directory / "control.sock"
+        self.log = self.directory / "agent.log"
+        self.send_log = self.directory / "send.log"
+        self.flags = [str(flag) for flag in flags]
+        self._binary = Path(binary) if binary else program()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: socket.socket | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def endpoint(self) -> str:
+        """For SPIFFE_ENDPOINT_SOCKET."""
+        return f"unix://{self.socket}"
+
+    # The process.
+
+    def __enter__(self) -> DevAgent:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self, *flags: str | Path) -> DevAgent:
+        """Returns when the agent is ready. After stop() it may be started again, with more flags."""
+        command = [self._binary, "-socket", self.socket, "-control", self.control, *self.flags, *flags]
+        if "-send-log" not in self.flags:
+            command += ["-send-log", self.send_log]
+        with self.log.open("ab") as log:
+            begin = log.tell()
+            self._process = subprocess.Popen(
+                [str(word) for word in command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + TIMEOUT_S * SLOW
+        while b"listening on " not in self.log.read_bytes()[begin:]:
+            if self._process.poll() is not None:
+                raise AgentError(f"the agent does not start:\n{self.log_text()[begin:]}")
+            if time.monotonic() > deadline:
+                self.close()
+                raise AgentError(f"the agent is not ready:\n{self.log_text()[begin:]}")
+            time.sleep(POLL_S)
+        return self
+
+    def stop(self, number: int = signal.SIGTERM, timeout: float = TIMEOUT_S) -> int:
+        """The exit status, -N for signal N."""
+        assert self._process is not None, "not started"
+        self._hang_up()
+        self._process.send_signal(number)
+        try:
+            return self._process.wait(timeout * SLOW)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise AgentError(f"the agent did not stop:\n{self.log_text()}") from None
+
+    def kill(self) -> int:
+        """As a crash: the sockets' files stay behind."""
+        return self.stop(signal.SIGKILL)
+
+    def restart(self, *flags: str | Path) -> DevAgent:
+        self.stop()
+        return self.start(*flags)
+
+    def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.stop()
+        self._hang_up()
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def sent(self) -> list[Sent]:
+        """What the send log says."""
+        lines = self.send_log.read_text().splitlines() if self.send_log.exists() else []
+        return [Sent(int(seq), int(ns), serial) for seq, ns, serial in map(str.split, lines)]
+
+    # Commands.
+
+    def command(self, line: str, timeout: float = TIMEOUT_S) -> str:
+        """The answer without its "ok "; AgentError where it is an error."""
+        with self._lock:
+            if self._connection is None:
+                self._connection = self._connect()
+            try:
+                return self._ask(self._connection, line, timeout)
+            except OSError:
+                self._hang_up()  # a late answer must not be taken for that of the next command
+                raise
+
+    def rotate(self) -> int:
+        """New SVIDs to all streams; the sequence number of the state."""
+        return self._seq(self.command("rotate"))
+
+    def resend(self) -> int:
+        """The same state to all streams again."""
+        return self._seq(self.command("resend"))
+
+    def rotate_ca(self) -> int:
+        """A new X.509 authority, and SVIDs by it; the bundle holds the one before as well."""
+        return self._seq(self.command("rotate-ca"))
+
+    def rotate_jwt(self) -> int:
+        """A new JWT key; the bundle holds the one before as well."""
+        return self._seq(self.command("rotate-jwt"))
+
+    def federated(self, count: int) -> int:
+        return self._seq(self.command(f"federated {count}"))
+
+    def crls(self, count: int) -> int:
+        return self._seq(self.command(f"crls {count}"))
+
+    def fault(self, name: str, argument: int | None = None) -> int:
+        """Injects a fault: fault("wrong-key"), fault("wrong-key@2"), fault("delay", 100)."""
+        return self._seq(self.command(f"fault {name}" + (f" {argument}" if argument is not None else "")))
+
+    def clear(self) -> int:
+        """Undoes every fault, and pushes a good state where the current one is spoiled."""
+        return self._seq(self.command("clear"))
+
+    def deny(self) -> None:
+        """PermissionDenied, to open streams and to new calls, until allow()."""
+        self.command("deny")
+
+    def allow(self) -> None:
+        self.command("allow")
+
+    def drop(self) -> None:
+        """All streams end with Unavailable."""
+        self.command("drop")
+
+    def disconnect(self) -> None:
+        """All connections are closed."""
+        self.command("disconnect")
+
+    def burst(self, count: int, rate: float) -> None:
+        """`count` rotations at `rate` a second, in the background; wait() waits for them."""
+        self.command(f"burst {count} {rate}")
+
+    def wait(self, timeout: float = 60.0) -> dict[str, int]:
+        """The burst's figures, once it is over: sent, seq, ms."""
+        answer = self._alone("wait", timeout)
+        return {key: int(value) for key, value in (word.split("=") for word in answer.split())}
+
+    def wait_streams(self, count: int, timeout: float = TIMEOUT_S) -> int:
+        """Waits until at least `count` streams of FetchX509SVID are open (none for 0); how many are."""
+        answer = self._alone(f"streams {count} {timeout * SLOW}", timeout + TIMEOUT_S)
+        return int(answer.removeprefix("streams="))
+
+    def status(self) -> dict[str, Any]:
+        """seq, serial, streams, connections, rpcs, faults, denied and more."""
+        return dict(json.loads(self.command("status")))
+
+    def faults(self) -> list[str]:
+        """The names of all faults."""
+        return self.command("faults").split()
+
+    # How.
+
+    def _connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(str(self.control))
+        except OSError as error:
+            connection.close()
+            raise AgentError(f"{self.control}: {error}\n{self.log_text()}") from None
+        return connection
+
+    def _ask(self, connection: socket.socket, line: str, timeout: float) -> str:
+        connection.settimeout(timeout * SLOW)
+        connection.sendall(line.encode() + b"\n")
+        answer = b""
+        while not answer.endswith(b"\n"):
+            chunk = connection.recv(65536)
+            if not chunk:
+                raise ConnectionError(f"{line}: the agent hung up\n{self.log_text()}")
+            answer += chunk
+        kind, _, rest = answer.decode().strip().partition(" ")
+        if kind != "ok":
+            raise AgentError(f"{line}: {rest}")
+        return rest
+
+    def _alone(self, line: str, timeout: float) -> str:
+        """On a connection of its own: it may take a while."""
+        with self._connect() as connection:
+            return self._ask(connection, line, timeout)
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @staticmethod
+    def _seq(answer: str) -> int:
+        return int(answer.split()[0].removeprefix("seq="))
