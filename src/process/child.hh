@@ -3,8 +3,6 @@
 
 #include <functional>
 #include <optional>
-#include <string>
-#include <string_view>
 
 #include "base/loop.hh"
 #include "base/result.hh"
@@ -30,15 +28,9 @@ class Child {
   // The status, once, if the child has ended. Does not block. Not to be asked again after an answer.
   [[nodiscard]] std::optional<ExitStatus> reap();
 
-  // Whether the child catches, ignores or blocks `signo` now. True where that cannot be found out.
-  [[nodiscard]] bool handles(int signo) const;
-
  private:
   Launched launched_;
   std::optional<Watch> watch_;
 };
-
-// The same question about the text of /proc/<pid>/status.
-[[nodiscard]] bool status_handles(std::string_view status, int signo);
 
 }  // namespace spiffe::process

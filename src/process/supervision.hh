@@ -72,10 +72,9 @@ class Supervision {
   std::string command_;
   int renew_signal_;
   int stop_signal_;
-  std::chrono::nanoseconds stop_timeout_;
   std::function<void(int)> on_end_;
-  Launcher launcher_;
   Supervisor machine_;
+  Launcher launcher_;
   std::unique_ptr<Child> child_;
   pid_t reaped_ = 0;  // the child of the exit being reported
   bool warned_no_pidfd_ = false;

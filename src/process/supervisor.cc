@@ -101,12 +101,12 @@ Actions Supervisor::on(const Exited& event) {
 
 Actions Supervisor::on(const Readiness& event) {
   if (state_ != State::run || !pending()) return {};
-  if (event.ready) {
-    ready_ = true;
-    return signal(true);
-  }
-  if (now_ - started_ < kGuardGrace) return {ArmTimer{kGuardPoll}};
-  return signal(false);
+  const bool young = now_ - started_ < kGuardGrace;
+  // Shells block everything for the moment in which they start a program: one look is not enough.
+  const bool was_blocked = std::exchange(blocked_, event.use == SignalUse::blocked);
+  ready_ = event.use == SignalUse::handled || (blocked_ && (was_blocked || !young));
+  if (!ready_ && young) return {ArmTimer{kGuardPoll}};
+  return signal(ready_);
 }
 
 Actions Supervisor::on(const TimerFired&) {
@@ -146,6 +146,7 @@ Actions Supervisor::start() {
   told_ = published_;
   started_ = now_;
   ready_ = false;
+  blocked_ = false;
   return {Start{}};
 }
 

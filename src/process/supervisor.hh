@@ -13,9 +13,10 @@
 //                  deadly signal  CheckReady (unless found ready before)        run
 //                  restart        SendStop, ArmTimer{stop_timeout}              stopping(start)
 //                  none           N = W                                         run
-//                Readiness: yes   Signal, N = W                                 run
-//                  no, young      ArmTimer{kGuardPoll}                          run
-//                  no, past grace Signal{handled = false}, N = W                run
+//                Readiness
+//                  handled        Signal, N = W                                 run
+//                  blocked        ArmTimer{kGuardPoll}; if so before or past the grace: Signal, N = W
+//                  none           ArmTimer{kGuardPoll}; past the grace: Signal{handled = false}, N = W
 //                TimerFired       CheckReady                                    run
 //                Exited           ReportExit, and where W > N: Start            gone or run
 //                StartFailed                                                    gone
@@ -45,6 +46,7 @@
 
 #include "base/clock.hh"
 #include "process/exit_status.hh"
+#include "process/signal_use.hh"
 
 namespace spiffe::process {
 
@@ -74,7 +76,7 @@ struct Exited {         // the child was reaped
   ExitStatus status;
 };
 struct Readiness {  // the answer to CheckReady
-  bool ready = false;
+  SignalUse use = SignalUse::none;
 };
 struct TimerFired {};
 struct KillRefused {};  // the answer to Kill where the child may not be signalled
@@ -84,7 +86,7 @@ using Event = std::variant<Published, StartFailed, Exited, Readiness, TimerFired
 // Actions. Start, CheckReady and Kill may be answered by an event, which goes in before any other; an
 // answer's action is the last of its list, and so is End.
 struct Start {};
-struct CheckReady {};  // does the child handle, ignore or block the renewal signal?
+struct CheckReady {};  // what does the child do with the renewal signal?
 struct Signal {        // the renewal signal
   bool handled = true;
 };
@@ -148,6 +150,7 @@ class Supervisor {
   BootTime now_;                         // of the event being handled
   BootTime started_;                     // this child
   bool ready_ = false;                   // this child was once found ready for the signal
+  bool blocked_ = false;                 // and at the last look it blocked it
 };
 
 }  // namespace spiffe::process

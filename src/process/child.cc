@@ -1,0 +1,39 @@
+#include "process/child.hh"
+
+#include <cerrno>
+#include <utility>
+
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/signals.hh"
+
+namespace spiffe::process {
+
+Child::Child(Loop& loop, Launched launched, std::function<void()> on_ended) : launched_(std::move(launched)) {
+  if (launched_.pidfd) watch_.emplace(loop, launched_.pidfd.get(), std::move(on_ended));
+}
+
+Result<> Child::signal(int signo) const {
+  // Old seccomp profiles refuse the newer call with EPERM although kill(2) may be allowed. Both are safe,
+  // because the pid is ours until it is reaped.
+  if (launched_.pidfd && ::syscall(SYS_pidfd_send_signal, launched_.pidfd.get(), signo, nullptr, 0) == 0) {
+    return {};
+  }
+  if (::kill(launched_.pid, signo) == 0) return {};
+  const int code = errno;
+  return fail_errno("send " + signal_name(signo) + " to pid " + std::to_string(launched_.pid), code);
+}
+
+std::optional<ExitStatus> Child::reap() {
+  siginfo_t info{};
+  int rc = 0;
+  do {
+    rc = ::waitid(P_PID, static_cast<id_t>(launched_.pid), &info, WEXITED | WNOHANG);
+  } while (rc != 0 && errno == EINTR);
+  if (rc != 0) return ExitStatus{.known = false};  // ECHILD
+  if (info.si_pid == 0) return std::nullopt;
+  return ExitStatus::from(info);
+}
+
+}  // namespace spiffe::process

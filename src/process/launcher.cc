@@ -1,0 +1,244 @@
+#include "process/launcher.hh"
+
+#include <cerrno>
+#include <cstdlib>
+#include <utility>
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/result.hh"
+#include "base/text.hh"
+
+namespace spiffe::process {
+
+namespace {
+
+constexpr std::size_t kStackSize = 128 * 1024;  // its last page guards it, which may have 64 KiB
+
+// What the child needs between clone and exec.
+struct Plan {
+  const char* program;
+  char* const* argv;
+  char* const* envp;
+  const sigset_t* mask;
+  const sigset_t* ignored;
+  const rlimit* core_limit;
+  pid_t parent;
+  bool die_with_parent;
+  int error_fd;
+};
+
+void close_on_exec_from(unsigned first) {
+  if (::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;
+  // Before Linux 5.11. Every descriptor of ours has the flag already; this is for those found at the start.
+  for (int fd = static_cast<int>(first); fd < 1024; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+void set_dispositions(const sigset_t& ignored) {
+  struct sigaction action{};
+  for (int signo = 1; signo < NSIG; ++signo) {
+    action.sa_handler = ::sigismember(&ignored, signo) == 1 ? SIG_IGN : SIG_DFL;
+    ::sigaction(signo, &action, nullptr);  // KILL, STOP and the C library's own are refused
+  }
+}
+
+// In the child, which shares the memory of its suspended parent: async-signal-safe calls only, nothing is
+// allocated, and no variable of the parent is written.
+int run(void* argument) {
+  const Plan& plan = *static_cast<const Plan*>(argument);
+  // Before the mask is lifted, so that no handler of the parent ever runs here.
+  set_dispositions(*plan.ignored);
+  if (plan.die_with_parent) {
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (::getppid() != plan.parent) ::_exit(127);  // it died before the line above
+  }
+  if (plan.core_limit != nullptr) ::setrlimit(RLIMIT_CORE, plan.core_limit);
+  close_on_exec_from(3);
+  ::sigprocmask(SIG_SETMASK, plan.mask, nullptr);
+  ::execve(plan.program, plan.argv, plan.envp);
+  const int error = errno;
+  [[maybe_unused]] const auto n = ::write(plan.error_fd, &error, sizeof error);
+  ::_exit(127);
+}
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+  std::vector<char*> out;
+  out.reserve(strings.size() + 1);
+  for (std::string& s : strings) out.push_back(s.data());
+  out.push_back(nullptr);
+  return out;
+}
+
+std::string path_of(const std::vector<std::string>& env) {
+  constexpr std::string_view kName = "PATH=";
+  for (const std::string& entry : env) {
+    if (entry.starts_with(kName)) return entry.substr(kName.size());
+  }
+  return "/usr/local/bin:/usr/bin:/bin";
+}
+
+// What the child wrote before it gave up, 0 where exec closed the pipe.
+int read_error(int fd) {
+  int error = 0;
+  ssize_t n = 0;
+  do {
+    n = ::read(fd, &error, sizeof error);
+  } while (n < 0 && errno == EINTR);
+  return n == sizeof error ? error : 0;
+}
+
+// errno of executing `path`, 0 where nothing speaks against it.
+int check_program(const std::string& path) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0) return errno;
+  if (S_ISDIR(info.st_mode)) return EISDIR;
+  return ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0 ? 0 : errno;
+}
+
+StartError start_error(const std::string& program, int error) {
+  StartError out{StartFailure::not_executable, quote(program) + ": " + errno_text(error)};
+  if (error == ENOENT || error == ENOTDIR) out.kind = StartFailure::not_found;
+  if (error == ENOEXEC) {
+    out.hint = "a script needs a first line like #!/bin/sh, a program must be built for this machine";
+  }
+  return out;
+}
+
+sigset_t ignored_signals() {
+  sigset_t out;
+  sigemptyset(&out);
+  for (int signo = 1; signo < NSIG; ++signo) {
+    struct sigaction action{};
+    if (::sigaction(signo, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) sigaddset(&out, signo);
+  }
+  sigdelset(&out, SIGPIPE);
+  return out;
+}
+
+}  // namespace
+
+std::expected<std::string, StartError> find_program(std::string_view command, std::string_view search_path) {
+  if (command.contains('/')) {
+    std::string path(command);
+    if (const int error = check_program(path)) return std::unexpected(start_error(path, error));
+    return path;
+  }
+  std::string refused;
+  int why = 0;
+  for (std::string_view rest = search_path; !command.empty() && !rest.empty();) {
+    const std::size_t colon = std::min(rest.find(':'), rest.size());
+    const std::string_view dir = rest.substr(0, colon);
+    rest.remove_prefix(std::min(colon + 1, rest.size()));
+    if (!dir.starts_with('/')) continue;
+    std::string path = std::string(dir) + '/' + std::string(command);
+    const int error = check_program(path);
+    if (error == 0) return path;
+    if (error == ENOENT || error == ENOTDIR || !refused.empty()) continue;
+    refused = std::move(path);
+    why = error;
+  }
+  if (!refused.empty()) return std::unexpected(start_error(refused, why));
+  return std::unexpected(StartError{StartFailure::not_found,
+                                    quote(command) + ": not found in " + escape(search_path),
+                                    "give the whole path, or set PATH for the helper"});
+}
+
+Launcher::Launcher(LaunchOptions options)
+    : options_(std::move(options)),
+      argv_(pointers(options_.argv)),
+      envp_(pointers(options_.env)),
+      search_path_(path_of(options_.env)),
+      ignored_(ignored_signals()) {
+  if (sigismember(&ignored_, SIGCHLD) == 1) ::signal(SIGCHLD, SIG_DFL);
+  stack_ =
+      ::mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (stack_ == MAP_FAILED) std::abort();  // out of memory at start
+  ::mprotect(stack_, static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)), PROT_NONE);
+  static_cast<void>(find());  // a failure is reported by launch(), which tries again
+}
+
+Launcher::~Launcher() {
+  ::munmap(stack_, kStackSize);
+}
+
+std::expected<void, StartError> Launcher::find() {
+  auto found = find_program(options_.argv.front(), search_path_);
+  if (!found) {
+    program_.clear();
+    return std::unexpected(std::move(found.error()));
+  }
+  program_ = std::move(*found);
+  return {};
+}
+
+std::expected<Launched, StartError> Launcher::launch() {
+  if (program_.empty()) {
+    if (auto found = find(); !found) return std::unexpected(std::move(found.error()));
+  }
+  Attempt first = attempt();
+  if (first.error == 0) return std::move(first.child);
+  if (!first.started) {
+    return std::unexpected(
+        StartError{StartFailure::no_process, quote(options_.argv.front()) + ": " + errno_text(first.error)});
+  }
+  // The program may have moved since it was looked up.
+  const std::string tried = program_;
+  if (auto found = find(); !found) return std::unexpected(std::move(found.error()));
+  if (program_ != tried) {
+    Attempt second = attempt();
+    if (second.error == 0) return std::move(second.child);
+    first.error = second.error;
+  }
+  StartError error = start_error(program_, first.error);
+  if (first.error == ENOENT) {
+    error.kind = StartFailure::not_executable;
+    error.hint = "it is there: the interpreter in its first line, or its dynamic loader, is missing";
+  }
+  return std::unexpected(std::move(error));
+}
+
+// vfork's kind of clone: no page table is copied, which keeps a start under a millisecond however much memory
+// gRPC has mapped, and the parent is suspended until the exec. The error still comes through a pipe and not
+// through the shared memory: sanitizers turn such a clone into a plain fork.
+Launcher::Attempt Launcher::attempt() {
+  int ends[2] = {-1, -1};
+  if (::pipe2(ends, O_CLOEXEC) != 0) return {.child = {}, .error = errno};
+  const Fd reader(ends[0]);
+  Fd writer(ends[1]);
+  Plan plan{.program = program_.c_str(),
+            .argv = argv_.data(),
+            .envp = envp_.data(),
+            .mask = &options_.mask,
+            .ignored = &ignored_,
+            .core_limit = options_.core_dumps != nullptr ? options_.core_dumps->found_limit() : nullptr,
+            .parent = ::getpid(),
+            .die_with_parent = options_.die_with_parent,
+            .error_fd = writer.get()};
+  int pidfd = -1;
+  char* const top = static_cast<char*>(stack_) + kStackSize;
+  constexpr int kFlags = CLONE_VM | CLONE_VFORK | SIGCHLD;
+  if (options_.core_dumps != nullptr) options_.core_dumps->open_filter();
+  pid_t pid = ::clone(run, top, kFlags | CLONE_PIDFD, &plan, &pidfd);
+  // Sandboxes that know no pidfd.
+  if (pid < 0 && errno != EAGAIN && errno != ENOMEM) pid = ::clone(run, top, kFlags, &plan);
+  const int clone_error = errno;
+  Attempt out{.child = {.pid = pid, .pidfd = Fd(pid > 0 ? pidfd : -1)}};
+  writer.reset();
+  if (pid > 0) out.error = read_error(reader.get());
+  if (options_.core_dumps != nullptr) options_.core_dumps->close_filter();
+  out.started = pid > 0;
+  if (pid < 0) out.error = clone_error;
+  if (out.started && out.error != 0) ::waitpid(pid, nullptr, 0);
+  return out;
+}
+
+}  // namespace spiffe::process

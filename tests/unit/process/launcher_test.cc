@@ -1,0 +1,244 @@
+#include "process/launcher.hh"
+
+#include <algorithm>
+#include <cstdint>
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "base/signals.hh"
+#include "processes.hh"
+
+namespace spiffe::process {
+namespace {
+
+// What the command wrote to the file "out" in `dir`.
+std::string output_of(const TempDir& dir, LaunchOptions options) {
+  Launcher launcher(std::move(options));
+  const auto launched = launcher.launch();
+  REQUIRE(launched);
+  REQUIRE(wait_for(launched->pid) == 0);
+  return read_all(dir / "out");
+}
+
+// The number behind "`name`:\t" in a /proc status file.
+std::uint64_t status_set(const std::string& status, const std::string& name) {
+  const std::size_t at = status.find(name + ":\t");
+  REQUIRE(at != std::string::npos);
+  return std::stoull(status.substr(at + name.size() + 2), nullptr, 16);
+}
+
+constexpr std::uint64_t bit(int signo) {
+  return std::uint64_t{1} << (signo - 1);
+}
+
+// Restores what a test does to the signals of its own process.
+class SignalsRestored {
+ public:
+  SignalsRestored() {
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &mask_);
+    for (int i = 1; i < NSIG; ++i) ::sigaction(i, nullptr, &actions_[i]);
+  }
+  ~SignalsRestored() {
+    for (int i = 1; i < NSIG; ++i) ::sigaction(i, &actions_[i], nullptr);
+    ::pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
+  }
+  SignalsRestored(const SignalsRestored&) = delete;
+  SignalsRestored& operator=(const SignalsRestored&) = delete;
+
+ private:
+  sigset_t mask_{};
+  struct sigaction actions_[NSIG]{};
+};
+
+TEST_CASE("programs are looked up in the absolute directories of PATH") {
+  const TempDir dir;
+  const TempDir other;
+  static_cast<void>(dir.write("tool", "#!/bin/sh\n", 0644));
+  static_cast<void>(other.write("tool", "#!/bin/sh\n", 0755));
+  const std::string path = "relative::" + dir.path() + ':' + other.path();
+
+  SECTION("the first one that can be executed is taken") {
+    CHECK(find_program("tool", path) == other / "tool");
+  }
+  SECTION("the working directory is not searched") {
+    CHECK(find_program("sh", ":.:").error().kind == StartFailure::not_found);
+  }
+  SECTION("one that cannot be executed is named") {
+    const auto found = find_program("tool", dir.path());
+    REQUIRE_FALSE(found);
+    CHECK(found.error().kind == StartFailure::not_executable);
+    CHECK(found.error().message == '"' + (dir / "tool") + "\": permission denied");
+    CHECK(found.error().shell_code() == 126);
+  }
+  SECTION("where there is none, the path searched is named") {
+    const auto found = find_program("no-such-tool", path);
+    REQUIRE_FALSE(found);
+    CHECK(found.error().message == "\"no-such-tool\": not found in " + path);
+    CHECK(found.error().shell_code() == 127);
+  }
+  SECTION("a name with a slash is not looked up") {
+    CHECK(find_program("./tool", path).error().message == "\"./tool\": no such file or directory");
+    CHECK(find_program(other / "tool", "") == other / "tool");
+    CHECK(find_program(dir.path(), "").error().message == '"' + dir.path() + "\": is a directory");
+  }
+}
+
+TEST_CASE("a command is exec'ed with its arguments as they are") {
+  const TempDir dir;
+  LaunchOptions options =
+      launch_options({"sh", "-c", "printf '%s|' \"$0\" \"$@\" > \"$OUT\"", "a b", "$HOME; *", ""});
+  options.env.push_back("OUT=" + (dir / "out"));
+  CHECK(output_of(dir, std::move(options)) == "a b|$HOME; *||");
+}
+
+TEST_CASE("a command relative to the working directory is taken from there") {
+  const TempDir dir;
+  static_cast<void>(dir.write("x", "#!/bin/sh\nexit 7\n", 0755));
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(dir.path());
+  Launcher launcher(launch_options({"./x"}));
+  const auto launched = launcher.launch();
+  std::filesystem::current_path(before);
+  REQUIRE(launched);
+  CHECK(WEXITSTATUS(wait_for(launched->pid)) == 7);
+}
+
+TEST_CASE("no descriptor but the standard ones reaches a child") {
+  const TempDir dir;
+  const Fd leaky(::open("/dev/null", O_RDONLY));  // without O_CLOEXEC
+  REQUIRE(leaky);
+  // The shell's own list of its descriptors holds the one it reads the list with.
+  CHECK(output_of(dir, shell("exec > " + (dir / "out") + "; for f in /proc/$$/fd/*; do echo ${f##*/}; done"))
+            .find_first_not_of("0123\n") == std::string::npos);
+  CHECK(output_of(dir, shell("test ! -e /proc/$$/fd/" + std::to_string(leaky.get()) + " && echo fine > " +
+                             (dir / "out"))) == "fine\n");
+  CHECK(::fcntl(leaky.get(), F_GETFD) == 0);
+}
+
+TEST_CASE("a child gets the mask and dispositions that this process was given") {
+  const TempDir dir;
+  const SignalsRestored restored;
+  ::signal(SIGHUP, SIG_IGN);  // as under nohup
+  ::signal(SIGUSR1, [](int) {});
+  sigset_t found = block_signals();
+  sigaddset(&found, SIGWINCH);
+
+  LaunchOptions options = launch_options({"cp", "/proc/self/status", dir / "out"});
+  options.mask = found;
+  const std::string status = output_of(dir, std::move(options));
+  CHECK(status_set(status, "SigBlk") == bit(SIGWINCH));
+  CHECK(status_set(status, "SigIgn") == bit(SIGHUP));
+  CHECK(status_set(status, "SigCgt") == 0);
+}
+
+TEST_CASE("a child can be reaped where SIGCHLD was found ignored") {
+  const SignalsRestored restored;
+  ::signal(SIGCHLD, SIG_IGN);
+  Launcher launcher(shell("exit 3"));
+  const auto launched = launcher.launch();
+  REQUIRE(launched);
+  CHECK(WEXITSTATUS(wait_for(launched->pid)) == 3);
+}
+
+TEST_CASE("this process forbids its own core dumps, not those of its child") {
+  const TempDir dir;
+  rlimit before{};
+  ::getrlimit(RLIMIT_CORE, &before);
+  const rlimit wanted{.rlim_cur = std::min<rlim_t>(before.rlim_max, 512 * 1024), .rlim_max = before.rlim_max};
+  ::setrlimit(RLIMIT_CORE, &wanted);
+  const std::string filter = read_all("/proc/self/coredump_filter");
+  {
+    const CoreDumps core_dumps = CoreDumps::forbid();
+    rlimit now{};
+    ::getrlimit(RLIMIT_CORE, &now);
+    CHECK(now.rlim_cur == 0);
+    CHECK(now.rlim_max == before.rlim_max);
+    CHECK(std::stoul(read_all("/proc/self/coredump_filter"), nullptr, 16) == 0);
+
+    LaunchOptions options = launch_options(
+        {"sh", "-c", "exec > \"$0\"; ulimit -S -c; cat /proc/self/coredump_filter", dir / "out"});
+    options.core_dumps = &core_dumps;
+    const std::string limit = std::to_string(wanted.rlim_cur / 512);  // in blocks
+    CHECK(output_of(dir, std::move(options)) == limit + '\n' + filter);
+    CHECK(std::stoul(read_all("/proc/self/coredump_filter"), nullptr, 16) == 0);
+  }
+  ::setrlimit(RLIMIT_CORE, &before);
+  std::ofstream("/proc/self/coredump_filter") << "0x" << filter;
+}
+
+TEST_CASE("what cannot be executed says why, and leaves no child") {
+  const TempDir dir;
+  const auto error_of = [](const std::string& command) {
+    Launcher launcher(launch_options({command}));
+    const auto launched = launcher.launch();
+    REQUIRE_FALSE(launched);
+    CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);
+    CHECK(errno == ECHILD);
+    return launched.error();
+  };
+  SECTION("a script without an interpreter is not given to a shell") {
+    const StartError error = error_of(dir.write("bare", "echo hello\n", 0755));
+    CHECK(error.kind == StartFailure::not_executable);
+    CHECK(error.message.ends_with("bare\": exec format error"));
+    CHECK(error.hint.contains("#!/bin/sh"));
+  }
+  SECTION("a missing interpreter is not a missing program") {
+    const StartError error = error_of(dir.write("script", "#!/no/such/interpreter\n", 0755));
+    CHECK(error.kind == StartFailure::not_executable);
+    CHECK(error.hint.contains("interpreter"));
+  }
+  SECTION("a directory") {
+    CHECK(error_of(dir.path()).shell_code() == 126);
+  }
+  SECTION("nothing of that name") {
+    CHECK(error_of("no-such-tool").shell_code() == 127);
+  }
+}
+
+TEST_CASE("a command that appears or moves later is found then") {
+  const TempDir first;
+  const TempDir second;
+  LaunchOptions options{.argv = {"tool"}, .env = {"PATH=" + first.path() + ':' + second.path()}};
+  sigemptyset(&options.mask);
+  Launcher launcher(std::move(options));
+  CHECK(launcher.launch().error().kind == StartFailure::not_found);
+  static_cast<void>(first.write("tool", "#!/bin/sh\nexit 1\n", 0755));
+  CHECK(WEXITSTATUS(wait_for(launcher.launch().value().pid)) == 1);
+  std::filesystem::remove(first / "tool");
+  static_cast<void>(second.write("tool", "#!/bin/sh\nexit 2\n", 0755));
+  CHECK(WEXITSTATUS(wait_for(launcher.launch().value().pid)) == 2);
+}
+
+TEST_CASE("a child gets SIGTERM when this process is killed") {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  const pid_t helper = ::fork();
+  if (helper == 0) {
+    Launcher launcher(launch_options({"sleep", "60"}));
+    const auto launched = launcher.launch();
+    const pid_t pid = launched ? launched->pid : -1;
+    [[maybe_unused]] const auto n = ::write(ends[1], &pid, sizeof pid);
+    for (;;) ::pause();
+  }
+  pid_t child = 0;
+  REQUIRE(::read(ends[0], &child, sizeof child) == sizeof child);
+  REQUIRE(child > 0);
+  ::kill(helper, SIGKILL);
+  CHECK(WTERMSIG(wait_for(helper)) == SIGKILL);
+  CHECK(WTERMSIG(wait_for(child)) == SIGTERM);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
+TEST_CASE("the environment of a child is ours, with additions, without what is systemd's") {
+  const char* const ours[] = {"PATH=/bin", "NOTIFY_SOCKET=/run/n",  "WATCHDOG_PID=1", "WATCHDOG_USEC=2",
+                              "A=old",     "NOTIFY_SOCKET_X=stays", nullptr};
+  CHECK(child_environment(ours, {{"A", "new"}, {"B", "b=c"}}) ==
+        std::vector<std::string>{"PATH=/bin", "NOTIFY_SOCKET_X=stays", "A=new", "B=b=c"});
+}
+
+}  // namespace
+}  // namespace spiffe::process

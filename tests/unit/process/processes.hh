@@ -1,0 +1,128 @@
+// What the tests with real processes share.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.hh"
+#include "base/log.hh"
+#include "base/loop.hh"
+#include "process/environment.hh"
+#include "process/launcher.hh"
+#include "support/catch.hh"
+
+namespace spiffe::process {
+
+// A directory that is removed with everything in it.
+class TempDir {
+ public:
+  TempDir() {
+    std::string name = (std::filesystem::temp_directory_path() / "spiffe-process-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~TempDir() { std::filesystem::remove_all(path_); }
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+
+  std::string operator/(std::string_view name) const { return path_ + '/' + std::string(name); }
+  const std::string& path() const { return path_; }
+
+  std::string write(std::string_view name, std::string_view text, mode_t mode = 0644) const {
+    const std::string path = *this / name;
+    std::ofstream(path) << text;
+    ::chmod(path.c_str(), mode);
+    return path;
+  }
+
+ private:
+  std::string path_;
+};
+
+inline std::string read_all(const std::string& path) {
+  std::ostringstream out;
+  out << std::ifstream(path).rdbuf();
+  return out.str();
+}
+
+// A loop, and waiting on it.
+class LoopFixture {
+ public:
+  LoopFixture() : loop_(std::move(Loop::create().value())), tick_(*loop_, [this] { check(); }) {}
+
+  Loop& loop() { return *loop_; }
+
+  // Runs the loop until `done`, for five seconds at most; false where they were not enough.
+  bool until(std::function<bool()> done) {
+    done_ = std::move(done);
+    deadline_ = BootClock::now() + std::chrono::seconds(5);
+    check();
+    if (!reached_) loop_->run();
+    return std::exchange(reached_, false);
+  }
+
+ private:
+  void check() {
+    reached_ = done_();
+    if (reached_ || BootClock::now() > deadline_) return loop_->stop();
+    tick_.after(std::chrono::milliseconds(1));
+  }
+
+  std::unique_ptr<Loop> loop_;
+  std::function<bool()> done_;
+  bool reached_ = false;
+  BootTime deadline_;
+  Timer tick_;
+};
+
+// The log of a test, as JSON lines, in a file of `dir`.
+class CapturedLog {
+ public:
+  explicit CapturedLog(const TempDir& dir)
+      : path_(dir / "log"), fd_(::open(path_.c_str(), O_CREAT | O_RDWR | O_APPEND | O_CLOEXEC, 0600)) {
+    log::configure(log::Level::debug, log::Format::json, fd_.get());
+  }
+  ~CapturedLog() { log::configure(log::Level::info, log::Format::text); }
+  CapturedLog(const CapturedLog&) = delete;
+  CapturedLog& operator=(const CapturedLog&) = delete;
+
+  std::string text() const { return read_all(path_); }
+  bool has(std::string_view part) const { return text().contains(part); }
+
+ private:
+  std::string path_;
+  Fd fd_;
+};
+
+// Options to run `argv` with the environment of the test, no signal blocked.
+inline LaunchOptions launch_options(std::vector<std::string> argv) {
+  LaunchOptions out{.argv = std::move(argv), .env = child_environment(environ, {})};
+  sigemptyset(&out.mask);
+  return out;
+}
+
+inline LaunchOptions shell(const std::string& script) {
+  return launch_options({"/bin/sh", "-c", script});
+}
+
+// Waits for a child started without a loop; its waitpid(2) status.
+inline int wait_for(pid_t pid) {
+  int status = -1;
+  REQUIRE(::waitpid(pid, &status, 0) == pid);
+  return status;
+}
+
+}  // namespace spiffe::process
