@@ -19,10 +19,10 @@ namespace {
 using namespace spiffe;
 using namespace spiffe::dev_agent;
 
-#ifdef SPIFFE_VERSION
-constexpr std::string_view kVersion = SPIFFE_VERSION;
+#ifdef SPIFFE_HELPER_VERSION
+constexpr std::string_view kVersion = SPIFFE_HELPER_VERSION;
 #else
-constexpr std::string_view kVersion = "0.12.0";
+constexpr std::string_view kVersion = "(unknown version)";
 #endif
 
 constexpr int kUsage = 2;

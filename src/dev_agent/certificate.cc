@@ -104,7 +104,7 @@ bool set_fields(X509* certificate, const CertificateSpec& spec, EVP_PKEY* key, X
              1 &&
          ASN1_TIME_set(X509_getm_notBefore(certificate), system_clock::to_time_t(spec.not_before)) &&
          ASN1_TIME_set(X509_getm_notAfter(certificate), system_clock::to_time_t(spec.not_after)) &&
-         X509_set_pubkey(certificate, key) == 1;
+         set_public_key(certificate, key);
 }
 
 bool add_extensions(X509* certificate, const CertificateSpec& spec, X509* issuer) {

@@ -21,4 +21,7 @@ inline constexpr std::array<std::string_view, 5> kKeyTypeNames = {"ec-p256", "ec
 // Unencrypted PKCS#8, DER.
 [[nodiscard]] Result<std::string> pkcs8(EVP_PKEY* key);
 
+// X509_set_pubkey, but quick for EC keys.
+[[nodiscard]] bool set_public_key(X509* certificate, EVP_PKEY* key);
+
 }  // namespace spiffe::dev_agent
