@@ -1,0 +1,191 @@
+#include "output/directory.hh"
+
+#include <cerrno>
+#include <memory>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+namespace spiffe::output {
+
+namespace {
+
+constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+constexpr mode_t kDirectoryMode = 0755;
+
+// Makes `path` and its missing parents.
+Result<void> make_path(const std::string& path) {
+  for (std::size_t at = 1; at <= path.size(); ++at) {
+    if (at < path.size() && path[at] != '/') continue;
+    const std::string head = path.substr(0, at);
+    struct stat st{};
+    if (::stat(head.c_str(), &st) == 0) continue;
+    auto made = make_directory(AT_FDCWD, head);
+    if (!made && made.error().sys != EEXIST) return fail(context("publish " + head, made.error()));
+  }
+  return {};
+}
+
+Result<Fd> open_root(const DirectoryPath& path, bool create) {
+  const std::string root = path.root.empty() ? "." : path.root;
+  Fd fd(::open(root.c_str(), kOpenDirectory));
+  if (!fd && errno == ENOENT && create) {
+    if (auto made = make_path(root); !made) return fail(made.error());
+    fd = Fd(::open(root.c_str(), kOpenDirectory));
+  }
+  if (fd) return fd;
+  const int code = errno;
+  auto error = fail_errno("publish " + root + ": open", code);
+  if (code == ENOENT) error.error().hint = "create it, or set create_cert_dir = true";
+  return error;
+}
+
+bool is_memory(int fd) {
+  struct statfs fs{};
+  return ::fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
+bool same(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+}  // namespace
+
+std::string DirectoryPath::shown() const {
+  if (root.empty() && sub.empty()) return ".";
+  if (root.empty() || sub.empty()) return root + sub;
+  return root.ends_with('/') ? root + sub : root + '/' + sub;
+}
+
+std::string DirectoryPath::shown(std::string_view leaf) const {
+  std::string out = root.empty() && sub.empty() ? std::string() : shown();
+  if (!out.empty() && !out.ends_with('/')) out += '/';
+  return out += leaf;
+}
+
+Result<Directory> Directory::open(DirectoryPath path, bool create) {
+  Directory self;
+  self.path_ = std::move(path);
+  auto root = open_root(self.path_, create);
+  if (!root) return fail(root.error());
+  if (self.path_.sub.empty()) {
+    self.fd_ = std::move(*root);
+  } else {
+    auto sub = open_beneath(root->get(), self.path_.sub, create);
+    if (!sub) return fail(context("publish " + self.path_.shown(), sub.error()));
+    self.fd_ = std::move(*sub);
+    self.root_ = std::move(*root);
+  }
+  if (::fstat(self.fd_.get(), &self.stat_) != 0) return self.fail_at({}, "stat", errno);
+  self.on_memory_ = is_memory(self.fd_.get());
+  return self;
+}
+
+Result<bool> Directory::still_there() {
+  struct stat now{};
+  const char* root = path_.root.empty() ? "." : path_.root.c_str();
+  if (::stat(root, &now) != 0) return fail_at({}, "stat", errno);
+  if (!path_.sub.empty()) {
+    struct stat root_then{};
+    if (::fstat(root_.get(), &root_then) != 0) return fail_at({}, "stat", errno);
+    if (!same(now, root_then)) return false;
+    if (::fstatat(root_.get(), path_.sub.c_str(), &now, 0) != 0) return fail_at({}, "stat", errno);
+  }
+  if (!same(now, stat_)) return false;
+  stat_ = now;
+  return true;
+}
+
+gid_t Directory::new_file_group() const {
+  return (stat_.st_mode & S_ISGID) != 0 ? stat_.st_gid : ::getegid();
+}
+
+std::unexpected<Error> Directory::fail_at(std::string_view leaf, std::string_view call, int code) const {
+  std::string what = "publish " + (leaf.empty() ? path_.shown() : path_.shown(leaf));
+  return fail_errno((what += ": ") += call, code);
+}
+
+Result<void> Directory::sync() const {
+  if (on_memory_ || ::fsync(fd()) == 0) return {};
+  return fail_at({}, "fsync", errno);
+}
+
+Result<Fd> open_beneath(int root, const std::string& sub, bool create) {
+  open_how how{};
+  how.flags = kOpenDirectory;
+  how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH;
+  const long fd = ::syscall(SYS_openat2, root, sub.c_str(), &how, sizeof how);
+  if (fd >= 0) return Fd(static_cast<int>(fd));
+  if (errno == ENOSYS || errno == EPERM || (errno == ENOENT && create)) {
+    return open_by_components(root, sub, create);
+  }
+  return fail_errno("open", errno);
+}
+
+Result<Fd> open_by_components(int root, const std::string& sub, bool create) {
+  Fd holder;
+  int at = root;
+  for (std::size_t begin = 0; begin < sub.size();) {
+    const std::size_t end = std::min(sub.find('/', begin), sub.size());
+    const std::string part = sub.substr(begin, end - begin);
+    begin = end + 1;
+    if (part.empty() || part == ".") continue;
+    if (part == "..") return fail_errno("open", EXDEV);
+    Fd next(::openat(at, part.c_str(), kOpenDirectory | O_NOFOLLOW));
+    if (!next && errno == ENOENT && create) {
+      auto made = make_directory(at, part);
+      if (made) {
+        next = std::move(*made);
+      } else if (made.error().sys == EEXIST) {
+        next = Fd(::openat(at, part.c_str(), kOpenDirectory | O_NOFOLLOW));
+      } else {
+        return fail(made.error());
+      }
+    }
+    if (!next) return fail_errno("open", errno);
+    holder = std::move(next);
+    at = holder.get();
+  }
+  return holder;
+}
+
+Result<Fd> make_directory(int parent, const std::string& name) {
+  if (::mkdirat(parent, name.c_str(), kDirectoryMode) != 0) return fail_errno("mkdir", errno);
+  Fd fd(::openat(parent, name.c_str(), kOpenDirectory | O_NOFOLLOW));
+  struct stat st{};
+  int code = 0;
+  if (!fd || ::fstat(fd.get(), &st) != 0) code = errno;
+  // fchmod(2) may take S_ISGID away from a caller outside the group: only where the umask interfered.
+  if (code == 0 && (st.st_mode & 0777) != kDirectoryMode &&
+      ::fchmod(fd.get(), kDirectoryMode | (st.st_mode & S_ISGID)) != 0) {
+    code = errno;
+  }
+  if (code == 0) return fd;
+  ::unlinkat(parent, name.c_str(), AT_REMOVEDIR);
+  return fail_errno(fd ? "chmod" : "open", code);
+}
+
+Result<void> for_each_entry(int directory, const std::function<void(std::string_view)>& callback) {
+  // A descriptor of its own: the read position of `directory` stays out of it.
+  Fd fd(::openat(directory, ".", kOpenDirectory));
+  if (!fd) return fail_errno("open", errno);
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(fd.get()), &::closedir);
+  if (!dir) return fail_errno("readdir", errno);
+  [[maybe_unused]] const int owned_by_dir = fd.release();
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(dir.get());
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") callback(name);
+  }
+  if (errno != 0) return fail_errno("readdir", errno);
+  return {};
+}
+
+}  // namespace spiffe::output

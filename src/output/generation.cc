@@ -1,0 +1,97 @@
+#include "output/generation.hh"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "output/file_writer.hh"
+
+namespace spiffe::output {
+
+namespace {
+
+constexpr int kIdAttempts = 16;
+
+Result<Generation> make_generation(const Place& place) {
+  for (int attempt = 1;; ++attempt) {
+    Generation generation{new_generation_id(), {}};
+    const std::string name = place.names.generation(generation.id);
+    auto made = make_directory(place.fd(), name);
+    if (made) {
+      generation.directory = std::move(*made);
+      return generation;
+    }
+    // The clock moves on, so the next id is another one.
+    if (made.error().sys == EEXIST && attempt < kIdAttempts) continue;
+    return fail(context("publish " + place.directory.path().shown(name), made.error()));
+  }
+}
+
+Result<void> fill(const Place& place, const Generation& generation, std::span<const Item> items,
+                  std::span<const Ownership> ownerships) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    auto file = create_file(place, generation.directory.get(), items[i].leaf, items[i], ownerships[i]);
+    if (!file) return fail(file.error());
+    if (auto synced = sync_file(place, items[i], file->get()); !synced) return synced;
+  }
+  if (!place.directory.on_memory() && ::fsync(generation.directory.get()) != 0) {
+    return place.directory.fail_at(place.names.generation(generation.id), "fsync", errno);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Generation> build_generation(const Place& place, std::span<const Item> items,
+                                    std::span<const Ownership> ownerships) {
+  auto generation = make_generation(place);
+  if (!generation) return generation;
+  if (auto filled = fill(place, *generation, items, ownerships); !filled) {
+    discard_generation(place, *generation, items);
+    return fail(filled.error());
+  }
+  return generation;
+}
+
+void discard_generation(const Place& place, const Generation& generation, std::span<const Item> items) {
+  for (const Item& item : items) ::unlinkat(generation.directory.get(), item.leaf.c_str(), 0);
+  ::unlinkat(place.fd(), place.names.generation(generation.id).c_str(), AT_REMOVEDIR);
+}
+
+Result<std::optional<std::string>> live_generation_id(const Place& place) {
+  std::array<char, PATH_MAX> buffer;
+  const std::string& data = place.names.data();
+  const ssize_t n = ::readlinkat(place.fd(), data.c_str(), buffer.data(), buffer.size());
+  if (n < 0 && errno == ENOENT) return std::nullopt;
+  if (n < 0 && errno != EINVAL) return place.directory.fail_at(data, "readlink", errno);
+  const std::string_view target(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+  if (place.names.is_generation(target)) return place.names.id_of(target);
+  return fail(ErrorKind::failed,
+              "publish " + place.directory.path().shown(data) +
+                  ": it does not lead to a generation of ours, so somebody else manages this directory",
+              "choose another cert_dir, or layout = \"files\"");
+}
+
+std::optional<Generation> open_generation(const Place& place, const std::string& id) {
+  const std::string name = place.names.generation(id);
+  Fd fd(::openat(place.fd(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat st{};
+  if (!fd || ::fstat(fd.get(), &st) != 0 || st.st_uid != ::geteuid()) return std::nullopt;
+  return Generation{id, std::move(fd)};
+}
+
+bool holds_exactly(const Generation& generation, std::span<const Item> items) {
+  std::size_t entries = 0;
+  if (!for_each_entry(generation.directory.get(), [&](std::string_view) { ++entries; })) return false;
+  if (entries != items.size()) return false;
+  return std::ranges::all_of(items, [&](const Item& item) {
+    return holds(generation.directory.get(), item.leaf, item.file->content.bytes());
+  });
+}
+
+}  // namespace spiffe::output
