@@ -1,0 +1,81 @@
+#include "output/files_layout.hh"
+
+#include <algorithm>
+#include <utility>
+
+#include "output/cleaner.hh"
+#include "output/file_writer.hh"
+#include "output/leaf.hh"
+#include "output/replace.hh"
+
+namespace spiffe::output {
+
+Result<Change> FilesLayout::publish(std::span<const Item> items, BootTime /*now*/) {
+  auto change = put(items);
+  if (!change) return change;
+  owed_ = std::max(owed_, *change);
+  std::vector<std::string> leaves = sorted_leaves(items);
+  for (const std::string& gone : set_) {
+    if (std::ranges::binary_search(leaves, gone)) continue;
+    if (auto removed = remove_file(place_, gone); !removed) return fail(removed.error());
+    known_.erase(gone);
+    owed_ = Change::published;
+  }
+  set_ = std::move(leaves);
+  // Once the files are there nobody needs what a snapshot layout left behind.
+  if (may_clean_ && !retired_) {
+    if (auto retired = retire_snapshot(place_, set_); !retired) return fail(retired.error());
+    retired_ = true;
+  }
+  return std::exchange(owed_, Change::unchanged);
+}
+
+bool FilesLayout::has_content(const Item& item) const {
+  const auto it = known_.find(item.leaf);
+  if (it != known_.end()) return it->second.whole && it->second.digest == item.digest;
+  return holds(place_.fd(), item.leaf, item.file->content.bytes());
+}
+
+Result<Change> FilesLayout::put(std::span<const Item> items) {
+  const bool same = std::ranges::all_of(items, [this](const Item& item) { return has_content(item); });
+  std::vector<Item> broken;
+  for (const Item& item : items) {
+    if (!same) break;
+    const auto leaf = look_at(place_, item.leaf);
+    if (!leaf) return fail(leaf.error());
+    const bool good = leaf->kind == Leaf::Kind::file && has_attributes(leaf->st, *item.file) &&
+                      static_cast<std::size_t>(leaf->st.st_size) == item.file->content.size();
+    if (!good) broken.push_back(item);
+  }
+  const std::span<const Item> due = same ? std::span<const Item>(broken) : items;
+  if (!due.empty()) {
+    for (const Item& item : due) known_[item.leaf].whole = known_[item.leaf].whole && same;
+    if (auto replaced = replace_files(place_, due); !replaced) return fail(replaced.error());
+  }
+  for (const Item& item : items) known_[item.leaf] = {item.digest, true};
+  if (!same) return Change::published;
+  return broken.empty() ? Change::unchanged : Change::repaired;
+}
+
+Result<Change> FilesLayout::withdraw(const std::string& leaf) {
+  known_[leaf] = {};
+  auto removed = remove_file(place_, leaf);
+  if (!removed) return fail(removed.error());
+  return *removed ? Change::published : Change::unchanged;
+}
+
+void FilesLayout::finish() {
+  if (!retired_) return;  // a live generation may still be what links lead to
+  // Nothing can be told any more: the next start cleans again.
+  [[maybe_unused]] const auto swept = sweep(place_, "");
+}
+
+std::vector<std::string> sorted_leaves(std::span<const Item> items) {
+  std::vector<std::string> leaves;
+  leaves.reserve(items.size());
+  for (const Item& item : items) leaves.push_back(item.leaf);
+  std::ranges::sort(leaves);
+  return leaves;
+}
+
+}  // namespace spiffe::output

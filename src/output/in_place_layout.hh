@@ -1,0 +1,36 @@
+// layout = "in-place": each file is opened where it is, symlinks followed, truncated and written: for a
+// consumer that mounts a single file and so never sees a rename. Readers may see half a file.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "output/arrangement.hh"
+
+namespace spiffe::output {
+
+class InPlaceLayout : public Arrangement {
+ public:
+  // As FilesLayout.
+  InPlaceLayout(Place& place, bool may_clean) : place_(place), may_clean_(may_clean) {}
+
+  Result<Change> publish(std::span<const Item> items, BootTime now) override;
+  Result<Change> publish_single(const Item& item) override { return put(item); }
+  Result<Change> withdraw(const std::string& leaf) override;
+
+ private:
+  Result<Change> put(const Item& item);
+  bool has_content(const Item& item) const;
+
+  Place& place_;
+  bool may_clean_;
+  bool retired_ = false;             // what a snapshot layout left is gone
+  Change owed_ = Change::unchanged;  // done by a call that failed later on
+  // By leaf: what was published in this life; nothing: a write of it failed midway, or it was withdrawn.
+  std::map<std::string, std::optional<Digest>> known_;
+  std::vector<std::string> set_;  // leaves of the last set, sorted
+};
+
+}  // namespace spiffe::output

@@ -1,0 +1,276 @@
+#include "output/publisher.hh"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include <openssl/evp.h>
+
+#include "base/text.hh"
+#include "output/arrangement.hh"
+#include "output/cleaner.hh"
+#include "output/directory.hh"
+#include "output/files_layout.hh"
+#include "output/generation.hh"
+#include "output/in_place_layout.hh"
+#include "output/lock.hh"
+#include "output/name.hh"
+#include "output/snapshot_layout.hh"
+
+namespace spiffe::output {
+
+namespace {
+
+// A directory that is open and locked. Dropping it gives the lock back.
+struct Opened {
+  Place place;
+  Fd lock;
+  std::unique_ptr<Arrangement> arrangement;
+  bool has_set = false;
+};
+
+// A directory that outputs of this publisher live in.
+struct Site {
+  DirectoryPath path;
+  std::vector<std::string> leaves;
+  std::unique_ptr<Opened> opened;
+  bool was_open = false;
+  bool warned_insecure = false;
+};
+
+std::unique_ptr<Arrangement> arrange(Layout layout, Place& place, bool may_clean) {
+  switch (layout) {
+    case Layout::snapshot:
+      return std::make_unique<SnapshotLayout>(place, may_clean);
+    case Layout::files:
+      return std::make_unique<FilesLayout>(place, may_clean);
+    case Layout::in_place:
+      break;
+  }
+  return std::make_unique<InPlaceLayout>(place, may_clean);
+}
+
+// Removes what an earlier life left, but what is live.
+Result<void> clean(const Place& place, Layout layout) {
+  const auto live = live_generation_id(place);
+  if (!live && layout == Layout::snapshot) return fail(live.error());
+  return sweep(place, live && *live ? place.names.generation(**live) : std::string());
+}
+
+DirectoryPath path_of(const std::string& cert_dir, std::string_view clean) {
+  const std::string_view directory = split_name(clean).directory;
+  if (directory.starts_with('/')) return {std::string(directory), {}};
+  return {cert_dir, std::string(directory)};
+}
+
+Digest digest_of(const SecretBytes& content) {
+  Digest out{};
+  EVP_Digest(content.data(), content.size(), reinterpret_cast<unsigned char*>(out.data()), nullptr,
+             EVP_sha256(), nullptr);
+  return out;
+}
+
+Item item_of(const File& file) {
+  return {&file, std::string(split_name(file.name).leaf), digest_of(file.content)};
+}
+
+// The files of `set` that live in one directory, in the order in which they are replaced.
+std::vector<Item> items_in(std::string_view directory, const FileSet& set) {
+  std::vector<Item> items;
+  items.reserve(set.files.size());
+  for (const File& file : set.files) {
+    if (split_name(file.name).directory == directory) items.push_back(item_of(file));
+  }
+  std::ranges::sort(items, {},
+                    [](const Item& item) { return std::pair(item.file->role, std::string_view(item.leaf)); });
+  return items;
+}
+
+}  // namespace
+
+struct Publisher::State {
+  PublisherOptions options;
+  std::map<std::string, Site> sites;  // by the directory part of a clean name
+  Notices notices;
+  bool moved = false;
+  Change owed = Change::unchanged;  // done in one directory by a call that failed in another
+
+  Result<Site*> site_of(std::string_view name);
+  Result<void> ensure_open(Site& site);
+  Result<void> open_site(Site& site);
+  Result<void> check_secure(Site& site);
+  Outcome outcome(Change change, std::string generation = {});
+};
+
+Result<Site*> Publisher::State::site_of(std::string_view name) {
+  const auto it = sites.find(std::string(split_name(name).directory));
+  if (it != sites.end()) return &it->second;
+  return fail("publish " + quote(name) + ": not in a directory of this publisher");
+}
+
+Result<void> Publisher::State::ensure_open(Site& site) {
+  if (site.opened) {
+    auto there = site.opened->place.directory.still_there();
+    if (!there || !*there) site.opened.reset();
+    if (!there) return fail(there.error());
+  }
+  if (!site.opened) {
+    if (auto opened = open_site(site); !opened) return opened;
+    if (std::exchange(site.was_open, true)) moved = true;
+  }
+  return check_secure(site);
+}
+
+Result<void> Publisher::State::open_site(Site& site) {
+  auto directory = Directory::open(site.path, options.create_cert_dir);
+  if (!directory) return fail(directory.error());
+  auto lock = take_lock(*directory, site.leaves, options.layout == Layout::in_place, notices);
+  if (!lock) return fail(lock.error());
+  auto opened = std::make_unique<Opened>(Opened{.place = {std::move(*directory), lock->names, {}, &notices},
+                                                .lock = std::move(lock->fd),
+                                                .arrangement = {}});
+  if (lock->may_clean) {
+    if (auto cleaned = clean(opened->place, options.layout); !cleaned) return cleaned;
+  }
+  opened->arrangement = arrange(options.layout, opened->place, lock->may_clean);
+  site.opened = std::move(opened);
+  return {};
+}
+
+Result<void> Publisher::State::check_secure(Site& site) {
+  const Directory& directory = site.opened->place.directory;
+  if (!directory.others_can_write() || directory.sticky()) return {};
+  const std::string path = directory.path().shown();
+  if (options.require_secure_dir) {
+    return fail(ErrorKind::failed, "publish " + path + ": others can write this directory",
+                "chmod o-w " + path + ", or set require_secure_dir = false");
+  }
+  if (!std::exchange(site.warned_insecure, true)) {
+    notices.warn("insecure_dir", path,
+                 "others can write this directory, and so replace what is published here");
+  }
+  return {};
+}
+
+Outcome Publisher::State::outcome(Change change, std::string generation) {
+  return {.change = std::max(std::exchange(owed, Change::unchanged), change),
+          .generation = std::move(generation),
+          .moved = std::exchange(moved, false),
+          .notices = notices.take()};
+}
+
+Result<Publisher> Publisher::create(PublisherOptions options) {
+  auto state = std::make_unique<State>();
+  for (const std::string& name : options.names) {
+    auto clean = clean_name(options.cert_dir, name);
+    if (!clean) return fail(clean.error());
+    const auto [directory, leaf] = split_name(*clean);
+    Site& site = state->sites[std::string(directory)];
+    site.path = path_of(options.cert_dir, *clean);
+    if (std::ranges::find(site.leaves, leaf) != site.leaves.end()) {
+      return fail(ErrorKind::config, "two outputs are called " + quote(*clean));
+    }
+    site.leaves.emplace_back(leaf);
+  }
+  state->options = std::move(options);
+  return Publisher(std::move(state));
+}
+
+Publisher::Publisher(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Publisher::Publisher(Publisher&&) noexcept = default;
+Publisher& Publisher::operator=(Publisher&&) noexcept = default;
+Publisher::~Publisher() = default;
+
+Result<void> Publisher::open() {
+  std::vector<Site*> fresh;
+  for (auto& [directory, site] : state_->sites) {
+    const Opened* before = site.opened.get();
+    auto opened = state_->ensure_open(site);
+    if (site.opened && site.opened.get() != before) fresh.push_back(&site);
+    if (opened) continue;
+    // All or none: two helpers that hold one directory each and wait for the other's would wait for ever.
+    for (Site* other : fresh) other->opened.reset();
+    return opened;
+  }
+  return {};
+}
+
+Result<bool> Publisher::check() {
+  if (auto opened = open(); !opened) return fail(opened.error());
+  return std::exchange(state_->moved, false);
+}
+
+Result<Outcome> Publisher::publish(const FileSet& set, BootTime now) {
+  if (auto ready = open(); !ready) return fail(ready.error());
+  for (const File& file : set.files) {
+    if (auto site = state_->site_of(file.name); !site) return fail(site.error());
+  }
+  std::string generation;
+  for (auto& [directory, site] : state_->sites) {
+    const std::vector<Item> items = items_in(directory, set);
+    Opened& opened = *site.opened;
+    if (items.empty() && !opened.has_set) continue;
+    auto change = opened.arrangement->publish(items, now);
+    if (!change) return fail(change.error());
+    opened.has_set = !items.empty();
+    state_->owed = std::max(state_->owed, *change);
+    generation = opened.arrangement->generation();
+  }
+  return state_->outcome(Change::unchanged, std::move(generation));
+}
+
+Result<Outcome> Publisher::publish_single(const File& file) {
+  if (auto opened = open(); !opened) return fail(opened.error());
+  auto site = state_->site_of(file.name);
+  if (!site) return fail(site.error());
+  auto change = (*site)->opened->arrangement->publish_single(item_of(file));
+  if (!change) return fail(change.error());
+  return state_->outcome(*change);
+}
+
+Result<Outcome> Publisher::withdraw(std::span<const std::string> names) {
+  if (auto opened = open(); !opened) return fail(opened.error());
+  for (const std::string& name : names) {
+    auto site = state_->site_of(name);
+    if (!site) return fail(site.error());
+    auto change = (*site)->opened->arrangement->withdraw(std::string(split_name(name).leaf));
+    if (!change) return fail(change.error());
+    state_->owed = std::max(state_->owed, *change);
+  }
+  return state_->outcome(Change::unchanged);
+}
+
+void Publisher::tidy(BootTime now) {
+  for (auto& [directory, site] : state_->sites) {
+    if (site.opened) site.opened->arrangement->tidy(now);
+  }
+}
+
+std::optional<BootTime> Publisher::next_tidy() const {
+  std::optional<BootTime> next;
+  for (const auto& [directory, site] : state_->sites) {
+    if (!site.opened) continue;
+    const auto when = site.opened->arrangement->next_tidy();
+    if (when && (!next || *when < *next)) next = when;
+  }
+  return next;
+}
+
+void Publisher::finish() {
+  for (auto& [directory, site] : state_->sites) {
+    if (site.opened) site.opened->arrangement->finish();
+  }
+}
+
+bool Publisher::on_memory() const {
+  return std::ranges::all_of(state_->sites, [](const auto& entry) {
+    const Site& site = entry.second;
+    return site.opened && site.opened->place.directory.on_memory();
+  });
+}
+
+std::vector<Notice> Publisher::take_notices() {
+  return state_->notices.take();
+}
+
+}  // namespace spiffe::output

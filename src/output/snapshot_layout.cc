@@ -1,0 +1,287 @@
+#include "output/snapshot_layout.hh"
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "output/cleaner.hh"
+#include "output/replace.hh"
+#include "output/temporaries.hh"
+
+namespace spiffe::output {
+
+namespace {
+
+constexpr auto kReadersGrace = std::chrono::seconds(10);
+constexpr std::size_t kMaxGenerations = 64;  // with the live one
+
+}  // namespace
+
+Result<Change> SnapshotLayout::publish(Items items, BootTime now) {
+  const auto id = live_generation_id(place_);
+  if (!id) return fail(id.error());
+  if (!adopted_) adopt(*id, items);
+  const bool same = is_live(items);
+  bool changed = true;
+  if (same && files_are_there(items)) {
+    auto repaired = repair(items, *id);
+    if (!repaired) return fail(repaired.error());
+    changed = *repaired;
+  } else if (auto replaced = replace(items, now); !replaced) {
+    // Where the switch was made the new content is known by now, and the next call completes it.
+    return fail(replaced.error());
+  }
+  remove_links(place_, gone_, live_leaves_);
+  gone_.clear();
+  const bool owed = !std::exchange(complete_, true);
+  if (!same || owed) return Change::published;
+  return changed ? Change::repaired : Change::unchanged;
+}
+
+// Takes over what an earlier life left: its content, if it is this set, and in any case its owners and names.
+void SnapshotLayout::adopt(const std::optional<std::string>& id, Items items) {
+  adopted_ = true;
+  if (!id) return;
+  live_ = open_generation(place_, *id);
+  if (!live_) return;
+  live_leaves_ = leaves_of(live_->directory.get());
+  if (!holds_exactly(*live_, items)) return;
+  remember(items);
+}
+
+void SnapshotLayout::remember(Items items) {
+  known_.emplace();
+  for (const Item& item : items) known_->push_back({item.leaf, item.digest});
+}
+
+bool SnapshotLayout::is_live(Items items) const {
+  return live_ && known_ && std::ranges::equal(items, *known_, [](const Item& item, const Known& known) {
+           return item.digest == known.digest && item.leaf == known.leaf;
+         });
+}
+
+Result<void> SnapshotLayout::replace(Items items, BootTime now) {
+  std::vector<Leaf> found;
+  found.reserve(items.size());
+  for (const Item& item : items) {
+    auto leaf = look_at(place_, item.leaf);
+    if (!leaf) return fail(leaf.error());
+    found.push_back(*leaf);
+  }
+  const std::vector<Ownership> owners = decide_owners(items, found);
+  auto generation = build_generation(place_, items, owners);
+  if (!generation) return fail(generation.error());
+  // All links are made before the switch: a full disk is met while nothing has changed yet.
+  Temporaries links(place_);
+  auto prepared = links.add_link(place_.names.data(), place_.names.generation(generation->id));
+  for (std::size_t i = 0; prepared && i < items.size(); ++i) {
+    prepared = links.add_link(items[i].leaf, place_.names.leaf_target(items[i].leaf));
+  }
+  if (prepared) {
+    if (const int code = links.rename_next(place_.names.data()); code != 0) {
+      prepared = place_.directory.fail_at(place_.names.data(), "rename", code);
+    }
+  }
+  if (!prepared) {
+    discard_generation(place_, *generation, items);
+    return prepared;
+  }
+  complete_ = false;
+  supersede(std::move(*generation), items, now);
+  if (auto synced = place_.directory.sync(); !synced) return synced;
+  auto linked = link_leaves(items, found, links);
+  if (!linked) return fail(linked.error());
+  return {};
+}
+
+std::vector<Ownership> SnapshotLayout::decide_owners(Items items, std::span<const Leaf> found) const {
+  std::vector<Ownership> owners;
+  owners.reserve(items.size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    struct stat st{};
+    const struct stat* before = nullptr;
+    if (found[i].kind == Leaf::Kind::file) {
+      before = &found[i].st;
+    } else if (live_ && !place_.directory.others_can_write() &&
+               ::fstatat(live_->directory.get(), items[i].leaf.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+               S_ISREG(st.st_mode)) {
+      before = &st;
+    }
+    owners.push_back(decide_owner(place_, items[i], before));
+  }
+  return owners;
+}
+
+// `next` is live from now on; the one before it goes when nobody can be reading it any more.
+void SnapshotLayout::supersede(Generation next, Items items, BootTime now) {
+  std::vector<std::string> leaves = sorted_leaves(items);
+  std::ranges::set_difference(live_leaves_, leaves, std::back_inserter(gone_));
+  if (live_) superseded_.push_back({live_->id, std::move(live_leaves_), now + kReadersGrace});
+  live_ = std::move(next);
+  live_leaves_ = std::move(leaves);
+  remember(items);
+  while (superseded_.size() >= kMaxGenerations) remove_oldest();
+}
+
+void SnapshotLayout::remove_oldest() {
+  const Superseded& oldest = superseded_.front();
+  remove_generation(place_, place_.names.generation(oldest.id), oldest.leaves);
+  superseded_.pop_front();
+}
+
+Result<bool> SnapshotLayout::link_leaves(Items items, std::span<const Leaf> found, Temporaries& links) {
+  bool changed = false;
+  bool created = false;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const std::string& leaf = items[i].leaf;
+    const int code = links.rename_next(leaf);
+    if (code == 0) {
+      changed = true;
+      created = created || found[i].kind != Leaf::Kind::our_link;
+      mounted_.erase(leaf);
+      warn_of_replacing(place_, leaf, found[i]);
+      continue;
+    }
+    if (!cannot_be_renamed(code)) return place_.directory.fail_at(leaf, "rename", code);
+    links.drop_next();
+    auto written = write_mounted(place_, items[i]);
+    if (!written) return written;
+    mounted_.insert(leaf);
+    changed = changed || *written;
+  }
+  if (created) {
+    if (auto synced = place_.directory.sync(); !synced) return fail(synced.error());
+  }
+  return changed;
+}
+
+bool SnapshotLayout::files_are_there(Items items) const {
+  struct stat by_name{};
+  struct stat by_fd{};
+  const std::string name = place_.names.generation(live_->id);
+  if (::fstatat(place_.fd(), name.c_str(), &by_name, AT_SYMLINK_NOFOLLOW) != 0) return false;
+  if (::fstat(live_->directory.get(), &by_fd) != 0 || by_name.st_ino != by_fd.st_ino) return false;
+  return std::ranges::all_of(items, [this](const Item& item) {
+    struct stat st{};
+    return ::fstatat(live_->directory.get(), item.leaf.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(st.st_mode) && static_cast<std::size_t>(st.st_size) == item.file->content.size();
+  });
+}
+
+Result<bool> SnapshotLayout::repair(Items items, const std::optional<std::string>& id) {
+  auto files = repair_files(items);
+  if (!files) return files;
+  bool changed = *files;
+  if (id != live_->id) {
+    Temporaries link(place_);
+    const std::string& data = place_.names.data();
+    if (auto added = link.add_link(data, place_.names.generation(live_->id)); !added)
+      return fail(added.error());
+    if (const int code = link.rename_next(data); code != 0)
+      return place_.directory.fail_at(data, "rename", code);
+    if (auto synced = place_.directory.sync(); !synced) return fail(synced.error());
+    changed = true;
+  }
+  auto leaves = repair_leaves(items);
+  if (!leaves) return leaves;
+  return changed || *leaves;
+}
+
+// Mode and owner of the live generation's files. Nobody else can write there, so names are safe to use.
+Result<bool> SnapshotLayout::repair_files(Items items) {
+  bool changed = false;
+  const int directory = live_->directory.get();
+  for (const Item& item : items) {
+    struct stat st{};
+    const char* leaf = item.leaf.c_str();
+    const File& file = *item.file;
+    if (::fstatat(directory, leaf, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+      return place_.directory.fail_at(item.leaf, "stat", errno);
+    }
+    if (has_attributes(st, file)) continue;
+    if ((file.owner.user || file.owner.group) &&
+        ::fchownat(directory, leaf, file.owner.user.value_or(st.st_uid), file.owner.group.value_or(st.st_gid),
+                   AT_SYMLINK_NOFOLLOW) != 0) {
+      return place_.directory.fail_at(item.leaf, "chown", errno);
+    }
+    if (::fchmodat(directory, leaf, file.mode, 0) != 0) {
+      return place_.directory.fail_at(item.leaf, "chmod", errno);
+    }
+    changed = true;
+  }
+  return changed;
+}
+
+Result<bool> SnapshotLayout::repair_leaves(Items items) {
+  std::vector<Item> broken;
+  std::vector<Leaf> found;
+  bool changed = false;
+  for (const Item& item : items) {
+    auto leaf = look_at(place_, item.leaf);
+    if (!leaf) return fail(leaf.error());
+    if (leaf->kind == Leaf::Kind::our_link) continue;
+    if (leaf->kind == Leaf::Kind::file && mounted_.contains(item.leaf)) {
+      auto written = write_mounted(place_, item);
+      if (!written) return written;
+      changed = changed || *written;
+      continue;
+    }
+    broken.push_back(item);
+    found.push_back(*leaf);
+  }
+  Temporaries links(place_);
+  for (const Item& item : broken) {
+    auto added = links.add_link(item.leaf, place_.names.leaf_target(item.leaf));
+    if (!added) return fail(added.error());
+  }
+  auto linked = link_leaves(broken, found, links);
+  if (!linked) return linked;
+  return changed || *linked;
+}
+
+Result<Change> SnapshotLayout::withdraw(const std::string& leaf) {
+  const auto id = live_generation_id(place_);
+  if (!id) return fail(id.error());
+  if (!adopted_) adopt(*id, {});
+  const auto found = look_at(place_, leaf);
+  if (!found) return fail(found.error());
+  bool removed = false;
+  if (found->kind != Leaf::Kind::foreign_link) {
+    auto here = singles_.withdraw(leaf);
+    if (!here) return here;
+    removed = *here != Change::unchanged;
+  }
+  const auto remove_from = [&](const Generation& generation) {
+    removed = ::unlinkat(generation.directory.get(), leaf.c_str(), 0) == 0 || removed;
+  };
+  if (live_) remove_from(*live_);
+  for (const Superseded& old : superseded_) {
+    if (const auto generation = open_generation(place_, old.id)) remove_from(*generation);
+  }
+  known_.reset();
+  return removed ? Change::published : Change::unchanged;
+}
+
+void SnapshotLayout::tidy(BootTime now) {
+  while (!superseded_.empty() && superseded_.front().due <= now) remove_oldest();
+}
+
+std::optional<BootTime> SnapshotLayout::next_tidy() const {
+  if (superseded_.empty()) return std::nullopt;
+  return superseded_.front().due;
+}
+
+void SnapshotLayout::finish() {
+  while (!superseded_.empty()) remove_oldest();
+  const auto id = live_generation_id(place_);
+  if (!may_clean_ || !id) return;
+  // Nothing can be told any more: the next start cleans again.
+  [[maybe_unused]] const auto swept = sweep(place_, *id ? place_.names.generation(**id) : std::string());
+}
+
+}  // namespace spiffe::output

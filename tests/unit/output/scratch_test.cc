@@ -1,0 +1,159 @@
+#include "scratch.hh"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/catch.hh"
+
+namespace spiffe::output::test {
+
+Scratch::Scratch(const std::string& base) : path_(base + "/spiffe-output-XXXXXX") {
+  REQUIRE(::mkdtemp(path_.data()) != nullptr);
+  REQUIRE(::chmod(path_.c_str(), 0755) == 0);
+}
+
+Scratch::~Scratch() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+FileSet make_set(const std::string& version, const std::string& prefix) {
+  FileSet set;
+  set.files.push_back(make_file(prefix + "svid.pem", "certificate " + version, 0644, Role::certificate));
+  set.files.push_back(make_file(prefix + "svid_key.pem", "key " + version, 0600, Role::key));
+  set.files.back().secret = true;
+  set.files.push_back(make_file(prefix + "svid_bundle.pem", "bundle " + version, 0644, Role::bundle));
+  return set;
+}
+
+File make_file(std::string name, std::string_view content, mode_t mode, Role role) {
+  return {std::move(name), SecretBytes(content), mode, {}, role, false};
+}
+
+PublisherOptions options_for(const std::string& cert_dir, Layout layout) {
+  return {.cert_dir = cert_dir, .layout = layout, .names = kNames};
+}
+
+Publisher make_publisher(PublisherOptions options) {
+  auto publisher = Publisher::create(std::move(options));
+  INFO((publisher ? "" : publisher.error().message));
+  REQUIRE(publisher);
+  return std::move(*publisher);
+}
+
+Outcome must_publish(Publisher& publisher, const FileSet& set, BootTime now) {
+  auto outcome = publisher.publish(set, now);
+  INFO((outcome ? "" : outcome.error().message));
+  REQUIRE(outcome);
+  return std::move(*outcome);
+}
+
+Error must_fail(Result<Outcome> result) {
+  REQUIRE_FALSE(result);
+  return result.error();
+}
+
+std::string content_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return "<missing>";
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void write(const std::string& path, std::string_view content, mode_t mode) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
+  ::chmod(path.c_str(), mode);
+}
+
+std::string link_of(const std::string& path) {
+  std::error_code error;
+  const fs::path target = fs::read_symlink(path, error);
+  return error ? std::string() : target.string();
+}
+
+struct stat stat_of(const std::string& path) {
+  struct stat st{};
+  INFO(path);
+  REQUIRE(::stat(path.c_str(), &st) == 0);
+  return st;
+}
+
+mode_t mode_of(const std::string& path) {
+  return stat_of(path).st_mode & 07777;
+}
+
+std::vector<std::string> entries(const std::string& directory, const std::string& prefix) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(prefix)) names.push_back(name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+bool holds_version(const std::string& directory, const std::string& version) {
+  return content_of(directory + "/svid.pem") == "certificate " + version &&
+         content_of(directory + "/svid_key.pem") == "key " + version &&
+         content_of(directory + "/svid_bundle.pem") == "bundle " + version;
+}
+
+bool has_notice(const std::vector<Notice>& notices, std::string_view event) {
+  return std::ranges::any_of(notices, [&](const Notice& notice) { return notice.event == event; });
+}
+
+bool is_root() {
+  return ::geteuid() == 0;
+}
+
+void in_child(const std::function<bool()>& body) {
+  std::fflush(nullptr);
+  const pid_t pid = ::fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) {
+    bool good = false;
+    try {
+      good = body();
+    } catch (...) {
+      // A failed REQUIRE of a helper; what it says is lost with this process.
+      std::fputs("a requirement failed in the child process\n", stderr);
+    }
+    std::fflush(nullptr);
+    ::_exit(good ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(pid, &status, 0) == pid);
+  CHECK(status == 0);
+}
+
+void in_mount_namespace(const std::function<bool()>& body) {
+  if (!is_root()) {
+    std::puts("SKIP: this test mounts file systems and needs root");
+    return;
+  }
+  in_child([&] {
+    const bool apart =
+        ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+    if (!apart) std::perror("a mount namespace of one's own");
+    return apart && body();
+  });
+}
+
+void become(uid_t user, gid_t group) {
+  if (::setgroups(0, nullptr) != 0 || ::setresgid(group, group, group) != 0 ||
+      ::setresuid(user, user, user) != 0) {
+    std::perror("dropping privileges");
+    std::abort();
+  }
+}
+
+}  // namespace spiffe::output::test
