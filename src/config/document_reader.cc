@@ -33,7 +33,7 @@ bool is_toml_header(std::string_view line) {
          (rest.empty() || rest.starts_with('#'));
 }
 
-// Whether a text that is no HCL has the marks of TOML: a header, a literal or a multi-line string, 0o644.
+// Whether a text that is no HCL has the marks of TOML: a [header] or a multi-line string.
 bool looks_like_toml(std::string_view text) {
   for (std::string_view rest = text; !rest.empty();) {
     const std::size_t end = rest.find('\n');
@@ -41,7 +41,7 @@ bool looks_like_toml(std::string_view text) {
     rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
     const std::size_t assign = line.find('=');
     const std::string_view value = assign == std::string_view::npos ? "" : trim(line.substr(assign + 1));
-    if (is_toml_header(line) || value.starts_with('\'') || value.starts_with("\"\"\"")) return true;
+    if (is_toml_header(line) || value.starts_with("\"\"\"")) return true;
   }
   return false;
 }

@@ -46,9 +46,9 @@ std::optional<std::int64_t> from_string(std::string_view text) {
 // A number without a prefix: what was meant? Warns where that is a guess.
 std::int64_t guess(const Reading& in, std::int64_t number) {
   if (std::ranges::find(kDecimalHabit, number) != kDecimalHabit.end()) return number;
-  if (number > 0777) return number;  // warned of with its upper bits
   const std::string& text = in.value.text;
   if (text.size() != 3 || !is_octal(text)) {
+    if (number > 0777) return number;  // warned of with its upper bits
     in.warn(fmt::format(" = {} is read as decimal, {}: write {}", text, octal(number), advice(in, number)));
     return number;
   }
@@ -74,7 +74,7 @@ Result<mode_t> read_mode(const Reading& in, mode_t fallback, KeyFile key_file) {
       in.warnings.resize(warnings);
       const std::int64_t safe = (*mode & 0770) == 0 ? 0600 : *mode & 0770;
       return in.refuse(
-          fmt::format("= {} is read as {}, which lets others at the key", value.text, octal(*mode)),
+          fmt::format("= {} is read as {}, which gives others access to the key", value.text, octal(*mode)),
           fmt::format("write {}, or {} if that is meant", advice(in, safe), advice(in, *mode)));
     }
   }
@@ -82,7 +82,7 @@ Result<mode_t> read_mode(const Reading& in, mode_t fallback, KeyFile key_file) {
     in.warn(
         fmt::format(" = {}: the bits above 0777 are dropped, {} is left", value.text, octal(*mode & 0777)));
   }
-  if ((*mode & 0777) == 0) return in.refuse("= " + value.text + " lets nobody at the file");
+  if ((*mode & 0777) == 0) return in.refuse("= " + value.text + " gives nobody access");
   return static_cast<mode_t>(*mode & 0777);
 }
 

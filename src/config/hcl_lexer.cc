@@ -57,7 +57,13 @@ char simple_escape(char c) {
 std::string hint_for(char c) {
   switch (c) {
     case '\'':
+    case '.':
+    case '$':
+    case '@':
+    case '~':
       return "strings need double quotes";
+    case '/':
+      return "strings need double quotes, comments begin with # or //";
     case ':':
       return "HCL writes key = value";
     case ';':
@@ -82,10 +88,13 @@ std::string unindent(const std::vector<std::string_view>& lines, std::string_vie
   return out;
 }
 
-// The white space in front of the anchor, if `line` is the end of the heredoc.
 const char* const kAnchorSpace = " \t\v\f\r";
 
-bool closes_heredoc(std::string_view line, std::string_view anchor, std::string_view& indentation) {
+// Whether `line` is the end of the heredoc; `indentation` is then the white space in front of the anchor.
+bool closes_heredoc(std::string_view line, std::string_view anchor, bool indented,
+                    std::string_view& indentation) {
+  // The Go scanner compares with the length of "-EOF": an anchor in the first column is content to it.
+  if (indented && line.size() <= anchor.size()) return false;
   const std::size_t start = line.find_first_not_of(kAnchorSpace);
   if (start == std::string_view::npos || !line.substr(start).starts_with(anchor)) return false;
   if (line.substr(start + anchor.size()).find_first_not_of('\r') != std::string_view::npos) return false;
@@ -294,7 +303,7 @@ Result<HclToken> HclLexer::heredoc() {
     while (!cursor_.at_end() && cursor_.peek() != '\n') cursor_.advance();
     const std::string_view line = cursor_.since(line_start);
     std::string_view indentation;
-    if (closes_heredoc(line, anchor, indentation)) {
+    if (closes_heredoc(line, anchor, indented, indentation)) {
       cursor_.advance();
       token.text = unindent(lines, indented ? indentation : std::string_view());
       // The Go helper keeps what stands before the anchor of a plain heredoc.
@@ -303,7 +312,8 @@ Result<HclToken> HclLexer::heredoc() {
     }
     if (cursor_.at_end()) {
       return fail_at(source_, token.at, "this heredoc is never closed",
-                     "end it with a line that holds " + std::string(anchor) + " alone");
+                     "end it with a line that holds " + std::string(anchor) +
+                         (indented ? " alone, indented" : " alone"));
     }
     lines.push_back(line);
     cursor_.advance();

@@ -1,5 +1,5 @@
-// HCL 1 tokens. Comments and white space are skipped. Two leniencies over the Go scanner, both of them forms
-// it rejects: a heredoc may end with the file, and the end of a `<<-` heredoc may stand in the first column.
+// HCL 1 tokens, as the Go scanner sees them. Comments and white space are skipped. Stricter than Go's: a
+// number runs into no name (`0o644`, `30s`), names are ASCII. More lenient: a heredoc may end with the file.
 #pragma once
 
 #include <string>

@@ -48,6 +48,7 @@ class Parser {
   Result<void> advance() {
     auto token = lexer_.next();
     if (!token) return fail(token.error());
+    last_line_ = token_.at.line;
     token_ = *std::move(token);
     return {};
   }
@@ -119,6 +120,7 @@ class Parser {
         value = Value::of_boolean(token.text == "true", token.at);
         break;
       case Kind::name:
+        if (token.at.line != last_line_) return refuse("expected " + wanted + ", found the next line");
         return refuse("expected " + wanted + ", found " + shown(token), hint_for_bare_word(token.text));
       default:
         return refuse("expected " + wanted + ", found " + shown(token));
@@ -168,6 +170,7 @@ class Parser {
   HclLexer lexer_;
   std::string_view source_;
   HclToken token_;
+  int last_line_ = 0;  // of the token before token_
   int depth_ = 0;
 };
 

@@ -32,7 +32,8 @@ class Reader {
     }
   }
   [[nodiscard]] std::string found() const {
-    return cursor_.at_end() ? "the end of the file" : quote(cursor_.character());
+    if (cursor_.peek() == '"') return "a string";
+    return cursor_.at_end() ? "the end of the text" : quote(cursor_.character());
   }
   [[nodiscard]] std::unexpected<Error> refuse(std::string_view message, std::string hint = {}) const {
     return fail_at(source_, cursor_.position(), message, std::move(hint));

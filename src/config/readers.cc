@@ -67,7 +67,7 @@ Result<std::chrono::nanoseconds> read_duration(const Reading& in, Zero zero) {
   const auto duration = parse_duration(*text);
   if (!duration) {
     const bool number = parse_integer(*text).has_value();
-    return in.refuse("= " + quote_short(*text) + ": this " + duration.error().message,
+    return in.refuse(quote_short(*text) + " " + duration.error().message,
                      number ? "write \"" + *text + "s\" for seconds" : duration.error().hint);
   }
   if (duration->count() < 0) return in.refuse("must not be negative: " + *text);

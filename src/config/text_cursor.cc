@@ -6,17 +6,16 @@ namespace spiffe::config {
 
 Result<void> check_text(std::string_view text, std::string_view source) {
   if (text.size() > kMaxDocumentSize) {
-    return fail_at(source, {}, "is larger than 1 MiB, the most a configuration may have");
+    return fail_at(source, {}, "this is larger than 1 MiB, the most a configuration may have");
   }
   if (text.starts_with("\xEF\xBB\xBF")) {
-    return fail_at(source, {1, 1}, "begins with a byte order mark",
-                   "save it as UTF-8 without a byte order mark");
+    return fail_at(source, {1, 1}, "the file begins with a byte order mark", "save it as UTF-8 without one");
   }
   TextCursor cursor(text);
   while (!cursor.at_end()) {
     const std::size_t length = utf8_length(text.substr(cursor.offset()));
-    if (length == 0) return fail_at(source, cursor.position(), "is not valid UTF-8");
-    if (cursor.peek() == '\0') return fail_at(source, cursor.position(), "holds a NUL byte");
+    if (length == 0) return fail_at(source, cursor.position(), "this is not valid UTF-8");
+    if (cursor.peek() == '\0') return fail_at(source, cursor.position(), "a NUL byte");
     cursor.advance(length);
   }
   return {};

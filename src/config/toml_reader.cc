@@ -25,15 +25,11 @@ Position position_of(const toml::source_region& region) {
 // The integer as it is written: modes tell 0o644 from 644.
 std::string spelling(const toml::value<std::int64_t>& number) {
   const std::int64_t value = number.get();
-  if ((number.flags() & toml::value_flags::format_as_octal) != toml::value_flags::none) {
-    return fmt::format("0o{:o}", value);
-  }
-  if ((number.flags() & toml::value_flags::format_as_hexadecimal) != toml::value_flags::none) {
-    return fmt::format("0x{:x}", value);
-  }
-  if ((number.flags() & toml::value_flags::format_as_binary) != toml::value_flags::none) {
-    return fmt::format("0b{:b}", value);
-  }
+  // The bases are numbers, not bits, in the lowest two bits.
+  const auto base = number.flags() & toml::value_flags::format_as_hexadecimal;
+  if (base == toml::value_flags::format_as_octal) return fmt::format("0o{:o}", value);
+  if (base == toml::value_flags::format_as_hexadecimal) return fmt::format("0x{:x}", value);
+  if (base == toml::value_flags::format_as_binary) return fmt::format("0b{:b}", value);
   return std::to_string(value);
 }
 
@@ -133,7 +129,7 @@ Result<Document> parse_toml(std::string_view text, std::string source) {
   if (auto good = check_text(text, source); !good) return fail(good.error());
   constexpr std::size_t kMaxDots = 2000;
   if (count_dots(text) > kMaxDots)
-    return fail_at(source, {}, "holds more dotted keys than a configuration needs");
+    return fail_at(source, {}, "more dotted keys than a configuration can need");
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
     return fail_at(source, position_of(parsed.error().source()), plain(parsed.error().description()));

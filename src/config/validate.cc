@@ -153,9 +153,8 @@ Result<void> check_process(const Config& config, const Origins& origins, std::ve
                           place_of(key)});
     }
     if (!config.pid_file_name.empty()) {
-      return refuse(
-          origins, "pid_file_name",
-          "pid_file_name is set but daemon_mode is false. pid_file_name is only supported in daemon_mode");
+      return refuse(origins, "pid_file_name",
+                    "pid_file_name works in daemon mode only, and daemon_mode is false");
     }
   } else if (origins.contains("timeout")) {
     warnings.push_back({"timeout is ignored in daemon mode: there is no limit", place_of("timeout")});
@@ -199,6 +198,11 @@ Result<void> check_health(const HealthChecks& health, const Origins& origins) {
   return {};
 }
 
+// How a value would be written.
+std::string shown(const Value& value) {
+  return value.kind == Value::Kind::text ? quote(value.text) : describe(value);
+}
+
 // What keys without a fixed default come to as the rest of the configuration stands: setting them to that
 // asks for nothing either.
 Config implied_defaults(const Config& config) {
@@ -240,8 +244,13 @@ Result<void> refuse_unsupported(const Config& config, const Origins& origins) {
     const Value value = key.show(&config);
     if (value.same_as(key.show(&defaults)) || value.same_as(key.show(&implied))) continue;
     const auto place = origins.find(section);
-    return fail(ErrorKind::config, (place == origins.end() ? origin : place)->second.key + ": key " +
-                                       quote(section) + " is not supported yet by this version");
+    const Value standard = key.show(&defaults);
+    const bool has_standard = standard.kind == Value::Kind::boolean || !standard.text.empty();
+    return fail(
+        ErrorKind::config,
+        (place == origins.end() ? origin : place)->second.key + ": key " + quote(section) +
+            " is not supported yet by this version",
+        has_standard && section == key.name ? "leave it out, or at its default, " + shown(standard) : "");
   }
   return {};
 }
