@@ -1,0 +1,300 @@
+// Mistakes in values, and between keys: every mistake with the whole message it earns, and its hint.
+#include "support/catch.hh"
+#include "unit/config/support.hh"
+
+using spiffe::config::test::check_mistakes;
+using spiffe::config::test::Mistake;
+
+namespace {
+
+// clang-format off
+constexpr Mistake kValues[] = {
+    {"a mode in letters",
+     "helper.conf", R"(cert_file_mode = "rw-r--r--")",
+     R"(helper.conf:1:18: cert_file_mode must be a file mode such as 0644, not the string "rw-r--r--")",
+     ""},
+    {"a mode below zero",
+     "helper.conf", "cert_file_mode = -1",
+     "helper.conf:1:18: cert_file_mode must not be negative: -1",
+     ""},
+    {"a mode that is not octal",
+     "helper.conf", "cert_file_mode = 0849",
+     "helper.conf:1:18: cert_file_mode must be a file mode such as 0644, not the number 0849",
+     ""},
+    {"a key that a guess would open to others",
+     "helper.conf", "key_file_mode = 444",
+     "helper.conf:1:17: key_file_mode = 444 is read as 0444, which gives others access to the key",
+     "write 0440, or 0444 if that is meant"},
+    {"a key that a decimal mode would open to others",
+     "helper.conf", "key_file_mode = 420",
+     "helper.conf:1:17: key_file_mode = 420 is read as 0644, which gives others access to the key",
+     "write 0640, or 0644 if that is meant"},
+    {"a mode without a bit for anybody",
+     "helper.conf", "cert_file_mode = 01000",
+     "helper.conf:1:18: cert_file_mode = 01000 gives nobody access",
+     ""},
+    {"a signal that does not exist",
+     "helper.conf", R"(renew_signal = "SIGHUPP")",
+     R"(helper.conf:1:16: renew_signal must be a signal such as SIGHUP, HUP, 1 or SIGRTMIN+3, not the string "SIGHUPP")",
+     ""},
+    {"a signal number that does not exist",
+     "helper.conf", "renew_signal = 99",
+     "helper.conf:1:16: renew_signal must be a signal such as SIGHUP, HUP, 1 or SIGRTMIN+3, not the number 99",
+     ""},
+    {"a duration without a unit",
+     "helper.conf", "stop_timeout = 30",
+     R"(helper.conf:1:16: stop_timeout "30" has no unit)",
+     R"(write "30s" for seconds)"},
+    {"a duration in days",
+     "helper.conf", R"(stop_timeout = "1d")",
+     R"(helper.conf:1:16: stop_timeout "1d" has the unknown unit "d")",
+     "units are ns, us, ms, s, m and h"},
+    {"a duration that is none",
+     "helper.conf", R"(stop_timeout = "soon")",
+     R"(helper.conf:1:16: stop_timeout "soon" is no duration)",
+     ""},
+    {"a negative duration",
+     "helper.conf", R"(timeout = "-1s")",
+     "helper.conf:1:11: timeout must not be negative: -1s",
+     ""},
+    {"a stop_timeout of 0",
+     "helper.conf", R"(stop_timeout = "0")",
+     "helper.conf:1:16: stop_timeout must be longer than 0",
+     ""},
+    {"a layout that does not exist",
+     "helper.conf", R"(layout = "snapshots")",
+     R"(helper.conf:1:10: layout must be snapshot, files or in-place, not the string "snapshots"; did you mean "snapshot"?)",
+     ""},
+    {"a log level that does not exist",
+     "helper.conf", R"(log_level = "verbose")",
+     R"(helper.conf:1:13: log_level must be debug, info, warning or error, not the string "verbose")",
+     ""},
+    {"a user that does not exist",
+     "helper.conf", R"(owner = "no-such-user")",
+     R"(helper.conf:1:9: owner: no user is called "no-such-user" in /etc/passwd)",
+     "use the number, or a name that /etc/passwd lists"},
+    {"a group that does not exist",
+     "helper.conf", R"(key_group = "no-such-group")",
+     R"(helper.conf:1:13: key_group: no group is called "no-such-group" in /etc/group)",
+     "use the number, or a name that /etc/group lists"},
+    {"a port too large",
+     "helper.conf", R"(health_checks {
+  bind_port = 80810
+}
+)",
+     "helper.conf:2:15: health_checks.bind_port must be a port from 1 to 65535, not the number 80810",
+     ""},
+    {"a port that is no number",
+     "helper.conf", R"(health_checks {
+  bind_port = "http"
+}
+)",
+     R"(helper.conf:2:15: health_checks.bind_port must be a port from 1 to 65535, not the string "http")",
+     ""},
+    {"a quote in the middle of an argument",
+     "helper.conf", R"(cmd_args = "-c echo\"x\"")",
+     "helper.conf:1:12: cmd_args has a quote inside an unquoted argument at column 8",
+     "quote the whole argument and double the quotes inside it, or give a list of strings"},
+    {"text behind a closing quote",
+     "helper.conf", R"(cmd_args = "\"a\"b")",
+     "helper.conf:1:12: cmd_args has text behind a closing quote at column 4",
+     "quote the whole argument and double the quotes inside it, or give a list of strings"},
+    {"an argument whose quote is not closed",
+     "helper.conf", R"(cmd_args = "-c \"a b")",
+     "helper.conf:1:12: cmd_args has a quote that is never closed at column 4",
+     "quote the whole argument and double the quotes inside it, or give a list of strings"},
+    {"a path with a NUL byte",
+     "helper.conf", R"(cert_dir = "a\x00b")",
+     "helper.conf:1:12: cert_dir may not hold a NUL byte",
+     ""},
+    {"a host name in agent_address",
+     "helper.conf", R"(agent_address = "tcp://agent:8081")",
+     R"(helper.conf:1:17: agent_address: address "tcp://agent:8081": the host must be an IP address, not a name)",
+     "write unix:///path/to/agent.sock or tcp://IP:port"},
+    {"a scheme that is not supported",
+     "helper.conf", R"(agent_address = "https://127.0.0.1:8081")",
+     R"(helper.conf:1:17: agent_address: address "https://127.0.0.1:8081": the scheme must be unix or tcp, not https)",
+     "write unix:///path/to/agent.sock or tcp://IP:port"},
+    {"a relative unix URI",
+     "helper.conf", R"(agent_address = "unix://run/agent.sock")",
+     R"(helper.conf:1:17: agent_address: address "unix://run/agent.sock": a unix address has no authority: the path begins with a third slash)",
+     "write unix:///path/to/agent.sock or tcp://IP:port"},
+};
+// clang-format on
+
+// clang-format off
+constexpr Mistake kRules[] = {
+    {"nothing to write",
+     "helper.conf", R"(cert_dir = "certs")",
+     "helper.conf: no output is configured: set svid_file_name, svid_key_file_name and svid_bundle_file_name together, or jwt_svids, or jwt_bundle_file_name",
+     ""},
+    {"one of three file names is missing",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+)",
+     "helper.conf:1:18: svid_file_name is set, but svid_bundle_file_name is not",
+     "set all of svid_file_name, svid_key_file_name and svid_bundle_file_name, or none"},
+    {"two of three file names are missing",
+     "helper.conf", R"(svid_key_file_name = "key.pem")",
+     "helper.conf:1:22: svid_key_file_name is set, but svid_file_name and svid_bundle_file_name are not",
+     "set all of svid_file_name, svid_key_file_name and svid_bundle_file_name, or none"},
+    {"two outputs of one name",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "./svid.pem"
+svid_bundle_file_name = "bundle.pem"
+)",
+     R"(helper.conf:2:22: svid_file_name and svid_key_file_name are the same file, "svid.pem")",
+     ""},
+    {"a file below a file",
+     "helper.conf", R"(svid_file_name = "svid"
+svid_key_file_name = "svid/key.pem"
+svid_bundle_file_name = "bundle.pem"
+)",
+     "helper.conf:2:22: svid_key_file_name lies below svid_file_name, which is a file",
+     ""},
+    {"a name that leads out of cert_dir",
+     "helper.conf", R"(svid_file_name = "a/../../svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+)",
+     R"(helper.conf:1:18: svid_file_name "a/../../svid.pem" leads out of cert_dir)",
+     ""},
+    {"a name that the helper needs itself",
+     "helper.conf", R"(svid_file_name = "..data/svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+)",
+     R"(helper.conf:1:18: svid_file_name "..data/svid.pem": names that begin with ".." are the helper's own)",
+     ""},
+    {"a name that is no name",
+     "helper.conf", R"(svid_file_name = "."
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+)",
+     R"(helper.conf:1:18: svid_file_name "." names no file)",
+     ""},
+    {"hint and spiffe_id",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+hint = "db"
+spiffe_id = "spiffe://example.org/db"
+)",
+     "helper.conf:5:13: hint and spiffe_id are both set: use one of them",
+     ""},
+    {"pid_file_name without renew_signal",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+pid_file_name = "/run/nginx.pid"
+)",
+     "helper.conf:4:17: pid_file_name needs renew_signal, the signal to send",
+     ""},
+    {"pid_file_name in one-shot mode",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+daemon_mode = false
+pid_file_name = "/run/nginx.pid"
+)",
+     "helper.conf:5:17: pid_file_name works in daemon mode only, and daemon_mode is false",
+     ""},
+    {"an entry of jwt_svids without a file",
+     "helper.conf", R"(jwt_svids = [
+  { jwt_audience = "db" }
+]
+)",
+     "helper.conf:2:3: jwt_svids[0] needs jwt_svid_file_name",
+     ""},
+    {"an entry of jwt_svids without an audience",
+     "helper.conf", R"(jwt_svids {
+  jwt_svid_file_name = "db.token"
+}
+)",
+     "helper.conf:1:1: jwt_svids[0] needs jwt_audience",
+     ""},
+    {"equal health paths",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+health_checks {
+  listener_enabled = true
+  readiness_path = "/live"
+}
+)",
+     R"(helper.conf:6:20: health_checks.liveness_path and health_checks.readiness_path are both "/live")",
+     ""},
+    {"a health path without a slash",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+health_checks {
+  listener_enabled = true
+  liveness_path = "live"
+}
+)",
+     R"(helper.conf:6:19: health_checks.liveness_path must begin with /, not "live")",
+     ""},
+    {"a bind_address that is a name",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+health_checks {
+  bind_address = "localhost"
+}
+)",
+     R"(helper.conf:5:18: health_checks.bind_address must be an IP address, not "localhost")",
+     ""},
+};
+// clang-format on
+
+// clang-format off
+constexpr Mistake kUnsupported[] = {
+    {"health checks",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+health_checks {
+  listener_enabled = true
+}
+)",
+     R"(helper.conf:4:1: key "health_checks" is not supported yet by this version)",
+     ""},
+    {"JWT-SVIDs",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+jwt_svids = [{ jwt_audience = "db", jwt_svid_file_name = "db.token" }]
+)",
+     R"(helper.conf:4:1: key "jwt_svids" is not supported yet by this version)",
+     ""},
+    {"one-shot mode",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+daemon_mode = false
+)",
+     R"(helper.conf:4:1: key "daemon_mode" is not supported yet by this version)",
+     "leave it out, or at its default, true"},
+    {"wrap mode",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+cmd_mode = "wrap"
+)",
+     R"(helper.conf:4:1: key "cmd_mode" is not supported yet by this version)",
+     R"(leave it out, or at its default, "job")"},
+};
+// clang-format on
+
+}  // namespace
+
+TEST_CASE("a value that cannot be names what would do") {
+  check_mistakes(kValues);
+}
+TEST_CASE("keys that do not go together are named") {
+  check_mistakes(kRules);
+}
+TEST_CASE("a key of a later release is refused by name") {
+  check_mistakes(kUnsupported);
+}
