@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,10 @@ struct X509Svid {
   SecretBytes key;                 // PKCS#8 DER, unencrypted, matches the leaf
   std::string hint;
 
-  // Non-fatal findings (an EKU that lacks clientAuth …) go to `warnings`.
-  static Result<X509Svid> parse(const X509SvidMaterial& material, std::vector<std::string>& warnings);
+  // Non-fatal findings (an EKU that lacks clientAuth …) go to `warnings`. Certificates that `known` holds
+  // already are shared with it.
+  static Result<X509Svid> parse(const X509SvidMaterial& material, std::vector<std::string>& warnings,
+                                std::span<const Certificate> known = {});
 
   [[nodiscard]] const Certificate& leaf() const { return chain.front(); }
 };

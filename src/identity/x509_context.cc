@@ -1,0 +1,218 @@
+#include "identity/x509_context.hh"
+
+#include <algorithm>
+#include <set>
+#include <span>
+
+#include "base/text.hh"
+
+namespace spiffe::identity {
+
+namespace {
+
+constexpr std::size_t kMaxShown = 200;   // bytes of a name that a message repeats
+constexpr std::size_t kMaxOffered = 10;  // SVIDs that a message lists
+
+std::string shown(std::string_view text) {
+  return text.size() <= kMaxShown ? escape(text) : escape(text.substr(0, kMaxShown)) + "…";
+}
+
+Refusal refuse(std::string message, std::string_view spiffe_id = {}) {
+  return {{ErrorKind::verification, std::move(message)}, shown(spiffe_id), std::nullopt};
+}
+
+// The refusal of one SVID: names it.
+Refusal refuse_svid(std::string_view spiffe_id, Error error) {
+  Refusal refusal = refuse({}, spiffe_id);
+  refusal.error = context(refusal.spiffe_id, std::move(error));
+  return refusal;
+}
+
+// Rule 12: which mandatory field is empty; "" where none is.
+std::string_view empty_field(const X509SvidMaterial& svid) {
+  if (svid.spiffe_id.empty()) return "spiffe_id";
+  if (svid.certificates.empty()) return "x509_svid";
+  if (svid.key.empty()) return "x509_svid_key";
+  return svid.bundle.empty() ? "bundle" : "";
+}
+
+std::optional<Refusal> check_fields(const X509Material& material) {
+  if (material.svids.empty()) return refuse("the message holds no SVID");
+  for (std::size_t i = 0; i < material.svids.size(); ++i) {
+    const X509SvidMaterial& svid = material.svids[i];
+    const std::string_view field = empty_field(svid);
+    if (field.empty()) continue;
+    const std::string id = svid.spiffe_id.empty() ? std::string() : " (" + shown(svid.spiffe_id) + ")";
+    return refuse("svids[" + std::to_string(i) + "]" + id + ": " + std::string(field) + " is empty",
+                  svid.spiffe_id);
+  }
+  return std::nullopt;
+}
+
+using Svids = std::vector<const X509SvidMaterial*>;
+
+// Rule 13: of SVIDs with the same hint the first stays.
+Svids without_repeated_hints(const std::vector<X509SvidMaterial>& svids, std::vector<Finding>& findings) {
+  Svids kept;
+  std::set<std::string_view> seen;
+  for (const X509SvidMaterial& svid : svids) {
+    if (svid.hint.empty() || seen.insert(svid.hint).second) {
+      kept.push_back(&svid);
+    } else {
+      findings.push_back({shown(svid.spiffe_id),
+                          "left out: an SVID before it has the same hint \"" + shown(svid.hint) + "\""});
+    }
+  }
+  return kept;
+}
+
+// Equal as IDs; the scheme's case is no difference.
+bool same_id(std::string_view a, std::string_view b) {
+  if (a == b) return true;
+  const auto left = SpiffeId::parse(a);
+  const auto right = SpiffeId::parse(b);
+  return left && right && *left == *right;
+}
+
+bool selects(const X509Selection& selection, const X509SvidMaterial& svid) {
+  return (selection.hint.empty() || selection.hint == svid.hint) &&
+         (selection.spiffe_id.empty() || same_id(selection.spiffe_id, svid.spiffe_id));
+}
+
+Refusal none_selected(const X509Selection& selection, const Svids& svids) {
+  std::string wanted;
+  if (!selection.hint.empty()) wanted = "hint \"" + shown(selection.hint) + "\"";
+  if (!selection.spiffe_id.empty()) {
+    wanted +=
+        (wanted.empty() ? "" : " and ") + std::string("SPIFFE ID \"") + shown(selection.spiffe_id) + '"';
+  }
+  std::string offered;
+  for (std::size_t i = 0; i < svids.size() && i < kMaxOffered; ++i) {
+    offered += (i > 0 ? ", " : "") + shown(svids[i]->spiffe_id);
+    offered += svids[i]->hint.empty() ? " (no hint)" : " (hint \"" + shown(svids[i]->hint) + "\")";
+  }
+  if (svids.size() > kMaxOffered) offered += " and " + std::to_string(svids.size() - kMaxOffered) + " more";
+  return refuse("no SVID has the " + wanted + "; the agent offers " + offered);
+}
+
+// The selected SVID and the authorities of its trust domain.
+std::expected<X509Context, Refusal> take_selected(const X509SvidMaterial& material,
+                                                  const X509Context* previous, WallTime now, bool verify) {
+  const std::string& sent_id = material.spiffe_id;
+  const auto known_chain =
+      previous != nullptr ? std::span(previous->svid.chain) : std::span<const Certificate>();
+  std::vector<std::string> warnings;
+  auto svid = X509Svid::parse(material, warnings, known_chain);
+  if (!svid) return std::unexpected(refuse_svid(sent_id, std::move(svid).error()));
+  const auto known_authorities =
+      previous != nullptr ? std::span(previous->bundle.authorities) : std::span<const Certificate>();
+  auto bundle = X509Bundle::parse(svid->id.trust_domain(), material.bundle, known_authorities);
+  if (!bundle) return std::unexpected(refuse_svid(sent_id, std::move(bundle).error()));
+  if (verify) {
+    if (auto verified = verify_chain(*svid, *bundle, now); !verified) {
+      Refusal refusal = refuse_svid(sent_id, std::move(verified.error().error));
+      refusal.valid_from = verified.error().valid_from;
+      return std::unexpected(std::move(refusal));
+    }
+  }
+  X509Context result{*std::move(svid), *std::move(bundle), {}, 1, {}};
+  for (auto& warning : warnings) result.findings.push_back({shown(sent_id), std::move(warning)});
+  return result;
+}
+
+// Rule 10: an SVID that is not ours is looked at so that its operator hears of it.
+void report_unselected(const Svids& svids, const X509SvidMaterial* selected, std::vector<Finding>& findings) {
+  for (const X509SvidMaterial* svid : svids) {
+    if (svid == selected) continue;
+    std::vector<std::string> ignored;
+    const auto parsed = X509Svid::parse(*svid, ignored);
+    if (!parsed)
+      findings.push_back({shown(svid->spiffe_id), "not selected, and bad: " + parsed.error().message});
+  }
+}
+
+// Rules 10, 11 and 14 for the bundles of other trust domains.
+class FederatedBundles {
+ public:
+  FederatedBundles(X509Context& context, const X509Context* previous)
+      : context_(context), previous_(previous) {}
+
+  void add(const std::string& name, const Bytes& der) {
+    auto domain = TrustDomain::parse_name_or_id(name);
+    if (!domain) return unreadable(shown(name), domain.error().message);
+    if (*domain == context_.bundle.trust_domain) {
+      return report(name, "a federated bundle for our own trust domain is ignored");
+    }
+    const X509Bundle* before = find_previous(*domain);
+    std::optional<X509Bundle> bundle;
+    if (before != nullptr && before->is(der)) {
+      bundle = *before;
+    } else if (auto parsed = parse(*domain, der, before)) {
+      bundle = *std::move(parsed);
+    } else if (before != nullptr) {
+      bundle = *before;
+    }
+    if (!bundle) return;
+    auto& federated = context_.federated;
+    // Names arrive sorted, so the end is where most belong.
+    const std::size_t count = federated.size();
+    federated.emplace_hint(federated.end(), *std::move(domain), *std::move(bundle));
+    if (federated.size() == count) report(name, "a second bundle for this trust domain is ignored");
+  }
+
+ private:
+  const X509Bundle* find_previous(const TrustDomain& domain) const {
+    if (previous_ == nullptr) return nullptr;
+    const auto found = previous_->federated.find(domain);
+    return found != previous_->federated.end() ? &found->second : nullptr;
+  }
+
+  std::optional<X509Bundle> parse(const TrustDomain& domain, const Bytes& der, const X509Bundle* before) {
+    const auto known = before != nullptr ? std::span(before->authorities) : std::span<const Certificate>();
+    auto parsed = X509Bundle::parse(domain, der, known);
+    if (parsed) return *std::move(parsed);
+    unreadable(domain.name(), parsed.error().message);
+    return std::nullopt;
+  }
+
+  void unreadable(std::string subject, const std::string& why) {
+    context_.findings.push_back({std::move(subject), "federated bundle not taken: " + why, true});
+  }
+
+  void report(const std::string& name, std::string message) {
+    context_.findings.push_back({shown(name), std::move(message)});
+  }
+
+  X509Context& context_;
+  const X509Context* previous_;
+};
+
+}  // namespace
+
+std::expected<X509Context, Refusal> X509Context::from(const X509Material& material,
+                                                      const X509Selection& selection,
+                                                      const X509Context* previous, WallTime now,
+                                                      bool verify_chain) {
+  if (auto refusal = check_fields(material)) return std::unexpected(*std::move(refusal));
+  std::vector<Finding> findings;
+  const Svids svids = without_repeated_hints(material.svids, findings);
+  const auto chosen = std::ranges::find_if(
+      svids, [&selection](const X509SvidMaterial* svid) { return selects(selection, *svid); });
+  if (chosen == svids.end()) return std::unexpected(none_selected(selection, svids));
+  auto result = take_selected(**chosen, previous, now, verify_chain);
+  if (!result) return result;
+  result->svids_received = material.svids.size();
+  result->findings.insert(result->findings.begin(), findings.begin(), findings.end());
+  report_unselected(svids, *chosen, result->findings);
+  FederatedBundles federated(*result, previous);
+  for (const auto& [name, der] : material.federated_bundles) federated.add(name, der);
+  return result;
+}
+
+WallTime X509Context::not_after() const {
+  WallTime earliest = WallTime::max();
+  for (const Certificate& certificate : svid.chain) earliest = std::min(earliest, certificate.not_after());
+  return earliest;
+}
+
+}  // namespace spiffe::identity
