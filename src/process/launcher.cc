@@ -37,13 +37,15 @@ struct Plan {
   int error_fd;
 };
 
-void close_on_exec_from(unsigned first) {
+// The functions of the child never return, and the next child runs on the same stack: AddressSanitizer would
+// take its variables for those of the last one.
+[[gnu::no_sanitize_address]] void close_on_exec_from(unsigned first) {
   if (::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;
   // Before Linux 5.11. Every descriptor of ours has the flag already; this is for those found at the start.
   for (int fd = static_cast<int>(first); fd < 1024; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-void set_dispositions(const sigset_t& ignored) {
+[[gnu::no_sanitize_address]] void set_dispositions(const sigset_t& ignored) {
   struct sigaction action{};
   for (int signo = 1; signo < NSIG; ++signo) {
     action.sa_handler = ::sigismember(&ignored, signo) == 1 ? SIG_IGN : SIG_DFL;
@@ -53,7 +55,7 @@ void set_dispositions(const sigset_t& ignored) {
 
 // In the child, which shares the memory of its suspended parent: async-signal-safe calls only, nothing is
 // allocated, and no variable of the parent is written.
-int run(void* argument) {
+[[gnu::no_sanitize_address]] int run(void* argument) {
   const Plan& plan = *static_cast<const Plan*>(argument);
   // Before the mask is lifted, so that no handler of the parent ever runs here.
   set_dispositions(*plan.ignored);

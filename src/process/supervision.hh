@@ -19,8 +19,8 @@
 
 namespace spiffe::process {
 
-// Create one only where a command is configured. Loop thread, which must be the main thread
-// (LaunchOptions::die_with_parent).
+// Create one only where a command is configured. Destroying it before it has ended leaves the child running.
+// Loop thread, which must be the main thread (LaunchOptions::die_with_parent).
 class Supervision {
  public:
   struct Options {
