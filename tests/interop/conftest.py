@@ -1,0 +1,54 @@
+"""Fixtures of the interoperability tests: the peers, a running SPIRE, the helper."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
+
+from helper import Helper  # noqa: E402
+from spire import PeersUnavailable, Spire, peers_dir  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def peers() -> Path:
+    try:
+        return peers_dir()
+    except PeersUnavailable as reason:
+        pytest.skip(f"not run: {reason}")
+
+
+@pytest.fixture(scope="module")
+def spire(peers: Path) -> Iterator[Spire]:
+    # Not tmp_path: its names may be too long for a Unix socket.
+    with tempfile.TemporaryDirectory(prefix="sp") as directory, Spire(directory, peers) as running:
+        yield running
+
+
+@pytest.fixture
+def workdir() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="sh-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture
+def run_helper(workdir: Path) -> Iterator[Callable[..., Helper]]:
+    """Starts our helper in `workdir`; it ends with the test."""
+    started: list[Helper] = []
+
+    def run(config: str | None = None, *arguments: str | Path, **more: Any) -> Helper:
+        started.append(Helper(more.pop("directory", workdir), config, arguments, **more).start())
+        return started[-1]
+
+    yield run
+    for helper in reversed(started):
+        helper.close()
+    for helper in started:
+        helper.check_sanitizers()

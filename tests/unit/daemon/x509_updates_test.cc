@@ -1,0 +1,76 @@
+#include "daemon/x509_updates.hh"
+
+#include "support/catch.hh"
+#include "support/pki.hh"
+
+using namespace std::chrono_literals;
+using spiffe::Loop;
+using spiffe::daemon::X509Updates;
+namespace test = spiffe::test;
+
+namespace {
+
+struct Bench {
+  std::unique_ptr<Loop> loop = std::move(*Loop::create());
+  int accepted = 0;
+  X509Updates updates{*loop, {}, true, [this] { ++accepted; }};
+};
+
+std::string id_of(const X509Updates& updates) {
+  return updates.current() == nullptr ? "" : updates.current()->svid.id.str();
+}
+
+}  // namespace
+
+TEST_CASE("a good message becomes current") {
+  const test::Ca ca;
+  Bench bench;
+  CHECK(bench.updates.current() == nullptr);
+  bench.updates.receive(test::material(ca, "spiffe://example.org/a"));
+  CHECK(bench.accepted == 1);
+  CHECK(id_of(bench.updates) == "spiffe://example.org/a");
+}
+
+TEST_CASE("rule 10: a refused message changes nothing, and the next good one is taken") {
+  const test::Ca ca;
+  Bench bench;
+  bench.updates.receive(test::material(ca, "spiffe://example.org/a"));
+  auto spoiled = test::material(ca, "spiffe://example.org/b");
+  spoiled.svids[0].spiffe_id = "spiffe://example.org/other";
+  bench.updates.receive(std::move(spoiled));
+  CHECK(bench.accepted == 1);
+  CHECK(id_of(bench.updates) == "spiffe://example.org/a");
+  bench.updates.receive(test::material(ca, "spiffe://example.org/c"));
+  CHECK(bench.accepted == 2);
+  CHECK(id_of(bench.updates) == "spiffe://example.org/c");
+}
+
+TEST_CASE("rule 22: a message that is only early is accepted by itself once its time has come") {
+  const test::Ca ca;
+  Bench bench;
+  // Certificates count in whole seconds: this one is valid from the next second on.
+  const auto next = std::chrono::ceil<std::chrono::seconds>(spiffe::wall_now() + 10ms);
+  spiffe::identity::X509Material early;
+  early.svids.push_back(test::svid_material(
+      ca, test::CertificateOptions{.uris = {"spiffe://example.org/early"}, .not_before = next}));
+  X509Updates updates(*bench.loop, {}, true, [&] { bench.loop->stop(); });
+  updates.receive(std::move(early));
+  CHECK(updates.current() == nullptr);
+  bench.loop->run();
+  CHECK(id_of(updates) == "spiffe://example.org/early");
+}
+
+TEST_CASE("rule 22: a newer message replaces one that waits for its time") {
+  const test::Ca ca;
+  Bench bench;
+  const auto later = spiffe::wall_now() + 1h;
+  spiffe::identity::X509Material early;
+  early.svids.push_back(test::svid_material(
+      ca, test::CertificateOptions{
+              .uris = {"spiffe://example.org/early"}, .not_before = later, .not_after = later + 1h}));
+  bench.updates.receive(std::move(early));
+  CHECK(bench.accepted == 0);
+  bench.updates.receive(test::material(ca, "spiffe://example.org/now"));
+  CHECK(bench.accepted == 1);
+  CHECK(id_of(bench.updates) == "spiffe://example.org/now");
+}
