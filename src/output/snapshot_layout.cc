@@ -18,7 +18,8 @@ namespace spiffe::output {
 namespace {
 
 constexpr auto kReadersGrace = std::chrono::seconds(10);
-constexpr std::size_t kMaxGenerations = 64;  // with the live one
+// With the live one. tidy() leaves room for one more, so that as a rule no publication has to delete.
+constexpr std::size_t kMaxGenerations = 64;
 
 }  // namespace
 
@@ -27,6 +28,7 @@ Result<Change> SnapshotLayout::publish(Items items, BootTime now) {
   if (!id) return fail(id.error());
   if (!adopted_) adopt(*id, items);
   const bool same = is_live(items);
+  const bool owed = !complete_;
   bool changed = true;
   if (same && files_are_there(items)) {
     auto repaired = repair(items, *id);
@@ -38,7 +40,7 @@ Result<Change> SnapshotLayout::publish(Items items, BootTime now) {
   }
   remove_links(place_, gone_, live_leaves_);
   gone_.clear();
-  const bool owed = !std::exchange(complete_, true);
+  complete_ = true;
   if (!same || owed) return Change::published;
   return changed ? Change::repaired : Change::unchanged;
 }
@@ -268,12 +270,17 @@ Result<Change> SnapshotLayout::withdraw(const std::string& leaf) {
 }
 
 void SnapshotLayout::tidy(BootTime now) {
-  while (!superseded_.empty() && superseded_.front().due <= now) remove_oldest();
+  while (!superseded_.empty() && (crowded() || superseded_.front().due <= now)) remove_oldest();
+}
+
+bool SnapshotLayout::crowded() const {
+  return superseded_.size() + 1 >= kMaxGenerations;
 }
 
 std::optional<BootTime> SnapshotLayout::next_tidy() const {
   if (superseded_.empty()) return std::nullopt;
-  return superseded_.front().due;
+  // Crowded: since the last publication.
+  return crowded() ? superseded_.back().due - kReadersGrace : superseded_.front().due;
 }
 
 void SnapshotLayout::finish() {

@@ -53,6 +53,7 @@ class SnapshotLayout : public Arrangement {
   [[nodiscard]] std::vector<Ownership> decide_owners(Items items, std::span<const Leaf> found) const;
   void supersede(Generation next, Items items, BootTime now);
   void remove_oldest();
+  [[nodiscard]] bool crowded() const;
 
   // Each of these returns whether anything changed.
   Result<bool> repair(Items items, const std::optional<std::string>& id);

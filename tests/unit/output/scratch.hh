@@ -9,6 +9,7 @@
 
 #include <sys/stat.h>
 
+#include "base/fd.hh"
 #include "output/publisher.hh"
 
 namespace spiffe::output::test {
@@ -56,6 +57,16 @@ std::vector<std::string> entries(const std::string& directory, const std::string
 // Whether the three files hold this version.
 bool holds_version(const std::string& directory, const std::string& version);
 bool has_notice(const std::vector<Notice>& notices, std::string_view event);
+
+// What arrives in a directory by rename, in order.
+class Watcher {
+ public:
+  explicit Watcher(const std::string& directory);
+  [[nodiscard]] std::vector<std::string> moved_to() const;  // since the last call
+
+ private:
+  Fd fd_;
+};
 
 // Runs `body` in a child process; requires that it returns true there. For tests that drop privileges, mount
 // or change the umask: none of that must stay.

@@ -1,6 +1,7 @@
 #include "scratch.hh"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -109,6 +111,22 @@ bool holds_version(const std::string& directory, const std::string& version) {
 
 bool has_notice(const std::vector<Notice>& notices, std::string_view event) {
   return std::ranges::any_of(notices, [&](const Notice& notice) { return notice.event == event; });
+}
+
+Watcher::Watcher(const std::string& directory) : fd_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
+  REQUIRE(::inotify_add_watch(fd_.get(), directory.c_str(), IN_MOVED_TO) >= 0);
+}
+
+std::vector<std::string> Watcher::moved_to() const {
+  std::vector<std::string> arrived;
+  alignas(inotify_event) std::array<char, 8192> buffer{};
+  const ssize_t n = ::read(fd_.get(), buffer.data(), buffer.size());
+  for (ssize_t at = 0; at < n;) {
+    const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+    arrived.emplace_back(event->name);
+    at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+  }
+  return arrived;
 }
 
 bool is_root() {
