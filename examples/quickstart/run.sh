@@ -78,7 +78,11 @@ start_agent() {
 }
 
 serial() { openssl x509 -in "$work/certs/svid.pem" -noout -serial 2>/dev/null | cut -d= -f2; }
-loads() { grep -c loaded "$work/app.log" 2>/dev/null || true; }
+loads() {
+  local count=0
+  [ ! -f "$work/app.log" ] || count=$(grep -c loaded "$work/app.log" || true)
+  echo "$count"
+}
 loaded() { [ "$(loads)" -ge "$1" ]; }
 
 start_helper() {
@@ -115,6 +119,7 @@ show_rotation() {
   before=$(serial)
   wanted=$(($(loads) + 1))
   deadline=$((SECONDS + ttl + 5))
+  [ -t 1 ] || note "… certificate ${before: -8} is renewed at about half of its $ttl seconds"
   while ! loaded "$wanted"; do
     [ "$SECONDS" -lt "$deadline" ] || fail "no renewal arrived"
     left=$(($(date -d "$(openssl x509 -in "$work/certs/svid.pem" -noout -enddate | cut -d= -f2)" +%s) - $(date +%s)))
