@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include <grpc/grpc.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/server_posix.h>
 #include <signal.h>
@@ -30,6 +31,8 @@ void wait_for_end() {
 }
 
 Result<std::unique_ptr<grpc::Server>> start_grpc(grpc::Service& service) {
+  // Never undone: gRPC's own end waits for a poller that sleeps up to ten seconds after a slow write.
+  grpc_init();
   grpc::ServerBuilder builder;  // without a port: we accept the connections ourselves
   builder.RegisterService(&service);
   auto server = builder.BuildAndStart();
