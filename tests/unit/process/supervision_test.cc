@@ -164,7 +164,7 @@ TEST_CASE_METHOD(Fixture, "a command that cannot be started is tried again at th
   CHECK(child.child_pid() == 0);
   CHECK(log.has("no such file or directory; it is tried again at the next rotation"));
   CHECK(log.has("\"event\":\"child_start_failed\""));
-  static_cast<void>(dir.write("late", "#!/bin/sh\nsleep 60\n", 0755));
+  static_cast<void>(dir.write("late", "#!/bin/sh\nexec sleep 60\n", 0755));
   child.published(2);
   CHECK(child.state() == State::run);
 }
