@@ -105,8 +105,8 @@ TEST_CASE("in-place layout: files keep their inode and symlinks are followed") {
 }
 
 TEST_CASE("in-place layout: new files have their mode whatever the umask") {
-  in_child([] {
-    const Scratch dir;
+  const Scratch dir;
+  in_child([&] {
     ::umask(0777);
     Publisher publisher = make_publisher(options_for(dir.path(), Layout::in_place));
     must_publish(publisher, make_set("1"));
@@ -123,8 +123,8 @@ TEST_CASE("in-place layout: a FIFO without a reader is an error and not a wait")
 
 TEST_CASE("in-place layout: one file that may be written in a directory that may not") {
   if (!is_root()) return;  // everybody else is covered by the same code without chown
-  in_child([] {
-    const Scratch dir;
+  const Scratch dir;
+  in_child([&] {
     for (const std::string& name : kNames) {
       write(dir / name, "old", name == "svid_key.pem" ? 0600 : 0644);
       REQUIRE(::chown((dir / name).c_str(), 12345, 12345) == 0);

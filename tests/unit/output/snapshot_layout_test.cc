@@ -31,8 +31,8 @@ TEST_CASE("snapshot layout: leaf links lead through ..data into one generation")
 }
 
 TEST_CASE("the umask plays no part in modes") {
-  in_child([] {
-    const Scratch dir;
+  const Scratch dir;
+  in_child([&] {
     ::umask(0777);
     Publisher publisher = make_publisher(options_for(dir.path()));
     const Outcome outcome = must_publish(publisher, make_set("1"));
@@ -43,8 +43,8 @@ TEST_CASE("the umask plays no part in modes") {
 
 TEST_CASE("a mode without write permission does not stop the next publication") {
   for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
-    in_child([layout] {
-      const Scratch dir;
+    const Scratch dir;
+    in_child([&] {
       if (is_root()) {
         REQUIRE(::chown(dir.path().c_str(), 12345, 12345) == 0);
         become(12345, 12345);

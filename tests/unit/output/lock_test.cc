@@ -1,0 +1,181 @@
+// One helper per set of names; helpers with other names share a directory without touching each other's
+// things.
+#include "output/lock.hh"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "output/own_names.hh"
+#include "scratch.hh"
+#include "support/catch.hh"
+
+namespace spiffe::output::test {
+
+namespace {
+
+PublisherOptions options_with(const std::string& dir, std::vector<std::string> names) {
+  PublisherOptions options = options_for(dir);
+  options.names = std::move(names);
+  return options;
+}
+
+FileSet one_file(const std::string& name, const std::string& content) {
+  FileSet set;
+  set.files.push_back(make_file(name, content));
+  return set;
+}
+
+}  // namespace
+
+TEST_CASE("a lock file says who holds what") {
+  const Scratch dir;
+  Publisher publisher = make_publisher(options_for(dir.path()));
+  REQUIRE(publisher.open());
+  CHECK(content_of(dir / "..lock") == "pid " + std::to_string(::getpid()) +
+                                          "\nname svid.pem\nname svid_key.pem\nname svid_bundle.pem\nend\n");
+  CHECK(mode_of(dir / "..lock") == 0600);
+}
+
+TEST_CASE("a second helper with the same names is refused and told by whom") {
+  const Scratch dir;
+  Publisher first = make_publisher(options_for(dir.path()));
+  must_publish(first, make_set("1"));
+  {
+    Publisher second = make_publisher(options_for(dir.path()));
+    const Error error = must_fail(second.publish(make_set("2")));
+    CHECK(error.kind == ErrorKind::locked);
+    CHECK(error.message == "publish " + dir.path() + ": another helper (pid " + std::to_string(::getpid()) +
+                               ") writes these files and holds ..lock");
+    CHECK_FALSE(second.open());
+    CHECK(holds_version(dir.path(), "1"));
+  }
+  must_publish(first, make_set("3"));
+  Publisher third = make_publisher(options_for(dir.path()));
+  first = make_publisher(options_for(dir.path() + "/elsewhere"));  // the first one ends
+  must_publish(third, make_set("4"));
+  CHECK(holds_version(dir.path(), "4"));
+}
+
+TEST_CASE("one name in common is enough to be refused") {
+  const Scratch dir;
+  Publisher first = make_publisher(options_for(dir.path()));
+  must_publish(first, make_set("1"));
+  Publisher second = make_publisher(options_with(dir.path(), {"other.pem", "svid.pem"}));
+  CHECK(must_fail(second.publish(one_file("other.pem", "x"))).kind == ErrorKind::locked);
+  CHECK(entries(dir.path(), "..lock.").empty());
+}
+
+TEST_CASE("helpers with other names share a directory under a hash of them") {
+  const Scratch dir;
+  Publisher first = make_publisher(options_for(dir.path()));
+  must_publish(first, make_set("1"));
+  const std::vector<std::string> names = {"other.pem"};
+  const std::string hash = hash_of_names(names);
+  CHECK(hash.size() == 16);
+  for (int life = 0; life < 2; ++life) {
+    Publisher second = make_publisher(options_with(dir.path(), names));
+    const Outcome outcome = must_publish(second, one_file("other.pem", std::to_string(life)));
+    CHECK(link_of(dir / "..data." + hash) == "..gen." + hash + "." + outcome.generation);
+    CHECK(link_of(dir / "other.pem") == "..data." + hash + "/other.pem");
+    CHECK(content_of(dir / "other.pem") == std::to_string(life));
+    must_publish(first, make_set(std::to_string(life)));
+    first.finish();
+    second.finish();
+    CHECK(holds_version(dir.path(), std::to_string(life)));
+    CHECK(content_of(dir / "other.pem") == std::to_string(life));
+    Publisher twin = make_publisher(options_with(dir.path(), names));
+    CHECK(must_fail(twin.publish(one_file("other.pem", "x"))).kind == ErrorKind::locked);
+  }
+}
+
+TEST_CASE("names recorded by a helper that has ended still tell its things apart") {
+  const Scratch dir;
+  {
+    Publisher first = make_publisher(options_for(dir.path()));
+    must_publish(first, make_set("1"));
+  }
+  Publisher second = make_publisher(options_with(dir.path(), {"other.pem"}));
+  must_publish(second, one_file("other.pem", "x"));
+  second.finish();
+  CHECK(holds_version(dir.path(), "1"));
+  Publisher again = make_publisher(options_for(dir.path()));
+  CHECK(must_publish(again, make_set("1")).change == Change::unchanged);
+}
+
+TEST_CASE("a third helper finds its name held under the hash of a second") {
+  const Scratch dir;
+  Publisher first = make_publisher(options_for(dir.path()));
+  must_publish(first, make_set("1"));
+  Publisher second = make_publisher(options_with(dir.path(), {"a.pem", "b.pem"}));
+  must_publish(second, one_file("a.pem", "a"));
+  Publisher third = make_publisher(options_with(dir.path(), {"b.pem", "c.pem"}));
+  CHECK(must_fail(third.publish(one_file("c.pem", "c"))).kind == ErrorKind::locked);
+  second = make_publisher(options_for(dir.path() + "/elsewhere"));
+  must_publish(third, one_file("c.pem", "c"));
+}
+
+TEST_CASE("a whole directory as an output keeps everybody else out") {
+  const Scratch dir;
+  Publisher first = make_publisher(options_with(dir.path(), {"svid.pem"}));
+  must_publish(first, one_file("svid.pem", "1"));
+  Publisher second = make_publisher(options_with(dir.path(), {"*"}));
+  CHECK(second.open().error().kind == ErrorKind::locked);
+}
+
+TEST_CASE("where one of two directories is taken neither is held") {
+  const Scratch dir;
+  fs::create_directory(dir / "a");
+  fs::create_directory(dir / "b");
+  Publisher first = make_publisher(options_with(dir.path(), {"b/svid.pem"}));
+  must_publish(first, one_file("b/svid.pem", "1"));
+  Publisher second = make_publisher(options_with(dir.path(), {"a/svid.pem", "b/svid.pem"}));
+  CHECK(second.open().error().kind == ErrorKind::locked);
+  Publisher third = make_publisher(options_with(dir.path(), {"a/svid.pem"}));
+  CHECK(third.open());
+}
+
+TEST_CASE("a lock file that is being written names nobody yet, and is waited for") {
+  const Scratch dir;
+  write(dir / "..lock", "pid 1\nname other.pem\n", 0600);
+  {
+    const Fd other(::open((dir / "..lock").c_str(), O_RDWR | O_CLOEXEC));
+    REQUIRE(::flock(other.get(), LOCK_EX | LOCK_NB) == 0);
+    Publisher publisher = make_publisher(options_for(dir.path()));
+    CHECK(publisher.open().error().kind == ErrorKind::locked);
+  }
+  Publisher publisher = make_publisher(options_for(dir.path()));
+  CHECK(publisher.open());
+}
+
+TEST_CASE("a lock file is removed under a helper: the next one does not lock a file without a name") {
+  const Scratch dir;
+  Publisher first = make_publisher(options_for(dir.path()));
+  must_publish(first, make_set("1"));
+  fs::remove(dir / "..lock");
+  Publisher second = make_publisher(options_for(dir.path()));
+  CHECK(second.open());
+  CHECK(entries(dir.path(), "..lock") == std::vector<std::string>{"..lock"});
+}
+
+TEST_CASE("what a lock file says is read with suspicion") {
+  CHECK_FALSE(parse_lock("").whole);
+  CHECK_FALSE(parse_lock("pid 1\nname a\n").whole);
+  CHECK_FALSE(parse_lock("pid 1\nname a\nen").whole);
+  const LockRecord record = parse_lock("pid 1 is mine\nname a\nend\nname b\n");
+  CHECK(record.whole);
+  CHECK(record.pid.empty());
+  CHECK(record.leaves == std::vector<std::string>{"a"});
+  const std::vector<std::string> leaves = {"x", "y"};
+  CHECK(parse_lock(format_lock("17", leaves)).pid == "17");
+  CHECK(parse_lock(format_lock("17", leaves)).leaves == leaves);
+}
+
+TEST_CASE("the hash of names does not depend on their order") {
+  const std::vector<std::string> ab = {"a", "b"};
+  const std::vector<std::string> ba = {"b", "a"};
+  CHECK(hash_of_names(ab) == hash_of_names(ba));
+  CHECK(hash_of_names(ab) != hash_of_names(std::vector<std::string>{"a"}));
+}
+
+}  // namespace spiffe::output::test
