@@ -20,7 +20,7 @@ class Plan:
     """How much is done. A pair is one run of ours and one of the other's."""
 
     start_pairs: int = 31
-    signal_pairs: int = 12
+    signal_pairs: int = 20
     signal_warm_up: int = 10
     signal_rotations: int = 100
     signal_interval_s: float = 0.02
