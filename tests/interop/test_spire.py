@@ -8,7 +8,7 @@ from pathlib import Path
 from helper import Helper, LogLine
 from spire import Spire
 
-ID = "spiffe://example.org/spire"
+ID = "spiffe://example.org/long-lived"
 CONFIG = """\
 agent_address = "unix://{socket}"
 cert_dir = "."
