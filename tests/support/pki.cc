@@ -84,7 +84,10 @@ void add_extensions(X509* certificate, X509* issuer, const CertificateOptions& o
     add_extension(certificate, issuer, NID_ext_key_usage, options.ext_key_usage);
   if (options.key_ids) {
     add_extension(certificate, issuer, NID_subject_key_identifier, "hash");
-    add_extension(certificate, issuer, NID_authority_key_identifier, "keyid:always");
+    // An issuer without key identifiers has none to name.
+    if (X509_get0_subject_key_id(issuer) != nullptr) {
+      add_extension(certificate, issuer, NID_authority_key_identifier, "keyid:always");
+    }
   }
   add_sans(certificate, options);
   for (const auto& extra : options.extensions) add_extension(certificate, issuer, extra.nid, extra.value);

@@ -1,0 +1,380 @@
+#include "identity/x509_context.hh"
+
+#include <algorithm>
+#include <set>
+
+#include "support/catch.hh"
+#include "support/pki.hh"
+
+using namespace std::chrono_literals;
+using spiffe::wall_now;
+using spiffe::identity::Bytes;
+using spiffe::identity::Finding;
+using spiffe::identity::TrustDomain;
+using spiffe::identity::X509Context;
+using spiffe::identity::X509Material;
+using spiffe::identity::X509Selection;
+namespace test = spiffe::test;
+using test::Ca;
+
+namespace {
+
+constexpr const char* kId = "spiffe://example.org/web";
+
+// A CA is a key and two signatures: most tests need no fresh one.
+const Ca& ca() {
+  static const Ca shared;
+  return shared;
+}
+
+auto take(const X509Material& material, const X509Selection& selection = {},
+          const X509Context* previous = nullptr, bool verify = true) {
+  return X509Context::from(material, selection, previous, wall_now(), verify);
+}
+
+std::string refusal(const X509Material& material, const X509Selection& selection = {}) {
+  const auto context = take(material, selection);
+  if (context) return "accepted " + context->svid.id.str();
+  CHECK(context.error().error.kind == spiffe::ErrorKind::verification);
+  return context.error().error.message;
+}
+
+std::vector<std::string> texts(const X509Context& context) {
+  std::vector<std::string> out;
+  for (const Finding& finding : context.findings) out.push_back(finding.subject + ": " + finding.message);
+  return out;
+}
+
+// Three identities; the second and third have hints.
+X509Material several() {
+  X509Material material;
+  material.svids.push_back(test::svid_material(ca(), "spiffe://example.org/a"));
+  material.svids.push_back(test::svid_material(ca(), "spiffe://example.org/b", "internal"));
+  material.svids.push_back(test::svid_material(ca(), "spiffe://example.org/c", "external"));
+  return material;
+}
+
+TrustDomain domain(std::string_view name) {
+  return *TrustDomain::parse(name);
+}
+
+}  // namespace
+
+TEST_CASE("a message becomes a state") {
+  auto material = test::material(ca(), kId, "internal");
+  material.federated_bundles["example.net"] = Ca().der();
+  const auto context = take(material);
+  REQUIRE(context);
+  CHECK(context->svid.id.str() == kId);
+  CHECK(context->svid.hint == "internal");
+  CHECK(context->bundle.trust_domain.name() == "example.org");
+  REQUIRE(context->bundle.authorities.size() == 1);
+  CHECK(context->bundle.authorities[0].der() == ca().der());
+  REQUIRE(context->federated.size() == 1);
+  CHECK(context->federated.begin()->first.name() == "example.net");
+  CHECK(context->svids_received == 1);
+  CHECK(context->findings.empty());
+}
+
+TEST_CASE("a message stays whole for another look") {
+  const auto material = test::material(ca(), kId);
+  REQUIRE(take(material));
+  CHECK_FALSE(material.svids[0].key.empty());
+  REQUIRE(take(material));
+}
+
+TEST_CASE("rule 10: an error in the selected SVID refuses the message and names it") {
+  auto material = test::material(ca(), kId);
+  material.svids[0].key = test::Key::generate().pkcs8();
+  const auto context = take(material);
+  REQUIRE_FALSE(context);
+  CHECK(context.error().error.message ==
+        "spiffe://example.org/web: x509_svid_key: the private key does not belong to the leaf certificate");
+  CHECK(context.error().spiffe_id == kId);
+  CHECK_FALSE(context.error().valid_from);
+}
+
+TEST_CASE("rule 10: an error in its own bundle refuses the message") {
+  auto material = test::material(ca(), kId);
+  material.svids[0].bundle.push_back(std::byte{0});
+  CHECK(refusal(material) ==
+        "spiffe://example.org/web: bundle of \"example.org\": certificate 2: not a DER certificate");
+}
+
+TEST_CASE("rule 10: an SVID that is not selected is only reported") {
+  auto material = several();
+  material.svids[0].key = test::Key::generate().pkcs8();
+  const auto context = take(material, {.hint = "internal", .spiffe_id = {}});
+  REQUIRE(context);
+  CHECK(context->svid.id.path() == "/b");
+  CHECK(texts(*context) ==
+        std::vector<std::string>{
+            "spiffe://example.org/a: not selected, and bad: x509_svid_key: the private key does "
+            "not belong to the leaf certificate"});
+  CHECK_FALSE(context->findings[0].federated_bundle);
+}
+
+TEST_CASE("rule 10: a federated bundle that cannot be read keeps its previous content, the rest is new") {
+  const Ca net;
+  const Ca com;
+  const Ca fresh;
+  auto material = test::material(ca(), kId);
+  material.federated_bundles = {{"example.com", com.der()}, {"example.net", net.der()}};
+  const auto before = take(material);
+  REQUIRE(before);
+  for (const Bytes& bad : {Bytes{}, test::bytes("garbage"), test::concat({fresh.der(), Bytes(1)})}) {
+    material.federated_bundles = {{"example.com", fresh.der()}, {"example.net", bad}, {"example.edu", bad}};
+    const auto after = take(material, {}, &*before);
+    REQUIRE(after);
+    REQUIRE(after->federated.size() == 2);
+    CHECK(after->federated.at(domain("example.com")).authorities[0].der() == fresh.der());
+    CHECK(after->federated.at(domain("example.net")).authorities[0].der() == net.der());
+    REQUIRE(after->findings.size() == 2);
+    CHECK(std::ranges::all_of(after->findings, &Finding::federated_bundle));
+    CHECK(after->findings[0].subject == "example.edu");
+    CHECK(after->findings[1].subject == "example.net");
+    CHECK(after->findings[1].message.starts_with("federated bundle not taken: bundle of \"example.net\": "));
+  }
+}
+
+TEST_CASE("rule 10: a federated bundle with a bad name is reported, escaped") {
+  auto material = test::material(ca(), kId);
+  material.federated_bundles = {{"Example\n", Ca().der()}, {"example.net", Ca().der()}};
+  const auto context = take(material);
+  REQUIRE(context);
+  CHECK(context->federated.size() == 1);
+  REQUIRE(context->findings.size() == 1);
+  CHECK(context->findings[0].federated_bundle);
+  CHECK(context->findings[0].subject == "Example\\n");
+}
+
+TEST_CASE("rule 11: what is absent from a message exists no more") {
+  auto material = test::material(ca(), kId);
+  material.federated_bundles["example.net"] = Ca().der();
+  const auto before = take(material);
+  material.federated_bundles.clear();
+  const auto after = take(material, {}, &*before);
+  REQUIRE(after);
+  CHECK(after->federated.empty());
+}
+
+TEST_CASE("rule 12: a message without SVIDs is discarded") {
+  CHECK(refusal({}) == "the message holds no SVID");
+}
+
+TEST_CASE("rule 12: an empty mandatory field anywhere discards the message and is named") {
+  const auto with = [](auto&& clear) {
+    auto material = several();
+    clear(material.svids[1]);
+    return refusal(material);
+  };
+  CHECK(with([](auto& svid) { svid.spiffe_id.clear(); }) == "svids[1]: spiffe_id is empty");
+  CHECK(with([](auto& svid) { svid.certificates.clear(); }) ==
+        "svids[1] (spiffe://example.org/b): x509_svid is empty");
+  CHECK(with([](auto& svid) { svid.key = {}; }) ==
+        "svids[1] (spiffe://example.org/b): x509_svid_key is empty");
+  CHECK(with([](auto& svid) { svid.bundle.clear(); }) ==
+        "svids[1] (spiffe://example.org/b): bundle is empty");
+  CHECK(with([](auto& svid) { svid.hint.clear(); }) == "accepted spiffe://example.org/a");
+}
+
+TEST_CASE("rule 13: of SVIDs with one hint the first wins") {
+  auto material = several();
+  material.svids[2].hint = "internal";
+  const auto context = take(material, {.hint = "internal", .spiffe_id = {}});
+  REQUIRE(context);
+  CHECK(context->svid.id.path() == "/b");
+  CHECK(context->svids_received == 3);
+  CHECK(texts(*context) ==
+        std::vector<std::string>{
+            "spiffe://example.org/c: left out: an SVID before it has the same hint \"internal\""});
+  CHECK(refusal(material, {.hint = {}, .spiffe_id = "spiffe://example.org/c"}).starts_with("no SVID has"));
+}
+
+TEST_CASE("rule 13: empty hints are no duplicates") {
+  auto material = several();
+  for (auto& svid : material.svids) svid.hint.clear();
+  const auto context = take(material);
+  REQUIRE(context);
+  CHECK(context->findings.empty());
+}
+
+TEST_CASE("rule 13: the first SVID is ours unless hint or SPIFFE ID select") {
+  const auto material = several();
+  const auto chosen = [&material](std::string hint, std::string id) {
+    const auto context = take(material, {.hint = std::move(hint), .spiffe_id = std::move(id)});
+    return context ? context->svid.id.path() + " of " + std::to_string(context->svids_received) : "none";
+  };
+  CHECK(chosen("", "") == "/a of 3");
+  CHECK(chosen("external", "") == "/c of 3");
+  CHECK(chosen("", "spiffe://example.org/b") == "/b of 3");
+  CHECK(chosen("", "SPIFFE://example.org/b") == "/b of 3");
+  CHECK(chosen("internal", "spiffe://example.org/b") == "/b of 3");
+  CHECK(chosen("internal", "spiffe://example.org/c") == "none");
+  CHECK(chosen("Internal", "") == "none");
+}
+
+TEST_CASE("rule 13: where none matches, the message says what was offered") {
+  CHECK(refusal(several(), {.hint = "x\n", .spiffe_id = {}}) ==
+        "no SVID has the hint \"x\\n\"; the agent offers spiffe://example.org/a (no hint), "
+        "spiffe://example.org/b "
+        "(hint \"internal\"), spiffe://example.org/c (hint \"external\")");
+  CHECK(refusal(several(), {.hint = "internal", .spiffe_id = "spiffe://example.org/z"})
+            .starts_with("no SVID has the hint \"internal\" and SPIFFE ID \"spiffe://example.org/z\"; "));
+}
+
+TEST_CASE("rule 13: what is offered is listed in bounded length") {
+  X509Material material;
+  for (int i = 0; i < 100; ++i) {
+    material.svids.push_back({.spiffe_id = "spiffe://example.org/" + std::string(2000, 'a'),
+                              .certificates = Bytes(1),
+                              .key = spiffe::SecretBytes("k"),
+                              .bundle = Bytes(1),
+                              .hint = std::to_string(i) + std::string(5000, 'h')});
+  }
+  const std::string message = refusal(material, {.hint = "x", .spiffe_id = {}});
+  CHECK(message.ends_with(" and 90 more"));
+  CHECK(message.size() < 6000);
+}
+
+TEST_CASE("rule 14: a federated entry never replaces the bundle of our own trust domain") {
+  const Ca other;
+  for (const std::string name : {"example.org", "spiffe://example.org"}) {
+    auto material = test::material(ca(), kId);
+    material.federated_bundles[name] = other.der();
+    const auto context = take(material);
+    REQUIRE(context);
+    CHECK(context->federated.empty());
+    CHECK(context->bundle.authorities[0].der() == ca().der());
+    CHECK(texts(*context) ==
+          std::vector<std::string>{name + ": a federated bundle for our own trust domain is ignored"});
+  }
+}
+
+TEST_CASE("rule 14: one trust domain under two names: the first wins") {
+  const Ca first;
+  const Ca second;
+  auto material = test::material(ca(), kId);
+  material.federated_bundles = {{"example.net", first.der()}, {"spiffe://example.net", second.der()}};
+  const auto context = take(material);
+  REQUIRE(context);
+  REQUIRE(context->federated.size() == 1);
+  CHECK(context->federated.at(domain("example.net")).authorities[0].der() == first.der());
+  CHECK(context->findings.size() == 1);
+}
+
+TEST_CASE("rule 15: bundles of other domains stay apart, in the order of their names") {
+  auto material = test::material(ca(), kId);
+  for (const std::string name : {"spiffe://b.example", "c.example", "a.example"}) {
+    material.federated_bundles[name] = Ca().der();
+  }
+  const auto context = take(material);
+  REQUIRE(context);
+  CHECK(context->bundle.authorities.size() == 1);
+  std::vector<std::string> names;
+  for (const auto& [name, bundle] : context->federated) {
+    CHECK(name == bundle.trust_domain);
+    names.push_back(name.name());
+  }
+  CHECK(names == std::vector<std::string>{"a.example", "b.example", "c.example"});
+}
+
+TEST_CASE("rule 15: a chain that only a federated domain's authority signed does not verify") {
+  const Ca other(test::authority_options("Other CA"));
+  auto material = test::material(other, kId);
+  material.svids[0].bundle = ca().der();
+  material.federated_bundles["example.net"] = other.der();
+  CHECK(refusal(material) ==
+        "spiffe://example.org/web: no authority of \"example.org\" issued it: the chain ends at issuer "
+        "\"CN=Other "
+        "CA\", the bundle holds 1 (\"CN=Test CA\")");
+}
+
+TEST_CASE("rule 18: warnings of the selected SVID become findings") {
+  X509Material material;
+  material.svids.push_back(test::svid_material(ca(), {.uris = {kId}, .ext_key_usage = "serverAuth"}));
+  const auto context = take(material);
+  REQUIRE(context);
+  CHECK(texts(*context) ==
+        std::vector<std::string>{
+            "spiffe://example.org/web: the leaf's extended key usage lacks clientAuth: TLS servers "
+            "will refuse it"});
+}
+
+TEST_CASE("rule 22: a message that is only early says when it will do") {
+  const auto begin = std::chrono::floor<std::chrono::seconds>(wall_now()) + 20s;
+  X509Material material;
+  material.svids.push_back(test::svid_material(ca(), {.uris = {kId}, .not_before = begin}));
+  const auto early = X509Context::from(material, {}, nullptr, begin - 20s, true);
+  REQUIRE_FALSE(early);
+  CHECK(early.error().error.message ==
+        "spiffe://example.org/web: leaf certificate not yet valid for 20s: not before " +
+            spiffe::rfc3339(begin));
+  CHECK(early.error().spiffe_id == kId);
+  REQUIRE(early.error().valid_from);
+  CHECK(X509Context::from(material, {}, nullptr, *early.error().valid_from, true));
+}
+
+TEST_CASE("rule 22: verify = false skips the chain and nothing else") {
+  auto material = test::material(ca(), kId);
+  material.svids[0].bundle = Ca(test::authority_options("Other CA")).der();
+  CHECK_FALSE(take(material));
+  CHECK(take(material, {}, nullptr, false));
+  material.svids[0].key = test::Key::generate().pkcs8();
+  CHECK_FALSE(take(material, {}, nullptr, false));
+}
+
+TEST_CASE("the state before is shared where nothing changed") {
+  const Ca middle = Ca().intermediate();
+  const Bytes federated = Ca().der();
+  const auto message = [&] {
+    auto material = test::material(middle, kId);
+    material.federated_bundles["example.net"] = federated;
+    return material;
+  };
+  const auto before = take(message());
+  REQUIRE(before);
+  const auto after = take(message(), {}, &*before);
+  REQUIRE(after);
+  CHECK(after->svid.leaf() != before->svid.leaf());
+  CHECK(&after->svid.chain[1].der() == &before->svid.chain[1].der());
+  CHECK(&after->bundle.authorities[0].der() == &before->bundle.authorities[0].der());
+  CHECK(&after->federated.begin()->second.authorities[0].der() ==
+        &before->federated.begin()->second.authorities[0].der());
+}
+
+TEST_CASE("a bundle that grew, shrank or was reordered is not taken for the one before") {
+  const Bytes a = Ca().der();
+  const Bytes b = Ca().der();
+  auto material = test::material(ca(), kId);
+  material.federated_bundles["example.net"] = test::concat({a, b});
+  const auto before = take(material);
+  REQUIRE(before);
+  for (const Bytes& next : {a, b, test::concat({b, a}), test::concat({a, b, a}), Ca().der()}) {
+    material.federated_bundles["example.net"] = next;
+    const auto after = take(material, {}, &*before);
+    REQUIRE(after);
+    Bytes joined;
+    for (const auto& one : after->federated.begin()->second.authorities)
+      joined = test::concat({joined, one.der()});
+    CHECK(joined == next);
+  }
+}
+
+TEST_CASE("a state ends with the first certificate of its chain to expire") {
+  const auto now = std::chrono::floor<std::chrono::seconds>(wall_now());
+  auto authority = test::authority_options();
+  authority.not_after = now + 2h;
+  const Ca middle = Ca().intermediate(authority);
+  X509Material material;
+  material.svids.push_back(test::svid_material(middle, {.uris = {kId}, .not_after = now + 3h}));
+  const auto context = take(material);
+  REQUIRE(context);
+  CHECK(context->not_after() == now + 2h);
+}
+
+TEST_CASE("nothing a key file holds appears in a message") {
+  auto material = test::material(ca(), kId);
+  material.svids[0].key = spiffe::SecretBytes("-----BEGIN PRIVATE KEY----- c2VjcmV0");
+  CHECK(refusal(material).find("c2VjcmV0") == std::string::npos);
+}
