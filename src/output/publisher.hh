@@ -26,7 +26,7 @@ enum class Layout {
 };
 
 struct PublisherOptions {
-  std::string cert_dir;  // "" = working directory; a symlink is followed
+  std::string cert_dir = {};  // "" = working directory; a symlink is followed
   Layout layout = Layout::snapshot;
   std::vector<std::string> names;  // all outputs, of sets and single ones: what the lock is about
   bool create_cert_dir = false;    // make it, its parents and the directories of outputs where missing (0755)

@@ -61,6 +61,15 @@ Result<void> write_content(const Place& place, const Item& item, int fd) {
   return {};
 }
 
+// A link of ours, left by the snapshot layout, leads to the file that is replaced in truth.
+Ownership owner_of_next(const Place& place, const Item& item, const Leaf& found) {
+  if (found.kind == Leaf::Kind::file) return decide_owner(place, item, &found.st);
+  struct stat st{};
+  const bool behind_link = found.kind == Leaf::Kind::our_link &&
+                           ::fstatat(place.fd(), item.leaf.c_str(), &st, 0) == 0 && S_ISREG(st.st_mode);
+  return decide_owner(place, item, behind_link ? &st : nullptr);
+}
+
 }  // namespace
 
 bool cannot_be_renamed(int code) {
@@ -76,8 +85,7 @@ Result<void> replace_files(Place& place, std::span<const Item> items) {
   }
   Temporaries temporaries(place);
   for (std::size_t i = 0; i < items.size(); ++i) {
-    const struct stat* before = found[i].kind == Leaf::Kind::file ? &found[i].st : nullptr;
-    auto added = temporaries.add_file(items[i], decide_owner(place, items[i], before));
+    auto added = temporaries.add_file(items[i], owner_of_next(place, items[i], found[i]));
     if (!added) return added;
   }
   for (std::size_t i = 0; i < items.size(); ++i) {

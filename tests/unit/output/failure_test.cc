@@ -2,7 +2,6 @@
 // and the same call succeeds once the obstacle is gone.
 #include <array>
 #include <cerrno>
-#include <cstdio>
 
 #include <fcntl.h>
 #include <signal.h>
@@ -152,10 +151,7 @@ TEST_CASE("EROFS: an error that names path and call, and the old set stays") {
 }
 
 TEST_CASE("EACCES: an error, and the old set stays") {
-  if (!is_root()) {
-    std::puts("SKIP: this test changes its user and needs root");
-    return;
-  }
+  if (skipped_without_root()) return;
   for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
     const Scratch dir;
     in_child([&] {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,10 +72,12 @@ class Watcher {
 // Runs `body` in a child process; requires that it returns true there. For tests that drop privileges, mount
 // or change the umask: none of that must stay.
 void in_child(const std::function<bool()>& body);
-// The same in a mount namespace of its own. Needs root: without it the test says so and ends.
+// The same in a mount namespace of its own. Without root the test says so and ends.
 void in_mount_namespace(const std::function<bool()>& body);
 bool is_root();
-// setuid and setgid to an unprivileged pair, without supplementary groups.
-void become(uid_t user, gid_t group);
+// True without root, and says so: for a test that changes users and owners.
+bool skipped_without_root();
+// setuid and setgid to an unprivileged pair, with one supplementary group at most.
+void become(uid_t user, gid_t group, std::optional<gid_t> supplementary = std::nullopt);
 
 }  // namespace spiffe::output::test

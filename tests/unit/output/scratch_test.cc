@@ -133,6 +133,12 @@ bool is_root() {
   return ::geteuid() == 0;
 }
 
+bool skipped_without_root() {
+  if (is_root()) return false;
+  std::printf("SKIP: %s: needs root\n", Catch::getResultCapture().getCurrentTestName().c_str());
+  return true;
+}
+
 void in_child(const std::function<bool()>& body) {
   std::fflush(nullptr);
   const pid_t pid = ::fork();
@@ -154,10 +160,7 @@ void in_child(const std::function<bool()>& body) {
 }
 
 void in_mount_namespace(const std::function<bool()>& body) {
-  if (!is_root()) {
-    std::puts("SKIP: this test mounts file systems and needs root");
-    return;
-  }
+  if (skipped_without_root()) return;
   in_child([&] {
     const bool apart =
         ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
@@ -166,8 +169,9 @@ void in_mount_namespace(const std::function<bool()>& body) {
   });
 }
 
-void become(uid_t user, gid_t group) {
-  if (::setgroups(0, nullptr) != 0 || ::setresgid(group, group, group) != 0 ||
+void become(uid_t user, gid_t group, std::optional<gid_t> supplementary) {
+  const gid_t* groups = supplementary ? &*supplementary : nullptr;
+  if (::setgroups(supplementary ? 1 : 0, groups) != 0 || ::setresgid(group, group, group) != 0 ||
       ::setresuid(user, user, user) != 0) {
     std::perror("dropping privileges");
     std::abort();

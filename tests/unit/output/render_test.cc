@@ -1,0 +1,175 @@
+#include "output/render.hh"
+
+#include <chrono>
+
+#include <openssl/pem.h>
+
+#include "identity/x509_context.hh"
+#include "output/pem.hh"
+#include "support/catch.hh"
+#include "support/pki.hh"
+
+namespace spiffe::output::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+namespace pki = spiffe::test;
+
+identity::X509Context context_of(const identity::X509Material& material, bool verify = true) {
+  auto context = identity::X509Context::from(material, {}, nullptr, wall_now(), verify);
+  INFO((context ? "" : context.error().error.message));
+  REQUIRE(context);
+  return std::move(*context);
+}
+
+X509Outputs all_outputs() {
+  X509Outputs outputs;
+  outputs.svid_file_name = "svid.pem";
+  outputs.svid_key_file_name = "svid_key.pem";
+  outputs.svid_bundle_file_name = "svid_bundle.pem";
+  return outputs;
+}
+
+std::string pem(std::string_view label, std::span<const std::byte> der) {
+  SecretBytes out;
+  append_pem(out, label, der);
+  return std::string(out.text());
+}
+
+std::string certificate(const identity::Bytes& der) {
+  return pem("CERTIFICATE", der);
+}
+
+// The content of a role; "" where there is no such file.
+std::string content(const FileSet& set, Role role) {
+  for (const File& file : set.files) {
+    if (file.role == role) return std::string(file.content.text());
+  }
+  return {};
+}
+
+FileSet rendered(const identity::X509Context& context, const X509Outputs& outputs) {
+  auto set = render(context, outputs, wall_now());
+  REQUIRE(set);
+  return std::move(*set);
+}
+
+pki::CertificateOptions expired_authority() {
+  pki::CertificateOptions options = pki::authority_options("Old CA");
+  options.not_after = wall_now() - 1h;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("PEM is what Go's encoding/pem writes") {
+  CHECK(pem("PRIVATE KEY", {}) == "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n");
+  CHECK(pem("X", pki::bytes("a")) == "-----BEGIN X-----\nYQ==\n-----END X-----\n");
+  // 48 bytes make one full line and no empty one after it.
+  CHECK(pem("X", pki::bytes(std::string(48, 'a'))) ==
+        "-----BEGIN X-----\nYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh\n-----END "
+        "X-----\n");
+  CHECK(pem("X", pki::bytes(std::string(49, 'a'))).ends_with("YWFh\nYQ==\n-----END X-----\n"));
+}
+
+TEST_CASE("PEM of every length is as long as foretold and reads back") {
+  for (std::size_t n = 0; n < 4000; n += n < 200 ? 1 : 37) {
+    identity::Bytes der(n);
+    for (std::size_t i = 0; i < n; ++i) der[i] = static_cast<std::byte>(i * 7 + n);
+    const std::string text = pem("CERTIFICATE", der);
+    REQUIRE(text.size() == pem_size("CERTIFICATE", n));
+    if (n == 0) continue;
+    const BioPtr bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+    char* name = nullptr;
+    char* header = nullptr;
+    unsigned char* data = nullptr;
+    long size = 0;
+    REQUIRE(PEM_read_bio(bio.get(), &name, &header, &data, &size) == 1);
+    const auto* begin = reinterpret_cast<const std::byte*>(data);
+    CHECK(identity::Bytes(begin, begin + size) == der);
+    OPENSSL_free(name);
+    OPENSSL_free(header);
+    OPENSSL_free(data);
+  }
+}
+
+TEST_CASE("the certificate file holds leaf and intermediates, the bundle the domain's roots") {
+  const pki::Ca root;
+  const pki::Ca middle = root.intermediate();
+  auto material = pki::material(middle, "spiffe://example.org/web");
+  const auto context = context_of(material);
+  FileSet set = rendered(context, all_outputs());
+  REQUIRE(context.svid.chain.size() == 2);
+  const std::string leaf = certificate(context.svid.chain[0].der());
+  const std::string intermediate = certificate(middle.der());
+  CHECK(content(set, Role::certificate) == leaf + intermediate);
+  CHECK(content(set, Role::bundle) == certificate(root.der()));
+  CHECK(content(set, Role::key) == pem("PRIVATE KEY", context.svid.key.bytes()));
+
+  X509Outputs outputs = all_outputs();
+  outputs.add_intermediates_to_bundle = true;
+  set = rendered(context, outputs);
+  CHECK(content(set, Role::certificate) == leaf);
+  CHECK(content(set, Role::bundle) == certificate(root.der()) + intermediate);
+}
+
+TEST_CASE("federated domains come last, in the order of their names, where asked for") {
+  const pki::Ca own;
+  const pki::Ca alpha;
+  const pki::Ca beta;
+  auto material = pki::material(own, "spiffe://example.org/web");
+  material.federated_bundles["spiffe://beta.test"] = beta.der();
+  material.federated_bundles["spiffe://alpha.test"] = alpha.der();
+  const auto context = context_of(material);
+  CHECK(content(rendered(context, all_outputs()), Role::bundle) == certificate(own.der()));
+  X509Outputs outputs = all_outputs();
+  outputs.include_federated_domains = true;
+  CHECK(content(rendered(context, outputs), Role::bundle) ==
+        certificate(own.der()) + certificate(alpha.der()) + certificate(beta.der()));
+}
+
+TEST_CASE("omit_expired drops expired authorities from the bundle, but never all of them") {
+  const pki::Ca own;
+  const pki::Ca old(expired_authority());
+  auto material = pki::material(own, "spiffe://example.org/web");
+  material.svids[0].bundle = pki::concat({old.der(), own.der()});
+  const auto context = context_of(material);
+  X509Outputs outputs = all_outputs();
+  CHECK(content(rendered(context, outputs), Role::bundle) == certificate(old.der()) + certificate(own.der()));
+  outputs.omit_expired = true;
+  CHECK(content(rendered(context, outputs), Role::bundle) == certificate(own.der()));
+
+  material.svids[0].bundle = old.der();
+  const FileSet set = rendered(context_of(material, false), outputs);
+  CHECK(content(set, Role::bundle) == certificate(old.der()));
+  CHECK_FALSE(content(set, Role::certificate).empty());
+}
+
+TEST_CASE("modes and owners: key_owner overrides owner field by field") {
+  const pki::Ca ca;
+  const auto context = context_of(pki::material(ca, "spiffe://example.org/web"));
+  X509Outputs outputs = all_outputs();
+  outputs.cert_file_mode = 0640;
+  outputs.key_file_mode = 0400;
+  outputs.owner = {.user = 1, .group = 2};
+  outputs.key_owner = {.user = 3, .group = std::nullopt};
+  for (const File& file : rendered(context, outputs).files) {
+    const bool key = file.role == Role::key;
+    CHECK(file.secret == key);
+    CHECK(file.mode == (key ? 0400U : 0640U));
+    CHECK(file.owner == Owner{.user = key ? 3U : 1U, .group = 2U});
+  }
+}
+
+TEST_CASE("files without a name are not rendered") {
+  const pki::Ca ca;
+  const auto context = context_of(pki::material(ca, "spiffe://example.org/web"));
+  X509Outputs outputs;
+  CHECK(rendered(context, outputs).files.empty());
+  outputs.svid_key_file_name = "key";
+  REQUIRE(rendered(context, outputs).files.size() == 1);
+  CHECK(rendered(context, outputs).files[0].name == "key");
+}
+
+}  // namespace spiffe::output::test
