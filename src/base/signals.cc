@@ -7,6 +7,8 @@
 
 #include <sys/signalfd.h>
 
+#include "base/text.hh"
+
 namespace spiffe {
 
 namespace {
@@ -78,7 +80,7 @@ Result<int> parse_signal(std::string_view text) {
     const char* abbreviation = ::sigabbrev_np(i);
     if (abbreviation != nullptr && name == abbreviation) return i;
   }
-  return fail(ErrorKind::config, "no signal is called \"" + std::string(text) + "\"");
+  return fail(ErrorKind::config, "no signal is called " + quote(text));
 }
 
 std::string signal_name(int number) {
