@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
+#include <climits>
 #include <cstdlib>
 
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/clock.hh"
@@ -27,6 +30,10 @@ struct Settings {
   int fd = 2;
 };
 Settings settings;
+std::atomic<unsigned> dropped = 0;  // lines that nobody took since the last one that was written
+
+// How long a full pipe may hold up a rotation. Once lines are being dropped it is not waited for at all.
+constexpr int kPatienceMs = 50;
 
 std::string_view name(Level level) {
   return kLevels[static_cast<std::size_t>(level)];
@@ -111,6 +118,20 @@ std::string console_line(bool colour, std::string_view time, Level level, std::s
   return out;
 }
 
+// Writes a whole line. False where the reader of a pipe is stuck: a log must not stop a rotation. A pipe that
+// polls as writable takes PIPE_BUF bytes without blocking.
+bool write_all(std::string_view line) {
+  while (!line.empty()) {
+    pollfd ready{.fd = settings.fd, .events = POLLOUT, .revents = 0};
+    if (::poll(&ready, 1, dropped > 0 ? 0 : kPatienceMs) == 0) return false;
+    const ssize_t n = ::write(settings.fd, line.data(), std::min<std::size_t>(line.size(), PIPE_BUF));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return true;  // closed: there is nobody to tell
+    line.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
 }  // namespace
 
 void configure(Level level, Format format, int fd) {
@@ -146,14 +167,19 @@ std::string format_line(Format format, bool colour, std::string_view time, Level
 
 void write(Level level, std::string_view message, const Fields& fields) {
   if (!enabled(level)) return;
-  std::string line =
-      format_line(settings.format, settings.colour, rfc3339(wall_now()), level, message, fields) + '\n';
-  std::string_view rest = line;
-  while (!rest.empty()) {
-    const ssize_t n = ::write(settings.fd, rest.data(), rest.size());
-    if (n <= 0) return;  // a log that cannot be written must not stop a rotation
-    rest.remove_prefix(static_cast<std::size_t>(n));
+  const auto emit = [](Level at, std::string_view text, const Fields& with) {
+    return write_all(format_line(settings.format, settings.colour, rfc3339(wall_now()), at, text, with) +
+                     '\n');
+  };
+  if (const unsigned lost = dropped; lost > 0) {
+    const Fields fields_of_loss = {{"event", "log_dropped"}, {"lines", std::to_string(lost)}};
+    if (!emit(Level::warning, "Log lines were dropped: nobody read them", fields_of_loss)) {
+      ++dropped;
+      return;
+    }
+    dropped -= lost;
   }
+  if (!emit(level, message, fields)) ++dropped;
 }
 
 Result<Level> parse_level(std::string_view text) {

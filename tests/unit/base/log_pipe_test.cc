@@ -8,7 +8,7 @@
 #include "base/log.hh"
 #include "support/catch.hh"
 
-namespace log = spiffe::log;
+namespace slog = spiffe::log;
 using spiffe::Fd;
 
 namespace {
@@ -31,13 +31,13 @@ TEST_CASE("a log that nobody reads holds up nothing, and the loss is told") {
   const Fd writer(ends[1]);
   ::fcntl(reader.get(), F_SETFL, O_NONBLOCK);
   ::fcntl(writer.get(), F_SETPIPE_SZ, 4096);
-  log::configure(log::Level::info, log::Format::text, writer.get());
+  slog::configure(slog::Level::info, slog::Format::text, writer.get());
   // Far more than the pipe holds: this test would never end if one of them blocked.
-  for (int i = 0; i < 1000; ++i) log::info("line", {{"number", std::to_string(i)}});
+  for (int i = 0; i < 1000; ++i) slog::info("line", {{"number", std::to_string(i)}});
   CHECK(read_all(reader.get()).find("number=0 ") != std::string::npos);
-  log::info("after");
+  slog::info("after");
   const std::string rest = read_all(reader.get());
-  log::configure(log::Level::info, log::Format::text, 2);
+  slog::configure(slog::Level::info, slog::Format::text, 2);
   CHECK(rest.find("event=log_dropped") != std::string::npos);
   CHECK(rest.find("msg=after") != std::string::npos);
 }
