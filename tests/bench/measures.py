@@ -13,6 +13,9 @@ from typing import TypeVar
 from rig import Agent, Broken, HelperRun, Send
 
 Item = TypeVar("Item")
+# Signals that follow each other closely become one where the child does not get a processor in between. With
+# fewer than this share of them it is not the machine.
+FEWEST_SIGNALS = 0.5
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def match(sends: Sequence[Send], signals: Sequence[int]) -> list[int]:
-    """How long after its send each signal came, in ns; 5 % of the sends may have none."""
+    """How long after its send each signal came, in ns; some sends may have none."""
     if len(sends) == len(signals):
         waits = [signal - send.time_ns for send, signal in zip(sends, signals, strict=True)]
         if min(waits) > 0:
@@ -82,7 +85,7 @@ def match(sends: Sequence[Send], signals: Sequence[int]) -> list[int]:
         send = bisect_right(times, signal) - 1
         if send >= 0:
             first.setdefault(send, signal - times[send])
-    if len(first) < 0.95 * len(sends):
+    if len(first) < FEWEST_SIGNALS * len(sends):
         raise Broken(f"{len(sends)} sends, {len(signals)} signals, {len(first)} that belong together")
     return list(first.values())
 
@@ -123,7 +126,7 @@ def measure_load(run: HelperRun, agent: Agent, plan: Plan) -> dict[str, float]:
     run.wait_serial(sends[-1].serial)
     signals = settled(run.signals, len(sends))
     cpu = run.cpu_ns() - cpu
-    if min(len(sends), len(signals)) < 0.95 * plan.load_rotations:
+    if len(sends) < plan.load_rotations or len(signals) < FEWEST_SIGNALS * len(sends):
         raise Broken(f"{plan.load_rotations} rotations, {len(sends)} sends, {len(signals)} signals")
     after = run.memory()
     return {
