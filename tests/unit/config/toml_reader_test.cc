@@ -62,12 +62,26 @@ TEST_CASE("TOML that would overflow the stack is refused") {
   for (int i = 0; i < 300000; ++i) dots += ".a";
   const auto document = parse_toml(dots + " = 1\n", "f");
   REQUIRE_FALSE(document);
-  CHECK(document.error().message == "f: more dotted keys than a configuration can need");
+  CHECK(document.error().message == "f:1:4002: more dotted keys than a configuration can need");
   CHECK_FALSE(parse_toml("a = " + std::string(100000, '['), "f"));
   // Dots in strings and comments are no keys.
   const std::string many(5000, '.');
   CHECK(parse_toml(
       "a = \"\\\"" + many + "\"\nb = '" + many + "'\nc = \"\"\"\n" + many + "\"\"\" # " + many + "\n", "f"));
+}
+
+TEST_CASE("TOML takes other than ASCII in strings and comments only") {
+  const auto good =
+      parse_toml("a = '\xC3\xA9' # \xC3\xA9\nb = \"\"\"\n\xC3\xA9\"\"\"\"\"\n\"\xC3\xA9\" = 1\n", "f");
+  CHECK(good);
+  for (const std::string text : {"\xC3\xA9 = 1", "a \xC3\xA9", "a = 1 \xC3\xA9", "a = 0xE\"F\xC3\xA9"}) {
+    INFO(text);
+    CHECK_FALSE(parse_toml(text, "f"));
+  }
+  // White space behind a backslash at the end of a line goes, whatever comes then.
+  const auto document = parse_toml("a = \"\"\"\\\n  \xC3\xA9\"\"\"", "f");
+  REQUIRE(document);
+  CHECK(document->root.entries[0].value.text == "\xC3\xA9");
 }
 
 TEST_CASE("TOML syntax errors name their place") {
