@@ -138,8 +138,7 @@ void Timer::at(BootTime when) {
 }
 
 void Timer::cancel() {
-  armed_ = false;
-  disarm(fd_.get());
+  if (std::exchange(armed_, false)) disarm(fd_.get());
 }
 
 WallTimer::WallTimer(Loop& loop, std::function<void()> on_fire)
@@ -147,11 +146,13 @@ WallTimer::WallTimer(Loop& loop, std::function<void()> on_fire)
   if (!fd_) std::abort();
   watch_ = std::make_unique<Watch>(loop, fd_.get(), [this] {
     read_counter(fd_.get());
+    armed_ = false;
     on_fire_();
   });
 }
 
 void WallTimer::at(WallTime when) {
+  armed_ = true;
   arm(fd_.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
       std::chrono::duration_cast<std::chrono::nanoseconds>(when.time_since_epoch()));
 }

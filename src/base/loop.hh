@@ -89,6 +89,7 @@ class WallTimer {
 
  private:
   Fd fd_;
+  bool armed_ = false;
   std::function<void()> on_fire_;
   std::unique_ptr<Watch> watch_;
 };
