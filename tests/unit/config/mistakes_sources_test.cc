@@ -13,11 +13,10 @@ namespace {
 // clang-format off
 constexpr Mistake kJson[] = {
     {"JSON: no comma",
-     "helper.json", R"({
-  "cert_dir": "certs"
-  "hint": "a"
-}
-)",
+     "helper.json", "{\n"
+     "  \"cert_dir\": \"certs\"\n"
+     "  \"hint\": \"a\"\n"
+     "}\n",
      R"(helper.json:3:3: expected "," or "}" in an object, found a string)",
      ""},
     {"JSON: no quotes around a key",
@@ -57,11 +56,10 @@ constexpr Mistake kJson[] = {
      "helper.json:1:12: half of a surrogate pair",
      ""},
     {"JSON: a comment",
-     "helper.json", R"({
-  // notes
-  "cert_dir": "certs"
-}
-)",
+     "helper.json", "{\n"
+     "  // notes\n"
+     "  \"cert_dir\": \"certs\"\n"
+     "}\n",
      R"(helper.json:2:3: expected a key in double quotes, found "/")",
      ""},
     {"JSON: a control character in a string",

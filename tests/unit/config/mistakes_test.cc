@@ -145,10 +145,9 @@ hint = "a"
      R"(helper.conf:1:13: this "[" is never closed)",
      ""},
     {"a brace too many",
-     "helper.conf", R"(health_checks {
-}
-}
-)",
+     "helper.conf", "health_checks {\n"
+     "}\n"
+     "}\n",
      R"(helper.conf:3:1: expected a key, found "}")",
      "no block is open here"},
     {"two commas",
@@ -201,15 +200,13 @@ EOF
      "helper.conf:1:16: 30s is not a number",
      R"(if it is a string, write "30s")"},
     {"a block with a name",
-     "helper.conf", R"(health_checks "main" {
-}
-)",
+     "helper.conf", "health_checks \"main\" {\n"
+     "}\n",
      R"(helper.conf:1:1: health_checks takes no name, found "main")",
      ""},
     {"a block for a plain key",
-     "helper.conf", R"(cmd "sleep" {
-}
-)",
+     "helper.conf", "cmd \"sleep\" {\n"
+     "}\n",
      "helper.conf:1:1: cmd is not a block: write cmd = value",
      ""},
     {"TOML in a .conf file",
@@ -221,10 +218,9 @@ bind_port = 8081
      R"(helper.conf:3:1: expected a key, found "["; this looks like TOML, and is read as HCL)",
      "rename the file to *.toml, or add -config-format toml"},
     {"HCL in a .toml file",
-     "helper.toml", R"(health_checks {
-  bind_port = 8081
-}
-)",
+     "helper.toml", "health_checks {\n"
+     "  bind_port = 8081\n"
+     "}\n",
      "helper.toml:1:15: error while parsing key-value pair: expected '=', saw '{'; this looks like HCL, and is read as TOML",
      "rename the file to *.conf, or add -config-format hcl"},
 };

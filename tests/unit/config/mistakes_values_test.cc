@@ -78,17 +78,15 @@ constexpr Mistake kValues[] = {
      R"(helper.conf:1:13: key_group: no group is called "no-such-group" in /etc/group)",
      "use the number, or a name that /etc/group lists"},
     {"a port too large",
-     "helper.conf", R"(health_checks {
-  bind_port = 80810
-}
-)",
+     "helper.conf", "health_checks {\n"
+     "  bind_port = 80810\n"
+     "}\n",
      "helper.conf:2:15: health_checks.bind_port must be a port from 1 to 65535, not the number 80810",
      ""},
     {"a port that is no number",
-     "helper.conf", R"(health_checks {
-  bind_port = "http"
-}
-)",
+     "helper.conf", "health_checks {\n"
+     "  bind_port = \"http\"\n"
+     "}\n",
      R"(helper.conf:2:15: health_checks.bind_port must be a port from 1 to 65535, not the string "http")",
      ""},
     {"a quote in the middle of an argument",
@@ -207,42 +205,38 @@ pid_file_name = "/run/nginx.pid"
      "helper.conf:2:3: jwt_svids[0] needs jwt_svid_file_name",
      ""},
     {"an entry of jwt_svids without an audience",
-     "helper.conf", R"(jwt_svids {
-  jwt_svid_file_name = "db.token"
-}
-)",
+     "helper.conf", "jwt_svids {\n"
+     "  jwt_svid_file_name = \"db.token\"\n"
+     "}\n",
      "helper.conf:1:1: jwt_svids[0] needs jwt_audience",
      ""},
     {"equal health paths",
-     "helper.conf", R"(svid_file_name = "svid.pem"
-svid_key_file_name = "key.pem"
-svid_bundle_file_name = "bundle.pem"
-health_checks {
-  listener_enabled = true
-  readiness_path = "/live"
-}
-)",
+     "helper.conf", "svid_file_name = \"svid.pem\"\n"
+     "svid_key_file_name = \"key.pem\"\n"
+     "svid_bundle_file_name = \"bundle.pem\"\n"
+     "health_checks {\n"
+     "  listener_enabled = true\n"
+     "  readiness_path = \"/live\"\n"
+     "}\n",
      R"(helper.conf:6:20: health_checks.liveness_path and health_checks.readiness_path are both "/live")",
      ""},
     {"a health path without a slash",
-     "helper.conf", R"(svid_file_name = "svid.pem"
-svid_key_file_name = "key.pem"
-svid_bundle_file_name = "bundle.pem"
-health_checks {
-  listener_enabled = true
-  liveness_path = "live"
-}
-)",
+     "helper.conf", "svid_file_name = \"svid.pem\"\n"
+     "svid_key_file_name = \"key.pem\"\n"
+     "svid_bundle_file_name = \"bundle.pem\"\n"
+     "health_checks {\n"
+     "  listener_enabled = true\n"
+     "  liveness_path = \"live\"\n"
+     "}\n",
      R"(helper.conf:6:19: health_checks.liveness_path must begin with /, not "live")",
      ""},
     {"a bind_address that is a name",
-     "helper.conf", R"(svid_file_name = "svid.pem"
-svid_key_file_name = "key.pem"
-svid_bundle_file_name = "bundle.pem"
-health_checks {
-  bind_address = "localhost"
-}
-)",
+     "helper.conf", "svid_file_name = \"svid.pem\"\n"
+     "svid_key_file_name = \"key.pem\"\n"
+     "svid_bundle_file_name = \"bundle.pem\"\n"
+     "health_checks {\n"
+     "  bind_address = \"localhost\"\n"
+     "}\n",
      R"(helper.conf:5:18: health_checks.bind_address must be an IP address, not "localhost")",
      ""},
 };
@@ -251,13 +245,12 @@ health_checks {
 // clang-format off
 constexpr Mistake kUnsupported[] = {
     {"health checks",
-     "helper.conf", R"(svid_file_name = "svid.pem"
-svid_key_file_name = "key.pem"
-svid_bundle_file_name = "bundle.pem"
-health_checks {
-  listener_enabled = true
-}
-)",
+     "helper.conf", "svid_file_name = \"svid.pem\"\n"
+     "svid_key_file_name = \"key.pem\"\n"
+     "svid_bundle_file_name = \"bundle.pem\"\n"
+     "health_checks {\n"
+     "  listener_enabled = true\n"
+     "}\n",
      R"(helper.conf:4:1: key "health_checks" is not supported yet by this version)",
      ""},
     {"JWT-SVIDs",
