@@ -28,7 +28,8 @@ Result<Generation> make_generation(const Place& place) {
     }
     // The clock moves on, so the next id is another one.
     if (made.error().sys == EEXIST && attempt < kIdAttempts) continue;
-    return fail(context("publish " + place.directory.path().shown(name), made.error()));
+    // Without the id: the same failure reads the same at every try, and is said once.
+    return fail(context("publish " + place.directory.path().shown(), made.error()));
   }
 }
 
@@ -40,7 +41,7 @@ Result<void> fill(const Place& place, const Generation& generation, std::span<co
     if (auto synced = sync_file(place, items[i], file->get()); !synced) return synced;
   }
   if (!place.directory.on_memory() && ::fsync(generation.directory.get()) != 0) {
-    return place.directory.fail_at(place.names.generation(generation.id), "fsync", errno);
+    return place.directory.fail_at({}, "fsync", errno);
   }
   return {};
 }
