@@ -114,9 +114,9 @@ std::string seconds_until(WallTime from, WallTime to) {
   return human(std::chrono::ceil<std::chrono::seconds>(to - from));
 }
 
-std::string not_yet_valid(const Named& who, WallTime now) {
-  const WallTime begin = who.certificate->not_before();
-  return who.name + " not yet valid for " + seconds_until(now, begin) + ": not before " + rfc3339(begin);
+// Messages name points in time and no distances: a message that comes again reads the same and is no news.
+std::string not_yet_valid(const Named& who) {
+  return who.name + " not yet valid: not before " + rfc3339(who.certificate->not_before());
 }
 
 // The name of who issued the last certificate sent.
@@ -141,15 +141,13 @@ std::string no_authority(const Chain& chain, const X509Bundle& bundle) {
          " (" + offered + ")";
 }
 
-std::string text_of(const Verdict& verdict, const Chain& chain, const X509Bundle& bundle, WallTime now) {
+std::string text_of(const Verdict& verdict, const Chain& chain, const X509Bundle& bundle) {
   if (is_about_issuer(verdict.code)) return no_authority(chain, bundle);
   if (verdict.culprit.certificate == nullptr) return X509_verify_cert_error_string(verdict.code);
   const auto& [certificate, name] = verdict.culprit;
-  if (verdict.code == X509_V_ERR_CERT_NOT_YET_VALID) return not_yet_valid(verdict.culprit, now);
-  if (verdict.code == X509_V_ERR_CERT_HAS_EXPIRED) {
-    const WallTime end = certificate->not_after();
-    return name + " expired " + seconds_until(end, now) + " ago: not after " + rfc3339(end);
-  }
+  if (verdict.code == X509_V_ERR_CERT_NOT_YET_VALID) return not_yet_valid(verdict.culprit);
+  if (verdict.code == X509_V_ERR_CERT_HAS_EXPIRED)
+    return name + " expired: not after " + rfc3339(certificate->not_after());
   if (verdict.weak_digest) return name + ": signed with SHA-1 or MD5";
   return name + ": " + X509_verify_cert_error_string(verdict.code);
 }
@@ -161,15 +159,18 @@ ChainRefusal refusal_of(const Verdict& verdict, const Chain& chain, const Certif
     return ChainRefusal{{ErrorKind::verification, std::move(text)}, std::nullopt};
   };
   if (verdict.code != X509_V_ERR_CERT_NOT_YET_VALID || verdict.youngest.certificate == nullptr) {
-    return refuse(text_of(verdict, chain, bundle, now));
+    return refuse(text_of(verdict, chain, bundle));
   }
   const WallTime begin = verdict.youngest.certificate->not_before();
   const Verdict then = verify({chain, authority, begin});
-  std::string text = not_yet_valid(verdict.youngest, now);
+  std::string text = not_yet_valid(verdict.youngest);
   if (then.code != X509_V_OK) {
-    return refuse(text + "; and at that time: " + text_of(then, chain, bundle, begin));
+    return refuse(text + "; and at that time: " + text_of(then, chain, bundle));
   }
   ChainRefusal refusal = refuse(std::move(text));
+  refusal.error.hint =
+      "it is " + seconds_until(now, begin) +
+      " too early: it is taken by itself when its time has come; is this machine's clock right?";
   refusal.valid_from = begin;
   return refusal;
 }

@@ -120,14 +120,25 @@ std::expected<X509Context, Refusal> take_selected(const X509SvidMaterial& materi
   return result;
 }
 
+// What is wrong with an SVID; "" where nothing is.
+std::string defect(const X509SvidMaterial& material, WallTime now, bool verify) {
+  std::vector<std::string> ignored;
+  const auto svid = X509Svid::parse(material, ignored);
+  if (!svid) return svid.error().message;
+  const auto bundle = X509Bundle::parse(svid->id.trust_domain(), material.bundle);
+  if (!bundle) return bundle.error().message;
+  if (!verify) return {};
+  const auto verified = verify_chain(*svid, *bundle, now);
+  return verified ? std::string() : verified.error().error.message;
+}
+
 // Rule 10: an SVID that is not ours is looked at so that its operator hears of it.
-void report_unselected(const Svids& svids, const X509SvidMaterial* selected, std::vector<Finding>& findings) {
+void report_unselected(const Svids& svids, const X509SvidMaterial* selected, WallTime now, bool verify,
+                       std::vector<Finding>& findings) {
   for (const X509SvidMaterial* svid : svids) {
     if (svid == selected) continue;
-    std::vector<std::string> ignored;
-    const auto parsed = X509Svid::parse(*svid, ignored);
-    if (!parsed)
-      findings.push_back({shown(svid->spiffe_id), "not selected, and bad: " + parsed.error().message});
+    const std::string what = defect(*svid, now, verify);
+    if (!what.empty()) findings.push_back({shown(svid->spiffe_id), "not selected, and bad: " + what});
   }
 }
 
@@ -203,7 +214,7 @@ std::expected<X509Context, Refusal> X509Context::from(const X509Material& materi
   if (!result) return result;
   result->svids_received = material.svids.size();
   result->findings.insert(result->findings.begin(), findings.begin(), findings.end());
-  report_unselected(svids, *chosen, result->findings);
+  report_unselected(svids, *chosen, now, verify_chain, result->findings);
   FederatedBundles federated(*result, previous);
   for (const auto& [name, der] : material.federated_bundles) federated.add(name, der);
   return result;

@@ -147,8 +147,10 @@ TEST_CASE("rule 22: an expired certificate is refused, and waiting does not help
   options.not_after = kNow - 5min;
   options.not_before = kNow - 1h;
   const auto outcome = verify(root, options, root.der());
-  CHECK(outcome.text == "leaf certificate expired 5m ago: not after 2026-01-02T02:59:05Z");
+  CHECK(outcome.text == "leaf certificate expired: not after 2026-01-02T02:59:05Z");
   CHECK_FALSE(outcome.valid_from);
+  // Sent again it is no news, so it must read the same.
+  CHECK(verify(root, options, root.der(), kNow + 2min).text == outcome.text);
 }
 
 TEST_CASE("rule 22: whose validity is over is named") {
@@ -157,10 +159,10 @@ TEST_CASE("rule 22: whose validity is over is named") {
   old.not_after = kNow - 49h;
   old.not_before = kNow - 100h;
   CHECK(verify(root.intermediate(old), leaf(), root.der()).text ==
-        "intermediate certificate 1 expired 2d1h ago: not after 2025-12-31T02:04:05Z");
+        "intermediate certificate 1 expired: not after 2025-12-31T02:04:05Z");
   const Ca old_root(old);
   CHECK(verify(old_root, leaf(), old_root.der()).text ==
-        "authority \"CN=Intermediate\" expired 2d1h ago: not after 2025-12-31T02:04:05Z");
+        "authority \"CN=Intermediate\" expired: not after 2025-12-31T02:04:05Z");
 }
 
 TEST_CASE("rule 22: one that is only early says from when it will do") {
@@ -168,12 +170,12 @@ TEST_CASE("rule 22: one that is only early says from when it will do") {
   auto options = leaf();
   options.not_before = kNow + 20s;
   const auto outcome = verify(root, options, root.der(), kNow);
-  CHECK(outcome.text == "leaf certificate not yet valid for 20s: not before 2026-01-02T03:04:25Z");
+  CHECK(outcome.text == "leaf certificate not yet valid: not before 2026-01-02T03:04:25Z");
   REQUIRE(outcome.valid_from);
   CHECK(*outcome.valid_from == kNow + 20s);
   CHECK(verify(root, options, root.der(), kNow + 20s).text == "ok");
   CHECK(verify(root, options, root.der(), kNow + 19999ms).text ==
-        "leaf certificate not yet valid for 1s: not before 2026-01-02T03:04:25Z");
+        "leaf certificate not yet valid: not before 2026-01-02T03:04:25Z");
 }
 
 TEST_CASE("rule 22: an early intermediate or authority counts as well, the latest decides") {
@@ -184,13 +186,12 @@ TEST_CASE("rule 22: an early intermediate or authority counts as well, the lates
   leaf_options.not_before = kNow + 1h;
   leaf_options.not_after = kNow + 3h;
   const auto outcome = verify(root.intermediate(early), leaf_options, root.der());
-  CHECK(outcome.text == "intermediate certificate 1 not yet valid for 2h: not before 2026-01-02T05:04:05Z");
+  CHECK(outcome.text == "intermediate certificate 1 not yet valid: not before 2026-01-02T05:04:05Z");
   CHECK(outcome.valid_from == kNow + 2h);
   const Ca early_root(early);
   leaf_options.not_before = kNow;
   const auto by_root = verify(early_root, leaf_options, early_root.der());
-  CHECK(by_root.text ==
-        "authority \"CN=Intermediate\" not yet valid for 2h: not before 2026-01-02T05:04:05Z");
+  CHECK(by_root.text == "authority \"CN=Intermediate\" not yet valid: not before 2026-01-02T05:04:05Z");
   CHECK(by_root.valid_from == kNow + 2h);
 }
 
@@ -216,9 +217,9 @@ TEST_CASE("rule 22: waiting is no remedy where something else is wrong too") {
     const Ca root(short_lived);
     const auto outcome = verify(root, early, root.der());
     CHECK(outcome.text ==
-          "leaf certificate not yet valid for 20s: not before 2026-01-02T03:04:25Z; and at that time: "
+          "leaf certificate not yet valid: not before 2026-01-02T03:04:25Z; and at that time: "
           "authority "
-          "\"CN=Test CA\" expired 10s ago: not after 2026-01-02T03:04:15Z");
+          "\"CN=Test CA\" expired: not after 2026-01-02T03:04:15Z");
     CHECK_FALSE(outcome.valid_from);
   }
   SECTION("a name constraint") {

@@ -114,6 +114,20 @@ TEST_CASE("rule 10: an SVID that is not selected is only reported") {
   CHECK_FALSE(context->findings[0].federated_bundle);
 }
 
+TEST_CASE("rule 10: the chain of an SVID that is not selected is looked at as well") {
+  auto material = several();
+  material.svids[0].bundle = Ca(test::authority_options("Other CA")).der();
+  const X509Selection selection{.hint = "internal", .spiffe_id = {}};
+  const auto context = take(material, selection);
+  REQUIRE(context);
+  REQUIRE(context->findings.size() == 1);
+  CHECK(context->findings[0].subject == "spiffe://example.org/a");
+  CHECK(context->findings[0].message.starts_with("not selected, and bad: no authority of"));
+  const auto unverified = take(material, selection, nullptr, false);
+  REQUIRE(unverified);
+  CHECK(unverified->findings.empty());
+}
+
 TEST_CASE("rule 10: a federated bundle that cannot be read keeps its previous content, the rest is new") {
   const Ca net;
   const Ca com;
@@ -308,8 +322,8 @@ TEST_CASE("rule 22: a message that is only early says when it will do") {
   const auto early = X509Context::from(material, {}, nullptr, begin - 20s, true);
   REQUIRE_FALSE(early);
   CHECK(early.error().error.message ==
-        "spiffe://example.org/web: leaf certificate not yet valid for 20s: not before " +
-            spiffe::rfc3339(begin));
+        "spiffe://example.org/web: leaf certificate not yet valid: not before " + spiffe::rfc3339(begin));
+  CHECK(early.error().error.hint.starts_with("it is 20s too early"));
   CHECK(early.error().spiffe_id == kId);
   REQUIRE(early.error().valid_from);
   CHECK(X509Context::from(material, {}, nullptr, *early.error().valid_from, true));
