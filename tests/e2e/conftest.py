@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -27,6 +28,11 @@ def pytest_sessionstart() -> None:
     if not program().is_file():
         build = "cmake --preset release && cmake --build --preset release"
         pytest.exit(f"{program()} does not exist: {build}", 1)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("needs_root") and os.geteuid() != 0:
+        pytest.fail("needs root: it mounts file systems, gives files away or drops capabilities", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)

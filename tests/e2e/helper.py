@@ -139,7 +139,10 @@ class LogReader:
 
 
 class Helper:
-    """`arguments` are added to those that name the configuration; `command` replaces them all."""
+    """`arguments` are added to those that name the configuration; `command` replaces them all.
+
+    `prefix` is a program that executes the rest of its command line in its own place: setpriv, unshare …
+    """
 
     def __init__(
         self,
@@ -148,6 +151,7 @@ class Helper:
         arguments: Sequence[str | Path] = (),
         *,
         command: Sequence[str | Path] | None = None,
+        prefix: Sequence[str | Path] = (),
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = Path(directory)
@@ -156,7 +160,7 @@ class Helper:
             self.config_file.write_text(config)
         if command is None:
             command = [*(("-config", self.config_file) if config is not None else ()), *arguments]
-        self.command = [str(word) for word in (program(), *command)]
+        self.command = [str(word) for word in (*prefix, program(), *command)]
         self.env = {k: v for k, v in os.environ.items() if k not in NOT_INHERITED} | dict(env or {})
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -174,6 +178,7 @@ class Helper:
                 start_new_session=True,
             )
         os.close(log_write)
+        self._exited = os.pidfd_open(self._process.pid)
         self._log = LogReader(self._log_read, self.directory / "helper.log")
         self._reaper = threading.Thread(target=self._finish_log, daemon=True)
         self._reaper.start()
@@ -328,8 +333,9 @@ class Helper:
         assert not reports, f"a sanitizer reported: {reports[0]}{self._tail(200)}"
 
     def _finish_log(self) -> None:
-        # Waiting here without taking the exit status, so that the log ends when the program does.
-        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        # Without taking the exit status, and whoever takes it first: so that the log ends when the program does.
+        select.select([self._exited], [], [])
+        os.close(self._exited)
         self._log.finish()
 
     def _tail(self, lines: int = 40) -> str:
