@@ -1,0 +1,188 @@
+"""What a helper publishes: its configuration, the files on disk, and the waits that go with them."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import certs
+from helper import Helper, LogLine, wait_until
+
+if TYPE_CHECKING:
+    from devagent import DevAgent
+
+SVID, KEY, BUNDLE = NAMES = ("svid.pem", "svid_key.pem", "svid_bundle.pem")
+# Superseded generations go after 10 s.
+TIDY_S = 12.0
+
+
+def hcl(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(hcl(item) for item in value) + "]"
+    return str(value) if isinstance(value, int) else json.dumps(str(value), ensure_ascii=False)
+
+
+def settings(agent: DevAgent | None, **keys: object) -> dict[str, object]:
+    """The keys of a plain configuration; None as a value leaves a key out."""
+    plain: dict[str, object] = {
+        "cert_dir": "certs",
+        "svid_file_name": SVID,
+        "svid_key_file_name": KEY,
+        "svid_bundle_file_name": BUNDLE,
+    }
+    if agent is not None:
+        plain["agent_address"] = f"unix://{agent.socket}"
+    return {key: value for key, value in (plain | keys).items() if value is not None}
+
+
+def config(agent: DevAgent | None, **keys: object) -> str:
+    return "".join(f"{key} = {hcl(value)}\n" for key, value in settings(agent, **keys).items())
+
+
+def is_publication(line: LogLine) -> bool:
+    """Of new content, or of the first complete state of a helper's life."""
+    return line.msg == "X.509 certificates updated"
+
+
+def publications(helper: Helper) -> list[LogLine]:
+    return [line for line in helper.log if is_publication(line)]
+
+
+def wait_published(helper: Helper, since: int = 0, timeout: float = 10.0) -> int:
+    """Waits for a publication and gives its serial number."""
+    return int(helper.wait_log(is_publication, timeout, since).fields["serial"])
+
+
+def wait_serial(helper: Helper, serial: int, timeout: float = 10.0) -> LogLine:
+    """Waits until this very certificate was published."""
+    return helper.wait_log(
+        lambda line: is_publication(line) and line.fields.get("serial") == str(serial), timeout
+    )
+
+
+def agent_serial(agent: DevAgent) -> int:
+    """The serial number of the first SVID of the agent's current state."""
+    return int(agent.status()["serial"], 16)
+
+
+def rotate(agent: DevAgent, helper: Helper, timeout: float = 10.0) -> int:
+    """Rotates, waits until the helper has published that, and gives its serial number."""
+    agent.rotate()
+    serial = agent_serial(agent)
+    wait_serial(helper, serial, timeout)
+    return serial
+
+
+def lines_of(helper: Helper, event: str, *, loud: bool = True) -> list[LogLine]:
+    """The lines with this event; with `loud` those of levels that a default log shows."""
+    return [
+        line
+        for line in helper.log
+        if line.fields.get("event") == event and not (loud and line.level == "debug")
+    ]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is to stay the same where nothing may be published."""
+
+    inode: int
+    mode: int
+    owner: int
+    group: int
+    modified: int
+    content: bytes  # of a file, the target of a symlink, "" for a directory
+
+
+class Published:
+    """A directory of outputs, in any layout."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = Path(directory)
+
+    def read(self, name: str) -> bytes:
+        return (self.directory / name).read_bytes()
+
+    def mode(self, name: str) -> int:
+        return stat.S_IMODE((self.directory / name).stat().st_mode)
+
+    def names(self, prefix: str = "") -> list[str]:
+        return sorted(name for name in os.listdir(self.directory) if name.startswith(prefix))
+
+    def generations(self) -> list[str]:
+        return self.names("..gen.")
+
+    def live(self) -> str:
+        """The generation that ..data leads to."""
+        return os.readlink(self.directory / "..data")
+
+    def strangers(self) -> list[str]:
+        """Whatever is neither an output, nor ..lock, ..data and the live generation."""
+        own = {*NAMES, "..lock", "..data"}
+        if "..data" in self.names():
+            own.add(self.live())
+        return [name for name in self.names() if name not in own]
+
+    def wait_tidy(self, timeout: float = TIDY_S) -> None:
+        """Waits until nothing superseded is left."""
+        wait_until(lambda: not self.strangers(), f"one generation in {self.directory}", timeout)
+
+    @contextmanager
+    def opened(self, path: str = "..data") -> Iterator[Callable[[str], bytes]]:
+        """Reads files relative to one descriptor, as a reader of one snapshot does."""
+        directory = os.open(self.directory / path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+        def read(name: str) -> bytes:
+            with open(os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory), "rb") as file:
+                return file.read()
+
+        try:
+            yield read
+        finally:
+            os.close(directory)
+
+    def check(self, serial: int | None = None, *, path: str = "..data") -> int:
+        """Asserts that the files are whole, agree, verify and are those that readers of the names get."""
+        if path == "..data" and not (self.directory / path).is_symlink():
+            path = "."
+        with self.opened(path) as read:
+            svid, key, bundle = (read(name) for name in NAMES)
+        assert [svid, key, bundle] == [self.read(name) for name in NAMES]
+        assert certs.pair_matches(svid, key)
+        assert certs.openssl_verifies(svid, bundle) == "OK"
+        found = certs.serial(svid)
+        assert serial is None or found == serial, f"serial {found:x} on disk, not {serial:x}"
+        return found
+
+    def state(self) -> dict[str, Entry]:
+        """Everything below the directory, the lock file aside."""
+        entries: dict[str, Entry] = {}
+        for path in sorted(self.directory.rglob("*")):
+            if path.name.startswith("..lock"):
+                continue
+            seen = path.lstat()
+            content = b""
+            if stat.S_ISLNK(seen.st_mode):
+                content = os.readlink(path).encode()
+            elif stat.S_ISREG(seen.st_mode):
+                content = path.read_bytes()
+            entries[str(path.relative_to(self.directory))] = Entry(
+                seen.st_ino, seen.st_mode, seen.st_uid, seen.st_gid, seen.st_mtime_ns, content
+            )
+        return entries
+
+
+def make_certs(workdir: Path, name: str = "certs") -> Published:
+    """An empty directory for outputs, safe whatever the umask of the tests."""
+    directory = workdir / name
+    directory.mkdir()
+    directory.chmod(0o755)
+    return Published(directory)

@@ -1,0 +1,142 @@
+"""Reader processes that check what they read, as fast as they can, while a helper publishes.
+
+    with Readers(certs, count=2) as readers:
+        …
+    report = readers.report
+    assert report.reads > 1000 and not report.faults
+
+A snapshot reader opens `..data` once and reads certificate, key and bundle relative to it: all are whole and
+agree. A name reader opens the names that people configure, one by one: each is whole. What is not there is
+counted as `vanished`, and is no fault here: before the first publication, or where a reader was held up until
+its generation had been deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import certs
+
+NAMES = ("svid.pem", "svid_key.pem", "svid_bundle.pem")
+MOST_FAULTS = 20
+
+
+@dataclass
+class Report:
+    """What one reader, or all of them together, saw."""
+
+    reads: int = 0  # whole snapshots, or whole files
+    vanished: int = 0
+    changes: int = 0  # how often a read differed from the one before
+    faults: list[str] = field(default_factory=list)
+
+    def add(self, other: Report) -> None:
+        self.reads += other.reads
+        self.vanished += other.vanished
+        self.changes += other.changes
+        self.faults += other.faults
+
+
+def read_all(path: str, directory: int | None = None) -> bytes:
+    """As most programs read: until the end of the file, in small steps, so that tears would show."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        content = b""
+        while chunk := os.read(file, 300):
+            content += chunk
+        return content
+    finally:
+        os.close(file)
+
+
+def check_set(svid: bytes, key: bytes, bundle: bytes) -> None:
+    """Raises Torn where one of them is not whole, or they do not belong together."""
+    leaf = certs.certificates(svid)[0]
+    certs.certificates(bundle)
+    if not certs.same_point(leaf, certs.private_key(key)):
+        raise certs.Torn("the key is not that of the certificate")
+
+
+def read_snapshot(directory: str) -> bytes:
+    data = os.open(f"{directory}/..data", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        svid, key, bundle = (read_all(name, data) for name in NAMES)
+    finally:
+        os.close(data)
+    check_set(svid, key, bundle)
+    return svid
+
+
+def read_names(directory: str) -> bytes:
+    svid, key, bundle = (read_all(f"{directory}/{name}") for name in NAMES)
+    certs.certificates(svid)
+    certs.private_key(key)
+    certs.certificates(bundle)
+    return svid
+
+
+HOW: dict[str, Callable[[str], bytes]] = {"snapshot": read_snapshot, "names": read_names}
+
+
+def read_until_told(how: str, directory: str, stop: int) -> Report:
+    """Reads at least once, until there is something to read from `stop`, be it its end."""
+    report = Report()
+    last = b""
+    while len(report.faults) < MOST_FAULTS:
+        try:
+            svid = HOW[how](directory)
+            report.reads += 1
+            report.changes += svid != last
+            last = svid
+        except FileNotFoundError:
+            report.vanished += 1
+        except certs.Torn as torn:
+            report.faults.append(f"{how}: {torn}")
+        if select.select([stop], [], [], 0)[0]:
+            break
+    return report
+
+
+class Readers:
+    """Processes of their own; their reports are there once the context is left."""
+
+    def __init__(self, directory: Path, kinds: Sequence[str] = ("snapshot", "names")) -> None:
+        self.directory = Path(directory)
+        self.kinds = kinds
+        self.report = Report()
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Readers:
+        for kind in self.kinds:
+            command = [sys.executable, __file__, kind, str(self.directory)]
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self._processes.append(process)
+        for process in self._processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            # Closes its standard input, which tells it to stop, and takes what it says.
+            output, _ = process.communicate(timeout=60)
+            assert process.returncode == 0
+            self.report.add(Report(**json.loads(output)))
+
+
+def main() -> None:
+    kind, directory = sys.argv[1:]
+    print("ready", flush=True)
+    report = read_until_told(kind, directory, sys.stdin.fileno())
+    print(json.dumps(vars(report)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""A child for the helper to start: writes down what happens to it, one line of JSON for each event.
+
+    recorder.py EVENTS [--signals SIGHUP,SIGUSR1] [--deaf SIGTERM] [--file FILE] [--exit CODE] [MORE …]
+
+The first event is "started", once its handlers are in place: pid, arguments, environment, descriptors, signal
+state. Each signal is one more; with --file it tells the digest of that file at that moment. SIGTERM ends it,
+unless it is deaf to it. With --exit it ends by itself, having started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+
+def digest(path: str | None) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
+    except FileNotFoundError:
+        return "missing"
+
+
+def descriptors() -> dict[str, str]:
+    found = {}
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found[number] = os.readlink(f"/proc/self/fd/{number}")
+        except OSError:
+            pass  # the one that listed them
+    return found
+
+
+def signal_state() -> dict[str, str]:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return dict(line.split(":\t") for line in lines if line.startswith(("SigBlk", "SigIgn")))
+
+
+def describe_start(rest: list[str], before: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "event": "started",
+        "arguments": rest,
+        "environment": dict(os.environ),
+        "cwd": os.getcwd(),
+        "group": os.getpgid(0),
+        "parent": os.getppid(),
+        "core": Path("/proc/self/limits").read_text().split("Max core file size")[1].split()[0],
+        "coredump_filter": Path("/proc/self/coredump_filter").read_text().strip(),
+        **before,
+    }
+
+
+def main() -> None:
+    # Before anything here opens or changes something.
+    before = {"descriptors": descriptors(), "signals": signal_state()}
+    parser = argparse.ArgumentParser()
+    parser.add_argument("events")
+    parser.add_argument("--signals", default="")
+    parser.add_argument("--deaf", default="")
+    parser.add_argument("--file")
+    parser.add_argument("--exit", type=int)
+    options, rest = parser.parse_known_args()
+    events = os.open(options.events, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+
+    def record(event: dict[str, Any]) -> None:
+        event |= {"pid": os.getpid(), "digest": digest(options.file)}
+        os.write(events, json.dumps(event).encode() + b"\n")
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        name = signal.Signals(number).name
+        record({"event": name})
+        if name == "SIGTERM" and name not in options.deaf:
+            sys.exit(0)
+
+    for name in filter(None, {"SIGTERM", *options.signals.split(","), *options.deaf.split(",")}):
+        signal.signal(getattr(signal, name), on_signal)
+    record(describe_start(rest, before))
+    if options.exit is not None:
+        sys.exit(options.exit)
+    while True:
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()

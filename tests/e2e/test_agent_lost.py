@@ -1,0 +1,213 @@
+"""An agent that refuses, delays, hangs up, floods or goes away: no update is lost but coalesced ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from devagent import DevAgent
+from helper import SLOW, Helper, LogLine, wait_until
+from published import (
+    agent_serial,
+    config,
+    lines_of,
+    make_certs,
+    publications,
+    rotate,
+    wait_published,
+    wait_serial,
+)
+
+Run = Callable[..., Helper]
+AgentRun = Callable[..., DevAgent]
+
+
+def loud(helper: Helper, since: int = 0) -> list[LogLine]:
+    return [line for line in helper.log[since:] if line.level in ("warning", "error", "fatal")]
+
+
+def test_denied_and_allowed_again(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(agent))
+    wait_published(helper)
+    before = out.state()
+    agent.deny()
+    denied = helper.wait_log(lambda line: line.fields.get("event") == "identity_denied")
+    assert denied.level == "error"
+    assert denied.msg.startswith("Error while watching x509 context: PermissionDenied")
+    assert denied.fields["files"] == "kept"
+    # Asked again, and answered the same: said once.
+    wait_until(lambda: agent.status()["denied"] >= 2, "two more questions", 15)
+    assert out.state() == before
+    assert loud(helper) == [denied]
+    agent.allow()
+    agent.rotate()
+    wait_serial(helper, agent_serial(agent), timeout=15)
+    out.check(agent_serial(agent))
+    assert len(lines_of(helper, "stream_restored")) == 1
+    assert loud(helper) == [denied]
+
+
+def test_denied_from_the_start(run_agent: AgentRun, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    agent = run_agent("-fault", "deny")
+    helper = run_helper(config(agent))
+    denied = helper.wait_log(lambda line: line.fields.get("event") == "identity_denied")
+    assert "files" not in denied.fields
+    assert denied.fields["hint"]
+    assert out.names() in ([], ["..lock"])
+    agent.allow()
+    assert wait_published(helper) == out.check()
+    assert loud(helper) == [denied]
+
+
+@pytest.mark.parametrize("fault", ["drop", "disconnect", "close-mid-message", "unavailable"])
+def test_a_stream_that_breaks(agent: DevAgent, run_helper: Run, workdir: Path, fault: str) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(agent))
+    wait_published(helper)
+    before = out.state()
+    agent.fault(fault)
+    lost = helper.wait_log(lambda line: line.fields.get("event") == "stream_lost")
+    assert lost.level == "error"
+    assert lost.msg.startswith("Error while watching x509 context: ")
+    assert lost.fields["files"] == "kept"
+    assert out.state() == before
+    # What is rotated while nobody listens is not lost.
+    agent.rotate()
+    agent.command("available")
+    wait_serial(helper, agent_serial(agent), timeout=15)
+    out.check(agent_serial(agent))
+    assert loud(helper) == [lost]
+    assert len(lines_of(helper, "stream_restored")) == 1
+    # And the stream is well: the next one arrives at once.
+    out.check(rotate(agent, helper))
+
+
+def test_several_breaks_are_said_once_each(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(agent))
+    wait_published(helper)
+    for count in (1, 2):
+        agent.drop()
+        agent.rotate()
+        wait_serial(helper, agent_serial(agent), timeout=15)
+        assert len(lines_of(helper, "stream_lost")) == count
+        assert len(lines_of(helper, "stream_restored")) == count
+    out.check(agent_serial(agent))
+
+
+def test_messages_that_are_late(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    agent.fault("delay", 300)
+    begin = time.monotonic()
+    helper = run_helper(config(agent))
+    wait_published(helper)
+    assert time.monotonic() - begin > 0.3
+    for _ in range(3):
+        agent.rotate()
+    rotate(agent, helper)
+    out.check(agent_serial(agent))
+    assert loud(helper) == []
+
+
+def test_a_flood(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(agent))
+    wait_published(helper)
+    agent.burst(1000, 2000)
+    assert agent.wait()["sent"] == 1000
+    wait_serial(helper, agent_serial(agent))
+    out.check(agent_serial(agent))
+    assert 2 <= len(publications(helper)) <= 1001
+    assert loud(helper) == []
+
+
+def test_an_agent_that_is_started_again(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(agent))
+    wait_published(helper)
+    before = out.state()
+    agent.stop()
+    assert not agent.socket.exists()
+    helper.wait_log(lambda line: line.fields.get("event") == "stream_lost")
+    assert out.state() == before
+    agent.start()
+    begin = time.monotonic()
+    wait_serial(helper, agent_serial(agent), timeout=15)
+    assert time.monotonic() - begin < 3.5 * SLOW
+    out.check(agent_serial(agent))
+    assert len(lines_of(helper, "stream_restored")) == 1
+    causes = [line.msg for line in loud(helper)]
+    assert 1 <= len(causes) <= 2, "the end of the stream, and that nobody is there any more"
+    assert len(set(causes)) == len(causes)
+
+
+def test_an_agent_that_crashes(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(agent))
+    wait_published(helper)
+    agent.kill()
+    assert agent.socket.exists(), "a crash leaves its socket behind"
+    helper.wait_log("connection refused")
+    agent.start()
+    begin = time.monotonic()
+    wait_serial(helper, agent_serial(agent), timeout=15)
+    assert time.monotonic() - begin < 3.5 * SLOW
+    out.check(agent_serial(agent))
+
+
+def test_an_agent_that_comes_late(run_agent: AgentRun, run_helper: Run, workdir: Path) -> None:
+    make_certs(workdir)
+    agent = run_agent()
+    agent.stop()
+    helper = run_helper(config(agent))
+    lost = helper.wait_log(lambda line: line.fields.get("event") == "stream_lost")
+    assert "no such file or directory" in lost.msg
+    assert str(agent.socket) in lost.msg
+    assert lost.fields["hint"]
+    # Attempts follow each second and are no news. Silence has no event to wait for.
+    time.sleep(2.5)
+    assert loud(helper) == [lost]
+    agent.start()
+    wait_serial(helper, agent_serial(agent))
+    assert loud(helper) == [lost]
+
+
+@pytest.mark.parametrize("fault", ["invalid", "unimplemented"])
+def test_another_server_on_the_socket_is_fatal_at_first(
+    run_agent: AgentRun, run_helper: Run, workdir: Path, fault: str
+) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(run_agent("-fault", fault)))
+    assert helper.wait() == 1
+    (error,) = [line for line in loud(helper) if line.fields.get("event") == "stream_lost"]
+    assert {"invalid": "InvalidArgument", "unimplemented": "Unimplemented"}[fault] in error.msg
+    assert error.fields["hint"]
+    assert out.names() in ([], ["..lock"])
+
+
+def test_another_server_on_the_socket_later_is_asked_again(
+    run_agent: AgentRun, run_helper: Run, workdir: Path
+) -> None:
+    pairs = []
+    for fault in ("invalid", "unimplemented"):
+        directory = workdir / fault
+        directory.mkdir()
+        make_certs(directory)
+        agent = run_agent()
+        helper = run_helper(config(agent), directory=directory)
+        wait_published(helper)
+        agent.fault(fault)
+        lost = helper.wait_log(lambda line: line.fields.get("event") == "stream_lost")
+        assert lost.level == "error"
+        assert lost.fields["retry_in"].startswith("3"), "30 s and a little"
+        pairs.append((agent, helper))
+    for agent, helper in pairs:
+        agent.allow()
+        agent.rotate()
+    for agent, helper in pairs:
+        wait_serial(helper, agent_serial(agent), timeout=40)
+        assert len(loud(helper)) == 1
