@@ -157,6 +157,10 @@ Result<Fd> open_by_components(int root, const std::string& sub, bool create) {
 Result<Fd> make_directory(int parent, const std::string& name) {
   if (::mkdirat(parent, name.c_str(), kDirectoryMode) != 0) return fail_errno("mkdir", errno);
   Fd fd(::openat(parent, name.c_str(), kOpenDirectory | O_NOFOLLOW));
+  // A umask that takes rights from the owner himself.
+  if (!fd && errno == EACCES && ::fchmodat(parent, name.c_str(), kDirectoryMode, 0) == 0) {
+    fd = Fd(::openat(parent, name.c_str(), kOpenDirectory | O_NOFOLLOW));
+  }
   struct stat st{};
   int code = 0;
   if (!fd || ::fstat(fd.get(), &st) != 0) code = errno;
