@@ -59,8 +59,8 @@ class Updates:
         try:
             for message in self.call:
                 self.queue.put(message)
-            self.queue.put(EOFError())
-        except grpc.RpcError as error:
+            self.queue.put(EOFError("the stream ended without an error"))
+        except Exception as error:
             self.queue.put(error)
 
     def next(self) -> Any:
@@ -74,6 +74,7 @@ class Updates:
             message = self.queue.get(timeout=WAIT_S)
             if isinstance(message, grpc.RpcError):
                 return message.code()
+            assert not isinstance(message, Exception), message
 
 
 class Client:
