@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "base/memory.hh"
 #include "base/openssl.hh"
 #include "base/signals.hh"
 #include "cli/app.hh"
@@ -8,6 +9,7 @@
 int main(int argc, char** argv) {
   // Before any library may start a thread or read a configuration of its own.
   const sigset_t original_mask = spiffe::block_signals();
+  spiffe::use_one_heap();
   spiffe::init_openssl();
   try {
     return spiffe::cli::main({argv + (argc > 0 ? 1 : 0), argv + argc}, original_mask);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.hh"
+#include "base/memory.hh"
 #include "output/name.hh"
 #include "output/render.hh"
 #include "process/environment.hh"
@@ -19,6 +20,9 @@ namespace {
 
 // How long the end waits for a job that writes to a disk.
 constexpr auto kDiskPatience = 1s;
+
+// From the first publication to the end of the start.
+constexpr auto kSettled = 500ms;
 
 output::Layout layout_of(config::Layout layout) {
   switch (layout) {
@@ -84,12 +88,15 @@ Daemon::Daemon(std::unique_ptr<Loop> loop, const config::Config& config, output:
       outputs_(std::move(outputs)),
       updates_(*loop_, selection_of(config_), config_.verify, [this] { publication_->request(); }),
       expiry_(*loop_),
-      disk_patience_(*loop_, [this] {
-        log::warning("A file operation hangs: leaving without the clean-up", {{"event", "disk_hangs"}});
-        publication_->abandon();
-        files_done_ = true;
-        leave_if_done();
-      }) {}
+      disk_patience_(*loop_,
+                     [this] {
+                       log::warning("A file operation hangs: leaving without the clean-up",
+                                    {{"event", "disk_hangs"}});
+                       publication_->abandon();
+                       files_done_ = true;
+                       leave_if_done();
+                     }),
+      settled_(*loop_, [] { release_start_memory(); }) {}
 
 Daemon::~Daemon() = default;
 
@@ -183,6 +190,7 @@ void Daemon::on_disk(output::Change change, bool first) {
   log::info("X.509 certificates updated", fields);
   ++generation_;
   if (child_ != nullptr) child_->published(generation_);
+  if (first) settled_.after(kSettled);
 }
 
 void Daemon::on_lost(const workload::Lost& lost) {

@@ -60,6 +60,7 @@ class Daemon {
   X509Updates updates_;
   ExpiryWatch expiry_;
   Timer disk_patience_;
+  Timer settled_;  // some time after the first publication: the start is over
   std::optional<Rendered> rendered_;
   process::Generation generation_ = 0;
   int exit_code_ = 0;
