@@ -28,6 +28,13 @@ if(SPIFFE_SANITIZE)
   endif()
 endif()
 
+if(SPIFFE_FUZZ)
+  # The libraries are what a fuzzer watches: they must be instrumented too.
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer
+                      -fno-sanitize-recover=undefined)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
 # Link options of a program: dead code out, and for releases static and stripped.
 function(spiffe_program target)
   target_link_options(${target} PRIVATE -Wl,--gc-sections)
