@@ -53,7 +53,7 @@ class Parser {
     return {};
   }
 
-  [[nodiscard]] std::unexpected<Error> refuse(std::string message, std::string hint = {}) const {
+  [[nodiscard]] std::unexpected<Error> refuse(const std::string& message, std::string hint = {}) const {
     return fail_at(source_, token_.at, message, std::move(hint));
   }
 

@@ -12,12 +12,10 @@ std::string clean_path(std::string_view path) {
     const std::string_view part = path.substr(0, slash);
     path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
     if (part.empty() || part == ".") continue;
-    const bool can_go_up = !parts.empty() && parts.back() != "..";
-    if (part != "..") {
-      parts.push_back(part);
-    } else if (can_go_up) {
+    const bool up = part == "..";
+    if (up && !parts.empty() && parts.back() != "..") {
       parts.pop_back();
-    } else if (!rooted) {
+    } else if (!up || !rooted) {
       parts.push_back(part);
     }
   }

@@ -19,6 +19,10 @@ std::unexpected<Error> Reading::must_be(std::string_view wanted, std::string hin
   return refuse("must be " + std::string(wanted) + ", not " + describe(value), std::move(hint));
 }
 
+std::unexpected<Error> Reading::refuse_for(const Error& error) const {
+  return fail_at(source, value.at, std::string(key) + ": " + error.message, error.hint);
+}
+
 void Reading::warn(std::string_view message) const {
   warnings.push_back({std::string(key) + std::string(message), place()});
 }
@@ -84,9 +88,7 @@ Result<User::Type> User::read(const Reading& in) {
   if (!text) return fail(text.error());
   if (text->empty()) return std::nullopt;
   const auto user = find_user(*text);
-  if (!user)
-    return fail_at(in.source, in.value.at, std::string(in.key) + ": " + user.error().message,
-                   user.error().hint);
+  if (!user) return in.refuse_for(user.error());
   return *user;
 }
 
@@ -99,10 +101,7 @@ Result<Group::Type> Group::read(const Reading& in) {
   if (!text) return fail(text.error());
   if (text->empty()) return std::nullopt;
   const auto group = find_group(*text);
-  if (!group) {
-    return fail_at(in.source, in.value.at, std::string(in.key) + ": " + group.error().message,
-                   group.error().hint);
-  }
+  if (!group) return in.refuse_for(group.error());
   return *group;
 }
 
@@ -115,8 +114,7 @@ Result<Id::Type> Id::read(const Reading& in) {
   if (!text) return fail(text.error());
   if (text->empty()) return std::nullopt;
   auto id = identity::SpiffeId::parse(*text);
-  if (!id)
-    return fail_at(in.source, in.value.at, std::string(in.key) + ": " + id.error().message, id.error().hint);
+  if (!id) return in.refuse_for(id.error());
   return *std::move(id);
 }
 
@@ -171,10 +169,7 @@ Result<Endpoint> read_address(const Reading& in) {
   const auto text = Text::read(in);
   if (!text) return fail(text.error());
   auto endpoint = Endpoint::parse(*text);
-  if (!endpoint) {
-    return fail_at(in.source, in.value.at, std::string(in.key) + ": " + endpoint.error().message,
-                   endpoint.error().hint);
-  }
+  if (!endpoint) return in.refuse_for(endpoint.error());
   return endpoint;
 }
 

@@ -50,6 +50,8 @@ struct Reading {
   [[nodiscard]] std::unexpected<Error> refuse(std::string_view message, std::string hint = {}) const;
   // "<place>: <key> must be <wanted>, not <what was found>".
   [[nodiscard]] std::unexpected<Error> must_be(std::string_view wanted, std::string hint = {}) const;
+  // "<place>: <key>: <what the error says>", with its hint.
+  [[nodiscard]] std::unexpected<Error> refuse_for(const Error& error) const;
   // "<key><message>".
   void warn(std::string_view message) const;
 };

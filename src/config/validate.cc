@@ -5,6 +5,7 @@
 #include <string>
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 
 #include "base/text.hh"
 #include "config/outputs.hh"
@@ -143,15 +144,16 @@ Result<void> check_process(const Config& config, const Origins& origins, std::ve
     return origin == origins.end() ? std::string() : origin->second.key;
   };
   if (!config.daemon_mode) {
-    // The Go helper's words.
-    for (const auto& [key, set] :
-         {std::pair{"cmd", !config.cmd.empty()}, {"renew_signal", config.renew_signal != 0}}) {
-      if (!set) continue;
-      const std::string name = key;
-      warnings.push_back({name + " is set but daemon_mode is false. " + name +
-                              " will be ignored. This may become an error in a future release.",
-                          place_of(key)});
-    }
+    const auto warn_ignored = [&](std::string_view key) {
+      // The Go helper's words.
+      warnings.push_back(
+          {fmt::format("{0} is set but daemon_mode is false. {0} will be ignored. This may become an "
+                       "error in a future release.",
+                       key),
+           place_of(key)});
+    };
+    if (!config.cmd.empty()) warn_ignored("cmd");
+    if (config.renew_signal != 0) warn_ignored("renew_signal");
     if (!config.pid_file_name.empty()) {
       return refuse(origins, "pid_file_name",
                     "pid_file_name works in daemon mode only, and daemon_mode is false");
