@@ -117,6 +117,15 @@ int complain(const Error& error) {
   return error.kind == ErrorKind::usage ? kUsage : 1;
 }
 
+// CLI11's words in our voice: lower case, one dash.
+std::string in_our_voice(std::string message) {
+  for (std::size_t at = message.find("--"); at != std::string::npos; at = message.find("--", at)) {
+    message.erase(at, 1);
+  }
+  if (message.size() > 1 && message[0] >= 'A' && message[0] <= 'Z') message[0] += 'a' - 'A';
+  return message;
+}
+
 int run_program(int argc, char** argv) {
   CLI::App app;
   Flags flags;
@@ -124,7 +133,7 @@ int run_program(int argc, char** argv) {
   try {
     app.parse(two_dashes(argc, argv));
   } catch (const CLI::ParseError& error) {
-    return complain({ErrorKind::usage, error.what(), "see spiffe-dev-agent -help"});
+    return complain({ErrorKind::usage, in_our_voice(error.what()), "see spiffe-dev-agent -help"});
   }
   if (app.count("--help") > 0) {
     fmt::print("{}", help_text());
