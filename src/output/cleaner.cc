@@ -55,6 +55,13 @@ void remove_links(const Place& place, std::span<const std::string> leaves,
   }
 }
 
+bool remove_from_live(const Place& place, const std::string& leaf) {
+  const auto live = live_generation_id(place);
+  if (!live || !*live) return false;
+  const auto generation = open_generation(place, **live);
+  return generation && ::unlinkat(generation->directory.get(), leaf.c_str(), 0) == 0;
+}
+
 Result<void> retire_snapshot(const Place& place, std::span<const std::string> keep) {
   const auto live = live_generation_id(place);
   // "..data" of somebody else is no concern of the layouts without one.

@@ -24,6 +24,9 @@ Result<void> sweep(const Place& place, const std::string& live);
 // Removes the symlinks of outputs that lead into "..data" of this helper and are not among `keep` (sorted).
 void remove_links(const Place& place, std::span<const std::string> leaves, std::span<const std::string> keep);
 
+// Removes one file from the live generation, where there is one. Returns whether it was there.
+bool remove_from_live(const Place& place, const std::string& leaf);
+
 // After a change of layout from snapshot: "..data" goes where it is ours, all generations, and links that
 // would lead nowhere now. `keep` (sorted): the outputs of today.
 Result<void> retire_snapshot(const Place& place, std::span<const std::string> keep);

@@ -59,9 +59,10 @@ Result<Change> FilesLayout::put(std::span<const Item> items) {
 
 Result<Change> FilesLayout::withdraw(const std::string& leaf) {
   known_[leaf] = {};
+  const bool generation = may_clean_ && !retired_ && remove_from_live(place_, leaf);
   auto removed = remove_file(place_, leaf);
   if (!removed) return fail(removed.error());
-  return *removed ? Change::published : Change::unchanged;
+  return *removed || generation ? Change::published : Change::unchanged;
 }
 
 void FilesLayout::finish() {

@@ -19,7 +19,7 @@ constexpr int kIdAttempts = 16;
 
 Result<Generation> make_generation(const Place& place) {
   for (int attempt = 1;; ++attempt) {
-    Generation generation{new_generation_id(), {}};
+    Generation generation{.id = new_generation_id(), .directory = {}};
     const std::string name = place.names.generation(generation.id);
     auto made = make_directory(place.fd(), name);
     if (made) {
@@ -82,8 +82,10 @@ std::optional<Generation> open_generation(const Place& place, const std::string&
   const std::string name = place.names.generation(id);
   Fd fd(::openat(place.fd(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct stat st{};
-  if (!fd || ::fstat(fd.get(), &st) != 0 || st.st_uid != ::geteuid()) return std::nullopt;
-  return Generation{id, std::move(fd)};
+  if (!fd || ::fstat(fd.get(), &st) != 0) return std::nullopt;
+  const bool ours = st.st_uid == ::geteuid();
+  if (!ours && place.directory.others_can_write()) return std::nullopt;
+  return Generation{id, std::move(fd), ours};
 }
 
 bool holds_exactly(const Generation& generation, std::span<const Item> items) {

@@ -75,9 +75,10 @@ Result<Change> InPlaceLayout::withdraw(const std::string& leaf) {
     if (fd || errno == ENOENT) return fd ? Change::published : Change::unchanged;
     return place_.directory.fail_at(leaf, "truncate", errno);
   }
+  const bool generation = may_clean_ && !retired_ && remove_from_live(place_, leaf);
   auto removed = remove_file(place_, leaf);
   if (!removed) return fail(removed.error());
-  return *removed ? Change::published : Change::unchanged;
+  return *removed || generation ? Change::published : Change::unchanged;
 }
 
 }  // namespace spiffe::output

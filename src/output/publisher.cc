@@ -98,7 +98,7 @@ struct Publisher::State {
   Result<Site*> site_of(std::string_view name);
   Result<void> ensure_open(Site& site);
   Result<void> open_site(Site& site);
-  Result<void> check_secure(Site& site);
+  Result<void> check_secure(Site& site, const Directory& directory);
   Outcome outcome(Change change, std::string generation = {});
 };
 
@@ -114,16 +114,16 @@ Result<void> Publisher::State::ensure_open(Site& site) {
     const auto there = site.opened->place.directory.still_there();
     if (!there || !*there) site.opened.reset();
   }
-  if (!site.opened) {
-    if (auto opened = open_site(site); !opened) return opened;
-    if (std::exchange(site.was_open, true)) moved = true;
-  }
-  return check_secure(site);
+  if (site.opened) return check_secure(site, site.opened->place.directory);
+  if (auto opened = open_site(site); !opened) return opened;
+  if (std::exchange(site.was_open, true)) moved = true;
+  return {};
 }
 
 Result<void> Publisher::State::open_site(Site& site) {
   auto directory = Directory::open(site.path, options.create_cert_dir);
   if (!directory) return fail(directory.error());
+  if (auto secure = check_secure(site, *directory); !secure) return secure;
   auto lock = take_lock(*directory, site.leaves, options.layout == Layout::in_place, notices);
   if (!lock) return fail(lock.error());
   auto opened = std::make_unique<Opened>(Opened{.place = {std::move(*directory), lock->names, {}, &notices},
@@ -137,8 +137,7 @@ Result<void> Publisher::State::open_site(Site& site) {
   return {};
 }
 
-Result<void> Publisher::State::check_secure(Site& site) {
-  const Directory& directory = site.opened->place.directory;
+Result<void> Publisher::State::check_secure(Site& site, const Directory& directory) {
   if (!directory.others_can_write() || directory.sticky()) return {};
   const std::string path = directory.path().shown();
   if (options.require_secure_dir) {

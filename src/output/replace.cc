@@ -135,7 +135,8 @@ Result<bool> remove_file(const Place& place, const std::string& leaf) {
   if (errno == ENOENT) return false;
   const int code = errno;
   const Fd fd(::openat(place.fd(), leaf.c_str(), kOpenInPlace | O_NOFOLLOW));
-  if (fd && ::ftruncate(fd.get(), 0) == 0) return true;
+  struct stat st{};
+  if (fd && ::fstat(fd.get(), &st) == 0 && ::ftruncate(fd.get(), 0) == 0) return st.st_size > 0;
   return place.directory.fail_at(leaf, "unlink", code);
 }
 

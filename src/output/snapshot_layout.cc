@@ -34,7 +34,7 @@ Result<Change> SnapshotLayout::publish(Items items, BootTime now) {
     auto repaired = repair(items, *id);
     if (!repaired) return fail(repaired.error());
     changed = *repaired;
-  } else if (auto replaced = replace(items, now); !replaced) {
+  } else if (auto replaced = replace(items, *id, now); !replaced) {
     // Where the switch was made the new content is known by now, and the next call completes it.
     return fail(replaced.error());
   }
@@ -52,8 +52,7 @@ void SnapshotLayout::adopt(const std::optional<std::string>& id, Items items) {
   live_ = open_generation(place_, *id);
   if (!live_) return;
   live_leaves_ = leaves_of(live_->directory.get());
-  if (!holds_exactly(*live_, items)) return;
-  remember(items);
+  if (live_->ours && holds_exactly(*live_, items)) remember(items);
 }
 
 void SnapshotLayout::remember(Items items) {
@@ -67,7 +66,7 @@ bool SnapshotLayout::is_live(Items items) const {
          });
 }
 
-Result<void> SnapshotLayout::replace(Items items, BootTime now) {
+Result<void> SnapshotLayout::replace(Items items, const std::optional<std::string>& before, BootTime now) {
   std::vector<Leaf> found;
   found.reserve(items.size());
   for (const Item& item : items) {
@@ -94,7 +93,7 @@ Result<void> SnapshotLayout::replace(Items items, BootTime now) {
     return prepared;
   }
   complete_ = false;
-  supersede(std::move(*generation), items, now);
+  supersede(before, std::move(*generation), items, now);
   if (auto synced = place_.directory.sync(); !synced) return synced;
   auto linked = link_leaves(items, found, links);
   if (!linked) return fail(linked.error());
@@ -120,10 +119,13 @@ std::vector<Ownership> SnapshotLayout::decide_owners(Items items, std::span<cons
 }
 
 // `next` is live from now on; the one before it goes when nobody can be reading it any more.
-void SnapshotLayout::supersede(Generation next, Items items, BootTime now) {
+void SnapshotLayout::supersede(const std::optional<std::string>& before, Generation next, Items items,
+                               BootTime now) {
   std::vector<std::string> leaves = sorted_leaves(items);
   std::ranges::set_difference(live_leaves_, leaves, std::back_inserter(gone_));
-  if (live_) superseded_.push_back({live_->id, std::move(live_leaves_), now + kReadersGrace});
+  // One that could not be opened goes all the same.
+  const std::optional<std::string> old = live_ ? live_->id : before;
+  if (old) superseded_.push_back({*old, std::move(live_leaves_), now + kReadersGrace});
   live_ = std::move(next);
   live_leaves_ = std::move(leaves);
   remember(items);

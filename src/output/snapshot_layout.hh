@@ -49,9 +49,9 @@ class SnapshotLayout : public Arrangement {
   void adopt(const std::optional<std::string>& id, Items items);
   void remember(Items items);
   [[nodiscard]] bool is_live(Items items) const;
-  Result<void> replace(Items items, BootTime now);
+  Result<void> replace(Items items, const std::optional<std::string>& before, BootTime now);
   [[nodiscard]] std::vector<Ownership> decide_owners(Items items, std::span<const Leaf> found) const;
-  void supersede(Generation next, Items items, BootTime now);
+  void supersede(const std::optional<std::string>& before, Generation next, Items items, BootTime now);
   void remove_oldest();
   [[nodiscard]] bool crowded() const;
 

@@ -1,8 +1,11 @@
 // cert_dir and the directories below it: found, made, replaced, refused.
 #include "output/directory.hh"
 
+#include <cerrno>
+
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "scratch.hh"
@@ -124,6 +127,21 @@ TEST_CASE("with and without openat2 a directory below another opens the same way
     CHECK(open(root.get(), "new/one", true));
     CHECK(mode_of(dir / "new/one") == 0755);
     fs::remove_all(dir / "new");
+  }
+}
+
+TEST_CASE("a kernel or a sandbox without openat2 is no obstacle") {
+  for (const int code : {ENOSYS, EPERM}) {
+    const Scratch dir;
+    fs::create_directories(dir / "a/b");
+    in_child([&] {
+      if (!deny_syscall(SYS_openat2, code)) return false;
+      PublisherOptions options = options_for(dir.path());
+      options.names = {"a/b/svid.pem", "a/b/svid_key.pem", "a/b/svid_bundle.pem"};
+      Publisher publisher = make_publisher(options);
+      must_publish(publisher, make_set("1", "a/b/"));
+      return holds_version(dir / "a/b", "1");
+    });
   }
 }
 

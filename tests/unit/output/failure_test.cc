@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "scratch.hh"
@@ -122,6 +123,32 @@ TEST_CASE("EMFILE: an error, and the next try succeeds") {
       must_publish(publisher, make_set("3"));
       return holds_version(dir.path(), "3");
     });
+  }
+}
+
+TEST_CASE("whichever system call fails, the old set stays and nothing half-made is left") {
+  struct Fault {
+    long call;
+    int code;
+    bool also_files;  // the files layout makes no directories and links
+  };
+  for (const Layout layout : {Layout::snapshot, Layout::files}) {
+    for (const Fault& fault : {Fault{SYS_mkdirat, EDQUOT, false}, Fault{SYS_symlinkat, EDQUOT, false},
+                               Fault{SYS_fchmod, EPERM, true}, Fault{SYS_write, EDQUOT, true},
+                               Fault{SYS_fsync, EIO, true}, Fault{SYS_renameat, EIO, true}}) {
+      if (layout == Layout::files && !fault.also_files) continue;
+      const Scratch dir("/tmp");  // on memory fsync is not called
+      Publisher publisher = make_publisher(options_for(dir.path(), layout));
+      const std::string generation = must_publish(publisher, make_set("1")).generation;
+      in_child([&] {
+        if (!deny_syscall(fault.call, fault.code)) return false;
+        const auto result = publisher.publish(make_set("2"));
+        return !result && result.error().sys == fault.code &&
+               result.error().message.starts_with("publish " + dir.path());
+      });
+      INFO("system call " << fault.call);
+      CHECK(is_untouched(dir.path(), generation));
+    }
   }
 }
 

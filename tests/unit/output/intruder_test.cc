@@ -201,8 +201,15 @@ TEST_CASE("a directory that others can write is used with one warning, or refuse
   CHECK(must_publish(publisher, make_set("2")).notices.empty());
   publisher = make_publisher(options_for(dir / "nowhere"));
 
-  PublisherOptions options = options_for(dir.path());
+  const Scratch untouched;
+  REQUIRE(::chmod(untouched.path().c_str(), 0777) == 0);
+  PublisherOptions options = options_for(untouched.path());
   options.require_secure_dir = true;
+  Publisher refusing = make_publisher(options);
+  CHECK_FALSE(refusing.open());
+  CHECK(entries(untouched.path()).empty());
+
+  options.cert_dir = dir.path();
   Publisher strict = make_publisher(options);
   CHECK(must_fail(strict.publish(make_set("3"))).message ==
         "publish " + dir.path() + ": others can write this directory");

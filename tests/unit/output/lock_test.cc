@@ -2,8 +2,11 @@
 // things.
 #include "output/lock.hh"
 
+#include <cerrno>
+
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "output/own_names.hh"
@@ -156,6 +159,19 @@ TEST_CASE("a lock file is removed under a helper: the next one does not lock a f
   Publisher second = make_publisher(options_for(dir.path()));
   CHECK(second.open());
   CHECK(entries(dir.path(), "..lock") == std::vector<std::string>{"..lock"});
+}
+
+TEST_CASE("where the file system knows no locks a warning is given and work goes on") {
+  for (const int code : {EBADF, ENOLCK, EOPNOTSUPP}) {
+    const Scratch dir;
+    in_child([&] {
+      Publisher first = make_publisher(options_for(dir.path()));
+      if (!deny_syscall(SYS_flock, code)) return false;
+      const Outcome outcome = must_publish(first, make_set("1"));
+      if (outcome.notices.size() != 1 || !has_notice(outcome.notices, "lock_unsupported")) return false;
+      return must_publish(first, make_set("2")).notices.empty() && holds_version(dir.path(), "2");
+    });
+  }
 }
 
 TEST_CASE("what a lock file says is read with suspicion") {

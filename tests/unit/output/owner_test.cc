@@ -1,4 +1,6 @@
 // Who may read the files: groups inherited, owners taken over, owners configured.
+#include <chrono>
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -108,6 +110,26 @@ TEST_CASE("an owner given by hand to a published file is carried on") {
     must_publish(publisher, make_set("2"));
     CHECK(owned_by(dir / "svid_key.pem", kUser, kGroup));
   }
+}
+
+TEST_CASE(
+    "a helper that runs as another user from now on takes over owners, and removes what it superseded") {
+  if (skipped_without_root()) return;
+  const Scratch dir;
+  give_to(dir.path(), kUser, kGroup);
+  in_child([&] {
+    become(kUser, kGroup);
+    Publisher publisher = make_publisher(options_for(dir.path()));
+    must_publish(publisher, make_set("1"));
+    return true;
+  });
+  Publisher publisher = make_publisher(options_for(dir.path()));
+  CHECK(must_publish(publisher, make_set("1")).change == Change::published);
+  CHECK(owned_by(dir / "svid_key.pem", kUser, kGroup));
+  CHECK(entries(dir.path(), "..gen.").size() == 2);
+  publisher.tidy(BootClock::now() + std::chrono::seconds(11));
+  CHECK(entries(dir.path(), "..gen.").size() == 1);
+  CHECK(holds_version(dir.path(), "1"));
 }
 
 TEST_CASE("no owner is taken over where others can write the directory") {

@@ -75,6 +75,8 @@ void in_child(const std::function<bool()>& body);
 // The same in a mount namespace of its own. Without root the test says so and ends.
 void in_mount_namespace(const std::function<bool()>& body);
 bool is_root();
+// From now on this process gets `error` from this system call. For children only.
+bool deny_syscall(long number, int error);
 // True without root, and says so: for a test that changes users and owners.
 bool skipped_without_root();
 // setuid and setgid to an unprivileged pair, with one supplementary group at most.

@@ -225,4 +225,22 @@ TEST_CASE("withdrawn files are gone in all generations and come back with the ne
   }
 }
 
+TEST_CASE("a file withdrawn before anything was published is gone from what an earlier life left") {
+  for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
+    const Scratch dir;
+    {
+      Publisher publisher = make_publisher(options_for(dir.path()));
+      must_publish(publisher, make_set("1"));
+    }
+    Publisher publisher = make_publisher(options_for(dir.path(), layout));
+    REQUIRE(publisher.withdraw(std::vector<std::string>{"svid_key.pem"}));
+    for (const auto& entry : fs::recursive_directory_iterator(dir.path())) {
+      CHECK(entry.path().filename() != "svid_key.pem");
+    }
+    CHECK(content_of(dir / "svid.pem") == "certificate 1");
+    must_publish(publisher, make_set("1"));
+    CHECK(holds_version(dir.path(), "1"));
+  }
+}
+
 }  // namespace spiffe::output::test
