@@ -19,19 +19,28 @@ add_custom_command(
   DEPENDS ${CMAKE_SOURCE_DIR}/proto/workload.proto
   COMMENT "Generating Workload API code")
 
-set(grpc_archives "")
-file(GLOB absl_archives ${OPENSSL_CRYPTO_LIBRARY_DIR}/libabsl_*.a)
-foreach(name grpc++_unsecure grpc_unsecure gpr upb address_sorting protobuf-lite cares re2 z)
-  find_library(${name}_ARCHIVE NAMES lib${name}.a REQUIRED)
-  list(APPEND grpc_archives ${${name}_ARCHIVE})
-endforeach()
-get_filename_component(archive_directory ${gpr_ARCHIVE} DIRECTORY)
-file(GLOB absl_archives ${archive_directory}/libabsl_*.a)
-
 add_library(workload_proto STATIC ${proto_sources})
 target_include_directories(workload_proto SYSTEM PUBLIC ${proto_out})
 target_compile_definitions(workload_proto PUBLIC GRPC_USE_PROTO_LITE)
 target_compile_options(workload_proto PRIVATE -w -ffunction-sections -fdata-sections
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=build)
-target_link_libraries(workload_proto PUBLIC
-  -Wl,--start-group ${grpc_archives} ${absl_archives} -Wl,--end-group Threads::Threads rt)
+
+if(SPIFFE_SANITIZE MATCHES "thread")
+  # The packages are not instrumented. As shared libraries ThreadSanitizer can tell them from our code
+  # (ignore_noninstrumented_modules) and reports our races only.
+  foreach(name grpc++_unsecure grpc_unsecure gpr protobuf-lite)
+    find_library(${name}_SHARED NAMES lib${name}.so REQUIRED)
+    target_link_libraries(workload_proto PUBLIC ${${name}_SHARED})
+  endforeach()
+else()
+  set(grpc_archives "")
+  foreach(name grpc++_unsecure grpc_unsecure gpr upb address_sorting protobuf-lite cares re2 z)
+    find_library(${name}_ARCHIVE NAMES lib${name}.a REQUIRED)
+    list(APPEND grpc_archives ${${name}_ARCHIVE})
+  endforeach()
+  get_filename_component(archive_directory ${gpr_ARCHIVE} DIRECTORY)
+  file(GLOB absl_archives ${archive_directory}/libabsl_*.a)
+  target_link_libraries(workload_proto PUBLIC
+    -Wl,--start-group ${grpc_archives} ${absl_archives} -Wl,--end-group)
+endif()
+target_link_libraries(workload_proto PUBLIC Threads::Threads rt)
