@@ -83,6 +83,8 @@ Result<Directory> Directory::open(DirectoryPath path, bool create) {
   }
   if (::fstat(self.fd_.get(), &self.stat_) != 0) return self.fail_at({}, "stat", errno);
   self.on_memory_ = is_memory(self.fd_.get());
+  self.user_ = ::geteuid();
+  self.group_ = ::getegid();
   return self;
 }
 
@@ -102,7 +104,7 @@ Result<bool> Directory::still_there() {
 }
 
 gid_t Directory::new_file_group() const {
-  return (stat_.st_mode & S_ISGID) != 0 ? stat_.st_gid : ::getegid();
+  return (stat_.st_mode & S_ISGID) != 0 ? stat_.st_gid : group_;
 }
 
 std::unexpected<Error> Directory::fail_at(std::string_view leaf, std::string_view call, int code) const {

@@ -36,7 +36,8 @@ class Directory {
   [[nodiscard]] bool on_memory() const { return on_memory_; }  // fsync would do nothing
   [[nodiscard]] bool others_can_write() const { return (stat_.st_mode & S_IWOTH) != 0; }
   [[nodiscard]] bool sticky() const { return (stat_.st_mode & S_ISVTX) != 0; }
-  // The group that the kernel gives to a file made here.
+  // The user and the group that the kernel gives to a file made here (by whom we were when it was opened).
+  [[nodiscard]] uid_t new_file_user() const { return user_; }
   [[nodiscard]] gid_t new_file_group() const;
 
   // "publish <path of leaf>: <call>: <error text>".
@@ -51,6 +52,8 @@ class Directory {
   Fd fd_;
   struct stat stat_{};
   bool on_memory_ = false;
+  uid_t user_ = 0;
+  gid_t group_ = 0;
 };
 
 // Opens the directory `sub` below `root` without following a symlink or leaving it. The error's `sys` is

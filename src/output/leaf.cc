@@ -71,12 +71,13 @@ void warn_of_replacing(const Place& place, const std::string& leaf, const Leaf& 
 
 Ownership decide_owner(const Place& place, const Item& item, const struct stat* before) {
   const Owner& owner = item.file->owner;
+  const uid_t user = place.directory.new_file_user();
   const gid_t group = place.directory.new_file_group();
   Ownership out;
-  if (owner.user && *owner.user != ::geteuid()) out.configured_user = *owner.user;
+  if (owner.user && *owner.user != user) out.configured_user = *owner.user;
   if (owner.group && *owner.group != group) out.configured_group = *owner.group;
   if (before == nullptr || place.directory.others_can_write()) return out;
-  if (!owner.user && before->st_uid != ::geteuid()) out.kept_user = before->st_uid;
+  if (!owner.user && before->st_uid != user) out.kept_user = before->st_uid;
   if (!owner.group && before->st_gid != group) out.kept_group = before->st_gid;
   return out;
 }
