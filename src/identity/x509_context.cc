@@ -156,13 +156,8 @@ class FederatedBundles {
     }
     const X509Bundle* before = find_previous(*domain);
     std::optional<X509Bundle> bundle;
-    if (before != nullptr && before->is(der)) {
-      bundle = *before;
-    } else if (auto parsed = parse(*domain, der, before)) {
-      bundle = *std::move(parsed);
-    } else if (before != nullptr) {
-      bundle = *before;
-    }
+    if (before == nullptr || !before->is(der)) bundle = parse(*domain, der, before);
+    if (!bundle && before != nullptr) bundle = *before;  // the same, or nothing better was sent
     if (!bundle) return;
     auto& federated = context_.federated;
     // Names arrive sorted, so the end is where most belong.
