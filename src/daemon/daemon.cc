@@ -93,6 +93,7 @@ Daemon::Daemon(std::unique_ptr<Loop> loop, const config::Config& config, output:
                        log::warning("A file operation hangs: leaving without the clean-up",
                                     {{"event", "disk_hangs"}});
                        publication_->abandon();
+                       abandoned_ = true;
                        files_done_ = true;
                        leave_if_done();
                      }),
@@ -162,6 +163,8 @@ int Daemon::run() {
   publication_->start();
   loop_->run();
   log::info("Exiting");
+  // Should the operation end now, its thread must not find its objects destroyed.
+  if (abandoned_) ::_exit(exit_code_);
   return exit_code_;
 }
 

@@ -67,6 +67,7 @@ class Daemon {
   bool ending_ = false;
   bool child_done_ = true;
   bool files_done_ = false;
+  bool abandoned_ = false;  // a file operation hangs, and its thread uses our members
   std::unique_ptr<Publication> publication_;
   std::optional<process::CoreDumps> core_dumps_;
   std::unique_ptr<process::Supervision> child_;  // none without cmd
