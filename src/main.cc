@@ -1,10 +1,25 @@
 #include <cstdio>
 #include <exception>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "base/memory.hh"
 #include "base/openssl.hh"
 #include "base/signals.hh"
 #include "cli/app.hh"
+
+namespace {
+
+// Whoever closed 0, 1 or 2: no file or socket of ours may take their place, for log lines would go into it.
+// Runs before the initialisers of libraries: one of them opens an eventfd.
+[[gnu::constructor(101)]] void occupy_standard_descriptors() {
+  int fd = ::open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = ::open("/dev/null", O_RDWR);
+  if (fd >= 0) ::close(fd);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   // Before any library may start a thread or read a configuration of its own.

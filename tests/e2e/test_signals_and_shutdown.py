@@ -12,7 +12,7 @@ import pytest
 from children import Recorder, wait_gone
 from devagent import DevAgent
 from helper import SLOW, Helper, wait_until
-from published import config, lines_of, make_certs, rotate, wait_published
+from published import agent_serial, config, lines_of, make_certs, rotate, wait_published
 
 Run = Callable[..., Helper]
 AgentRun = Callable[..., DevAgent]
@@ -178,6 +178,33 @@ def test_signals_that_do_not_end_it(agent: DevAgent, run_helper: Run, workdir: P
     for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE, signal.SIGALRM, signal.SIGWINCH):
         helper.send(number)
     out.check(rotate(agent, helper))
+    assert timed_stop(helper) < 2
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_closed_standard_descriptors(
+    agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder, closed: str
+) -> None:
+    """Whoever closed them: no file or socket of ours may take their place, where a log line would go into it."""
+    out = make_certs(workdir)
+    keys = config(agent, log_level="debug", **recorder.keys())
+    helper = run_helper(keys, prefix=["sh", "-c", f'exec "$@" {closed}', "sh"])
+    started = recorder.wait("started")
+    for count in (1, 2, 3):
+        agent.rotate()
+        recorder.wait("SIGUSR1", count)
+        out.check(agent_serial(agent))
+    for number in "012":
+        target = os.readlink(f"/proc/{helper.pid}/fd/{number}")
+        assert target == "/dev/null" or target == started["descriptors"].get(number), (number, target)
+    assert helper.stop() == 0
+
+
+def test_without_any_environment(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(agent, cmd="sleep", cmd_args="36000"), prefix=["env", "-i"])
+    out.check(wait_published(helper))
+    helper.wait_children(1)
     assert timed_stop(helper) < 2
 
 
