@@ -116,7 +116,8 @@ class Readers:
     def __enter__(self) -> Readers:
         for kind in self.kinds:
             command = [sys.executable, __file__, kind, str(self.directory)]
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            # Without a buffer here: it could hold more than the line that is read below.
+            process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             self._processes.append(process)
         for process in self._processes:
             assert process.stdout is not None

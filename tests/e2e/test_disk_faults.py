@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -122,6 +123,26 @@ def test_a_directory_that_may_not_be_written(agent: DevAgent, run_helper: Run, w
     check_retried_once_said(helper, failed)
     assert out.state() == before
     os.chown(out.directory, 0, 0)
+    check_recovered(helper, agent, out)
+
+
+@pytest.mark.parametrize("layout", ["snapshot", "files"])
+def test_no_descriptors_left(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(agent, layout=layout, log_level="debug"))
+    wait_published(helper)
+    before = out.state()
+    normal = resource.prlimit(helper.pid, resource.RLIMIT_NOFILE)
+    # The limit is one more than the highest descriptor in use, and none below is free.
+    used = {int(name) for name in os.listdir(f"/proc/{helper.pid}/fd")}
+    fewest = min(number for number in range(len(used) + 1) if number not in used)
+    resource.prlimit(helper.pid, resource.RLIMIT_NOFILE, (fewest, normal[1]))
+    agent.rotate()
+    failed = wait_write_failed(helper)
+    assert "too many open files" in failed.fields["error"]
+    check_retried_once_said(helper, failed)
+    assert out.state() == before
+    resource.prlimit(helper.pid, resource.RLIMIT_NOFILE, normal)
     check_recovered(helper, agent, out)
 
 
