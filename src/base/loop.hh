@@ -25,7 +25,8 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // Runs until stop(). Posted tasks that are still queued when it returns are dropped.
+  // Runs until stop(), and not at all where that was called before. Posted tasks that are still queued when
+  // it returns wait for the next run, or are dropped with the loop.
   void run();
   void stop();
 
@@ -42,6 +43,7 @@ class Loop {
   event_base* base_ = nullptr;
   Fd wakeup_;  // eventfd
   event* wakeup_event_ = nullptr;
+  bool stopping_ = false;
   std::unique_ptr<Queue> queue_;
 };
 

@@ -288,3 +288,10 @@ TEST_CASE("descriptors are closed once, and moved") {
   CHECK_FALSE(c);
   CHECK(::close(kept) == 0);
 }
+
+TEST_CASE("a loop that was stopped before it ran does not run") {
+  auto loop = std::move(*Loop::create());
+  loop->stop();
+  loop->run();
+  SUCCEED("it returned");
+}
