@@ -73,10 +73,13 @@ Loop::~Loop() {
 }
 
 void Loop::run() {
-  event_base_loop(base_, EVLOOP_NO_EXIT_ON_EMPTY);
+  // libevent forgets a break that was asked for before its loop began.
+  if (!stopping_) event_base_loop(base_, EVLOOP_NO_EXIT_ON_EMPTY);
+  stopping_ = false;
 }
 
 void Loop::stop() {
+  stopping_ = true;
   event_base_loopbreak(base_);
 }
 
