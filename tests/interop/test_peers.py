@@ -5,33 +5,14 @@ from __future__ import annotations
 import base64
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from spire import BUILD_SH, PeersUnavailable, Spire, SpireError, peers_dir  # noqa: E402
+from spire import BUILD_SH, Spire, SpireError
 
 ID = "spiffe://example.org/peers"
-
-
-@pytest.fixture(scope="module")
-def peers() -> Path:
-    try:
-        return peers_dir()
-    except PeersUnavailable as reason:
-        pytest.skip(f"not run: {reason}")
-
-
-@pytest.fixture(scope="module")
-def spire(peers: Path) -> Iterator[Spire]:
-    # Not tmp_path: its names may be too long for a Unix socket.
-    with tempfile.TemporaryDirectory(prefix="sp") as directory, Spire(directory, peers) as running:
-        yield running
 
 
 @pytest.fixture
