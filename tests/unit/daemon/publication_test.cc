@@ -55,6 +55,7 @@ struct Bench {
       if (done()) loop->stop();
     };
     loop->run();
+    then = nullptr;
   }
 };
 

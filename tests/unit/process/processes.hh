@@ -69,8 +69,9 @@ class LoopFixture {
   bool until(std::function<bool()> done) {
     done_ = std::move(done);
     deadline_ = BootClock::now() + std::chrono::seconds(5);
-    check();
-    if (!reached_) loop_->run();
+    if (done_()) return true;
+    tick_.after(std::chrono::milliseconds(1));
+    loop_->run();
     return std::exchange(reached_, false);
   }
 
