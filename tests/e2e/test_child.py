@@ -279,7 +279,10 @@ def test_core_dumps_are_for_children_only(
 ) -> None:
     make_certs(workdir)
     prefix = ["sh", "-c", 'ulimit -c 1024; exec "$@"', "sh"]
-    helper = run_helper(config(agent, **recorder.keys()), prefix=prefix)
+    # Sanitizers forbid cores themselves unless told otherwise.
+    names = ("ASAN_OPTIONS", "TSAN_OPTIONS")
+    sanitizers = {name: os.environ.get(name, "") + ":disable_coredump=0" for name in names}
+    helper = run_helper(config(agent, **recorder.keys()), prefix=prefix, env=sanitizers)
     started = recorder.wait("started")
     proc = Path(f"/proc/{helper.pid}")
     ours = proc.joinpath("limits").read_text().split("Max core file size")[1].split()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from certs import Torn
 from devagent import DevAgent
-from helper import Helper, wait_until
+from helper import SLOW, Helper, wait_until
 from published import (
     NAMES,
     Published,
@@ -88,7 +88,8 @@ def test_a_storm_costs_no_memory_and_no_descriptors(agent: DevAgent, run_helper:
     # gRPC starts and ends threads of its own as it likes, each with a descriptor or two.
     wait_until(lambda: helper.threads() <= threads + 4, "threads to end")
     wait_until(lambda: helper.fds() <= descriptors + 4, "descriptors to be closed")
-    assert helper.rss() - resident < 8 * 1024 * 1024
+    # Sanitizers keep what was freed.
+    assert helper.rss() - resident < (8 if SLOW == 1 else 400) * 1024 * 1024
     assert len(publications(helper)) > 100
 
 
