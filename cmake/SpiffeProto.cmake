@@ -27,11 +27,13 @@ target_compile_options(workload_proto PRIVATE -w -ffunction-sections -fdata-sect
 
 if(SPIFFE_SANITIZE MATCHES "thread")
   # The packages are not instrumented. As shared libraries ThreadSanitizer can tell them from our code
-  # (ignore_noninstrumented_modules) and reports our races only.
+  # (tests/support/tsan.supp) and reports our races only.
   foreach(name grpc++_unsecure grpc_unsecure gpr protobuf-lite)
     find_library(${name}_SHARED NAMES lib${name}.so REQUIRED)
     target_link_libraries(workload_proto PUBLIC ${${name}_SHARED})
   endforeach()
+  # gRPC's headers use Abseil themselves.
+  target_link_options(workload_proto PUBLIC -Wl,--copy-dt-needed-entries)
 else()
   set(grpc_archives "")
   foreach(name grpc++_unsecure grpc_unsecure gpr upb address_sorting protobuf-lite cares re2 z)

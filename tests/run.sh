@@ -85,9 +85,12 @@ run_suite() { # run_suite SUITE CLOSING-LINE-PATTERN COMMAND...
 }
 
 run_pytest() { # run_pytest SUITE
-    local programs=$root/build/$program_preset
+    local programs=$root/build/$program_preset agent=$root/build/$program_preset
+    # The agent is a gRPC server: its callbacks are ordered by locks inside gRPC, which is not instrumented, so
+    # thread sanitizer sees races that are none. The helper is what is tested.
+    if [[ $program_preset == tsan ]]; then agent=$root/build/release; fi
     run_suite "$1" '^=+ .* in [0-9.]+s' \
-        env SPIFFE_HELPER="$programs/spiffe-helper" SPIFFE_DEV_AGENT="$programs/spiffe-dev-agent" \
+        env SPIFFE_HELPER="$programs/spiffe-helper" SPIFFE_DEV_AGENT="$agent/spiffe-dev-agent" \
         PYTHONPYCACHEPREFIX="$root/build/pycache" \
         "${sanitizer_prefix[@]}" "$venv/bin/python" -m pytest "tests/$1"
 }
@@ -109,6 +112,7 @@ unit() {
 
 e2e() {
     build_for "$program_preset" e2e || return 0
+    if [[ $program_preset == tsan ]]; then build_for release e2e || return 0; fi
     run_pytest e2e
 }
 

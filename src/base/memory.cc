@@ -19,11 +19,12 @@ void use_one_heap() {
 void release_start_memory() {
   ::malloc_trim(0);
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = reinterpret_cast<std::uintptr_t>(&__executable_start) & ~(page - 1);
-  const auto end = reinterpret_cast<std::uintptr_t>(&etext) & ~(page - 1);
-  // Read-only and backed by the file: nothing can be lost. Without it nothing but the figure is worse.
-  (void)::madvise(reinterpret_cast<void*>(begin), end - begin,
-                  MADV_DONTNEED);  // NOLINT(performance-no-int-to-ptr)
+  const auto page_of = [page](const char& byte) {
+    return const_cast<char*>(&byte) - reinterpret_cast<std::uintptr_t>(&byte) % page;
+  };
+  char* const begin = page_of(__executable_start);
+  // Read-only and backed by the file: nothing can be lost. Where it fails only a figure is worse.
+  (void)::madvise(begin, static_cast<std::size_t>(page_of(etext) - begin), MADV_DONTNEED);
 }
 
 }  // namespace spiffe

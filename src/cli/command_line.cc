@@ -19,8 +19,8 @@ Error unknown_argument(const std::string& argument, const std::vector<GoFlag>& k
             "flags begin with a dash; the program to start is cmd in the configuration"};
   }
   const std::string name = argument.substr(2, argument.find('=') - 2);
-  std::vector<std::string_view> names;
-  for (const GoFlag& flag : known) names.push_back(flag.name);
+  std::vector<std::string_view> names(known.size());
+  std::ranges::transform(known, names.begin(), &GoFlag::name);
   const std::string_view near = nearest(name, names);
   return {ErrorKind::usage, "flag provided but not defined: -" + escape(name),
           near.empty() ? "spiffe-helper -h lists the flags" : "did you mean -" + std::string(near) + "?"};
@@ -85,10 +85,8 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& args) {
   }
   if (const auto extras = app.remaining(true); !extras.empty())
     return fail(unknown_argument(extras.front(), known));
-  if (flag_is_true(help))
-    out.action = CommandLine::Action::help;
-  else if (flag_is_true(version))
-    out.action = CommandLine::Action::version;
+  if (flag_is_true(version)) out.action = CommandLine::Action::version;
+  if (flag_is_true(help)) out.action = CommandLine::Action::help;
   if (!path.empty()) {
     out.config_path = path.back();
     out.config_given = true;
