@@ -49,6 +49,10 @@ bool is_ip(const std::string& host, int family) {
 Result<Endpoint> Endpoint::parse(std::string_view text) {
   if (text.empty()) return refuse(text, "is empty");
   if (text.find('\0') != std::string_view::npos) return refuse(text, "holds a NUL byte");
+  // The end of a line, most likely, from a heredoc or a variable read from a file: nothing would ever listen
+  // there.
+  const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7F; };
+  if (std::ranges::any_of(text, control)) return refuse(text, "holds a control character");
   const std::string scheme = scheme_of(text);
   if (scheme == "unix") return parse_unix(text, text.substr(5));
   if (scheme == "tcp") return parse_tcp(text, text.substr(4));

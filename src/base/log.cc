@@ -32,6 +32,10 @@ struct Settings {
 Settings settings;
 std::atomic<unsigned> dropped = 0;  // lines that nobody took since the last one that was written
 
+// Lines that a Batch of this thread keeps.
+thread_local std::vector<std::string> kept;
+thread_local bool keeping = false;
+
 // How long a full pipe may hold up a rotation. Once lines are being dropped it is not waited for at all.
 constexpr int kPatienceMs = 50;
 
@@ -132,6 +136,23 @@ bool write_all(std::string_view line) {
   return true;
 }
 
+std::string line_of(Level level, std::string_view message, const Fields& fields) {
+  return format_line(settings.format, settings.colour, rfc3339(wall_now()), level, message, fields) + '\n';
+}
+
+// Writes `text`, so many lines, and before it what became of those that could not be written.
+void put(std::string_view text, unsigned lines) {
+  if (const unsigned lost = dropped; lost > 0) {
+    if (!write_all(line_of(Level::warning, "Log lines were dropped: nobody read them",
+                           {{"event", "log_dropped"}, {"lines", std::to_string(lost)}}))) {
+      dropped += lines;
+      return;
+    }
+    dropped -= lost;
+  }
+  if (!write_all(text)) dropped += lines;
+}
+
 }  // namespace
 
 void configure(Level level, Format format, int fd) {
@@ -167,19 +188,30 @@ std::string format_line(Format format, bool colour, std::string_view time, Level
 
 void write(Level level, std::string_view message, const Fields& fields) {
   if (!enabled(level)) return;
-  const auto emit = [](Level at, std::string_view text, const Fields& with) {
-    return write_all(format_line(settings.format, settings.colour, rfc3339(wall_now()), at, text, with) +
-                     '\n');
-  };
-  if (const unsigned lost = dropped; lost > 0) {
-    const Fields fields_of_loss = {{"event", "log_dropped"}, {"lines", std::to_string(lost)}};
-    if (!emit(Level::warning, "Log lines were dropped: nobody read them", fields_of_loss)) {
-      ++dropped;
-      return;
-    }
-    dropped -= lost;
+  std::string line = line_of(level, message, fields);
+  if (keeping) {
+    kept.push_back(std::move(line));
+  } else {
+    put(line, 1);
   }
-  if (!emit(level, message, fields)) ++dropped;
+}
+
+Batch::Batch() : outermost_(!std::exchange(keeping, true)) {}
+
+Batch::~Batch() {
+  if (!outermost_) return;
+  keeping = false;
+  std::string text;
+  unsigned lines = 0;
+  for (const std::string& line : std::exchange(kept, {})) {
+    if (lines > 0 && text.size() + line.size() > PIPE_BUF) {
+      put(text, std::exchange(lines, 0));
+      text.clear();
+    }
+    text += line;
+    ++lines;
+  }
+  if (lines > 0) put(text, lines);
 }
 
 Result<Level> parse_level(std::string_view text) {

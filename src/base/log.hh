@@ -54,6 +54,19 @@ inline void fatal(std::string_view m, const Fields& f = {}) {
   write(Level::fatal, m, f);
 }
 
+// While one lives, the lines of its thread are kept, and written at once when it ends: for work that others
+// wait for more than for its log. Of several that are nested the outermost counts.
+class Batch {
+ public:
+  Batch();
+  ~Batch();
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+ private:
+  bool outermost_;
+};
+
 // One line without its end, in the given form; what write() uses. Pure but for `time`, which is put in as it
 // is.
 [[nodiscard]] std::string format_line(Format format, bool colour, std::string_view time, Level level,

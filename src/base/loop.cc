@@ -55,11 +55,15 @@ Result<std::unique_ptr<Loop>> Loop::create() {
   if (config == nullptr) return fail("event loop: out of memory");
   // Only one thread touches the base: libevent needs no locks of its own.
   event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+  // epoll, whatever EVENT_NOEPOLL says: the wake-up is edge-triggered.
+  event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
+  event_config_require_features(config, EV_FEATURE_ET);
   loop->base_ = event_base_new_with_config(config);
   event_config_free(config);
   if (loop->base_ == nullptr) return fail("event loop: cannot be created");
   loop->wakeup_event_ = event_new(
-      loop->base_, loop->wakeup_.get(), EV_READ | EV_PERSIST,
+      // Edge-triggered: its counter need not be read.
+      loop->base_, loop->wakeup_.get(), EV_READ | EV_PERSIST | EV_ET,
       [](evutil_socket_t, short, void* self) { static_cast<Loop*>(self)->drain(); }, loop.get());
   if (loop->wakeup_event_ == nullptr || event_add(loop->wakeup_event_, nullptr) != 0) {
     return fail("event loop: cannot watch its own wake-up");
@@ -94,7 +98,6 @@ void Loop::post(std::function<void()> task) {
 }
 
 void Loop::drain() {
-  read_counter(wakeup_.get());
   std::vector<std::function<void()>> tasks;
   {
     const std::lock_guard lock(queue_->mutex);
@@ -136,7 +139,8 @@ void Timer::after(std::chrono::nanoseconds delay) {
 }
 
 void Timer::at(BootTime when) {
-  armed_ = true;
+  if (std::exchange(armed_, true) && when == due_) return;
+  due_ = when;
   arm(fd_.get(), TFD_TIMER_ABSTIME, when.time_since_epoch());
 }
 
@@ -155,13 +159,15 @@ WallTimer::WallTimer(Loop& loop, std::function<void()> on_fire)
 }
 
 void WallTimer::at(WallTime when) {
-  armed_ = true;
+  // Too early is no harm, and most deadlines are only ever put off.
+  if (std::exchange(armed_, true) && when >= due_) return;
+  due_ = when;
   arm(fd_.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
       std::chrono::duration_cast<std::chrono::nanoseconds>(when.time_since_epoch()));
 }
 
 void WallTimer::cancel() {
-  disarm(fd_.get());
+  if (std::exchange(armed_, false)) disarm(fd_.get());
 }
 
 }  // namespace spiffe

@@ -75,12 +75,13 @@ class Timer {
  private:
   Fd fd_;
   bool armed_ = false;
+  BootTime due_;
   std::function<void()> on_fire_;
   std::unique_ptr<Watch> watch_;
 };
 
-// A one-shot timer at a wall-clock time. Also fires when somebody sets the clock: callers look at the time
-// again and re-arm.
+// A one-shot timer at a wall-clock time. Also fires when somebody sets the clock, and early where it was put
+// off while armed: callers look at the time again and re-arm.
 class WallTimer {
  public:
   WallTimer(Loop& loop, std::function<void()> on_fire);
@@ -92,6 +93,7 @@ class WallTimer {
  private:
   Fd fd_;
   bool armed_ = false;
+  WallTime due_;
   std::function<void()> on_fire_;
   std::unique_ptr<Watch> watch_;
 };

@@ -90,6 +90,10 @@ TEST_CASE("rule 2: other schemes are refused by name") {
   CHECK(refusal("dns:///agent:80") == "the scheme must be unix or tcp, not dns");
   CHECK(refusal("") == "is empty");
   CHECK(refusal(std::string("/run\0x", 6)) == "holds a NUL byte");
+  for (const char* text :
+       {"/run/agent.sock\n", "unix:///run/agent.sock\n", "\t/run/agent.sock", "/run/\x7F"}) {
+    CHECK(refusal(text) == "holds a control character");
+  }
 }
 
 TEST_CASE("a bare path may be relative: it is taken against the working directory") {
@@ -103,7 +107,7 @@ TEST_CASE("a bare path may be relative: it is taken against the working director
 
 TEST_CASE("what an address holds is shown escaped") {
   CHECK(Endpoint::parse("tcp://a\n:1").error().message ==
-        "address \"tcp://a\\n:1\": the host must be an IP address, not a name");
+        "address \"tcp://a\\n:1\": holds a control character");
 }
 
 TEST_CASE("of a list the first supported scheme wins") {

@@ -40,3 +40,32 @@ TEST_CASE("a log that nobody reads holds up nothing, and the loss is told") {
   CHECK(rest.find("event=log_dropped") != std::string::npos);
   CHECK(rest.find("msg=after") != std::string::npos);
 }
+
+TEST_CASE("the lines of a batch are written when its outermost scope ends, whole and in order") {
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+  const Fd reader(ends[0]);
+  const Fd writer(ends[1]);
+  ::fcntl(reader.get(), F_SETFL, O_NONBLOCK);
+  slog::configure(slog::Level::info, slog::Format::text, writer.get());
+  {
+    const slog::Batch outer;
+    {
+      const slog::Batch inner;
+      for (int i = 0; i < 100; ++i) slog::info("line", {{"number", std::to_string(i)}});
+    }
+    slog::info("last");
+    CHECK(read_all(reader.get()).empty());
+  }
+  const std::string text = read_all(reader.get());
+  slog::info("alone");
+  const std::string alone = read_all(reader.get());
+  slog::configure(slog::Level::info, slog::Format::text, 2);
+  std::size_t at = 0;
+  for (int i = 0; i < 100; ++i) {
+    at = text.find("msg=line number=" + std::to_string(i) + " system", at);
+    REQUIRE(at != std::string::npos);
+  }
+  CHECK(text.find("msg=last", at) != std::string::npos);
+  CHECK(alone.find("msg=alone") != std::string::npos);
+}
