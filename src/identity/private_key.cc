@@ -12,6 +12,7 @@
 #include "base/openssl.hh"
 #include "base/secret.hh"
 #include "identity/der.hh"
+#include "identity/ec_group.hh"
 
 namespace spiffe::identity {
 
@@ -20,7 +21,6 @@ namespace {
 using BnPtr = Owned<BIGNUM, BN_clear_free>;
 using BnCtxPtr = Owned<BN_CTX, BN_CTX_free>;
 using PointPtr = Owned<EC_POINT, EC_POINT_free>;
-using GroupPtr = Owned<EC_GROUP, EC_GROUP_free>;
 
 // A key of either half: its algorithm, the named curve where it has one, and the encoded numbers.
 struct KeyParts {
@@ -76,16 +76,6 @@ BnPtr to_number(std::optional<DerSpan> content) {
                          static_cast<int>(content->size()), nullptr));
 }
 
-// The curves are built once: each costs as much as the check itself.
-const EC_GROUP* curve(int nid) {
-  static const GroupPtr p256(EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1));
-  static const GroupPtr p384(EC_GROUP_new_by_curve_name(NID_secp384r1));
-  static const GroupPtr p521(EC_GROUP_new_by_curve_name(NID_secp521r1));
-  if (nid == NID_X9_62_prime256v1) return p256.get();
-  if (nid == NID_secp384r1) return p384.get();
-  return nid == NID_secp521r1 ? p521.get() : nullptr;
-}
-
 // RFC 5915's ECPrivateKey.
 struct EcPrivateKey {
   DerSpan scalar;
@@ -115,19 +105,31 @@ std::optional<EcPrivateKey> parse_ec(DerSpan der) {
   return key;
 }
 
-// Whether `encoded` is `point`, in whichever of the two forms it is written.
-bool is_point(const EC_GROUP* group, const EC_POINT* point, DerSpan encoded, BN_CTX* scratch) {
-  if (encoded.empty()) return false;
-  const bool compressed = encoded.front() == std::byte{2} || encoded.front() == std::byte{3};
-  const auto form = compressed ? POINT_CONVERSION_COMPRESSED : POINT_CONVERSION_UNCOMPRESSED;
-  std::array<unsigned char, 133> out{};  // P-521, uncompressed
-  const std::size_t size = EC_POINT_point2oct(group, point, form, out.data(), out.size(), scratch);
-  return size > 0 && std::ranges::equal(std::as_bytes(std::span(out).first(size)), encoded);
-}
+// A point as it may be written. The two forms share X; making either costs an inversion, so it is done once.
+class EncodedPoint {
+ public:
+  EncodedPoint(const EC_GROUP* group, const EC_POINT* point, BN_CTX* scratch)
+      : size_(EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, bytes_.data(), bytes_.size(),
+                                 scratch)) {}
+
+  [[nodiscard]] bool is(DerSpan encoded) const {
+    if (size_ == 0 || encoded.empty()) return false;
+    const DerSpan whole = std::as_bytes(std::span(bytes_).first(size_));
+    if (encoded.front() == whole.front()) return std::ranges::equal(encoded, whole);
+    // SEC 1, section 2.3.3: the first byte of the short form is 2, or 3 where Y is odd.
+    const std::byte sign = std::byte{2} | (whole.back() & std::byte{1});
+    return encoded.front() == sign &&
+           std::ranges::equal(encoded.subspan(1), whole.subspan(1, (size_ - 1) / 2));
+  }
+
+ private:
+  std::array<unsigned char, 133> bytes_{};  // P-521
+  std::size_t size_;
+};
 
 Result<void> check_ec(const KeyParts& secret, const KeyParts& leaf) {
   const int nid = named_curve(secret.identifier);
-  const EC_GROUP* group = curve(nid);
+  const EC_GROUP* group = ec_group(nid);
   if (group == nullptr) {
     return refuse("the private key is on the curve " +
                   (nid == NID_undef ? std::string("of its own parameters") : std::string(OBJ_nid2sn(nid))) +
@@ -149,9 +151,10 @@ Result<void> check_ec(const KeyParts& secret, const KeyParts& leaf) {
   if (EC_POINT_mul(group, point.get(), scalar.get(), nullptr, nullptr, scratch.get()) != 1) {
     return malformed("EC");
   }
-  if (!is_point(group, point.get(), leaf.encoded, scratch.get())) return mismatch();
+  const EncodedPoint encoded(group, point.get(), scratch.get());
+  if (!encoded.is(leaf.encoded)) return mismatch();
   // A program that believes the claimed half would present another key than the certificate's.
-  if (key->point && !is_point(group, point.get(), *key->point, scratch.get())) {
+  if (key->point && !encoded.is(*key->point)) {
     return refuse("the public half inside the private key is not that of the key");
   }
   return {};

@@ -18,7 +18,7 @@ std::string shown(std::string_view text) {
 }
 
 Refusal refuse(std::string message, std::string_view spiffe_id = {}) {
-  return {{ErrorKind::verification, std::move(message)}, shown(spiffe_id), std::nullopt};
+  return {{ErrorKind::verification, std::move(message)}, shown(spiffe_id), std::nullopt, false};
 }
 
 // The refusal of one SVID: names it.
@@ -92,32 +92,40 @@ Refusal none_selected(const X509Selection& selection, const Svids& svids) {
     offered += svids[i]->hint.empty() ? " (no hint)" : " (hint \"" + shown(svids[i]->hint) + "\")";
   }
   if (svids.size() > kMaxOffered) offered += " and " + std::to_string(svids.size() - kMaxOffered) + " more";
-  return refuse("no SVID has the " + wanted + "; the agent offers " + offered);
+  Refusal refusal = refuse("no SVID has the " + wanted + "; the agent offers " + offered);
+  refusal.not_offered = true;
+  return refusal;
 }
 
 // The selected SVID and the authorities of its trust domain.
-std::expected<X509Context, Refusal> take_selected(const X509SvidMaterial& material,
-                                                  const X509Context* previous, WallTime now, bool verify) {
+std::expected<X509Context, Refusal> read_selected(const X509SvidMaterial& material,
+                                                  const X509Context* previous) {
   const std::string& sent_id = material.spiffe_id;
   const auto known_chain =
       previous != nullptr ? std::span(previous->svid.chain) : std::span<const Certificate>();
   std::vector<std::string> warnings;
-  auto svid = X509Svid::parse(material, warnings, known_chain);
+  auto svid = X509Svid::read(material, warnings, known_chain);
   if (!svid) return std::unexpected(refuse_svid(sent_id, std::move(svid).error()));
   const auto known_authorities =
       previous != nullptr ? std::span(previous->bundle.authorities) : std::span<const Certificate>();
   auto bundle = X509Bundle::parse(svid->id.trust_domain(), material.bundle, known_authorities);
   if (!bundle) return std::unexpected(refuse_svid(sent_id, std::move(bundle).error()));
-  if (verify) {
-    if (auto verified = verify_chain(*svid, *bundle, now); !verified) {
-      Refusal refusal = refuse_svid(sent_id, std::move(verified.error().error));
-      refusal.valid_from = verified.error().valid_from;
-      return std::unexpected(std::move(refusal));
-    }
-  }
-  X509Context result{*std::move(svid), *std::move(bundle), {}, 1, {}};
+  X509Context result{*std::move(svid), *std::move(bundle), {}, 1, 0, {}};
   for (auto& warning : warnings) result.findings.push_back({shown(sent_id), std::move(warning)});
   return result;
+}
+
+std::optional<Refusal> verify_selected(const X509Context& context, std::string_view sent_id, WallTime now,
+                                       bool verify) {
+  if (auto checked = context.svid.check_key(); !checked) {
+    return refuse_svid(sent_id, std::move(checked).error());
+  }
+  if (!verify) return std::nullopt;
+  auto verified = verify_chain(context.svid, context.bundle, now);
+  if (verified) return std::nullopt;
+  Refusal refusal = refuse_svid(sent_id, std::move(verified.error().error));
+  refusal.valid_from = verified.error().valid_from;
+  return refusal;
 }
 
 // What is wrong with an SVID; "" where nothing is.
@@ -195,24 +203,44 @@ class FederatedBundles {
 
 }  // namespace
 
-std::expected<X509Context, Refusal> X509Context::from(const X509Material& material,
+std::expected<X509Context, Refusal> X509Context::read(const X509Material& material,
                                                       const X509Selection& selection,
-                                                      const X509Context* previous, WallTime now,
-                                                      bool verify_chain) {
+                                                      const X509Context* previous) {
   if (auto refusal = check_fields(material)) return std::unexpected(*std::move(refusal));
   std::vector<Finding> findings;
   const Svids svids = without_repeated_hints(material.svids, findings);
   const auto chosen = std::ranges::find_if(
       svids, [&selection](const X509SvidMaterial* svid) { return selects(selection, *svid); });
   if (chosen == svids.end()) return std::unexpected(none_selected(selection, svids));
-  auto result = take_selected(**chosen, previous, now, verify_chain);
+  auto result = read_selected(**chosen, previous);
   if (!result) return result;
   result->svids_received = material.svids.size();
+  result->selected = static_cast<std::size_t>(*chosen - material.svids.data());
   result->findings.insert(result->findings.begin(), findings.begin(), findings.end());
-  report_unselected(svids, *chosen, now, verify_chain, result->findings);
   FederatedBundles federated(*result, previous);
   for (const auto& [name, der] : material.federated_bundles) federated.add(name, der);
   return result;
+}
+
+Verdict X509Context::verify(const X509Material& material, WallTime now, bool verify_chain) const {
+  const X509SvidMaterial& chosen = material.svids[selected];
+  Verdict verdict{.refusal = verify_selected(*this, chosen.spiffe_id, now, verify_chain), .findings = {}};
+  std::vector<Finding> said_before;
+  report_unselected(without_repeated_hints(material.svids, said_before), &chosen, now, verify_chain,
+                    verdict.findings);
+  return verdict;
+}
+
+std::expected<X509Context, Refusal> X509Context::from(const X509Material& material,
+                                                      const X509Selection& selection,
+                                                      const X509Context* previous, WallTime now,
+                                                      bool verify_chain) {
+  auto context = read(material, selection, previous);
+  if (!context) return context;
+  Verdict verdict = context->verify(material, now, verify_chain);
+  if (verdict.refusal) return std::unexpected(*std::move(verdict.refusal));
+  for (Finding& finding : verdict.findings) context->findings.push_back(std::move(finding));
+  return context;
 }
 
 WallTime X509Context::not_after() const {

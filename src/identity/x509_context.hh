@@ -1,4 +1,5 @@
-// One verified state of a workload's X.509 identity: what a message of FetchX509SVID means. Pure.
+// One state of a workload's X.509 identity: what a message of FetchX509SVID means. Read first, then verified;
+// nobody may see it before verify() had nothing against it. Pure.
 #pragma once
 
 #include <expected>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.hh"
+#include "identity/finding.hh"
 #include "identity/x509_bundle.hh"
 #include "identity/x509_material.hh"
 #include "identity/x509_svid.hh"
@@ -20,18 +22,18 @@ struct X509Selection {
   std::string spiffe_id;
 };
 
-// Something that is wrong but did not stop the update; to be logged (once per text) by the caller.
-struct Finding {
-  std::string subject;  // a SPIFFE ID or trust domain, escaped
-  std::string message;
-  bool federated_bundle = false;  // a federated bundle kept at its previous content (rule 10)
-};
-
 // A refused message. The caller keeps the previous state and stays on the stream (rule 10).
 struct Refusal {
   Error error;                         // kind verification
   std::string spiffe_id;               // of the SVID concerned, "" where unknown
   std::optional<WallTime> valid_from;  // set where the same message will do once this time has come (rule 22)
+  bool not_offered = false;            // none of the SVIDs is the one selected
+};
+
+// What verify() found.
+struct Verdict {
+  std::optional<Refusal> refusal;
+  std::vector<Finding> findings;  // about SVIDs that are not selected
 };
 
 struct X509Context {
@@ -39,11 +41,20 @@ struct X509Context {
   X509Bundle bundle;                            // of its own trust domain (rule 14)
   std::map<TrustDomain, X509Bundle> federated;  // never holds svid's own trust domain
   std::size_t svids_received = 1;
+  std::size_t selected = 0;  // which of the message's SVIDs it is
   std::vector<Finding> findings;
 
-  // Rules 10 to 15 and 18 to 23. `material` stays whole: callers may come back with it at
-  // Refusal::valid_from. `previous` supplies the content of a federated bundle that cannot be read; it may be
-  // null. With `verify_chain` false rule 22 is skipped ("verify = false"), all others hold.
+  // Rules 10 to 15, 18, 19, 21 and 23: all that reading tells. `previous` supplies the content of a federated
+  // bundle that cannot be read; it may be null.
+  static std::expected<X509Context, Refusal> read(const X509Material& material,
+                                                  const X509Selection& selection,
+                                                  const X509Context* previous);
+  // Rules 20 and 22 for this context, which must come from `material`, and all rules for the SVIDs that are
+  // not selected. Most of the time that a message takes. With `verify_chain` false rule 22 is skipped
+  // ("verify = false"), all others hold.
+  [[nodiscard]] Verdict verify(const X509Material& material, WallTime now, bool verify_chain) const;
+
+  // Both in one. `material` stays whole: callers may come back with it at Refusal::valid_from.
   static std::expected<X509Context, Refusal> from(const X509Material& material,
                                                   const X509Selection& selection, const X509Context* previous,
                                                   WallTime now, bool verify_chain);

@@ -104,8 +104,8 @@ Result<void> check_intermediates(const std::vector<Certificate>& chain) {
 
 }  // namespace
 
-Result<X509Svid> X509Svid::parse(const X509SvidMaterial& material, std::vector<std::string>& warnings,
-                                 std::span<const Certificate> known) {
+Result<X509Svid> X509Svid::read(const X509SvidMaterial& material, std::vector<std::string>& warnings,
+                                std::span<const Certificate> known) {
   auto id = SpiffeId::parse(material.spiffe_id);
   if (!id) return fail(context("spiffe_id", std::move(id).error()));
   auto chain = Certificate::parse_concatenated(material.certificates, Certificate::Keep::parsed, known);
@@ -116,10 +116,21 @@ Result<X509Svid> X509Svid::parse(const X509SvidMaterial& material, std::vector<s
   if (auto checked = check_leaf_id(leaf, *id); !checked) return of_leaf(std::move(checked).error());
   if (auto checked = check_leaf_usage(leaf, warnings); !checked) return of_leaf(std::move(checked).error());
   if (auto checked = check_intermediates(*chain); !checked) return fail(std::move(checked).error());
-  if (auto checked = check_private_key(material.key.bytes(), leaf); !checked) {
-    return fail(context("x509_svid_key", std::move(checked).error()));
-  }
   return X509Svid{*std::move(id), *std::move(chain), material.key.clone(), material.hint};
+}
+
+Result<void> X509Svid::check_key() const {
+  auto checked = check_private_key(key.bytes(), leaf().x509_without_key());
+  if (!checked) return fail(context("x509_svid_key", std::move(checked).error()));
+  return {};
+}
+
+Result<X509Svid> X509Svid::parse(const X509SvidMaterial& material, std::vector<std::string>& warnings,
+                                 std::span<const Certificate> known) {
+  auto svid = read(material, warnings, known);
+  if (!svid) return svid;
+  if (auto checked = svid->check_key(); !checked) return fail(std::move(checked).error());
+  return svid;
 }
 
 }  // namespace spiffe::identity

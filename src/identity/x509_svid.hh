@@ -1,5 +1,5 @@
-// An X.509-SVID: X509-SVID standard, sections 2 to 5. A value of this type has passed rules 18 to 21 and 23
-// of the checks; verify() adds the chain (rule 22). Pure.
+// An X.509-SVID: X509-SVID standard, sections 2 to 5. A value of this type has passed rules 18, 19, 21 and 23
+// of the checks; check_key() and verify_chain() add the key (rule 20) and the chain (rule 22). Pure.
 #pragma once
 
 #include <optional>
@@ -19,13 +19,18 @@ namespace spiffe::identity {
 struct X509Svid {
   SpiffeId id;
   std::vector<Certificate> chain;  // leaf first, then intermediates; never empty
-  SecretBytes key;                 // PKCS#8 DER, unencrypted, matches the leaf
+  SecretBytes key;                 // PKCS#8 DER, unencrypted, matches the leaf (see check_key())
   std::string hint;
 
   // Non-fatal findings (an EKU that lacks clientAuth …) go to `warnings`. Certificates that `known` holds
   // already are shared with it.
   static Result<X509Svid> parse(const X509SvidMaterial& material, std::vector<std::string>& warnings,
                                 std::span<const Certificate> known = {});
+
+  // The two halves of parse(): reading, and rule 20, which takes arithmetic.
+  static Result<X509Svid> read(const X509SvidMaterial& material, std::vector<std::string>& warnings,
+                               std::span<const Certificate> known = {});
+  [[nodiscard]] Result<void> check_key() const;
 
   [[nodiscard]] const Certificate& leaf() const { return chain.front(); }
 };

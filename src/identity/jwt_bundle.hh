@@ -1,0 +1,48 @@
+// The JWT authorities of one trust domain: SPIFFE Trust Domain and Bundle standard, section 4, as the
+// Workload API serves them. Pure.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "identity/jwt_authority.hh"
+#include "identity/spiffe_id.hh"
+
+namespace spiffe::identity {
+
+// Immutable; copies share their content. Any thread.
+class JwtBundle {
+ public:
+  // Rule 30. `jwks` is a JWK Set: an object with a list `keys`, which may be empty (nothing is trusted). A
+  // key that is none of ours is left out, not the document: an unknown kty or curve, a member that is missing
+  // or wrong, a `use` other than "jwt-svid". The Workload API's keys have no `use`. The error names the trust
+  // domain; kind verification.
+  static Result<JwtBundle> parse(TrustDomain trust_domain, std::string_view jwks);
+
+  [[nodiscard]] const TrustDomain& trust_domain() const;
+  // Null where no authority has this key ID. Owned by this object.
+  [[nodiscard]] const JwtAuthority* find(std::string_view key_id) const;
+  [[nodiscard]] const std::map<std::string, JwtAuthority, std::less<>>& authorities() const;  // by key ID
+  // Why keys were left out, one line each, bounded; those of another `use` are not ours and not mentioned.
+  [[nodiscard]] const std::vector<std::string>& left_out() const;
+  [[nodiscard]] std::optional<std::uint64_t> sequence() const;             // spiffe_sequence
+  [[nodiscard]] std::optional<std::chrono::seconds> refresh_hint() const;  // spiffe_refresh_hint
+  [[nodiscard]] const std::string& raw() const;                            // the document as it was sent
+
+  // The authorities as a JWK Set of standard parameters, sorted by key ID: what Go's helper writes, but for
+  // the order of keys, which there is random.
+  [[nodiscard]] std::string jwks() const;
+
+ private:
+  struct State;
+  explicit JwtBundle(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  std::shared_ptr<const State> state_;
+};
+
+}  // namespace spiffe::identity

@@ -1,0 +1,210 @@
+#include "identity/jwt_svid.hh"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.hh"
+#include "identity/json.hh"
+#include "identity/jws.hh"
+
+namespace spiffe::identity {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMaxPayload = 256UL * 1024;
+constexpr std::size_t kMaxShown = 120;  // bytes of a value that a message repeats
+constexpr std::size_t kMaxListed = 5;   // values that a message lists
+constexpr auto kLeeway = 60s;           // rule 27
+
+std::string shown(std::string_view text) {
+  return text.size() <= kMaxShown ? quote(text) : quote(text.substr(0, kMaxShown)) + "…";
+}
+
+std::unexpected<Error> refuse(std::string message, std::string hint = {}) {
+  return fail(ErrorKind::verification, std::move(message), std::move(hint));
+}
+
+std::string listed(const std::vector<std::string>& values) {
+  std::string out;
+  const std::size_t shown_values = std::min(values.size(), kMaxListed);
+  for (std::size_t i = 0; i < shown_values; ++i) out += (i == 0 ? "" : ", ") + shown(values[i]);
+  if (values.size() > kMaxListed) out += " and " + std::to_string(values.size() - kMaxListed) + " more";
+  return out;
+}
+
+// RFC 7519's NumericDate. A date before 1970 becomes its begin, one that WallTime cannot hold its end.
+WallTime wall_time(double seconds) {
+  constexpr double kLast = 9.2e9;  // in the year 2261
+  if (seconds <= 0) return {};
+  if (seconds > kLast) return WallTime::max();
+  const double whole = std::floor(seconds);
+  const auto fraction = static_cast<long>((seconds - whole) * 1e9);
+  return WallTime(std::chrono::seconds(static_cast<long>(whole)) + std::chrono::nanoseconds(fraction));
+}
+
+// The date in the claim `name`; nothing where it is absent.
+Result<std::optional<WallTime>> date(const json& claims, const char* name) {
+  const auto found = claims.find(name);
+  if (found == claims.end()) return std::nullopt;
+  if (!found->is_number()) return refuse("the token's " + std::string(name) + " is no number");
+  return wall_time(found->get<double>());
+}
+
+Result<SpiffeId> read_subject(const json& claims, std::string_view expected) {
+  const std::string* subject = string_member(claims, "sub");
+  if (subject == nullptr || subject->empty()) return refuse("the token has no sub");
+  auto id = SpiffeId::parse(*subject);
+  if (!id) return fail(context("the token's sub", id.error()));
+  if (expected.empty()) return id;
+  const auto wanted = SpiffeId::parse(expected);
+  if (!wanted) return fail(context("spiffe_id", wanted.error()));
+  if (*id != *wanted) {
+    return refuse("the token's sub is " + shown(id->str()) + ", but spiffe_id says " + shown(wanted->str()));
+  }
+  return id;
+}
+
+Result<std::vector<std::string>> read_audiences(const json& claims) {
+  const auto found = claims.find("aud");
+  if (found == claims.end()) return refuse("the token has no aud");
+  std::vector<std::string> audiences;
+  if (found->is_string()) {
+    audiences.push_back(found->get<std::string>());
+  } else if (found->is_array()) {
+    for (const json& each : *found) {
+      if (!each.is_string()) return refuse("the token's aud holds something else than strings");
+      audiences.push_back(each.get<std::string>());
+    }
+  } else {
+    return refuse("the token's aud is neither a string nor a list");
+  }
+  if (audiences.empty()) return refuse("the token's aud is empty");
+  return audiences;
+}
+
+Result<void> check_audiences(const std::vector<std::string>& audiences,
+                             std::span<const std::string> expected) {
+  for (const std::string& each : expected) {
+    if (std::ranges::find(audiences, each) != audiences.end()) continue;
+    return refuse("the token is not for the audience " + shown(each) + ": its aud is " + listed(audiences));
+  }
+  return {};
+}
+
+// Rule 28.
+Result<void> check_signature(const Jws& jws, const TrustDomain& domain, const JwtBundles& bundles) {
+  if (jws.key_id.empty()) return refuse("the token's header has no kid");
+  const JwtBundle* bundle = bundles.find(domain);
+  if (bundle == nullptr)
+    return refuse("there is no JWT bundle of the token's trust domain " + shown(domain.name()));
+  const JwtAuthority* authority = bundle->find(jws.key_id);
+  if (authority == nullptr) {
+    return refuse("the JWT bundle of " + shown(domain.name()) + " has no key " + shown(jws.key_id) +
+                  " (kid)");
+  }
+  if (auto verified = jws.verify(*authority); !verified) {
+    return refuse(verified.error().message + " (key " + shown(jws.key_id) + " of " + shown(domain.name()) +
+                  ")");
+  }
+  return {};
+}
+
+// `when`, the claim `name`, may lie kLeeway ahead.
+Result<void> check_begin(const char* what, const char* name, const std::optional<WallTime>& when,
+                         WallTime now) {
+  if (!when || *when <= now + kLeeway) return {};
+  return refuse("the token " + std::string(what) + " (" + name + ")",
+                std::string(name) + " is " + rfc3339(*when) + ", " + human(*when - now) +
+                    " from now: compare the clocks of this machine and of the server that signs");
+}
+
+// Rule 27. The times are in the hints: the message is the same for each token that is wrong in the same way.
+Result<void> check_times(const json& claims, WallTime now, JwtSvid& svid) {
+  const auto expiry = date(claims, "exp");
+  if (!expiry) return fail(expiry.error());
+  if (!*expiry) return refuse("the token has no exp");
+  svid.expires_at = **expiry;
+  if (svid.expires_at <= now) {
+    return refuse("the token has expired",
+                  "exp is " + rfc3339(svid.expires_at) + ", " + human(now - svid.expires_at) + " ago");
+  }
+  const auto begin = date(claims, "nbf");
+  if (!begin) return fail(begin.error());
+  if (auto checked = check_begin("is not valid yet", "nbf", *begin, now); !checked) return checked;
+  const auto issued = date(claims, "iat");
+  if (!issued) return fail(issued.error());
+  svid.issued_at = *issued;
+  return check_begin("was issued in the future", "iat", *issued, now);
+}
+
+// Equal as IDs; the scheme's case is no difference.
+bool same_id(std::string_view a, std::string_view b) {
+  if (a == b) return true;
+  const auto left = SpiffeId::parse(a);
+  const auto right = SpiffeId::parse(b);
+  return left && right && *left == *right;
+}
+
+Error none_selected(std::span<const JwtSvidMaterial> svids, std::string_view hint,
+                    std::string_view spiffe_id) {
+  std::string wanted;
+  if (!hint.empty()) wanted = "hint " + shown(hint);
+  if (!spiffe_id.empty()) wanted += (wanted.empty() ? "SPIFFE ID " : " and SPIFFE ID ") + shown(spiffe_id);
+  std::vector<std::string> offered;
+  for (const auto& svid : svids) {
+    offered.push_back(svid.spiffe_id + (svid.hint.empty() ? " (no hint)" : " (hint " + svid.hint + ")"));
+  }
+  return {ErrorKind::verification, "no JWT-SVID has the " + wanted + "; the agent offers " + listed(offered)};
+}
+
+}  // namespace
+
+Result<JwtSvid> JwtSvid::parse_and_verify(SecretBytes token, std::span<const std::string> audiences,
+                                          std::string_view spiffe_id, const JwtBundles& bundles,
+                                          WallTime now) {
+  const auto jws = Jws::parse(token.text());
+  if (!jws) return fail(jws.error());
+  // Claims are no secret: without the signature nobody can use them.
+  const auto claims = parse_json(jws->payload.text(), kMaxPayload);
+  if (!claims) return fail(context("the token's payload", claims.error()));
+  if (!claims->is_object()) return refuse("the token's payload is not a JSON object");
+  auto id = read_subject(*claims, spiffe_id);
+  if (!id) return fail(id.error());
+  if (auto checked = check_signature(*jws, id->trust_domain(), bundles); !checked)
+    return fail(checked.error());
+  auto sent_audiences = read_audiences(*claims);
+  if (!sent_audiences) return fail(sent_audiences.error());
+  if (auto checked = check_audiences(*sent_audiences, audiences); !checked) return fail(checked.error());
+  JwtSvid svid{.token = {},
+               .id = *std::move(id),
+               .audiences = *std::move(sent_audiences),
+               .expires_at = {},
+               .issued_at = {},
+               .hint = {}};
+  if (auto checked = check_times(*claims, now, svid); !checked) return fail(checked.error());
+  svid.token = std::move(token);
+  return svid;
+}
+
+Result<std::size_t> select_jwt_svid(std::span<const JwtSvidMaterial> svids, std::string_view hint,
+                                    std::string_view spiffe_id) {
+  if (svids.empty()) return refuse("the answer holds no JWT-SVID");
+  for (std::size_t i = 0; i < svids.size(); ++i) {
+    if (svids[i].spiffe_id.empty()) return refuse("svids[" + std::to_string(i) + "]: spiffe_id is empty");
+    if (svids[i].token.empty()) {
+      return refuse("svids[" + std::to_string(i) + "] (" + shown(svids[i].spiffe_id) + "): svid is empty");
+    }
+  }
+  for (std::size_t i = 0; i < svids.size(); ++i) {
+    const bool meant = (hint.empty() || svids[i].hint == hint) &&
+                       (spiffe_id.empty() || same_id(svids[i].spiffe_id, spiffe_id));
+    if (meant) return i;
+  }
+  return fail(none_selected(svids, hint, spiffe_id));
+}
+
+}  // namespace spiffe::identity

@@ -1,0 +1,59 @@
+#include "identity/json.hh"
+
+#include "support/catch.hh"
+
+using spiffe::identity::kMaxJsonDepth;
+using spiffe::identity::parse_json;
+
+namespace {
+
+std::string refusal(std::string_view text) {
+  const auto value = parse_json(text, 1000);
+  if (value) return "accepted " + value->dump();
+  CHECK(value.error().kind == spiffe::ErrorKind::verification);
+  return value.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("JSON of every kind is read") {
+  CHECK(refusal(R"( {"a": [1, -2, 0.5, "x", true, null, {}], "b": {"c": []}} )") ==
+        R"(accepted {"a":[1,-2,0.5,"x",true,null,{}],"b":{"c":[]}})");
+  CHECK(refusal("18446744073709551615") == "accepted 18446744073709551615");
+  CHECK(refusal(R"("é\u00e9")") == R"(accepted "éé")");
+}
+
+TEST_CASE("what is no JSON is refused, without repeating it") {
+  for (const std::string_view text :
+       {"", " ", "{", "[1,]", "{secret}", "{} {}", "nul", "\"\x80\"", "\"a\nb\"", "01", "// x\n1", "NaN"}) {
+    INFO(text);
+    const std::string why = refusal(text);
+    CHECK(why.starts_with("not JSON at byte "));
+    CHECK(why.find("secret") == std::string::npos);
+  }
+}
+
+TEST_CASE("a member that an object has twice is refused, at any depth") {
+  CHECK(refusal(R"({"a":1,"a":2})") == "an object has a member twice");
+  CHECK(refusal(R"([{"x":{"a":1,"b":2,"\u0061":1}}])") == "an object has a member twice");
+  CHECK(refusal(R"({"a":{"a":1},"b":{"a":1}})") == R"(accepted {"a":{"a":1},"b":{"a":1}})");
+}
+
+TEST_CASE("nesting, size and numbers have limits") {
+  const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  CHECK(refusal(nested(kMaxJsonDepth)).starts_with("accepted"));
+  CHECK(refusal(nested(kMaxJsonDepth + 1)) == "more than 32 levels deep");
+  CHECK(parse_json(std::string(1 << 20, '['), 1 << 20).error().message == "more than 32 levels deep");
+  CHECK(refusal(std::string(1001, ' ')) == "1001 bytes, more than 1000");
+  CHECK(refusal("1e999") == "a number is out of range");
+  CHECK(refusal("-1e999") == "a number is out of range");
+  CHECK(refusal("123456789012345678901234567890").starts_with("accepted 1.2345"));
+}
+
+TEST_CASE("a long list of objects is read in linear time") {
+  std::string text = "[{}";
+  for (int i = 0; i < 200'000; ++i) text += ",{}";
+  const auto value = parse_json(text + "]", 1 << 20);
+  REQUIRE(value);
+  CHECK(value->size() == 200'001);
+}
