@@ -1,5 +1,6 @@
 #include "workload/channel.hh"
 
+#include <absl/synchronization/mutex.h>
 #include <grpc/support/log.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
@@ -12,6 +13,8 @@
 namespace spiffe::workload {
 
 void init_grpc() {
+  // Packages of Abseil come with its search for lock cycles switched on: for debugging, and at a price.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
   gpr_set_log_function([](gpr_log_func_args* args) { log::debug("grpc: " + std::string(args->message)); });
 }

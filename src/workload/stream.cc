@@ -1,14 +1,9 @@
 #include "workload/stream.hh"
 
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include <grpcpp/client_context.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
-#include "base/log.hh"
 #include "workload/channel.hh"
 
 namespace spiffe::workload {
@@ -30,7 +25,7 @@ Stream::Stream(Loop& loop, Endpoint endpoint, Body body, std::function<void(cons
       on_lost_(std::move(on_lost)),
       random_(std::random_device{}()),
       open_timer_(loop, [this] { open(); }),
-      probe_timer_(loop, [this] { probe(); }) {}
+      probe_(loop, endpoint_, retry_, [this] { open_timer_.after(retry_.answered(chance())); }) {}
 
 Stream::~Stream() = default;
 
@@ -41,6 +36,10 @@ void Stream::start() {
 bool Stream::good_message() {
   retry_.good_message();
   return !std::exchange(last_cause_, {}).empty();
+}
+
+double Stream::chance() {
+  return std::uniform_real_distribution<>(0, 1)(random_);
 }
 
 void Stream::open() {
@@ -59,34 +58,15 @@ void Stream::open() {
 void Stream::ended(const StreamEnd& end) {
   attempt_.reset();
   const Failure failure = classify(end, probe_endpoint(endpoint_), endpoint_.uri());
-  const double chance = std::uniform_real_distribution<>(0, 1)(random_);
   const bool unix_socket = endpoint_.kind() == Endpoint::Kind::unix_socket;
-  const auto step = retry_.lost(failure.kind, unix_socket, BootClock::now().time_since_epoch(), chance);
+  const auto step = retry_.lost(failure.kind, unix_socket, BootClock::now().time_since_epoch(), chance());
   const bool new_cause = std::exchange(last_cause_, failure.cause) != failure.cause;
-  if (!step.fatal) (step.probe ? probe_timer_ : open_timer_).after(step.wait);
-  on_lost_({failure, step.wait, new_cause, step.fatal});
-}
-
-void Stream::probe() {
-  if (probe_endpoint(endpoint_) != 0) {
-    probe_timer_.after(retry_.next_probe(BootClock::now().time_since_epoch()));
-    return;
+  if (step.probe) {
+    probe_.begin(step.wait);
+  } else {
+    open_timer_.after(step.wait);
   }
-  log::debug("the agent's socket answers again", {{"address", endpoint_.uri()}});
-  open_timer_.after(retry_.answered(std::uniform_real_distribution<>(0, 1)(random_)));
-}
-
-int probe_endpoint(const Endpoint& endpoint) {
-  if (endpoint.kind() != Endpoint::Kind::unix_socket) return 0;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (endpoint.path().size() >= sizeof address.sun_path) return ENAMETOOLONG;
-  std::memcpy(address.sun_path, endpoint.path().data(), endpoint.path().size());
-  const Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return errno;
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return 0;
-  // A full backlog: alive, but busy.
-  return errno == EAGAIN ? 0 : errno;
+  on_lost_({failure, step.wait, new_cause, step.fatal});
 }
 
 }  // namespace spiffe::workload

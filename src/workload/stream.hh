@@ -3,7 +3,6 @@
 // Stream belongs to the loop's thread. The body runs on the stream's thread and may only post.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "base/loop.hh"
 #include "workload/failure.hh"
 #include "workload/retry.hh"
+#include "workload/socket_probe.hh"
 
 namespace grpc {
 class ClientContext;
@@ -26,7 +26,9 @@ struct Lost {
   Failure failure;
   std::chrono::milliseconds retry_in{0};
   bool new_cause = true;  // the first failure, or another cause than the last time: worth a log line
-  bool fatal = false;     // rule 7: nothing will be tried again
+  // Rule 7: refused before the first good message. It is tried again all the same: the owner decides whether
+  // the process ends, since another stream may be well.
+  bool fatal = false;
 };
 
 class Stream {
@@ -48,7 +50,7 @@ class Stream {
   struct Attempt;
   void open();
   void ended(const StreamEnd& end);
-  void probe();
+  double chance();
 
   Loop& loop_;
   Endpoint endpoint_;
@@ -58,12 +60,9 @@ class Stream {
   std::string last_cause_;  // "" while the stream is well
   std::minstd_rand random_;
   Timer open_timer_;
-  Timer probe_timer_;
+  SocketProbe probe_;
   std::unique_ptr<Attempt> attempt_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();  // tasks posted for a dropped Stream do nothing
 };
-
-// errno of a non-blocking connect(2) to a Unix socket, 0 where somebody listens. 0 for a tcp address.
-[[nodiscard]] int probe_endpoint(const Endpoint& endpoint);
 
 }  // namespace spiffe::workload

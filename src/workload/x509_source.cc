@@ -42,8 +42,9 @@ identity::X509Material take_material(X509SVIDResponse& message) {
 
 }  // namespace
 
-X509Source::X509Source(Loop& loop, Endpoint endpoint, Callbacks callbacks)
+X509Source::X509Source(Loop& loop, Endpoint endpoint, X509Rules rules, Callbacks callbacks)
     : loop_(loop),
+      rules_(std::move(rules)),
       callbacks_(std::move(callbacks)),
       stream_(
           loop, std::move(endpoint),
@@ -51,24 +52,31 @@ X509Source::X509Source(Loop& loop, Endpoint endpoint, Callbacks callbacks)
             const auto stub = SpiffeWorkloadAPI::NewStub(open_channel(address));
             const auto reader = stub->FetchX509SVID(&context, X509SVIDRequest());
             X509SVIDResponse message;
-            while (reader->Read(&message)) {
-              // Where one was waiting, its task is still queued and will take this one instead.
-              if (latest_.put(std::make_unique<identity::X509Material>(take_material(message))) != nullptr)
-                continue;
-              loop_.post([this, alive] {
-                if (!alive.expired()) take_latest();
-              });
-            }
+            while (reader->Read(&message)) receive(take_material(message), alive);
             const grpc::Status status = reader->Finish();
             return StreamEnd{static_cast<int>(status.error_code()), status.error_message()};
           },
           [this](const Lost& lost) { callbacks_.on_lost(lost); }) {}
 
+void X509Source::receive(identity::X509Material material, const std::weak_ptr<char>& alive) {
+  const auto update = std::make_shared<X509Update>(std::move(material), rules_, previous_.get());
+  // Where one was waiting, its task is still queued and will take this one instead.
+  if (latest_.put(std::make_unique<std::shared_ptr<X509Update>>(update))) {
+    loop_.post([this, alive] {
+      if (!alive.expired()) take_latest();
+    });
+  }
+  update->judge(wall_now());
+  const auto& refusal = update->verdict().refusal;
+  // One that is only early will do.
+  if (!refusal || refusal->valid_from) previous_ = update->context();
+}
+
 void X509Source::take_latest() {
-  const auto material = latest_.put(nullptr);
-  if (material == nullptr) return;
+  const auto update = latest_.take();
+  if (update == nullptr) return;
   if (stream_.good_message()) callbacks_.on_restored();
-  callbacks_.on_update(std::move(*material));
+  callbacks_.on_update(std::move(*update));
 }
 
 }  // namespace spiffe::workload

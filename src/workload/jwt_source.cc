@@ -1,0 +1,186 @@
+#include "workload/jwt_source.hh"
+
+#include <map>
+#include <thread>
+#include <utility>
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/completion_queue.h>
+#include <grpcpp/support/async_unary_call.h>
+
+#include "base/secret.hh"
+#include "identity/jwt_svid.hh"
+#include "workload.grpc.pb.h"
+#include "workload/channel.hh"
+
+namespace spiffe::workload {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kDeadline = 30s;  // of one call; an agent that signs asks its server first
+
+void cleanse_tokens(JWTSVIDResponse& response) {
+  for (JWTSVID& svid : *response.mutable_svids()) {
+    std::string& token = *svid.mutable_svid();
+    cleanse(token.data(), token.size());
+  }
+}
+
+std::vector<identity::JwtSvidMaterial> take_material(JWTSVIDResponse& response) {
+  std::vector<identity::JwtSvidMaterial> material;
+  material.reserve(static_cast<std::size_t>(response.svids_size()));
+  for (JWTSVID& svid : *response.mutable_svids()) {
+    material.push_back({.spiffe_id = std::move(*svid.mutable_spiffe_id()),
+                        .token = SecretBytes(std::string_view(svid.svid())),
+                        .hint = std::move(*svid.mutable_hint())});
+  }
+  return material;
+}
+
+}  // namespace
+
+struct JwtSource::Call {
+  explicit Call(std::size_t of) : index(of) {}
+  ~Call() { cleanse_tokens(response); }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  std::size_t index;
+  grpc::ClientContext context;
+  JWTSVIDResponse response;
+  grpc::Status status;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<JWTSVIDResponse>> reader;
+};
+
+// gRPC's part. The queue's thread posts what it takes out; all else happens on the loop.
+struct JwtSource::Rpc {
+  grpc::CompletionQueue queue;
+  std::unique_ptr<SpiffeWorkloadAPI::Stub> stub;  // holds the channel; null while nothing is in flight
+  std::map<Call*, std::unique_ptr<Call>> calls;   // in flight
+  std::thread thread;
+
+  ~Rpc() {
+    for (auto& [key, call] : calls) call->context.TryCancel();
+    queue.Shutdown();
+    // The thread ends once the queue is empty: after the answers to all calls.
+    if (thread.joinable()) thread.join();
+  }
+};
+
+JwtSource::JwtSource(Loop& loop, Endpoint endpoint, std::vector<JwtRequest> requests, Callbacks callbacks)
+    : loop_(loop),
+      endpoint_(std::move(endpoint)),
+      requests_(std::move(requests)),
+      callbacks_(std::move(callbacks)),
+      schedule_(requests_.size()),
+      troubles_(requests_.size()),
+      random_(std::random_device{}()),
+      due_timer_(loop, [this] { pump(); }),
+      probe_(loop, endpoint_, schedule_.retry(), [this] { agent_back(); }) {}
+
+JwtSource::~JwtSource() = default;
+
+void JwtSource::start() {
+  rpc_ = std::make_unique<Rpc>();
+  rpc_->thread = std::thread([this, &queue = rpc_->queue, alive = std::weak_ptr<char>(alive_)] {
+    void* tag = nullptr;
+    bool ok = false;
+    // The destructor joins this thread; a task posted here may outlive it.
+    while (queue.Next(&tag, &ok)) {
+      loop_.post([this, alive, tag] {
+        if (!alive.expired()) finished(static_cast<Call*>(tag));
+      });
+    }
+  });
+  pump();
+}
+
+void JwtSource::pump() {
+  for (const std::size_t index : schedule_.take_due(BootClock::now())) call(index);
+  if (const auto next = schedule_.next()) {
+    due_timer_.at(*next);
+  } else {
+    due_timer_.cancel();
+  }
+}
+
+void JwtSource::call(std::size_t index) {
+  if (rpc_->stub == nullptr) rpc_->stub = SpiffeWorkloadAPI::NewStub(open_channel(endpoint_));
+  auto owned = std::make_unique<Call>(index);
+  Call& call = *owned;
+  rpc_->calls.emplace(&call, std::move(owned));
+  add_security_header(call.context);
+  call.context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+  JWTSVIDRequest request;
+  for (const std::string& audience : requests_[index].audiences) request.add_audience(audience);
+  request.set_spiffe_id(requests_[index].spiffe_id);
+  call.reader = rpc_->stub->AsyncFetchJWTSVID(&call.context, request, &rpc_->queue);
+  call.reader->Finish(&call.response, &call.status, &call);
+}
+
+void JwtSource::finished(Call* done) {
+  const auto node = rpc_->calls.extract(done);
+  Call& call = *node.mapped();
+  if (rpc_->calls.empty()) rpc_->stub.reset();
+  if (call.status.ok()) {
+    take_answer(call);
+  } else {
+    const StreamEnd end{static_cast<int>(call.status.error_code()), call.status.error_message()};
+    report(call.index, classify(end, probe_endpoint(endpoint_), endpoint_.uri()));
+  }
+  pump();
+}
+
+void JwtSource::take_answer(Call& done) {
+  std::vector<identity::JwtSvidMaterial> tokens = take_material(done.response);
+  const JwtRequest& request = requests_[done.index];
+  const auto selected = identity::select_jwt_svid(tokens, request.hint, request.spiffe_id);
+  if (!selected) {
+    report(done.index, {FailureKind::transient, selected.error().message, selected.error().hint});
+    return;
+  }
+  absence_.clear();
+  schedule_.answered(done.index);
+  callbacks_.on_token(done.index, std::move(tokens[*selected]), tokens.size());
+}
+
+void JwtSource::report(std::size_t index, Failure failure) {
+  const bool unix_socket = endpoint_.kind() == Endpoint::Kind::unix_socket;
+  const auto step = schedule_.failed(index, failure.kind, unix_socket, BootClock::now(), chance());
+  if (step.probe && !probe_.running()) probe_.begin(step.wait);
+  Trouble& trouble = troubles_[index];
+  trouble.reported = true;
+  bool new_cause = std::exchange(trouble.last_cause, failure.cause) != failure.cause;
+  if (failure.kind == FailureKind::unreachable) {
+    new_cause = new_cause && std::exchange(absence_, failure.cause) != failure.cause;
+  }
+  callbacks_.on_lost(index, {std::move(failure), step.wait, new_cause, step.fatal});
+}
+
+bool JwtSource::accepted(std::size_t index, WallTime expires_at) {
+  schedule_.accepted(index, BootClock::now(), expires_at - wall_now());
+  pump();
+  troubles_[index].last_cause.clear();
+  return std::exchange(troubles_[index].reported, false);
+}
+
+std::chrono::milliseconds JwtSource::refused(std::size_t index) {
+  const auto step = schedule_.refused(index, BootClock::now(), chance());
+  troubles_[index].reported = true;
+  pump();
+  return step.wait;
+}
+
+void JwtSource::agent_back() {
+  schedule_.agent_back(BootClock::now(), [this] { return chance(); });
+  pump();
+}
+
+double JwtSource::chance() {
+  return std::uniform_real_distribution<>(0, 1)(random_);
+}
+
+}  // namespace spiffe::workload

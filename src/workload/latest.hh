@@ -1,0 +1,31 @@
+// A message handed from a stream's thread to the loop: only the newest counts.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+namespace spiffe::workload {
+
+// One thread puts, one takes. What is not taken in time is replaced.
+template <class Message>
+class Latest {
+ public:
+  Latest() = default;
+  Latest(const Latest&) = delete;
+  Latest& operator=(const Latest&) = delete;
+  ~Latest() { delete newest_.load(); }
+
+  // Returns whether nothing was waiting: then somebody must be told to take.
+  [[nodiscard]] bool put(std::unique_ptr<Message> message) {
+    return std::unique_ptr<Message>(newest_.exchange(message.release())) == nullptr;
+  }
+  // Null where nothing is waiting.
+  [[nodiscard]] std::unique_ptr<Message> take() {
+    return std::unique_ptr<Message>(newest_.exchange(nullptr));
+  }
+
+ private:
+  std::atomic<Message*> newest_ = nullptr;
+};
+
+}  // namespace spiffe::workload

@@ -1,0 +1,259 @@
+#include "workload/jwt_source.hh"
+
+#include <map>
+
+#include "fake_agent.hh"
+#include "support/catch.hh"
+#include "support/temp_dir.hh"
+#include "workload/channel.hh"
+#include "workload/jwt_bundle_source.hh"
+
+using namespace std::chrono_literals;
+using grpc::Status;
+using grpc::StatusCode;
+using spiffe::Endpoint;
+using spiffe::Loop;
+using spiffe::Timer;
+using spiffe::wall_now;
+using spiffe::identity::JwtBundlesMaterial;
+using spiffe::identity::JwtSvidMaterial;
+using spiffe::test::FakeAgent;
+using spiffe::test::TempDir;
+using spiffe::workload::FailureKind;
+using spiffe::workload::JwtBundleSource;
+using spiffe::workload::JwtRequest;
+using spiffe::workload::JwtSource;
+using spiffe::workload::Lost;
+
+namespace {
+
+// One token, named after the audience: "token of a".
+std::optional<Status> serve(const JWTSVIDRequest& request, JWTSVIDResponse& response) {
+  if (request.audience(0).starts_with("hang")) return std::nullopt;
+  if (request.audience(0) == "deny") return Status(StatusCode::PERMISSION_DENIED, "no identity issued");
+  JWTSVID* svid = response.add_svids();
+  svid->set_spiffe_id("spiffe://example.org/web");
+  svid->set_svid("token of " + request.audience(0));
+  return Status::OK;
+}
+
+// A source with a loop around it, and what it reported.
+class Bench {
+ public:
+  explicit Bench(std::vector<JwtRequest> requests)
+      : loop_(Loop::create().value()),
+        endpoint_(Endpoint::parse(path()).value()),
+        source_(std::make_unique<JwtSource>(
+            *loop_, endpoint_, std::move(requests),
+            JwtSource::Callbacks{
+                .on_token = [this](std::size_t index, JwtSvidMaterial token,
+                                   std::size_t) { tokens[index] = std::string(token.token.text()); },
+                .on_lost = [this](std::size_t index, const Lost& lost) { losses[index].push_back(lost); }})) {
+  }
+
+  [[nodiscard]] std::string path() const { return dir_.path() + "/agent.sock"; }
+  JwtSource& source() { return *source_; }
+  void drop() { source_.reset(); }
+
+  // Runs the loop until `done`, a generous time at most; `done` is looked at again every few milliseconds.
+  template <class Done>
+  [[nodiscard]] bool until(Done done) {
+    const auto end = spiffe::BootClock::now() + 20s;
+    bool good = false;
+    Timer look(*loop_, [&] {
+      good = done();
+      if (good || spiffe::BootClock::now() > end) return loop_->stop();
+      look.after(2ms);
+    });
+    look.after(0ms);
+    loop_->run();
+    return good;
+  }
+
+  std::map<std::size_t, std::string> tokens;
+  std::map<std::size_t, std::vector<Lost>> losses;
+
+ private:
+  TempDir dir_;
+  std::unique_ptr<Loop> loop_;
+  Endpoint endpoint_;
+  std::unique_ptr<JwtSource> source_;
+};
+
+JwtRequest for_audience(std::string audience) {
+  return {.audiences = {std::move(audience)}, .spiffe_id = {}, .hint = {}};
+}
+
+}  // namespace
+
+TEST_CASE("each JWT-SVID is asked for with its audiences, its ID, a deadline and one header") {
+  Bench bench({{.audiences = {"a", "b", "c"}, .spiffe_id = "spiffe://example.org/web", .hint = {}},
+               for_audience("d")});
+  FakeAgent agent(bench.path(), serve);
+  bench.source().start();
+  REQUIRE(bench.until([&] { return bench.tokens.size() == 2; }));
+  CHECK(bench.tokens[0] == "token of a");
+  CHECK(bench.tokens[1] == "token of d");
+  for (const auto& seen : agent.seen()) {
+    CHECK(seen.headers == 1);
+    CHECK(seen.deadline);
+    const bool first = seen.audiences.size() == 3;
+    CHECK(seen.audiences ==
+          (first ? std::vector<std::string>{"a", "b", "c"} : std::vector<std::string>{"d"}));
+    CHECK(seen.spiffe_id == (first ? "spiffe://example.org/web" : ""));
+  }
+  CHECK(bench.losses.empty());
+}
+
+TEST_CASE("a JWT-SVID is selected by its hint; an answer without it is a failure that names what there is") {
+  Bench bench({{.audiences = {"a"}, .spiffe_id = {}, .hint = "inner"},
+               {.audiences = {"a"}, .spiffe_id = {}, .hint = "absent"}});
+  FakeAgent agent(bench.path(), [](const JWTSVIDRequest&, JWTSVIDResponse& response) {
+    for (const char* hint : {"outer", "inner"}) {
+      JWTSVID* svid = response.add_svids();
+      svid->set_spiffe_id("spiffe://example.org/" + std::string(hint));
+      svid->set_svid(hint);
+      svid->set_hint(hint);
+    }
+    return Status::OK;
+  });
+  bench.source().start();
+  REQUIRE(bench.until([&] { return bench.tokens.size() + bench.losses.size() == 2; }));
+  CHECK(bench.tokens[0] == "inner");
+  CHECK(bench.losses[1].at(0).failure.kind == FailureKind::transient);
+  CHECK(bench.losses[1].at(0).failure.cause.starts_with(
+      "no JWT-SVID has the hint \"absent\"; the agent offers"));
+}
+
+TEST_CASE("calls that hang hold up no other JWT-SVID, and end with the source") {
+  Bench bench({for_audience("hang"), for_audience("a"), for_audience("hang 2"), for_audience("b")});
+  FakeAgent agent(bench.path(), serve);
+  bench.source().start();
+  REQUIRE(bench.until([&] { return bench.tokens.size() == 2 && agent.held() == 2; }));
+  CHECK(bench.source().accepted(1, wall_now() + 1ms) == false);
+  REQUIRE(bench.until([&] { return agent.seen().size() == 5; }));
+  CHECK(bench.losses.empty());
+  const auto begin = spiffe::BootClock::now();
+  bench.drop();
+  CHECK(spiffe::BootClock::now() - begin < 5s);
+  CHECK(bench.until([&] { return agent.held() == 0; }));
+}
+
+TEST_CASE("at most sixteen calls are in flight") {
+  std::vector<JwtRequest> requests(40, for_audience("hang"));
+  Bench bench(std::move(requests));
+  FakeAgent agent(bench.path(), serve);
+  bench.source().start();
+  REQUIRE(bench.until([&] { return agent.held() == 16; }));
+  CHECK(agent.seen().size() == 16);
+  agent.release();
+  REQUIRE(bench.until([&] { return agent.seen().size() == 32; }));
+  CHECK(agent.held() <= 16);
+  CHECK(bench.losses.size() == 16);
+}
+
+TEST_CASE("rule 9: PermissionDenied is no identity; the agent seen back ends its wait") {
+  Bench bench({for_audience("deny"), for_audience("a")});
+  FakeAgent agent(bench.path(), serve);
+  bench.source().start();
+  REQUIRE(bench.until([&] { return !bench.losses[0].empty() && bench.tokens.size() == 1; }));
+  const Lost& lost = bench.losses[0].at(0);
+  CHECK(lost.failure.kind == FailureKind::no_identity);
+  CHECK(lost.failure.cause == "PermissionDenied: no identity issued");
+  CHECK(lost.retry_in >= 1s);
+  CHECK(lost.new_cause);
+  CHECK_FALSE(lost.fatal);
+  bench.source().agent_back();
+  REQUIRE(bench.until([&] { return bench.losses[0].size() == 2; }));
+  CHECK_FALSE(bench.losses[0].at(1).new_cause);
+}
+
+TEST_CASE("a socket that is not there yet is told once, and its coming ends the wait") {
+  Bench bench({for_audience("a"), for_audience("b")});
+  bench.source().start();
+  REQUIRE(bench.until([&] { return bench.losses.size() == 2; }));
+  CHECK(bench.losses[0].at(0).failure.kind == FailureKind::unreachable);
+  CHECK(bench.losses[0].at(0).new_cause != bench.losses[1].at(0).new_cause);
+  FakeAgent agent(bench.path(), serve);
+  REQUIRE(bench.until([&] { return bench.tokens.size() == 2; }));
+  CHECK(bench.losses[0].size() == 1);
+  CHECK(bench.source().accepted(0, wall_now() + 60s));
+  CHECK_FALSE(bench.source().accepted(0, wall_now() + 60s));
+}
+
+TEST_CASE("an agent that was replaced behind its socket is met by a new connection") {
+  Bench bench({for_audience("a")});
+  auto agent = std::make_unique<FakeAgent>(bench.path(), serve);
+  bench.source().start();
+  REQUIRE(bench.until([&] { return bench.tokens.size() == 1; }));
+  agent.reset();
+  agent = std::make_unique<FakeAgent>(bench.path(), serve);
+  bench.tokens.clear();
+  CHECK_FALSE(bench.source().accepted(0, wall_now() + 1ms));
+  REQUIRE(bench.until([&] { return bench.tokens.size() == 1; }));
+  CHECK(bench.losses.empty());
+}
+
+TEST_CASE("rule 12: an answer with an empty field is discarded, and told") {
+  Bench bench({for_audience("a")});
+  FakeAgent agent(bench.path(), [](const JWTSVIDRequest&, JWTSVIDResponse& response) {
+    response.add_svids()->set_spiffe_id("spiffe://example.org/web");
+    return Status::OK;
+  });
+  bench.source().start();
+  REQUIRE(bench.until([&] { return !bench.losses.empty(); }));
+  CHECK(bench.losses[0].at(0).failure.cause == "svids[0] (\"spiffe://example.org/web\"): svid is empty");
+}
+
+TEST_CASE("a token that is refused is asked for again, and the next good one is a restoration") {
+  Bench bench({for_audience("a")});
+  FakeAgent agent(bench.path(), serve);
+  bench.source().start();
+  REQUIRE(bench.until([&] { return bench.tokens.size() == 1; }));
+  bench.tokens.clear();
+  const auto wait = bench.source().refused(0);
+  CHECK(wait >= 1s);
+  CHECK(wait <= 1200ms);
+  REQUIRE(bench.until([&] { return bench.tokens.size() == 1; }));
+  CHECK(bench.source().accepted(0, wall_now() + 60s));
+}
+
+TEST_CASE("a source that never started ends quietly, and so does one whose answers nobody took") {
+  Bench idle({for_audience("a")});
+  idle.drop();
+  Bench bench({for_audience("a"), for_audience("b")});
+  FakeAgent agent(bench.path(), serve);
+  bench.source().start();
+  bench.drop();
+  CHECK(bench.until([] { return true; }));
+  CHECK(bench.tokens.empty());
+}
+
+TEST_CASE("JWT bundles arrive as they were sent, and again after the stream was lost") {
+  const TempDir dir;
+  const std::string path = dir.path() + "/agent.sock";
+  const auto loop = Loop::create().value();
+  FakeAgent agent(path, serve);
+  agent.set_bundles({{"spiffe://example.org", "{\"keys\":[]}"}, {"b", std::string(100'000, 'x')}});
+  std::vector<JwtBundlesMaterial> updates;
+  int lost = 0;
+  int restored = 0;
+  Timer patience(*loop, [&] { loop->stop(); });
+  patience.after(20s);
+  JwtBundleSource source(*loop, Endpoint::parse(path).value(),
+                         {.on_update =
+                              [&](JwtBundlesMaterial material) {
+                                updates.push_back(std::move(material));
+                                if (updates.size() == 2) loop->stop();
+                              },
+                          .on_lost = [&](const Lost&) { ++lost; },
+                          .on_restored = [&] { ++restored; }});
+  source.start();
+  loop->run();
+  REQUIRE(updates.size() == 2);
+  CHECK(updates[0] ==
+        JwtBundlesMaterial{{"spiffe://example.org", "{\"keys\":[]}"}, {"b", std::string(100'000, 'x')}});
+  CHECK(updates[1] == updates[0]);
+  CHECK(lost >= 1);
+  CHECK(restored == 1);
+}
