@@ -2,6 +2,7 @@
 // the layouts, which know how.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,13 +14,28 @@
 
 namespace spiffe::output {
 
+// The last word before anything changes, asked for once (see Publisher::publish).
+class Approval {
+ public:
+  explicit Approval(const std::function<bool()>& ask) : ask_(ask) {}
+  [[nodiscard]] Result<void> given() {
+    if (!answer_) answer_ = !ask_ || ask_();
+    return *answer_ ? Result<void>() : fail(ErrorKind::verification, "not approved");
+  }
+
+ private:
+  const std::function<bool()>& ask_;
+  std::optional<bool> answer_;
+};
+
 class Arrangement {
  public:
   virtual ~Arrangement() = default;
 
   // Makes `items` the set of this place. Leaves that it put there for an earlier set vanish.
   // Where an error comes after the new content became visible, the next call that succeeds says `published`.
-  virtual Result<Change> publish(std::span<const Item> items, BootTime now) = 0;
+  // Asks for the approval as late as it can, and in any case.
+  virtual Result<Change> publish(std::span<const Item> items, Approval& approval, BootTime now) = 0;
 
   // A file that is no member of the set.
   virtual Result<Change> publish_single(const Item& item) = 0;

@@ -163,17 +163,19 @@ Result<Fd> make_directory(int parent, const std::string& name) {
   if (!fd && errno == EACCES && ::fchmodat(parent, name.c_str(), kDirectoryMode, 0) == 0) {
     fd = Fd(::openat(parent, name.c_str(), kOpenDirectory | O_NOFOLLOW));
   }
+  const auto give_up = [&](const char* what, int code) {
+    ::unlinkat(parent, name.c_str(), AT_REMOVEDIR);
+    return fail_errno(what, code);
+  };
+  if (!fd) return give_up("open", errno);
   struct stat st{};
-  int code = 0;
-  if (!fd || ::fstat(fd.get(), &st) != 0) code = errno;
+  if (::fstat(fd.get(), &st) != 0) return give_up("stat", errno);
   // fchmod(2) may take S_ISGID away from a caller outside the group: only where the umask interfered.
-  if (code == 0 && (st.st_mode & 0777) != kDirectoryMode &&
+  if ((st.st_mode & 0777) != kDirectoryMode &&
       ::fchmod(fd.get(), kDirectoryMode | (st.st_mode & S_ISGID)) != 0) {
-    code = errno;
+    return give_up("chmod", errno);
   }
-  if (code == 0) return fd;
-  ::unlinkat(parent, name.c_str(), AT_REMOVEDIR);
-  return fail_errno(fd ? "chmod" : "open", code);
+  return fd;
 }
 
 Result<void> for_each_entry(int directory, const std::function<void(std::string_view)>& callback) {

@@ -10,7 +10,8 @@
 
 namespace spiffe::output {
 
-Result<Change> FilesLayout::publish(std::span<const Item> items, BootTime /*now*/) {
+Result<Change> FilesLayout::publish(std::span<const Item> items, Approval& approval, BootTime /*now*/) {
+  if (auto approved = approval.given(); !approved) return fail(approved.error());
   auto change = put(items);
   if (!change) return change;
   owed_ = std::max(owed_, *change);

@@ -15,7 +15,7 @@ class FilesLayout : public Arrangement {
   // `place` outlives this. `may_clean`: what a snapshot layout of ours left may be removed.
   FilesLayout(Place& place, bool may_clean) : place_(place), may_clean_(may_clean) {}
 
-  Result<Change> publish(std::span<const Item> items, BootTime now) override;
+  Result<Change> publish(std::span<const Item> items, Approval& approval, BootTime now) override;
   Result<Change> publish_single(const Item& item) override { return put({&item, 1}); }
   Result<Change> withdraw(const std::string& leaf) override;
   void finish() override;

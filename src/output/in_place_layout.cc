@@ -15,7 +15,8 @@
 
 namespace spiffe::output {
 
-Result<Change> InPlaceLayout::publish(std::span<const Item> items, BootTime /*now*/) {
+Result<Change> InPlaceLayout::publish(std::span<const Item> items, Approval& approval, BootTime /*now*/) {
+  if (auto approved = approval.given(); !approved) return fail(approved.error());
   for (const Item& item : items) {
     auto change = put(item);
     if (!change) return change;

@@ -16,7 +16,7 @@ class InPlaceLayout : public Arrangement {
   // As FilesLayout.
   InPlaceLayout(Place& place, bool may_clean) : place_(place), may_clean_(may_clean) {}
 
-  Result<Change> publish(std::span<const Item> items, BootTime now) override;
+  Result<Change> publish(std::span<const Item> items, Approval& approval, BootTime now) override;
   Result<Change> publish_single(const Item& item) override { return put(item); }
   Result<Change> withdraw(const std::string& leaf) override;
 

@@ -119,7 +119,7 @@ Result<void> write_record(const Directory& directory, const std::string& name, i
 
 // Which of the two kinds of names is for us, judged by what "..lock" says.
 Result<OwnNames> choose_names(const Directory& directory, std::span<const std::string> leaves) {
-  const OwnNames first;
+  OwnNames first;
   auto fd = open_lock(directory, first.lock(), false);
   if (!fd) return fail(fd.error());
   if (!*fd) return first;

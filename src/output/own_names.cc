@@ -14,8 +14,8 @@
 
 namespace spiffe::output {
 
-OwnNames::OwnNames(std::string hash) {
-  const std::string infix = hash.empty() ? "" : "." + hash;
+OwnNames::OwnNames(std::string_view hash) {
+  const std::string infix = hash.empty() ? "" : "." + std::string(hash);
   lock_ = "..lock" + infix;
   data_ = "..data" + infix;
   generation_ = "..gen" + infix + ".";

@@ -13,7 +13,7 @@ namespace spiffe::output {
 // what carries another hash.
 class OwnNames {
  public:
-  explicit OwnNames(std::string hash = {});
+  explicit OwnNames(std::string_view hash = {});
 
   [[nodiscard]] const std::string& lock() const { return lock_; }
   [[nodiscard]] const std::string& data() const { return data_; }

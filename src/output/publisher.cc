@@ -64,9 +64,11 @@ DirectoryPath path_of(const std::string& cert_dir, std::string_view clean) {
 }
 
 Digest digest_of(const SecretBytes& content) {
+  // Looked up once: EVP_sha256() is looked up at every use.
+  static EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   Digest out{};
-  EVP_Digest(content.data(), content.size(), reinterpret_cast<unsigned char*>(out.data()), nullptr,
-             EVP_sha256(), nullptr);
+  EVP_Digest(content.data(), content.size(), reinterpret_cast<unsigned char*>(out.data()), nullptr, sha256,
+             nullptr);
   return out;
 }
 
@@ -199,17 +201,18 @@ Result<bool> Publisher::check() {
   return std::exchange(state_->moved, false);
 }
 
-Result<Outcome> Publisher::publish(const FileSet& set, BootTime now) {
+Result<Outcome> Publisher::publish(const FileSet& set, BootTime now, const std::function<bool()>& approve) {
   if (auto ready = open(); !ready) return fail(ready.error());
   for (const File& file : set.files) {
     if (auto site = state_->site_of(file.name); !site) return fail(site.error());
   }
   std::string generation;
+  Approval approval(approve);
   for (auto& [directory, site] : state_->sites) {
     const std::vector<Item> items = items_in(directory, set);
     Opened& opened = *site.opened;
     if (items.empty() && !opened.has_set) continue;
-    auto change = opened.arrangement->publish(items, now);
+    auto change = opened.arrangement->publish(items, approval, now);
     if (!change) return fail(change.error());
     opened.has_set = !items.empty();
     state_->owed = std::max(state_->owed, *change);

@@ -6,6 +6,7 @@
 // It may be used from any one thread at a time.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -67,8 +68,11 @@ class Publisher {
   Result<bool> check();
 
   // Makes `set` what is on disk. On an error the previous generation is untouched, what was begun is removed,
-  // and the same call may be made again at any time.
-  Result<Outcome> publish(const FileSet& set, BootTime now = BootClock::now());
+  // and the same call may be made again at any time. `approve` is asked once, after all that can be prepared
+  // out of sight and before anything changes: it may take its time while files are being written. False: an
+  // error of kind `verification`.
+  Result<Outcome> publish(const FileSet& set, BootTime now = BootClock::now(),
+                          const std::function<bool()>& approve = nullptr);
 
   // A file that stands alone (a token, a JWKS): replaced by rename, in place in that layout.
   Result<Outcome> publish_single(const File& file);

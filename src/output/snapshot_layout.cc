@@ -23,7 +23,7 @@ constexpr std::size_t kMaxGenerations = 64;
 
 }  // namespace
 
-Result<Change> SnapshotLayout::publish(Items items, BootTime now) {
+Result<Change> SnapshotLayout::publish(Items items, Approval& approval, BootTime now) {
   const auto id = live_generation_id(place_);
   if (!id) return fail(id.error());
   if (!adopted_) adopt(*id, items);
@@ -31,10 +31,11 @@ Result<Change> SnapshotLayout::publish(Items items, BootTime now) {
   const bool owed = !complete_;
   bool changed = true;
   if (same && files_are_there(items)) {
+    if (auto approved = approval.given(); !approved) return fail(approved.error());
     auto repaired = repair(items, *id);
     if (!repaired) return fail(repaired.error());
     changed = *repaired;
-  } else if (auto replaced = replace(items, *id, now); !replaced) {
+  } else if (auto replaced = replace(items, *id, approval, now); !replaced) {
     // Where the switch was made the new content is known by now, and the next call completes it.
     return fail(replaced.error());
   }
@@ -66,7 +67,8 @@ bool SnapshotLayout::is_live(Items items) const {
          });
 }
 
-Result<void> SnapshotLayout::replace(Items items, const std::optional<std::string>& before, BootTime now) {
+Result<void> SnapshotLayout::replace(Items items, const std::optional<std::string>& before,
+                                     Approval& approval, BootTime now) {
   std::vector<Leaf> found;
   found.reserve(items.size());
   for (const Item& item : items) {
@@ -83,6 +85,7 @@ Result<void> SnapshotLayout::replace(Items items, const std::optional<std::strin
   for (std::size_t i = 0; prepared && i < items.size(); ++i) {
     prepared = links.add_link(items[i].leaf, place_.names.leaf_target(items[i].leaf));
   }
+  if (prepared) prepared = approval.given();
   if (prepared) {
     if (const int code = links.rename_next(place_.names.data()); code != 0) {
       prepared = place_.directory.fail_at(place_.names.data(), "rename", code);

@@ -24,7 +24,7 @@ class SnapshotLayout : public Arrangement {
   SnapshotLayout(Place& place, bool may_clean)
       : place_(place), may_clean_(may_clean), singles_(place, false) {}
 
-  Result<Change> publish(std::span<const Item> items, BootTime now) override;
+  Result<Change> publish(std::span<const Item> items, Approval& approval, BootTime now) override;
   Result<Change> publish_single(const Item& item) override { return singles_.publish_single(item); }
   Result<Change> withdraw(const std::string& leaf) override;
   void tidy(BootTime now) override;
@@ -49,7 +49,8 @@ class SnapshotLayout : public Arrangement {
   void adopt(const std::optional<std::string>& id, Items items);
   void remember(Items items);
   [[nodiscard]] bool is_live(Items items) const;
-  Result<void> replace(Items items, const std::optional<std::string>& before, BootTime now);
+  Result<void> replace(Items items, const std::optional<std::string>& before, Approval& approval,
+                       BootTime now);
   [[nodiscard]] std::vector<Ownership> decide_owners(Items items, std::span<const Leaf> found) const;
   void supersede(const std::optional<std::string>& before, Generation next, Items items, BootTime now);
   void remove_oldest();

@@ -243,4 +243,34 @@ TEST_CASE("a file withdrawn before anything was published is gone from what an e
   }
 }
 
+TEST_CASE("approval is asked for once, before anything changes; without it nothing does") {
+  for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
+    const Scratch dir;
+    Publisher publisher = make_publisher(options_for(dir.path(), layout));
+    must_publish(publisher, make_set("1"));
+    const auto before = entries(dir.path());
+    int asked = 0;
+    const auto refuse = [&] {
+      ++asked;
+      CHECK(holds_version(dir.path(), "1"));
+      return false;
+    };
+    for (const std::string version : {"1", "2"}) {
+      CHECK(must_fail(publisher.publish(make_set(version), BootClock::now(), refuse)).kind ==
+            ErrorKind::verification);
+    }
+    CHECK(asked == 2);
+    CHECK(entries(dir.path()) == before);
+    CHECK(holds_version(dir.path(), "1"));
+    const auto outcome = publisher.publish(make_set("2"), BootClock::now(), [&] {
+      ++asked;
+      return true;
+    });
+    REQUIRE(outcome);
+    CHECK(asked == 3);
+    CHECK(outcome->change == Change::published);
+    CHECK(holds_version(dir.path(), "2"));
+  }
+}
+
 }  // namespace spiffe::output::test
