@@ -15,7 +15,7 @@ std::vector<std::string> child_environment(
     if (std::ranges::any_of(additions, [&](const auto& added) { return added.first == name; })) continue;
     out.emplace_back(entry);
   }
-  for (const auto& [name, value] : additions) out.push_back(name + '=' + value);
+  for (const auto& [name, value] : additions) out.emplace_back(name).append("=").append(value);
   return out;
 }
 

@@ -22,7 +22,17 @@ namespace spiffe::process {
 
 namespace {
 
-constexpr std::size_t kStackSize = 128 * 1024;  // its last page guards it, which may have 64 KiB
+constexpr std::size_t kStackSize = std::size_t{128} * 1024;  // its last page guards it, which may have 64 KiB
+
+// vfork's kind of clone: no page table is copied, which keeps a start under a millisecond however much memory
+// gRPC has mapped, and the parent is suspended until the exec.
+#ifdef __SANITIZE_THREAD__
+// Thread sanitizer tells the cloned thread, in its own memory, that it is a fork's child and no longer to be
+// watched. In shared memory that thread is the parent's.
+constexpr int kCloneFlags = CLONE_VFORK | SIGCHLD;
+#else
+constexpr int kCloneFlags = CLONE_VM | CLONE_VFORK | SIGCHLD;
+#endif
 
 // What the child needs between clone and exec.
 struct Plan {
@@ -208,9 +218,7 @@ std::expected<Launched, StartError> Launcher::launch() {
   return std::unexpected(std::move(error));
 }
 
-// vfork's kind of clone: no page table is copied, which keeps a start under a millisecond however much memory
-// gRPC has mapped, and the parent is suspended until the exec. The error still comes through a pipe and not
-// through the shared memory: sanitizers turn such a clone into a plain fork.
+// The child's error comes through a pipe and not through the memory: see kCloneFlags.
 Launcher::Attempt Launcher::attempt() {
   int ends[2] = {-1, -1};
   if (::pipe2(ends, O_CLOEXEC) != 0) return {.child = {}, .error = errno};
@@ -227,11 +235,10 @@ Launcher::Attempt Launcher::attempt() {
             .error_fd = writer.get()};
   int pidfd = -1;
   char* const top = static_cast<char*>(stack_) + kStackSize;
-  constexpr int kFlags = CLONE_VM | CLONE_VFORK | SIGCHLD;
   if (options_.core_dumps != nullptr) options_.core_dumps->open_filter();
-  pid_t pid = ::clone(run, top, kFlags | CLONE_PIDFD, &plan, &pidfd);
+  pid_t pid = ::clone(run, top, kCloneFlags | CLONE_PIDFD, &plan, &pidfd);
   // Sandboxes that know no pidfd.
-  if (pid < 0 && errno != EAGAIN && errno != ENOMEM) pid = ::clone(run, top, kFlags, &plan);
+  if (pid < 0 && errno != EAGAIN && errno != ENOMEM) pid = ::clone(run, top, kCloneFlags, &plan);
   const int clone_error = errno;
   Attempt out{.child = {.pid = pid, .pidfd = Fd(pid > 0 ? pidfd : -1)}};
   writer.reset();

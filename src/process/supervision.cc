@@ -24,6 +24,7 @@ Supervision::Supervision(Loop& loop, Options options, std::function<void(int)> o
       command_(options.launch.argv.front()),
       renew_signal_(options.renew_signal),
       stop_signal_(options.stop_signal),
+      on_news_(std::move(options.on_news)),
       on_end_(std::move(on_end)),
       machine_(policy(options)),
       launcher_(std::move(options.launch)),
@@ -53,6 +54,7 @@ void Supervision::reap() {
   if (!status) return;
   reaped_ = child_->pid();
   child_.reset();
+  tell(ChildNews::ended);
   step(Exited{*status});
 }
 
@@ -77,6 +79,7 @@ std::optional<Event> Supervision::perform(const Start&) {
   }
   child_ = std::make_unique<Child>(loop_, std::move(*launched), [this] { reap(); });
   const std::string pid = std::to_string(child_->pid());
+  tell(ChildNews::started);
   log::info("child started", {{"event", "child_started"}, {"pid", pid}, {"command", command_}});
   if (!child_->watched() && !std::exchange(warned_no_pidfd_, true)) {
     log::warning("this system offers no pidfd: the child is watched by SIGCHLD", {{"pid", pid}});
@@ -96,6 +99,7 @@ std::optional<Event> Supervision::perform(const Signal& action) {
         {{"event", "signal_unhandled"}, {"pid", std::to_string(child_pid())}, {"signal", name}});
   }
   if (send(renew_signal_)) {
+    tell(ChildNews::signalled);
     log::info("child signalled",
               {{"event", "signalled"}, {"pid", std::to_string(child_pid())}, {"signal", name}});
   }
@@ -161,6 +165,7 @@ bool Supervision::send(int signo) {
                                             {"pid", std::to_string(child_pid())},
                                             {"signal", signal_name(signo)},
                                             {"error", sent.error().message}});
+    tell(ChildNews::signal_failed);
     return false;
   }
   return true;

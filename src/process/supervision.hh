@@ -19,6 +19,8 @@
 
 namespace spiffe::process {
 
+enum class ChildNews { started, ended, signalled, signal_failed };
+
 // Create one only where a command is configured. Destroying it before it has ended leaves the child running.
 // Loop thread, which must be the main thread (LaunchOptions::die_with_parent).
 class Supervision {
@@ -28,6 +30,7 @@ class Supervision {
     int renew_signal = 0;  // 0: the child is not told
     int stop_signal = SIGTERM;
     std::chrono::nanoseconds stop_timeout = std::chrono::seconds(10);
+    std::function<void(ChildNews)> on_news = nullptr;  // for whoever counts; must not call back
   };
 
   // `on_end` gets the exit code of the helper, once, as the last thing done here, possibly from within
@@ -67,11 +70,15 @@ class Supervision {
   // False where the child refused it, which is logged.
   bool send(int signo);
   [[nodiscard]] std::string child_name(pid_t pid) const;
+  void tell(ChildNews news) const {
+    if (on_news_) on_news_(news);
+  }
 
   Loop& loop_;
   std::string command_;
   int renew_signal_;
   int stop_signal_;
+  std::function<void(ChildNews)> on_news_;
   std::function<void(int)> on_end_;
   Supervisor machine_;
   Launcher launcher_;

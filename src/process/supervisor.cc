@@ -17,18 +17,19 @@ Actions operator+(Actions first, Actions then) {
 
 bool is_deadly(int signo) {
   switch (signo) {
+    // Ignored by default.
     case SIGCHLD:
     case SIGCONT:
     case SIGURG:
     case SIGWINCH:
-      return false;  // ignored by default
+    // These stop, they do not end.
     case SIGSTOP:
     case SIGTSTP:
     case SIGTTIN:
     case SIGTTOU:
-      return false;  // stops, does not end
+    // Waiting for a handler would be in vain.
     case SIGKILL:
-      return false;  // waiting for a handler would be in vain
+      return false;
     default:
       return true;
   }
