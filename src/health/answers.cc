@@ -1,0 +1,127 @@
+#include "health/answers.hh"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/text.hh"
+
+namespace spiffe::health {
+
+namespace {
+
+std::string_view word(WriteState state) {
+  switch (state) {
+    case WriteState::unwritten:
+      return "unwritten";
+    case WriteState::written:
+      return "written";
+    case WriteState::failed:
+      break;
+  }
+  return "failed";
+}
+
+// A certificate is valid up to and including its NotAfter, a token until just before its exp: the sharper of
+// the two costs a certificate one second.
+bool expired(const Output& output, WallTime now) {
+  return output.expires && *output.expires <= now;
+}
+
+template <class Predicate>
+bool any_output(const Status& status, Predicate predicate) {
+  return (status.x509 && predicate(*status.x509)) ||
+         std::ranges::any_of(status.jwt, [&](const auto& entry) { return predicate(entry.second); });
+}
+
+// `key`: a literal, without the need to be escaped.
+void append_state(std::string& out, const Output& output) {
+  out += '"';
+  out += word(output.state);
+  out += '"';
+}
+
+void append_expired(std::string& out, const Status& status, WallTime now) {
+  const char* separator = "";
+  const auto append = [&](std::string_view name, const Output& output) {
+    if (!expired(output, now)) return;
+    out += std::exchange(separator, ",");
+    append_json_string(out, name);
+    fmt::format_to(std::back_inserter(out), ":\"{}\"", rfc3339(*output.expires));
+  };
+  if (status.x509) append("x509", *status.x509);
+  for (const auto& [path, output] : status.jwt) append(path, output);
+}
+
+std::string body(const Status& status, bool good, WallTime now) {
+  std::string out = good ? R"({"status":"OK")" : R"({"status":"Service Unavailable")";
+  out += R"(,"health":{"file_write_statuses":{)";
+  if (status.x509) {
+    out += R"("x509_write_status":)";
+    append_state(out, *status.x509);
+    out += ',';
+  }
+  out += R"("jwt_write_status":{)";
+  const char* separator = "";
+  for (const auto& [path, output] : status.jwt) {
+    out += std::exchange(separator, ",");
+    append_json_string(out, path);
+    out += ':';
+    append_state(out, output);
+  }
+  out += "}}}";
+  if (!good && status.identity_denied) out += R"(,"identity_denied":true)";
+  if (!good && any_output(status, [&](const Output& output) { return expired(output, now); })) {
+    out += R"(,"expired":{)";
+    append_expired(out, status, now);
+    out += '}';
+  }
+  out += '}';
+  return out;
+}
+
+Answer answer(const Status& status, bool good, WallTime now) {
+  return {.code = good ? 200 : 503, .body = body(status, good, now)};
+}
+
+}  // namespace
+
+Answer liveness(const Status& status, WallTime now) {
+  const auto failed = [](const Output& output) { return output.state == WriteState::failed; };
+  return answer(status, !any_output(status, failed), now);
+}
+
+Answer readiness(const Status& status, WallTime now) {
+  const auto unready = [&](const Output& output) {
+    return output.state != WriteState::written || expired(output, now);
+  };
+  return answer(status, !any_output(status, unready), now);
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  out += '"';
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const std::string_view symbol = text.substr(0, std::max<std::size_t>(length, 1));
+    text.remove_prefix(symbol.size());
+    const char c = symbol[0];
+    if (length == 0) {
+      out += "\\ufffd";
+    } else if (symbol == "\u2028" || symbol == "\u2029") {
+      out += symbol == "\u2028" ? "\\u2028" : "\\u2029";
+    } else if (c == '"' || c == '\\') {
+      out += {'\\', c};
+    } else if (constexpr std::string_view kShort = "\b\f\n\r\t"; kShort.contains(c)) {
+      out += {'\\', "bfnrt"[kShort.find(c)]};
+    } else if (length == 1 && (static_cast<unsigned char>(c) < 0x20 || c == '<' || c == '>' || c == '&')) {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(c));
+    } else {
+      out += symbol;
+    }
+  }
+  out += '"';
+}
+
+}  // namespace spiffe::health

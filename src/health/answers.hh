@@ -1,0 +1,30 @@
+// What the probes are told. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/clock.hh"
+#include "health/status.hh"
+
+namespace spiffe::health {
+
+struct Answer {
+  int code = 200;    // or 503
+  std::string body;  // JSON
+};
+
+// 503 where the last write of any output failed.
+//
+// The body has the fields of spiffe-helper since 0.10 and, where the answer is 200, no others, byte for byte.
+// With 503 there may follow "identity_denied" (true) and "expired" (an object of output and RFC 3339 time).
+[[nodiscard]] Answer liveness(const Status& status, WallTime now);
+
+// 200 where everything configured is written and none of it has expired.
+[[nodiscard]] Answer readiness(const Status& status, WallTime now);
+
+// `text` as a JSON string the way Go's encoding/json writes it: '<', '>' and '&' as escapes too, invalid
+// UTF-8 as U+FFFD.
+void append_json_string(std::string& out, std::string_view text);
+
+}  // namespace spiffe::health

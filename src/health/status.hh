@@ -1,0 +1,87 @@
+// What the helper knows of its own state, for probes and metrics: plain data that the daemon writes and the
+// answers read, all on the loop thread. Nothing here is secret. Times are wall time.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/clock.hh"
+
+namespace spiffe::health {
+
+enum class WriteState {
+  unwritten,  // nothing yet in this process's life
+  written,
+  failed,  // the last attempt; goes back to `written` once one succeeds
+};
+
+// One output on disk.
+struct Output {
+  WriteState state = WriteState::unwritten;
+  // When what is on disk expires, which outlives a failed write; not set: nothing is there, or it never does.
+  std::optional<WallTime> expires = std::nullopt;
+};
+
+// What an agent sends, and what is counted by it.
+enum class Kind { x509, jwt, bundle };
+inline constexpr std::size_t kKinds = 3;
+
+// What became of one message of the agent, or of one fetched JWT-SVID.
+enum class UpdateResult { accepted, unchanged, refused, not_yet_valid, failed };
+inline constexpr std::size_t kUpdateResults = 5;
+
+// What became of one signal to the child or to the process of the PID file.
+enum class SignalResult { sent, withheld, failed };
+inline constexpr std::size_t kSignalResults = 3;
+
+// One kind of update. Counters count from the start of the process.
+struct Updates {
+  // `failed`: the agent could not be asked, or answered with an error. Not every attempt to reconnect is one.
+  std::array<std::uint64_t, kUpdateResults> results{};
+  std::optional<WallTime> last;         // the last good message, fetch or confirmation
+  bool stream_connected = false;        // for JWT-SVIDs: the last fetch was answered
+  std::uint64_t stream_reconnects = 0;  // streams opened after the first
+  std::uint64_t publications = 0;       // that changed something on disk
+  std::uint64_t write_failures = 0;
+
+  std::uint64_t& count(UpdateResult result) { return results[static_cast<std::size_t>(result)]; }
+};
+
+struct Child {
+  bool configured = false;
+  bool up = false;
+  std::uint64_t starts = 0;
+  std::uint64_t exits = 0;  // that were not asked for, as well as those that were
+};
+
+struct Status {
+  // As the probes show them. Not set: X.509 is not configured.
+  std::optional<Output> x509;
+  // JWT-SVIDs and the JWT bundle by their path, joined to cert_dir.
+  std::map<std::string, Output> jwt;
+  // The agent's last word was PermissionDenied.
+  bool identity_denied = false;
+
+  // For the metrics only.
+  std::string version;
+  std::array<std::optional<Updates>, kKinds> updates;  // by Kind; not set: not configured
+  std::map<std::string, WallTime> svid_not_after;      // by SPIFFE ID: the X.509-SVIDs on disk
+  std::map<std::string, WallTime> bundle_not_after;    // by trust domain: its authority that expires first
+  std::uint64_t federated_bundles_refused = 0;
+  std::array<std::uint64_t, kSignalResults> signals{};
+  Child child;
+
+  // Makes `kind` appear in the metrics; the same one every time.
+  Updates& of(Kind kind) {
+    auto& found = updates[static_cast<std::size_t>(kind)];
+    if (!found) found.emplace();
+    return *found;
+  }
+  std::uint64_t& count(SignalResult result) { return signals[static_cast<std::size_t>(result)]; }
+};
+
+}  // namespace spiffe::health

@@ -1,0 +1,115 @@
+#include "health/answers.hh"
+
+#include "support/catch.hh"
+
+using namespace std::chrono_literals;
+using namespace spiffe;
+using namespace spiffe::health;
+
+namespace {
+
+// 2026-01-02T03:04:05Z
+const WallTime kNow = WallTime(std::chrono::seconds(1767323045));
+
+Status everything_written() {
+  Status status;
+  status.x509 = Output{.state = WriteState::written, .expires = kNow + 1h};
+  status.jwt["/certs/t.token"] = {.state = WriteState::written, .expires = kNow + 5min};
+  status.jwt["/certs/bundle.json"] = {.state = WriteState::written};
+  return status;
+}
+
+// As the Go helper 0.11.0 answered with these files.
+constexpr auto kGood = R"({"status":"OK","health":{"file_write_statuses":{"x509_write_status":"written",)"
+                       R"("jwt_write_status":{"/certs/bundle.json":"written","/certs/t.token":"written"}}}})";
+
+std::string json(std::string_view text) {
+  std::string out;
+  append_json_string(out, text);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("where all is well both probes answer with the Go helper's bytes") {
+  const Status status = everything_written();
+  for (const Answer& answer : {liveness(status, kNow), readiness(status, kNow)}) {
+    CHECK(answer.code == 200);
+    CHECK(answer.body == kGood);
+  }
+}
+
+TEST_CASE("before the first publication the helper lives and is not ready") {
+  Status status;
+  status.x509.emplace();
+  status.jwt["t"];
+  const std::string rest = R"("health":{"file_write_statuses":{"x509_write_status":"unwritten",)"
+                           R"("jwt_write_status":{"t":"unwritten"}}}})";
+  CHECK(liveness(status, kNow).code == 200);
+  CHECK(liveness(status, kNow).body == R"({"status":"OK",)" + rest);
+  CHECK(readiness(status, kNow).code == 503);
+  CHECK(readiness(status, kNow).body == R"({"status":"Service Unavailable",)" + rest);
+}
+
+TEST_CASE("what is not configured is not waited for, and X.509 is left out") {
+  Status status;
+  CHECK(readiness(status, kNow).code == 200);
+  status.jwt["/certs/t.token"].state = WriteState::written;
+  CHECK(readiness(status, kNow).code == 200);
+  CHECK(
+      readiness(status, kNow).body ==
+      R"({"status":"OK","health":{"file_write_statuses":{"jwt_write_status":{"/certs/t.token":"written"}}}})");
+  Status x509_only;
+  x509_only.x509 = Output{.state = WriteState::written};
+  CHECK(
+      readiness(x509_only, kNow).body ==
+      R"({"status":"OK","health":{"file_write_statuses":{"x509_write_status":"written","jwt_write_status":{}}}})");
+}
+
+TEST_CASE("a failed write of any output turns both probes off, a later success on") {
+  Status status = everything_written();
+  Output& output = GENERATE(true, false) ? *status.x509 : status.jwt["/certs/t.token"];
+  output.state = WriteState::failed;
+  CHECK(liveness(status, kNow).code == 503);
+  CHECK(readiness(status, kNow).code == 503);
+  CHECK(liveness(status, kNow).body.find(R"("failed")") != std::string::npos);
+  output.state = WriteState::written;
+  CHECK(liveness(status, kNow).code == 200);
+  CHECK(readiness(status, kNow).code == 200);
+}
+
+TEST_CASE("readiness ends when anything on disk expires, says what, and liveness does not") {
+  const Status status = everything_written();
+  CHECK(readiness(status, kNow + 5min - 1ns).code == 200);
+  const Answer token = readiness(status, kNow + 5min);
+  CHECK(token.code == 503);
+  CHECK(token.body ==
+        R"({"status":"Service Unavailable","health":{"file_write_statuses":{"x509_write_status":"written",)"
+        R"("jwt_write_status":{"/certs/bundle.json":"written","/certs/t.token":"written"}}},)"
+        R"("expired":{"/certs/t.token":"2026-01-02T03:09:05Z"}})");
+  const Answer both = readiness(status, kNow + 1h);
+  CHECK(both.body.ends_with(
+      R"("expired":{"x509":"2026-01-02T04:04:05Z","/certs/t.token":"2026-01-02T03:09:05Z"}})"));
+  CHECK(liveness(status, kNow + 24h).code == 200);
+  CHECK(liveness(status, kNow + 24h).body == kGood);
+}
+
+TEST_CASE("a denied identity is told where the probe fails, and turns nothing off while files are good") {
+  Status status = everything_written();
+  status.identity_denied = true;
+  CHECK(readiness(status, kNow).code == 200);
+  CHECK(readiness(status, kNow).body == kGood);
+  status.x509->state = WriteState::unwritten;
+  CHECK(readiness(status, kNow).code == 503);
+  CHECK(readiness(status, kNow).body.ends_with(R"(}}},"identity_denied":true})"));
+}
+
+TEST_CASE("paths are escaped as Go escapes them") {
+  CHECK(json(R"(/tmp/hgo/certs/b<&>"undle.json)") == R"("/tmp/hgo/certs/b\u003c\u0026\u003e\"undle.json")");
+  CHECK(json("a\\b\tc\nd\re\bf\fg\x01h\x1fi\x7f") == R"("a\\b\tc\nd\re\bf\fg\u0001h\u001fi)"
+                                                     "\x7f\"");
+  CHECK(json("h\u00e9\u4e16\u2028\u2029") == "\"h\u00e9\u4e16\\u2028\\u2029\"");
+  CHECK(json("x\xff\xc3") == R"("x\ufffd\ufffd")");
+  CHECK(json(std::string_view("\0", 1)) == R"("\u0000")");
+  CHECK(json("") == R"("")");
+}
