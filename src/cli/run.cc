@@ -5,6 +5,7 @@
 #include "base/log.hh"
 #include "base/text.hh"
 #include "cli/app.hh"
+#include "cli/version.hh"
 #include "cli/voice.hh"
 #include "config/load.hh"
 #include "daemon/daemon.hh"
@@ -46,9 +47,9 @@ int run(const CommandLine& line, const sigset_t& original_mask) {
   for (const auto& warning : loaded->warnings) {
     log::warning(warning.message, warning.at.empty() ? log::Fields{} : log::Fields{{"at", warning.at}});
   }
-  log::info("Launching daemon");
+  log::info(config.daemon_mode ? "Launching daemon" : "Daemon mode disabled");
   workload::init_grpc();
-  auto daemon = daemon::Daemon::create(config, original_mask);
+  auto daemon = daemon::Daemon::create(config, original_mask, kVersion);
   if (!daemon) {
     say(daemon.error());
     return kFailed;

@@ -53,10 +53,15 @@ namespace {
 
 using enum Stage;
 
-// An empty agent_address is as good as none: the environment and the default come next.
+// An empty agent_address is as good as none, also where it follows another: the environment and the default
+// come next.
 Result<void> read_agent_address(void* record, const Reading& in) {
   auto& config = *static_cast<Config*>(record);
-  if (in.value.kind == Value::Kind::text && in.value.text.empty()) return {};
+  if (in.value.kind == Value::Kind::text && in.value.text.empty()) {
+    config.agent_address = {};
+    config.agent_address_source.clear();
+    return {};
+  }
   auto endpoint = read_address(in);
   if (!endpoint) return fail(endpoint.error());
   config.agent_address = *std::move(endpoint);

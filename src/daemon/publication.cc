@@ -13,13 +13,21 @@ using namespace std::chrono_literals;
 namespace {
 constexpr auto kMaxBackoff = 60s;
 constexpr auto kCheckEvery = 10s;
+constexpr std::size_t kSinglesAtOnce = 1;  // on a disk: a set that comes meanwhile waits for no more
 constexpr auto kLockPoll = 1s;
 constexpr auto kLockPatience = 30s;  // a rolling update: the old pod still has the files
 }  // namespace
 
-// What a job did. `outcome` is empty where the job only opened or tidied.
+// What a job did.
 struct Publication::Answer {
-  Result<std::optional<output::Outcome>> outcome;
+  struct Single {
+    std::string name;
+    Result<output::Outcome> outcome;
+  };
+  // Of a job that opened, published a set or tidied: its outcome is empty where it did not publish.
+  std::optional<Result<std::optional<output::Outcome>>> set = std::nullopt;
+  std::vector<Single> singles = {};
+  std::vector<std::string> not_withdrawn = {};
   std::vector<output::Notice> notices = {};
 };
 
@@ -35,10 +43,10 @@ Publication::Publication(Loop& loop, output::Publisher publisher, Callbacks call
       callbacks_(std::move(callbacks)),
       publisher_(std::move(publisher)),
       random_(std::random_device{}()),
-      retry_timer_(loop, [this] { request(); }),
+      retry_timer_(loop, [this] { check(); }),
       check_timer_(loop,
                    [this] {
-                     request();
+                     check();
                      check_timer_.after(kCheckEvery);
                    }),
       tidy_timer_(loop, [this] {
@@ -48,7 +56,7 @@ Publication::Publication(Loop& loop, output::Publisher publisher, Callbacks call
         }
         run([](output::Publisher& publisher_now) {
           publisher_now.tidy(BootClock::now());
-          return Answer{std::nullopt};
+          return Answer{};
         });
       }) {}
 
@@ -59,35 +67,102 @@ void Publication::start() {
   busy_ = true;
   const auto opened = publisher_.open();
   check_timer_.after(kCheckEvery);
-  done(opened ? Answer{std::nullopt, publisher_.take_notices()} : Answer{fail(opened.error())});
+  Answer answer{.set = std::optional<output::Outcome>(), .notices = publisher_.take_notices()};
+  if (!opened) answer.set = fail(opened.error());
+  done(std::move(answer));
 }
 
 void Publication::request() {
-  if (busy_) {
-    again_ = true;
-    return;
+  set_due_ = true;
+  pump();
+}
+
+void Publication::put(const std::string& name) {
+  singles_.insert(name);
+  singles_due_.insert(name);
+  pump();
+}
+
+void Publication::withdraw(std::vector<std::string> names) {
+  to_withdraw_.insert(to_withdraw_.end(), names.begin(), names.end());
+  pump();
+}
+
+// Everything once more: what failed, and what somebody may have changed.
+void Publication::check() {
+  singles_due_ = singles_;
+  set_due_ = true;
+  withdraw(std::exchange(not_withdrawn_, {}));
+  pump();
+}
+
+void Publication::pump() {
+  while (!busy_ && !finish_) {
+    if (!to_withdraw_.empty()) {
+      run([names = std::exchange(to_withdraw_, {})](output::Publisher& publisher) -> Answer {
+        auto outcome = publisher.withdraw(names);
+        if (outcome) return {.notices = outcome->notices};
+        return {.set = fail(outcome.error()), .not_withdrawn = names, .notices = publisher.take_notices()};
+      });
+    } else if (std::exchange(set_due_, false)) {
+      publish_set();
+    } else if (!singles_due_.empty()) {
+      publish_singles();
+    } else {
+      return;
+    }
   }
+}
+
+void Publication::publish_set() {
+  // A slow disk is not worth preparing on what may be refused, and its thread must not ask us.
+  if (!publisher_.on_memory()) callbacks_.approve();
   auto set = callbacks_.render();
   if (!set) {
     run([](output::Publisher& publisher) -> Answer {
-      if (auto opened = publisher.open(); !opened) return {fail(opened.error()), publisher.take_notices()};
-      return {std::nullopt, publisher.take_notices()};
+      Answer answer{.set = std::optional<output::Outcome>()};
+      if (auto opened = publisher.open(); !opened) answer.set = fail(opened.error());
+      answer.notices = publisher.take_notices();
+      return answer;
     });
     return;
   }
   if (!*set) {
-    done_badly(set->error());
+    done_badly("", set->error());
     return;
   }
   // std::function copies its target; keys are move-only. So the set travels behind a shared pointer.
-  run([files = std::make_shared<output::FileSet>(std::move(**set))](output::Publisher& publisher) -> Answer {
-    auto outcome = publisher.publish(*files);
-    if (!outcome) return {fail(outcome.error()), publisher.take_notices()};
-    return {std::move(*outcome)};
+  run([files = std::make_shared<output::FileSet>(std::move(**set)),
+       approve =
+           publisher_.on_memory() ? callbacks_.approve : nullptr](output::Publisher& publisher) -> Answer {
+    auto outcome = publisher.publish(*files, BootClock::now(), approve);
+    if (!outcome) return {.set = fail(outcome.error()), .notices = publisher.take_notices()};
+    return {.set = std::optional(std::move(*outcome))};
   });
 }
 
-void Publication::run(std::function<Answer(output::Publisher&)> job) {
+void Publication::publish_singles() {
+  const auto files = std::make_shared<std::vector<output::File>>();
+  while (!singles_due_.empty() && (publisher_.on_memory() || files->size() < kSinglesAtOnce)) {
+    // In turn: one that is due again and again does not keep the others waiting.
+    auto next = singles_due_.upper_bound(last_single_);
+    if (next == singles_due_.end()) next = singles_due_.begin();
+    last_single_ = *next;
+    singles_due_.erase(next);
+    if (auto file = callbacks_.single(last_single_)) files->push_back(*std::move(file));
+  }
+  if (files->empty()) return;
+  run([files](output::Publisher& publisher) {
+    Answer answer;
+    for (const output::File& file : *files) {
+      answer.singles.push_back({file.name, publisher.publish_single(file)});
+    }
+    answer.notices = publisher.take_notices();
+    return answer;
+  });
+}
+
+void Publication::run(Job job) {
   busy_ = true;
   if (publisher_.on_memory()) {
     done(job(publisher_));
@@ -96,7 +171,7 @@ void Publication::run(std::function<Answer(output::Publisher&)> job) {
   if (worker_ == nullptr) {
     auto worker = DiskWorker::create();
     if (!worker) {
-      done(Answer{fail(worker.error())});
+      done(Answer{.set = fail(worker.error())});
       return;
     }
     worker_ = std::move(*worker);
@@ -110,47 +185,78 @@ void Publication::run(std::function<Answer(output::Publisher&)> job) {
 void Publication::done(Answer answer) {
   busy_ = false;
   tell(answer.notices);
-  if (!answer.outcome) {
-    done_badly(answer.outcome.error());
-  } else {
-    opened_ = true;
-    locked_since_.reset();
-    retry_timer_.cancel();
-    backoff_ = 0s;
-    if (!std::exchange(last_error_, {}).empty()) {
-      log::info("The files can be written again", {{"event", "write_restored"}});
-    }
-    if (*answer.outcome) done_well(**answer.outcome);
-  }
+  not_withdrawn_.insert(not_withdrawn_.end(), answer.not_withdrawn.begin(), answer.not_withdrawn.end());
+  if (answer.set) set_done(*answer.set);
+  for (const auto& [name, outcome] : answer.singles) single_done(name, outcome);
   if (finish_) {
     clean_up();
     return;
   }
   tidy_later();
-  if (std::exchange(again_, false)) request();
+  pump();
 }
 
-void Publication::done_well(const output::Outcome& outcome) {
+void Publication::set_done(const Result<std::optional<output::Outcome>>& outcome) {
+  if (!outcome) {
+    done_badly("", outcome.error());
+    return;
+  }
+  opened_ = true;
+  locked_since_.reset();
+  done_well("");
+  if (!*outcome) return;
+  take(**outcome);
+  callbacks_.on_disk((*outcome)->change, !std::exchange(told_, true));
+}
+
+void Publication::single_done(const std::string& name, const Result<output::Outcome>& outcome) {
+  if (!outcome) {
+    done_badly(name, outcome.error());
+    return;
+  }
+  done_well(name);
+  take(*outcome);
+  callbacks_.on_single(name, outcome->change);
+}
+
+void Publication::take(const output::Outcome& outcome) {
   tell(outcome.notices);
-  callbacks_.on_disk(outcome.change, !std::exchange(told_, true));
+  if (!outcome.moved) return;
+  // Another directory: nothing of ours is there but what was just written.
+  singles_due_ = singles_;
+  set_due_ = true;
 }
 
-void Publication::done_badly(const Error& error) {
-  const bool new_cause = std::exchange(last_error_, error.message) != error.message;
+void Publication::done_well(const std::string& name) {
+  if (last_errors_.erase(name) == 0 || !last_errors_.empty()) return;
+  log::info("The files can be written again", {{"event", "write_restored"}});
+  retry_timer_.cancel();
+  backoff_ = 0s;
+}
+
+void Publication::done_badly(const std::string& name, const Error& error) {
+  if (error.kind == ErrorKind::verification) return;  // not approved: what is on disk stays
+  // What stands in the way of all files is said once.
+  const bool known = std::ranges::any_of(
+      last_errors_, [&error](const auto& other) { return other.second == error.message; });
+  last_errors_[name] = error.message;
   log::Fields fields = {{"event", error.kind == ErrorKind::locked ? "locked" : "write_failed"},
                         {"error", error.message}};
   if (!error.hint.empty()) fields.push_back({"hint", error.hint});
+  callbacks_.on_failed(name, error);
   if (error.kind == ErrorKind::locked && !opened_) {
     if (!locked_since_) locked_since_ = BootClock::now();
     if (BootClock::now() - *locked_since_ >= kLockPatience) {
       callbacks_.on_locked_out(error);
       return;
     }
-    if (new_cause) log::warning("Waiting up to 30 s for another helper to release the files", fields);
+    if (!known) log::warning("Waiting up to 30 s for another helper to release the files", fields);
     retry_timer_.after(kLockPoll);
     return;
   }
-  log::write(new_cause ? log::Level::error : log::Level::debug, "Unable to dump bundle", fields);
+  log::write(known ? log::Level::debug : log::Level::error,
+             name.empty() ? "Unable to dump bundle" : "Unable to write " + name, fields);
+  if (retry_timer_.armed()) return;  // for something else that failed in the same round
   backoff_ = std::min<std::chrono::seconds>(kMaxBackoff, std::max<std::chrono::seconds>(1s, backoff_ * 2));
   const double jitter = std::uniform_real_distribution<>(0.0, 0.1)(random_);
   retry_timer_.after(backoff_ + std::chrono::milliseconds(static_cast<long>(
@@ -159,7 +265,14 @@ void Publication::done_badly(const Error& error) {
 
 void Publication::tidy_later() {
   if (busy_) return;
-  if (const auto when = publisher_.next_tidy()) tidy_timer_.at(*when);
+  const BootTime now = BootClock::now();
+  auto when = publisher_.next_tidy();
+  if (when && *when <= now && publisher_.on_memory()) {
+    // A flood of rotations: as well at once as in a round of its own.
+    publisher_.tidy(now);
+    when = publisher_.next_tidy();
+  }
+  if (when) tidy_timer_.at(*when);
 }
 
 void Publication::tell(const std::vector<output::Notice>& notices) {
@@ -173,7 +286,6 @@ void Publication::finish(std::function<void()> done) {
   retry_timer_.cancel();
   check_timer_.cancel();
   tidy_timer_.cancel();
-  again_ = false;
   finish_ = std::move(done);
   if (!busy_) clean_up();
 }
@@ -186,7 +298,7 @@ void Publication::clean_up() {
   // Through run(): on a disk the clean-up, too, is the worker's.
   run([](output::Publisher& publisher) {
     publisher.finish();
-    return Answer{std::nullopt};
+    return Answer{};
   });
 }
 

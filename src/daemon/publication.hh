@@ -1,13 +1,17 @@
-// When and where a set of files is published: now, again after an error, and every 10 s to mend what somebody
-// changed. One publication at a time; what comes meanwhile is coalesced, since each set is the full state.
+// When and where files are published: now, again after an error, and every 10 s to mend what somebody
+// changed. One publication at a time, the set before the single files (tokens, the JWT bundle); what comes
+// meanwhile is coalesced, since each is the full state.
 #pragma once
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "base/loop.hh"
 #include "daemon/disk_worker.hh"
@@ -23,9 +27,18 @@ class Publication {
   struct Callbacks {
     // The set as it should be on disk now; nothing where there is none yet.
     std::function<std::optional<Result<output::FileSet>>()> render;
+    // Asked before anything changes: whether what render() gave last may be published. Where not, it has been
+    // said why, and render() gives what was right before.
+    std::function<bool()> approve;
     // The set that render() gave last is on disk. `first`: for the first time in this process's life, in
     // which case the others are told even where nothing had to be written.
     std::function<void(output::Change change, bool first)> on_disk;
+    // The single file of this name as it should be on disk now; nothing where there is none.
+    std::function<std::optional<output::File>(const std::string& name)> single;
+    // It is on disk.
+    std::function<void(const std::string& name, output::Change change)> on_single;
+    // The set (name "") or a single file could not be written; it is tried again. Every time, said or not.
+    std::function<void(const std::string& name, const Error&)> on_failed;
     // Another helper has our files and does not give them up: the daemon cannot begin.
     std::function<void(const Error&)> on_locked_out;
   };
@@ -36,8 +49,12 @@ class Publication {
 
   // Opens the directory and takes the lock; failures are logged and tried again.
   void start();
-  // There is something new to publish.
+  // There is a new set to publish.
   void request();
+  // There is a new content of this single file.
+  void put(const std::string& name);
+  // Removes these names wherever they are. render() and single() must not give them any more.
+  void withdraw(std::vector<std::string> names);
   // Removes superseded generations and temporaries, then calls back: at once, or after the running job.
   void finish(std::function<void()> done);
   // Gives up a job that hangs on a disk. Nothing but leaving the process is allowed after it.
@@ -45,11 +62,19 @@ class Publication {
 
  private:
   struct Answer;
+  using Job = std::function<Answer(output::Publisher&)>;
   Publication(Loop& loop, output::Publisher publisher, Callbacks callbacks);
-  void run(std::function<Answer(output::Publisher&)> job);
+  void check();
+  void pump();
+  void publish_set();
+  void publish_singles();
+  void run(Job job);
   void done(Answer answer);
-  void done_well(const output::Outcome& outcome);
-  void done_badly(const Error& error);
+  void set_done(const Result<std::optional<output::Outcome>>& outcome);
+  void single_done(const std::string& name, const Result<output::Outcome>& outcome);
+  void take(const output::Outcome& outcome);
+  void done_badly(const std::string& name, const Error& error);
+  void done_well(const std::string& name);
   void tidy_later();
   void clean_up();
   void tell(const std::vector<output::Notice>& notices);
@@ -59,13 +84,18 @@ class Publication {
   output::Publisher publisher_;  // used by one thread at a time: by the worker while busy_
   std::unique_ptr<DiskWorker> worker_;
   bool busy_ = false;
-  bool again_ = false;            // request() was called while busy
-  bool opened_ = false;           // the lock was ours at least once
-  bool told_ = false;             // on_disk was called at least once
-  std::function<void()> finish_;  // set once the end has begun
+  bool set_due_ = false;               // request() was called
+  std::set<std::string> singles_due_;  // put() was called
+  std::string last_single_;            // of the last job
+  std::set<std::string> singles_;      // all that were ever put
+  std::vector<std::string> to_withdraw_;
+  std::vector<std::string> not_withdrawn_;  // to be tried again
+  bool opened_ = false;                     // the lock was ours at least once
+  bool told_ = false;                       // on_disk was called at least once
+  std::function<void()> finish_;            // set once the end has begun
   bool cleaned_up_ = false;
   std::optional<BootTime> locked_since_;
-  std::string last_error_;
+  std::map<std::string, std::string> last_errors_;  // by name, of what is not on disk; "" is the set
   std::chrono::seconds backoff_{0};
   std::minstd_rand random_;
   Timer retry_timer_;

@@ -12,50 +12,73 @@ namespace {
 constexpr auto kLookAgain = 30s;
 }
 
-X509Updates::X509Updates(Loop& loop, identity::X509Selection selection, bool verify,
-                         std::function<void()> on_accepted)
-    : selection_(std::move(selection)),
-      verify_(verify),
-      on_accepted_(std::move(on_accepted)),
+X509Updates::X509Updates(Loop& loop, workload::X509Rules rules, log::Level progress, health::Status& status,
+                         std::function<void()> on_candidate)
+    : rules_(std::move(rules)),
+      progress_(progress),
+      status_(status),
+      on_candidate_(std::move(on_candidate)),
       valid_timer_(loop, [this] { look_again(); }),
       again_timer_(loop, [this] { look_again(); }) {}
 
-void X509Updates::receive(identity::X509Material material) {
+void X509Updates::receive(std::shared_ptr<workload::X509Update> update) {
   early_.reset();
   valid_timer_.cancel();
   again_timer_.cancel();
-  consider(std::move(material));
+  candidate_ = std::move(update);
+  if (candidate_->context() == nullptr) {
+    settle();
+  } else {
+    on_candidate_();
+  }
 }
 
 void X509Updates::look_again() {
   if (!early_) return;
-  consider(std::move(*std::exchange(early_, std::nullopt)));
+  const auto update =
+      std::make_shared<workload::X509Update>(*std::exchange(early_, std::nullopt), rules_, current());
+  update->judge(wall_now());
+  receive(update);
 }
 
-void X509Updates::consider(identity::X509Material material) {
-  auto context = identity::X509Context::from(material, selection_, current(), wall_now(), verify_);
-  if (context) {
-    accept(std::move(*context));
-    return;
+const identity::X509Context* X509Updates::newest() const {
+  return candidate_ != nullptr ? candidate_->context().get() : current();
+}
+
+bool X509Updates::settle() {
+  if (candidate_ == nullptr) return true;
+  const auto update = std::exchange(candidate_, nullptr);
+  const auto& refusal = update->verdict().refusal;
+  if (!refusal) {
+    accept(*update);
+    return true;
   }
-  refuse(context.error());
-  if (context.error().valid_from) {
-    early_ = std::move(material);
-    valid_timer_.at(*context.error().valid_from);
+  refuse(*refusal);
+  if (refusal->valid_from) {
+    early_ = update->take_material();
+    valid_timer_.at(*refusal->valid_from);
     again_timer_.after(kLookAgain);
   }
+  return false;
 }
 
-void X509Updates::accept(identity::X509Context context) {
+void X509Updates::accept(const workload::X509Update& update) {
+  const identity::X509Context& context = *update.context();
   last_refusal_.clear();
-  log::info("Received update", {{"spiffe_id", context.svid.id.str()}});
-  log_findings(context);
+  auto& counted = status_.of(health::Kind::x509);
+  ++counted.count(health::UpdateResult::accepted);
+  counted.last = wall_now();
+  log::write(progress_, "Received update", {{"spiffe_id", context.svid.id.str()}});
+  log_findings(context, update.verdict());
   warn_of_choice(context);
-  current_ = std::move(context);
-  on_accepted_();
+  current_ = update.context();
 }
 
 void X509Updates::refuse(const identity::Refusal& refusal) {
+  ++status_.of(health::Kind::x509)
+        .count(refusal.valid_from ? health::UpdateResult::not_yet_valid : health::UpdateResult::refused);
+  // As in Go: that is a file that cannot be written.
+  if (refusal.not_offered && status_.x509) status_.x509->state = health::WriteState::failed;
   const bool again = std::exchange(last_refusal_, refusal.error.message) == refusal.error.message;
   log::Fields fields = {{"event", "update_refused"}, {"error", refusal.error.message}};
   if (!refusal.spiffe_id.empty()) fields.push_back({"spiffe_id", refusal.spiffe_id});
@@ -64,21 +87,24 @@ void X509Updates::refuse(const identity::Refusal& refusal) {
              fields);
 }
 
-void X509Updates::log_findings(const identity::X509Context& context) {
+void X509Updates::log_findings(const identity::X509Context& context, const identity::Verdict& verdict) {
   std::set<std::string> texts;
-  for (const auto& finding : context.findings) {
-    std::string text = finding.subject + ": " + finding.message;
-    const bool known = known_findings_.contains(text);
-    log::write(known ? log::Level::debug : log::Level::warning, finding.message,
-               {{finding.federated_bundle ? "trust_domain" : "spiffe_id", finding.subject},
-                {"event", finding.federated_bundle ? "bundle_refused" : "svid_finding"}});
-    texts.insert(std::move(text));
+  for (const auto* findings : {&context.findings, &verdict.findings}) {
+    for (const auto& finding : *findings) {
+      std::string text = finding.subject + ": " + finding.message;
+      const bool known = known_findings_.contains(text);
+      if (finding.federated_bundle) ++status_.federated_bundles_refused;
+      log::write(known ? log::Level::debug : log::Level::warning, finding.message,
+                 {{finding.federated_bundle ? "trust_domain" : "spiffe_id", finding.subject},
+                  {"event", finding.federated_bundle ? "bundle_refused" : "svid_finding"}});
+      texts.insert(std::move(text));
+    }
   }
   known_findings_ = std::move(texts);
 }
 
 void X509Updates::warn_of_choice(const identity::X509Context& context) {
-  const bool selected = !selection_.hint.empty() || !selection_.spiffe_id.empty();
+  const bool selected = !rules_.selection.hint.empty() || !rules_.selection.spiffe_id.empty();
   if (choice_warned_ || selected || context.svids_received < 2) return;
   choice_warned_ = true;
   log::warning(

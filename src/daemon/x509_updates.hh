@@ -1,42 +1,53 @@
 // From a message of the agent to a verified identity: what is accepted becomes current, what is refused is
-// logged and leaves the current one alone.
+// logged and leaves the current one alone. In between a message is a candidate, whose files may be prepared.
 #pragma once
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 
 #include "base/clock.hh"
+#include "base/log.hh"
 #include "base/loop.hh"
-#include "identity/x509_context.hh"
+#include "health/status.hh"
+#include "workload/x509_update.hh"
 
 namespace spiffe::daemon {
 
 // Loop thread only.
 class X509Updates {
  public:
-  // `on_accepted` is called for every accepted message, with current() set to it.
-  X509Updates(Loop& loop, identity::X509Selection selection, bool verify, std::function<void()> on_accepted);
+  // `progress`: at which level an accepted message is logged. `status` outlives this. `on_candidate` is
+  // called for every message that could be read.
+  X509Updates(Loop& loop, workload::X509Rules rules, log::Level progress, health::Status& status,
+              std::function<void()> on_candidate);
 
-  void receive(identity::X509Material material);
+  void receive(std::shared_ptr<workload::X509Update> update);
 
+  // The candidate, or else the current one; nullptr where there is neither.
+  [[nodiscard]] const identity::X509Context* newest() const;
+  // Awaits the verdict on the candidate: it becomes current, or is dropped and false returned. True where
+  // there is none.
+  bool settle();
   // nullptr until the first message has been accepted.
-  [[nodiscard]] const identity::X509Context* current() const { return current_ ? &*current_ : nullptr; }
+  [[nodiscard]] const identity::X509Context* current() const { return current_.get(); }
 
  private:
-  void consider(identity::X509Material material);
-  void accept(identity::X509Context context);
+  void accept(const workload::X509Update& update);
   void refuse(const identity::Refusal& refusal);
   void look_again();
-  void log_findings(const identity::X509Context& context);
+  void log_findings(const identity::X509Context& context, const identity::Verdict& verdict);
   void warn_of_choice(const identity::X509Context& context);
 
-  identity::X509Selection selection_;
-  bool verify_;
-  std::function<void()> on_accepted_;
-  std::optional<identity::X509Context> current_;
+  workload::X509Rules rules_;
+  log::Level progress_;
+  health::Status& status_;
+  std::function<void()> on_candidate_;
+  std::shared_ptr<workload::X509Update> candidate_;
+  std::shared_ptr<const identity::X509Context> current_;
   std::string last_refusal_;  // the same cause again is only a debug line
   std::set<std::string> known_findings_;
   bool choice_warned_ = false;

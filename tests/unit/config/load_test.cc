@@ -111,6 +111,13 @@ TEST_CASE("the agent's address comes from the first place that names one") {
         "unix:///x -agent-address");
 }
 
+TEST_CASE("an empty agent_address undoes an earlier one") {
+  CHECK(address({}, "agent_address = \"/f\"\nagent_address = \"\"\n") ==
+        "unix:///tmp/spire-agent/public/api.sock default");
+  CHECK(address({{"SPIFFE_ENDPOINT_SOCKET", "unix:///e"}}, "agent_address = \"/f\"\n",
+                {{"agent_address", "", "-agent-address"}}) == "unix:///e SPIFFE_ENDPOINT_SOCKET");
+}
+
 TEST_CASE("the old name of the address variable warns") {
   const auto loaded = must_load({.text = kText, .environment = {{"SPIRE_AGENT_ADDRESS", "/a"}}});
   CHECK(warnings_of(loaded) ==

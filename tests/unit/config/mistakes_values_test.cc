@@ -252,30 +252,30 @@ pid_file_name = "/run/nginx.pid"
 
 // clang-format off
 constexpr Mistake kUnsupported[] = {
-    {"health checks",
-     "helper.conf", "svid_file_name = \"svid.pem\"\n"
-     "svid_key_file_name = \"key.pem\"\n"
-     "svid_bundle_file_name = \"bundle.pem\"\n"
-     "health_checks {\n"
-     "  listener_enabled = true\n"
-     "}\n",
-     R"(helper.conf:4:1: key "health_checks" is not supported yet by this version)",
-     ""},
-    {"JWT-SVIDs",
+    {"a reload command",
      "helper.conf", R"(svid_file_name = "svid.pem"
 svid_key_file_name = "key.pem"
 svid_bundle_file_name = "bundle.pem"
-jwt_svids = [{ jwt_audience = "db", jwt_svid_file_name = "db.token" }]
+renew_cmd = ["nginx", "-s", "reload"]
 )",
-     R"(helper.conf:4:1: key "jwt_svids" is not supported yet by this version)",
+     R"(helper.conf:4:1: key "renew_cmd" is not supported yet by this version)",
      ""},
-    {"one-shot mode",
+    {"a PID file",
      "helper.conf", R"(svid_file_name = "svid.pem"
 svid_key_file_name = "key.pem"
 svid_bundle_file_name = "bundle.pem"
-daemon_mode = false
+renew_signal = "SIGHUP"
+pid_file_name = "nginx.pid"
 )",
-     R"(helper.conf:4:1: key "daemon_mode" is not supported yet by this version)",
+     R"(helper.conf:5:1: key "pid_file_name" is not supported yet by this version)",
+     ""},
+    {"stopping the child at the end, or not",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+stop_cmd_on_exit = false
+)",
+     R"(helper.conf:4:1: key "stop_cmd_on_exit" is not supported yet by this version)",
      "leave it out, or at its default, true"},
     {"wrap mode",
      "helper.conf", R"(svid_file_name = "svid.pem"

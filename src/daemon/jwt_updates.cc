@@ -1,0 +1,210 @@
+#include "daemon/jwt_updates.hh"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.hh"
+#include "base/text.hh"
+#include "output/jwt_bundle_file.hh"
+
+namespace spiffe::daemon {
+
+namespace {
+
+using health::Kind;
+using health::UpdateResult;
+
+// An entry's own choice, or else the one of the whole configuration, as in Go.
+workload::JwtRequest request_of(const config::Config& config, const config::JwtSvid& entry) {
+  workload::JwtRequest request;
+  request.audiences.push_back(entry.jwt_audience);
+  request.audiences.insert(request.audiences.end(), entry.jwt_extra_audiences.begin(),
+                           entry.jwt_extra_audiences.end());
+  const bool own_choice = entry.spiffe_id || !entry.hint.empty();
+  const auto& spiffe_id = own_choice ? entry.spiffe_id : config.spiffe_id;
+  request.hint = own_choice ? entry.hint : config.hint;
+  if (spiffe_id) request.spiffe_id = spiffe_id->str();
+  return request;
+}
+
+log::Fields fields_of_loss(const workload::Lost& lost) {
+  log::Fields fields = {
+      {"event", lost.failure.kind == workload::FailureKind::no_identity ? "identity_denied" : "stream_lost"}};
+  if (!lost.failure.hint.empty()) fields.push_back({"hint", lost.failure.hint});
+  fields.push_back({"retry_in", human(lost.retry_in)});
+  return fields;
+}
+
+void restored() {
+  log::info("The agent's stream is restored", {{"event", "stream_restored"}});
+}
+
+}  // namespace
+
+JwtUpdates::JwtUpdates(Loop& loop, const config::Config& config, std::vector<std::string> names,
+                       health::Status& status, Callbacks callbacks)
+    : config_(config), status_(status), callbacks_(std::move(callbacks)) {
+  for (std::size_t i = 0; i < config.jwt_svids.size(); ++i) {
+    tokens_.push_back({.name = std::move(names[i]),
+                       .request = request_of(config, config.jwt_svids[i]),
+                       .waiting = {},
+                       .svid = {},
+                       .last_refusal = {}});
+  }
+  if (!config.jwt_bundle_file_name.empty()) bundle_name_ = std::move(names.back());
+  status_.of(Kind::bundle);
+  bundle_source_ = std::make_unique<workload::JwtBundleSource>(
+      loop, config.agent_address,
+      workload::JwtBundleSource::Callbacks{
+          .on_update = [this](const identity::JwtBundlesMaterial& material) { take_bundles(material); },
+          .on_lost = [this](const workload::Lost& lost) { bundles_lost(lost); },
+          .on_restored =
+              [this] {
+                restored();
+                ++status_.of(Kind::bundle).stream_reconnects;
+                agent_back();
+              }});
+  if (tokens_.empty()) return;
+  status_.of(Kind::jwt);
+  std::vector<workload::JwtRequest> requests;
+  requests.reserve(tokens_.size());
+  for (const Token& token : tokens_) requests.push_back(token.request);
+  token_source_ = std::make_unique<workload::JwtSource>(
+      loop, config.agent_address, std::move(requests),
+      workload::JwtSource::Callbacks{
+          .on_token = [this](std::size_t index, identity::JwtSvidMaterial material,
+                             std::size_t) { take_token(index, std::move(material)); },
+          .on_lost = [this](std::size_t index, const workload::Lost& lost) { token_lost(index, lost); }});
+}
+
+void JwtUpdates::start() {
+  bundle_source_->start();
+  if (token_source_ != nullptr) token_source_->start();
+}
+
+void JwtUpdates::stop() {
+  token_source_.reset();
+  bundle_source_.reset();
+}
+
+void JwtUpdates::agent_back() {
+  if (token_source_ != nullptr) token_source_->agent_back();
+}
+
+void JwtUpdates::take_bundles(const identity::JwtBundlesMaterial& material) {
+  auto& updates = status_.of(Kind::bundle);
+  updates.stream_connected = true;
+  auto bundles = identity::JwtBundles::from(material, callbacks_.own(), bundles_ ? &*bundles_ : nullptr);
+  if (!bundles) {
+    ++updates.count(UpdateResult::refused);
+    const bool again = std::exchange(last_refusal_, bundles.error().message) == bundles.error().message;
+    log::write(again ? log::Level::debug : log::Level::error, "JWT bundles refused, the previous ones stay",
+               {{"event", "update_refused"}, {"error", bundles.error().message}});
+    return;
+  }
+  last_refusal_.clear();
+  ++updates.count(UpdateResult::accepted);
+  updates.last = wall_now();
+  std::set<std::string> texts;
+  for (const auto& finding : bundles->findings) {
+    std::string text = finding.subject + ": " + finding.message;
+    log::write(known_findings_.contains(text) ? log::Level::debug : log::Level::warning, finding.message,
+               {{"trust_domain", finding.subject}, {"event", "bundle_refused"}});
+    texts.insert(std::move(text));
+  }
+  known_findings_ = std::move(texts);
+  bundles_ = *std::move(bundles);
+  if (!bundle_name_.empty()) callbacks_.on_file(bundle_name_);
+  for (std::size_t i = 0; i < tokens_.size(); ++i) {
+    if (auto waiting = std::exchange(tokens_[i].waiting, std::nullopt)) judge(i, *std::move(waiting));
+  }
+}
+
+void JwtUpdates::take_token(std::size_t index, identity::JwtSvidMaterial material) {
+  status_.of(Kind::jwt).stream_connected = true;
+  if (bundles_) {
+    judge(index, std::move(material));
+  } else {
+    tokens_[index].waiting = std::move(material);
+  }
+}
+
+void JwtUpdates::judge(std::size_t index, identity::JwtSvidMaterial material) {
+  Token& token = tokens_[index];
+  auto& updates = status_.of(Kind::jwt);
+  auto svid = identity::JwtSvid::parse_and_verify(std::move(material.token), token.request.audiences,
+                                                  material.spiffe_id, *bundles_, wall_now());
+  if (!svid) {
+    ++updates.count(UpdateResult::refused);
+    const auto retry_in = token_source_->refused(index);
+    const std::string& why = svid.error().message;
+    const bool again = std::exchange(token.last_refusal, why) == why;
+    log::Fields fields = {
+        {"event", "update_refused"}, {"path", token.name}, {"error", why}, {"retry_in", human(retry_in)}};
+    if (!svid.error().hint.empty()) fields.push_back({"hint", svid.error().hint});
+    log::write(again ? log::Level::debug : log::Level::error, "JWT-SVID refused, the previous file stays",
+               fields);
+    return;
+  }
+  token.last_refusal.clear();
+  ++updates.count(UpdateResult::accepted);
+  updates.last = wall_now();
+  svid->hint = std::move(material.hint);
+  const WallTime expires_at = svid->expires_at;
+  token.svid = *std::move(svid);
+  // Published first: the source may ask for the next one at once.
+  callbacks_.on_file(token.name);
+  if (token_source_->accepted(index, expires_at)) {
+    log::info("The agent gives JWT-SVIDs again", {{"event", "stream_restored"}, {"path", token.name}});
+  }
+}
+
+void JwtUpdates::token_lost(std::size_t index, const workload::Lost& lost) {
+  auto& updates = status_.of(Kind::jwt);
+  ++updates.count(UpdateResult::failed);
+  updates.stream_connected = false;
+  log::Fields fields = fields_of_loss(lost);
+  fields.push_back({"path", tokens_[index].name});
+  log::write(lost.new_cause ? log::Level::error : log::Level::debug,
+             "Unable to fetch JWT SVID: " + lost.failure.cause, fields);
+  callbacks_.on_lost(Kind::jwt, lost);
+}
+
+void JwtUpdates::bundles_lost(const workload::Lost& lost) {
+  auto& updates = status_.of(Kind::bundle);
+  updates.stream_connected = false;
+  log::write(lost.new_cause ? log::Level::error : log::Level::debug,
+             (config_.daemon_mode ? "Error while watching JWT bundles: " : "Error fetching JWT bundle: ") +
+                 lost.failure.cause,
+             fields_of_loss(lost));
+  callbacks_.on_lost(Kind::bundle, lost);
+}
+
+std::optional<output::File> JwtUpdates::file(const std::string& name) const {
+  const output::Owner owner{config_.ownership.owner, config_.ownership.group};
+  if (name == bundle_name_) {
+    if (!bundles_) return std::nullopt;
+    return output::File{.name = name,
+                        .content = SecretBytes(output::jwt_bundle_file(*bundles_)),
+                        .mode = config_.jwt_bundle_file_mode,
+                        .owner = owner,
+                        .role = output::Role::other,
+                        .secret = false};
+  }
+  const auto token = std::ranges::find(tokens_, name, &Token::name);
+  if (token == tokens_.end() || !token->svid) return std::nullopt;
+  return output::File{.name = name,
+                      .content = token->svid->token.clone(),
+                      .mode = config_.jwt_svid_file_mode,
+                      .owner = owner,
+                      .role = output::Role::other,
+                      .secret = true};
+}
+
+std::optional<WallTime> JwtUpdates::expires(const std::string& name) const {
+  const auto token = std::ranges::find(tokens_, name, &Token::name);
+  if (token == tokens_.end() || !token->svid) return std::nullopt;
+  return token->svid->expires_at;
+}
+
+}  // namespace spiffe::daemon

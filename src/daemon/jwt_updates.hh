@@ -1,0 +1,80 @@
+// The JWT half of the daemon: bundles and tokens come from the agent, are verified, and offered as single
+// files.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/loop.hh"
+#include "config/config.hh"
+#include "health/status.hh"
+#include "identity/jwt_bundles.hh"
+#include "identity/jwt_svid.hh"
+#include "output/file_set.hh"
+#include "workload/jwt_bundle_source.hh"
+#include "workload/jwt_source.hh"
+
+namespace spiffe::daemon {
+
+// Loop thread only. A token is verified against the bundles of its trust domain (rule 28), so they are
+// watched wherever a token is configured; until they have arrived tokens wait.
+class JwtUpdates {
+ public:
+  struct Callbacks {
+    // There is a new content of this file.
+    std::function<void(const std::string& name)> on_file;
+    // An agent's refusal; `kind` says of what (bundle or jwt).
+    std::function<void(health::Kind kind, const workload::Lost&)> on_lost;
+    // Our own trust domain; null while it is not known.
+    std::function<const identity::TrustDomain*()> own;
+  };
+
+  // `names`: of the files, as output::clean_name() gives them: the tokens' in the order of the configuration,
+  // then the bundle's where one is configured. `status` outlives this.
+  JwtUpdates(Loop& loop, const config::Config& config, std::vector<std::string> names, health::Status& status,
+             Callbacks callbacks);
+
+  void start();
+  // Ends the streams and calls; files stay known.
+  void stop();
+  // Another stream has seen the agent come back.
+  void agent_back();
+
+  // What the file should hold; nothing before the first good message.
+  [[nodiscard]] std::optional<output::File> file(const std::string& name) const;
+  // When the token of this file expires; none for the bundle.
+  [[nodiscard]] std::optional<WallTime> expires(const std::string& name) const;
+  [[nodiscard]] bool is_token(const std::string& name) const { return name != bundle_name_; }
+
+ private:
+  struct Token {
+    std::string name;
+    workload::JwtRequest request;
+    std::optional<identity::JwtSvidMaterial> waiting;  // for bundles
+    std::optional<identity::JwtSvid> svid;
+    std::string last_refusal;
+  };
+
+  void take_bundles(const identity::JwtBundlesMaterial& material);
+  void take_token(std::size_t index, identity::JwtSvidMaterial material);
+  void judge(std::size_t index, identity::JwtSvidMaterial material);
+  void token_lost(std::size_t index, const workload::Lost& lost);
+  void bundles_lost(const workload::Lost& lost);
+
+  const config::Config& config_;
+  health::Status& status_;
+  Callbacks callbacks_;
+  std::vector<Token> tokens_;
+  std::string bundle_name_;  // "" where no file is configured
+  std::optional<identity::JwtBundles> bundles_;
+  std::set<std::string> known_findings_;
+  std::string last_refusal_;
+  std::unique_ptr<workload::JwtBundleSource> bundle_source_;
+  std::unique_ptr<workload::JwtSource> token_source_;  // none without tokens
+};
+
+}  // namespace spiffe::daemon

@@ -1,0 +1,112 @@
+#include "daemon/settings.hh"
+
+#include <utility>
+
+#include <unistd.h>
+
+#include "output/name.hh"
+#include "process/environment.hh"
+
+namespace spiffe::daemon {
+
+namespace {
+
+output::Layout layout_of(config::Layout layout) {
+  switch (layout) {
+    case config::Layout::files:
+      return output::Layout::files;
+    case config::Layout::in_place:
+      return output::Layout::in_place;
+    case config::Layout::snapshot:
+      break;
+  }
+  return output::Layout::snapshot;
+}
+
+}  // namespace
+
+bool wants_x509(const config::Config& config) {
+  return !config.x509.svid_file_name.empty();
+}
+
+bool wants_jwt(const config::Config& config) {
+  return !config.jwt_svids.empty() || !config.jwt_bundle_file_name.empty();
+}
+
+Result<Names> names_of(const config::Config& config) {
+  Names names;
+  names.x509 = {
+      .svid_file_name = config.x509.svid_file_name,
+      .svid_key_file_name = config.x509.svid_key_file_name,
+      .svid_bundle_file_name = config.x509.svid_bundle_file_name,
+      .add_intermediates_to_bundle = config.add_intermediates_to_bundle,
+      .include_federated_domains = config.include_federated_domains,
+      .omit_expired = config.omit_expired,
+      .cert_file_mode = config.cert_file_mode,
+      .key_file_mode = config.key_file_mode,
+      .owner = {config.ownership.owner, config.ownership.group},
+      .key_owner = {config.ownership.key_owner, config.ownership.key_group},
+  };
+  for (const auto& svid : config.jwt_svids) names.jwt.push_back(svid.jwt_svid_file_name);
+  if (!config.jwt_bundle_file_name.empty()) names.jwt.push_back(config.jwt_bundle_file_name);
+
+  std::vector<std::string*> all;
+  all.reserve(names.jwt.size() + 3);
+  for (std::string& name : names.jwt) all.push_back(&name);
+  if (wants_x509(config)) {
+    all.insert(all.end(), {&names.x509.svid_file_name, &names.x509.svid_key_file_name,
+                           &names.x509.svid_bundle_file_name});
+  }
+  for (std::string* name : all) {
+    auto clean = output::clean_name(config.cert_dir, *name);
+    if (!clean) return fail(clean.error());
+    *name = *std::move(clean);
+  }
+  return names;
+}
+
+output::PublisherOptions publisher_options(const config::Config& config, const Names& names) {
+  output::PublisherOptions options{.cert_dir = config.cert_dir,
+                                   .layout = layout_of(config.layout),
+                                   .names = names.jwt,
+                                   .create_cert_dir = config.create_cert_dir,
+                                   .require_secure_dir = config.require_secure_dir};
+  if (wants_x509(config)) {
+    options.names.insert(options.names.end(), {names.x509.svid_file_name, names.x509.svid_key_file_name,
+                                               names.x509.svid_bundle_file_name});
+  }
+  return options;
+}
+
+workload::X509Rules x509_rules(const config::Config& config) {
+  return {.selection = {.hint = config.hint,
+                        .spiffe_id = config.spiffe_id ? config.spiffe_id->str() : std::string()},
+          .verify_chain = config.verify};
+}
+
+health::Server::Options health_options(const config::HealthChecks& checks) {
+  const config::HealthChecks standard;
+  health::Server::Options options{.tcp = health::Server::Tcp{checks.bind_address, checks.bind_port},
+                                  .unix_socket = checks.unix_socket,
+                                  .liveness_path = checks.liveness_path,
+                                  .readiness_path = checks.readiness_path,
+                                  .metrics_path = checks.metrics_path};
+  const bool names_a_port = !checks.bind_address.empty() || checks.bind_port != standard.bind_port;
+  if (!checks.unix_socket.empty() && !names_a_port) options.tcp.reset();
+  return options;
+}
+
+process::Supervision::Options child_options(const config::Config& config, const sigset_t& original_mask) {
+  std::vector<std::string> argv = {config.cmd};
+  argv.insert(argv.end(), config.cmd_args.begin(), config.cmd_args.end());
+  return {.launch = {.argv = std::move(argv),
+                     .env = process::child_environment(
+                         environ, {{"SPIFFE_ENDPOINT_SOCKET", config.agent_address.uri()}}),
+                     .mask = original_mask,
+                     .core_dumps = nullptr},
+          .renew_signal = config.renew_signal,
+          .stop_signal = config.stop_signal,
+          .stop_timeout = config.stop_timeout};
+}
+
+}  // namespace spiffe::daemon

@@ -1,0 +1,38 @@
+// What the parts of the daemon are told, from the configuration. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <signal.h>
+
+#include "config/config.hh"
+#include "health/server.hh"
+#include "output/publisher.hh"
+#include "output/render.hh"
+#include "process/supervision.hh"
+#include "workload/x509_update.hh"
+
+namespace spiffe::daemon {
+
+// What is configured: X.509-SVIDs in files, JWT-SVIDs, the JWT bundle.
+[[nodiscard]] bool wants_x509(const config::Config& config);
+[[nodiscard]] bool wants_jwt(const config::Config& config);
+
+// All names are as output::clean_name() gives them. Errors are of kind config: a name that is none.
+struct Names {
+  output::X509Outputs x509;  // empty names where X.509 is not configured
+  std::vector<std::string>
+      jwt;  // tokens in the order of the configuration, then the bundle where there is one
+};
+Result<Names> names_of(const config::Config& config);
+
+[[nodiscard]] output::PublisherOptions publisher_options(const config::Config& config, const Names& names);
+[[nodiscard]] workload::X509Rules x509_rules(const config::Config& config);
+// A socket alone means no port; naming a port or an address as well means both.
+[[nodiscard]] health::Server::Options health_options(const config::HealthChecks& checks);
+// `original_mask`: the signal mask that the process was started with. The caller adds what lives longer.
+[[nodiscard]] process::Supervision::Options child_options(const config::Config& config,
+                                                          const sigset_t& original_mask);
+
+}  // namespace spiffe::daemon
