@@ -160,7 +160,9 @@ int main(int argc, char** argv) {
   try {
     return run_program(argc, argv);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return 1;
+    std::fprintf(stderr, "error: unexpected: %s\n", error.what());
+  } catch (...) {
+    std::fputs("error: unexpected\n", stderr);
   }
+  return 1;
 }

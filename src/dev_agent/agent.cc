@@ -122,7 +122,7 @@ void Agent::put_bundles(Snapshot& snapshot) const {
 }
 
 Result<Agent::Pushed> Agent::push(Snapshot snapshot, const Fault* spoiled_by) {
-  const auto pushed = push(make_state(snapshot), false);
+  auto pushed = push(make_state(snapshot), false);
   last_ = std::move(snapshot);
   spoiled_by_ = spoiled_by;
   if (!options_.quiet) {

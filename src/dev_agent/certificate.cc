@@ -145,9 +145,10 @@ Result<Authority> make_authority(const std::string& common_name, const std::stri
 
 Result<std::string> make_crl(const Authority& issuer) {
   const CrlPtr crl(X509_CRL_new());
-  const std::time_t now = std::chrono::system_clock::to_time_t(wall_now());
-  const TimePtr last(ASN1_TIME_set(nullptr, now));
-  const TimePtr next(ASN1_TIME_set(nullptr, now + 24 * 3600));
+  using std::chrono::system_clock;
+  const WallTime now = wall_now();
+  const TimePtr last(ASN1_TIME_set(nullptr, system_clock::to_time_t(now)));
+  const TimePtr next(ASN1_TIME_set(nullptr, system_clock::to_time_t(now + std::chrono::days(1))));
   unsigned char* data = nullptr;
   if (!crl || X509_CRL_set_version(crl.get(), X509_CRL_VERSION_2) != 1 ||
       X509_CRL_set_issuer_name(crl.get(), X509_get_subject_name(issuer.certificate.get())) != 1 ||

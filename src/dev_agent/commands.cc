@@ -186,7 +186,7 @@ std::string answer(Agent& agent, std::string_view line) {
     const std::string hint = result.error().hint.empty() ? "" : " (" + result.error().hint + ")";
     return "error: " + result.error().message + hint;
   }
-  return *result == "" ? "ok" : "ok " + *result;
+  return result->empty() ? "ok" : "ok " + *result;
 }
 
 }  // namespace spiffe::dev_agent

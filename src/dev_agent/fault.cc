@@ -115,8 +115,8 @@ Result<long> parse_number(std::string_view text) {
 Result<const Fault*> find_fault(std::string_view name) {
   const auto found = std::ranges::find(kFaults, name, &Fault::name);
   if (found != kFaults.end()) return &*found;
-  std::vector<std::string_view> names;
-  for (const Fault& fault : kFaults) names.push_back(fault.name);
+  std::vector<std::string_view> names(kFaults.size());
+  std::ranges::transform(kFaults, names.begin(), &Fault::name);
   const std::string_view near = nearest(name, names);
   return fail(ErrorKind::usage, "no fault is called " + quote(name),
               near.empty() ? "" : "did you mean " + quote(near) + "?");

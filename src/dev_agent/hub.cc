@@ -65,7 +65,7 @@ std::uint64_t Hub::publish(std::shared_ptr<State> state, bool every) {
   return seq;
 }
 
-std::uint64_t Hub::publish_once(std::shared_ptr<State> state) {
+std::uint64_t Hub::publish_once(const std::shared_ptr<State>& state) {
   const std::lock_guard lock(mutex_);
   set_versions(*state);
   deliver(state, false);

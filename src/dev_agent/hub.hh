@@ -30,7 +30,7 @@ class Hub {
   // always get one), and offers it to all streams. With `every` streams do not skip it. Returns the seq.
   std::uint64_t publish(std::shared_ptr<State> state, bool every);
   // Offers it to all streams, but a later stream does not get it. Nothing is delayed.
-  std::uint64_t publish_once(std::shared_ptr<State> state);
+  std::uint64_t publish_once(const std::shared_ptr<State>& state);
 
   // All calls from now on, and all open streams, end with `status`; nothing: calls are served.
   void refuse(std::optional<grpc::Status> status);

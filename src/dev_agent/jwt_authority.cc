@@ -11,7 +11,7 @@
 #include <openssl/ecdsa.h>
 #include <openssl/rand.h>
 
-#include "dev_agent/base64url.hh"
+#include "base/base64.hh"
 #include "dev_agent/key.hh"
 
 namespace spiffe::dev_agent {
@@ -95,7 +95,7 @@ std::string coordinate(EVP_PKEY* key, const char* name) {
 std::optional<json> decode_part(std::string_view part) {
   const auto text = base64url_decode(part);
   if (!text) return std::nullopt;
-  json value = json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  json value = json::parse(text->text(), nullptr, /*allow_exceptions=*/false);
   if (!value.is_object()) return std::nullopt;
   return value;
 }
@@ -184,7 +184,7 @@ Result<JwtAuthority::Claims> JwtAuthority::validate(std::string_view token,
   const auto key = std::ranges::find(keys_, key_id, &Key::id);
   if (key == keys_.end()) return fail("token is signed by a key that is not ours");
   if (string_member(*header, "alg") != "ES256" ||
-      !verifies(key->key.get(), token.substr(0, last), *signature)) {
+      !verifies(key->key.get(), token.substr(0, last), signature->text())) {
     return fail("token has a bad signature");
   }
   if (auto checked = check_claims(*claims, audience); !checked) return fail(checked.error());

@@ -41,6 +41,7 @@ Result<> remove_stale(const std::string& path, const sockaddr_un& address) {
   if (::lstat(path.c_str(), &found) != 0) return {};
   if (!S_ISSOCK(found.st_mode)) return fail("something that is not a socket is there");
   const Fd probe = new_socket();
+  if (!probe) return fail_errno("socket", errno);
   if (::connect(probe.get(), generic(address), sizeof address) == 0 || errno == EAGAIN) {
     return fail("somebody listens there already");
   }

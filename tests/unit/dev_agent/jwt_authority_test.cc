@@ -1,25 +1,11 @@
 #include "dev_agent/jwt_authority.hh"
 
-#include "dev_agent/base64url.hh"
 #include "dev_agent/spoilers.hh"
 #include "support/catch.hh"
 
 using namespace spiffe;
 using namespace spiffe::dev_agent;
 using namespace std::chrono_literals;
-
-TEST_CASE("base64url has no padding and two letters of its own") {
-  CHECK(base64url_encode("") == "");
-  CHECK(base64url_encode("f") == "Zg");
-  CHECK(base64url_encode("fo") == "Zm8");
-  CHECK(base64url_encode("foo") == "Zm9v");
-  CHECK(base64url_encode("\xFB\xFF\xFE") == "-__-");
-  CHECK(base64url_decode("-__-").value() == "\xFB\xFF\xFE");
-  CHECK(base64url_decode("Zm8").value() == "fo");
-  CHECK_FALSE(base64url_decode("Zm8="));
-  CHECK_FALSE(base64url_decode("Zm9vY"));
-  CHECK_FALSE(base64url_decode("+/+/"));
-}
 
 TEST_CASE("a token is valid for its audiences until it expires") {
   const auto authority = JwtAuthority::create().value();
