@@ -27,6 +27,8 @@ def hcl(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(hcl(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {hcl(item)}" for key, item in value.items()) + "}"
     return str(value) if isinstance(value, int) else json.dumps(str(value), ensure_ascii=False)
 
 

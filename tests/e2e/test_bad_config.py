@@ -33,10 +33,8 @@ MISTAKES = {
     "two names alike": (f'svid_bundle_file_name = "{KEY}"', 25, ["same file"]),
     "single quotes": ("hint = 'x'", 8, ["quote"]),
     "a list is due": ("jwt_svids = 5", 13, ["jwt_svids"]),
-    "not supported yet": ('jwt_bundle_file_name = "b.json"', 1, ["not supported yet"]),
-    "one-shot": ("daemon_mode = false", 1, ["daemon_mode", "not supported yet"]),
+    "not supported yet": ('renew_cmd = "true"', 1, ["renew_cmd", "not supported yet"]),
     "wrap mode": ('cmd_mode = "wrap"', 1, ["cmd_mode", "not supported yet"]),
-    "health": ("health_checks { listener_enabled = true }", None, ["health_checks", "not supported yet"]),
 }
 
 
@@ -62,7 +60,7 @@ def test_a_mistake_in_the_file(agent: DevAgent, run_helper: Run, workdir: Path, 
 
 
 def test_the_hint_is_a_line_of_its_own(agent: DevAgent, run_helper: Run) -> None:
-    helper = run_helper(config(agent) + "daemon_mode = false\n")
+    helper = run_helper(config(agent) + 'cmd_mode = "wrap"\n')
     assert helper.wait() == 1
     assert [line.raw.split(":")[0] for line in helper.log] == ["error", "hint"]
 
@@ -101,8 +99,8 @@ def test_a_file_that_ends_too_early(agent: DevAgent, run_helper: Run) -> None:
         (["-key-file-mode", "0999"], {}, "-key-file-mode: "),
         ([], {"SPIFFE_HLP_KEY_FILE_MODE": "0999"}, "SPIFFE_HLP_KEY_FILE_MODE: "),
         (["-config-format", "yaml"], {}, "-config-format: "),
-        (["-daemon-mode=false"], {}, "-daemon-mode: "),
-        (["-daemon-mode", "false"], {}, "-daemon-mode: "),
+        (["-cmd-mode=wrap"], {}, "-cmd-mode: "),
+        (["-stop-timeout", "soon"], {}, "-stop-timeout: "),
     ],
 )
 def test_a_mistake_elsewhere(

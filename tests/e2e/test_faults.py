@@ -65,7 +65,7 @@ ELSEWHERE = {
     "disconnect",
     "close-mid-message",
 }
-# Of streams and calls that this version does not use.
+# Of tokens and their bundles: test_jwt.py.
 JWT = {
     "no-jwt-bundles",
     "bad-jwt-bundle",

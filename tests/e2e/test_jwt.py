@@ -1,0 +1,421 @@
+"""JWT-SVIDs and the JWT bundle: what is written, when it is renewed, what is refused, and who waits for whom."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from children import Recorder
+from devagent import DevAgent
+from helper import SLOW, Helper, LogLine, wait_until
+from published import (
+    NAMES,
+    Published,
+    agent_serial,
+    config,
+    lines_of,
+    make_certs,
+    rotate,
+    wait_published,
+)
+from tokens import (
+    DOMAIN,
+    ID,
+    JWT_BUNDLE,
+    NO_X509,
+    bundles,
+    claims,
+    entry,
+    read_claims,
+    seconds_left,
+    tokens,
+    verify,
+    wait_jwt_bundle,
+    wait_token,
+)
+
+Run = Callable[..., Helper]
+AgentRun = Callable[..., DevAgent]
+LAYOUTS = ["snapshot", "files", "in-place"]
+UMASK = ["sh", "-c", 'umask 077; exec "$@"', "sh"]
+
+# What the cause has to say, as a regular expression over the field `error`.
+TOKEN_CAUSES = {
+    "jwt-expired": "expired",
+    "jwt-bad-signature": "signature",
+    "jwt-unknown-key": 'no key "unknown"',
+    "jwt-wrong-audience": '"web".*"somebody-else"',
+    "jwt-wrong-id": f'sub is "{ID}-other"',
+}
+BUNDLE_CAUSES = {"no-jwt-bundles": "no JWT bundle", "bad-jwt-bundle": "JSON"}
+
+
+def loud(helper: Helper, since: int = 0) -> list[LogLine]:
+    return [line for line in helper.log[since:] if line.level in ("warning", "error", "fatal")]
+
+
+def wait_refused(helper: Helper, level: str, since: int = 0) -> LogLine:
+    return helper.wait_log(
+        lambda line: line.fields.get("event") == "update_refused" and line.level == level, since=since
+    )
+
+
+def wait_lost(helper: Helper, event: str = "stream_lost", since: int = 0) -> LogLine:
+    return helper.wait_log(lambda line: line.fields.get("event") == event, since=since)
+
+
+def wait_all(helper: Helper, *audiences: str) -> None:
+    for audience in audiences:
+        wait_token(helper, audience)
+
+
+def contents(out: Published) -> dict[str, bytes]:
+    return {name: out.read(name) for name in out.names() if not name.startswith("..")}
+
+
+# What is written.
+
+
+@pytest.mark.agent("-federated", "3")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_tokens_and_bundle_beside_x509(
+    agent: DevAgent, run_helper: Run, workdir: Path, layout: str
+) -> None:
+    out = make_certs(workdir)
+    svids = [entry("web"), entry("db", "cache", "queue")]
+    keys = {"layout": layout, "jwt_svids": svids, "jwt_bundle_file_name": JWT_BUNDLE}
+    helper = run_helper(config(agent, **keys, log_level="debug"))
+    wait_published(helper)
+    bundle = wait_jwt_bundle(helper)
+    wait_all(helper, "web", "db")
+    assert claims(out.read("web.jwt"))["aud"] == ["web"]
+    assert claims(out.read("db.jwt"))["aud"] == ["db", "cache", "queue"]
+    for name in ("web.jwt", "db.jwt"):
+        verify(out.read(name), bundle)
+        assert claims(out.read(name))["sub"] == ID
+        assert out.mode(name) == 0o600
+    assert list(bundles(bundle)) == [DOMAIN, *(f"federated-{i}.example" for i in (1, 2, 3))]
+    assert out.mode(JWT_BUNDLE) == 0o600
+    out.check()
+    assert sorted(contents(out)) == sorted([*NAMES, "web.jwt", "db.jwt", JWT_BUNDLE])
+    # At any level: a token is as good as a password while it lives.
+    for name in ("web.jwt", "db.jwt"):
+        for part in out.read(name).decode().split(".")[1:]:
+            assert part not in helper.log_text()
+    assert loud(helper) == []
+
+
+@pytest.mark.agent("-id", "/first", "-id", "/second,hint=mine")
+def test_which_identity(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    make_certs(workdir)
+    svids = [
+        entry("standard"),
+        entry("hint", hint="mine"),
+        entry("id", spiffe_id="spiffe://example.org/first"),
+    ]
+    helper = run_helper(config(agent, **NO_X509, hint="mine", jwt_svids=svids))
+    wait_all(helper, "standard", "hint", "id")
+    subjects = [read_claims(helper, name)["sub"] for name in ("standard", "hint", "id")]
+    assert [subject.rpartition("/")[2] for subject in subjects] == ["second", "second", "first"]
+
+
+@pytest.mark.agent("-jwt-ttl", "2s")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_read_only_modes_are_kept_from_rotation_to_rotation(
+    agent: DevAgent, run_helper: Run, workdir: Path, layout: str
+) -> None:
+    out = make_certs(workdir)
+    modes = {"cert_file_mode": "0444", "key_file_mode": "0400"}
+    modes |= {"jwt_svid_file_mode": "0440", "jwt_bundle_file_mode": "0444"}
+    keys = {"layout": layout, "jwt_svids": [entry("web")], "jwt_bundle_file_name": JWT_BUNDLE} | modes
+    # Without the capability that lets root write into read-only files, and a umask that is no help.
+    prefix = ["setpriv", "--bounding-set", "-dac_override", *UMASK]
+    helper = run_helper(config(agent, **keys), prefix=prefix)
+    wait_published(helper)
+    first = wait_jwt_bundle(helper)
+    wait_token(helper, "web")
+    for _ in range(2):
+        files = [*NAMES, "web.jwt", JWT_BUNDLE]
+        assert [out.mode(name) for name in files] == [0o444, 0o400, 0o444, 0o440, 0o444]
+        mark = helper.mark()
+        agent.rotate_jwt()
+        last, first = first, wait_jwt_bundle(helper, mark)
+        assert first != last
+        out.check(rotate(agent, helper))
+        wait_token(helper, "web", helper.mark())
+    assert loud(helper) == []
+
+
+@pytest.mark.parametrize("count", [200, 1000])
+def test_many_audiences(agent: DevAgent, run_helper: Run, workdir: Path, count: int) -> None:
+    out = make_certs(workdir)
+    svids = [entry(f"a-{i}") for i in range(count)]
+    begin = time.monotonic()
+    helper = run_helper(config(agent, jwt_svids=svids))
+    names = {f"a-{i}.jwt" for i in range(count)}
+
+    def all_written() -> bool:
+        return {line.fields["path"] for line in helper.log if line.msg == "JWT SVID updated"} == names
+
+    # X.509 does not wait for them, not even in the midst of them.
+    wait_published(helper)
+    wait_token(helper, "a-0")
+    for _ in range(5):
+        out.check(rotate(agent, helper, timeout=1))
+    wait_until(all_written, f"{count} tokens", 30)
+    assert time.monotonic() - begin < 20 * SLOW
+    assert all(claims(out.read(f"a-{i}.jwt"))["aud"] == [f"a-{i}"] for i in range(count))
+    assert loud(helper) == []
+
+
+# When.
+
+
+@pytest.mark.agent("-jwt-ttl", "6s")
+def test_a_token_is_renewed_at_half_of_its_life(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    make_certs(workdir)
+    helper = run_helper(config(agent, **tokens("web")))
+    last = wait_token(helper, "web")
+    taken = time.monotonic()
+    for _ in range(3):
+        mark = helper.mark()
+        now = wait_token(helper, "web", mark)
+        gap, taken = time.monotonic() - taken, time.monotonic()
+        assert 2.3 < gap < 3.8 * SLOW
+        assert now["exp"] > last["exp"]
+        last = now
+
+
+@pytest.mark.agent("-jwt-ttl", "2s")
+def test_without_an_agent_the_files_stay_and_its_return_brings_fresh_ones(
+    agent: DevAgent, run_helper: Run, workdir: Path
+) -> None:
+    out = make_certs(workdir)
+    svids = [entry("web"), entry("db")]
+    helper = run_helper(config(agent, jwt_svids=svids, jwt_bundle_file_name=JWT_BUNDLE))
+    wait_published(helper)
+    wait_jwt_bundle(helper)
+    wait_all(helper, "web", "db")
+    mark = helper.mark()
+    agent.kill()
+    wait_lost(helper, since=mark)
+    before = contents(out)
+    # Past the time at which both would have been renewed, and past their end.
+    wait_until(
+        lambda: all(seconds_left(read_claims(helper, name)) < -1 for name in ("web", "db")), "the end of both"
+    )
+    assert contents(out) == before
+    # Once for each of X.509, bundle and tokens: the agent is gone for all of them alike.
+    causes = [line.msg for line in loud(helper, mark)]
+    assert len(causes) == len(set(causes)), causes
+    assert 2 <= len(causes) <= 3, causes
+    mark = helper.mark()
+    agent.start()
+    up = time.monotonic()
+    for audience in ("web", "db"):
+        assert seconds_left(wait_token(helper, audience, mark)) > 0
+    assert time.monotonic() - up < 5 * SLOW
+    # The agent that came back has other keys.
+    verify(out.read("web.jwt"), wait_jwt_bundle(helper, mark))
+    out.check()
+
+
+# What is refused.
+
+
+@pytest.mark.agent("-jwt-ttl", "2s")
+@pytest.mark.parametrize("fault", sorted(TOKEN_CAUSES))
+def test_a_spoiled_token(agent: DevAgent, run_helper: Run, workdir: Path, fault: str) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(agent, **tokens("web"), log_level="debug"))
+    wait_token(helper, "web")
+    mark = helper.mark()
+    agent.fault(fault)
+    refused = wait_refused(helper, "error", mark)
+    before = out.state()
+    assert re.search(TOKEN_CAUSES[fault], refused.fields["error"]), refused.raw
+    assert refused.fields["path"] == "web.jwt"
+    # Asked for again, some time later, and as bad as before: no news.
+    wait_refused(helper, "debug", mark)
+    assert out.state() == before
+    assert loud(helper, mark) == [refused]
+    mark = helper.mark()
+    agent.clear()
+    assert seconds_left(wait_token(helper, "web", mark)) > 0
+    assert len(lines_of(helper, "stream_restored")) == 1
+    # The cause is new again after a good one.
+    mark = helper.mark()
+    agent.fault(fault)
+    wait_refused(helper, "error", mark)
+    for part in out.read("web.jwt").decode().split(".")[1:]:
+        assert part not in helper.log_text()
+
+
+@pytest.mark.parametrize("fault", sorted(BUNDLE_CAUSES))
+@pytest.mark.parametrize("with_x509", [True, False], ids=["x509", "jwt-only"])
+def test_a_spoiled_bundle(
+    agent: DevAgent, run_helper: Run, workdir: Path, fault: str, with_x509: bool
+) -> None:
+    out = make_certs(workdir)
+    x509 = {} if with_x509 else NO_X509
+    keys = config(agent, **x509, layout="files", jwt_bundle_file_name=JWT_BUNDLE, log_level="debug")
+    helper = run_helper(keys)
+    first = wait_jwt_bundle(helper)
+    mark = helper.mark()
+    agent.fault(fault)
+    refused = wait_refused(helper, "error", mark)
+    assert refused.msg.startswith("JWT bundles refused")
+    assert re.search(BUNDLE_CAUSES[fault], refused.fields["error"]), refused.raw
+    # It is still the current state of the agent when the helper comes back: no news.
+    agent.drop()
+    wait_refused(helper, "debug", mark)
+    assert out.read(JWT_BUNDLE) == first
+    assert [line for line in helper.log[mark:] if line.msg == "JWT bundle updated"] == []
+    mark = helper.mark()
+    agent.rotate_jwt()
+    assert len(bundles(wait_jwt_bundle(helper, mark))[DOMAIN]) == 2
+    assert len(lines_of(helper, "update_refused")) == 1
+
+
+@pytest.mark.agent("-federated", "1")
+def test_our_own_bundle_spoiled_beside_a_good_one(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(agent, jwt_bundle_file_name=JWT_BUNDLE))
+    wait_published(helper)
+    first = wait_jwt_bundle(helper)
+    mark = helper.mark()
+    agent.fault("bad-jwt-bundle")
+    wait_refused(helper, "error", mark)
+    assert out.read(JWT_BUNDLE) == first
+    agent.rotate_jwt()
+    assert len(bundles(wait_jwt_bundle(helper, mark))[DOMAIN]) == 2
+
+
+@pytest.mark.agent("-fault", "no-jwt-bundles")
+def test_tokens_wait_for_the_bundles_that_prove_them(
+    agent: DevAgent, run_helper: Run, workdir: Path
+) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(agent, jwt_svids=[entry("web")]))
+    wait_published(helper)
+    wait_refused(helper, "error")
+    wait_until(lambda: agent.status()["rpcs"]["FetchJWTSVID"] > 0, "the call for the token")
+    assert "web.jwt" not in out.names()
+    agent.rotate()
+    wait_token(helper, "web")
+
+
+@pytest.mark.agent("-jwt-ttl", "2s")
+def test_a_new_key_of_the_agent(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(agent, **tokens("web"), jwt_bundle_file_name=JWT_BUNDLE))
+    wait_token(helper, "web")
+    first = wait_jwt_bundle(helper)
+    mark = helper.mark()
+    agent.rotate_jwt()
+    bundle = wait_jwt_bundle(helper, mark)
+    wait_token(helper, "web", helper.mark())
+    verify(out.read("web.jwt"), bundle)
+    with pytest.raises(KeyError):
+        verify(out.read("web.jwt"), first)
+
+
+# Who waits for whom.
+
+
+@pytest.mark.agent("-jwt-ttl", "2s")
+def test_a_token_that_is_denied_holds_up_nothing_else(
+    agent: DevAgent, run_helper: Run, workdir: Path
+) -> None:
+    out = make_certs(workdir)
+    svids = [entry("never", spiffe_id="spiffe://example.org/nobody"), entry("web")]
+    helper = run_helper(config(agent, jwt_svids=svids, log_level="debug"))
+    wait_published(helper)
+    denied = wait_lost(helper, "identity_denied")
+    assert (denied.level, denied.fields["path"]) == ("error", "never.jwt")
+    assert "PermissionDenied" in denied.msg
+    for _ in range(3):
+        wait_token(helper, "web", helper.mark(), timeout=3)
+        out.check(rotate(agent, helper, timeout=2))
+    # Asked for again, 1, 2, 4 … seconds later.
+    helper.wait_log(lambda line: line.level == "debug" and line.fields.get("event") == "identity_denied")
+    assert loud(helper) == [denied]
+    assert "never.jwt" not in out.names()
+
+
+def test_a_denial_of_everything_and_its_end(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    agent.deny()
+    svids = [entry("web"), entry("db")]
+    helper = run_helper(config(agent, jwt_svids=svids, jwt_bundle_file_name=JWT_BUNDLE))
+    for what in ("x509 context", "JWT bundles", "fetch JWT SVID"):
+        assert "PermissionDenied" in helper.wait_log(what).msg
+    agent.allow()
+    wait_published(helper)
+    wait_jwt_bundle(helper)
+    wait_all(helper, "web", "db")
+    out.check(agent_serial(agent))
+
+
+# The child.
+
+
+def test_without_x509_the_child_starts_after_the_first_tokens(
+    run_agent: AgentRun, run_helper: Run, workdir: Path
+) -> None:
+    out = make_certs(workdir)
+    agent = run_agent("-jwt-ttl", "2s")
+    recorder = Recorder(workdir)
+    svids = [entry("web"), entry("late", spiffe_id="spiffe://example.org/late")]
+    keys = recorder.keys("--file", "certs/web.jwt") | NO_X509 | {"jwt_bundle_file_name": JWT_BUNDLE}
+    helper = run_helper(config(agent, **keys, jwt_svids=svids))
+    wait_jwt_bundle(helper)
+    wait_token(helper, "web")
+    wait_token(helper, "web", helper.mark())
+    assert recorder.events() == []
+    assert helper.children() == []
+    agent.restart("-id", "/workload", "-id", "/late")
+    started = recorder.wait("started")
+    assert claims(out.read("late.jwt"))["sub"] == "spiffe://example.org/late"
+    # And is told of each change.
+    for count in (1, 2):
+        told = recorder.wait("SIGUSR1", count)
+        assert told["pid"] == started["pid"]
+
+    def new_tokens() -> bool:
+        return len({event["digest"] for event in recorder.events()}) > 1
+
+    wait_until(new_tokens, "a new token at a signal")
+
+
+def test_with_a_bundle_alone_the_child_starts_after_it(
+    agent: DevAgent, run_helper: Run, workdir: Path
+) -> None:
+    make_certs(workdir)
+    recorder = Recorder(workdir)
+    keys = recorder.keys("--file", f"certs/{JWT_BUNDLE}") | NO_X509
+    helper = run_helper(config(agent, **keys, jwt_bundle_file_name=JWT_BUNDLE))
+    first = recorder.wait("started")["digest"]
+    mark = helper.mark()
+    agent.rotate_jwt()
+    wait_jwt_bundle(helper, mark)
+    assert recorder.wait("SIGUSR1")["digest"] != first
+
+
+@pytest.mark.agent("-jwt-ttl", "2s")
+def test_with_x509_the_child_is_told_of_x509_alone(
+    agent: DevAgent, run_helper: Run, workdir: Path
+) -> None:
+    make_certs(workdir)
+    recorder = Recorder(workdir)
+    helper = run_helper(config(agent, jwt_svids=[entry("web")], **recorder.keys()))
+    recorder.wait("started")
+    wait_token(helper, "web")
+    for _ in range(2):
+        wait_token(helper, "web", helper.mark())
+    rotate(agent, helper)
+    recorder.wait("SIGUSR1")
+    assert len(recorder.events("SIGUSR1")) == 1

@@ -1,0 +1,277 @@
+"""daemon_mode = false: everything is written once, or it says why not and ends with 1."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import certs
+import pytest
+from children import Recorder
+from devagent import DevAgent
+from helper import SLOW, Helper, LogLine
+from published import BUNDLE, NAMES, SVID, agent_serial, config, lines_of, make_certs, wait_published
+from tokens import DOMAIN, JWT_BUNDLE, NO_X509, bundles, claims, entry, tokens, verify
+
+Run = Callable[..., Helper]
+AgentRun = Callable[..., DevAgent]
+FETCHED = {
+    "Successfully fetched x509 certificates",
+    "Successfully fetched JWT SVIDs",
+    "Successfully fetched JWT bundle",
+}
+AT_ONCE_S = 1.5
+
+
+def one_shot(agent: DevAgent | None, **keys: object) -> str:
+    return config(agent, daemon_mode=False, **keys)
+
+
+def everything(agent: DevAgent, **more: object) -> str:
+    svids = [entry("web"), entry("db", "cache", "queue")]
+    return one_shot(agent, jwt_svids=svids, jwt_bundle_file_name=JWT_BUNDLE, **more)
+
+
+def fetched(helper: Helper) -> list[str]:
+    return sorted(line.msg for line in helper.log if line.msg.startswith("Successfully"))
+
+
+def loud(helper: Helper) -> list[LogLine]:
+    return [line for line in helper.log if line.level in ("warning", "error", "fatal")]
+
+
+def wait_error(helper: Helper, what: str) -> LogLine:
+    return helper.wait_log(lambda line: line.level == "error" and what in line.msg)
+
+
+def ends_at_once(helper: Helper) -> int:
+    begin = time.monotonic()
+    status = helper.wait()
+    assert time.monotonic() - begin < AT_ONCE_S * SLOW
+    return status
+
+
+# Everything is there.
+
+
+@pytest.mark.agent("-federated", "3")
+@pytest.mark.parametrize("layout", ["snapshot", "files", "in-place"])
+def test_everything_once(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
+    out = make_certs(workdir)
+    modes = {"cert_file_mode": "0640", "jwt_bundle_file_mode": "0444"}
+    keys = everything(agent, layout=layout, include_federated_domains=True, **modes)
+    helper = run_helper(keys, prefix=["sh", "-c", 'umask 077; exec "$@"', "sh"])
+    assert helper.wait() == 0
+    out.check(agent_serial(agent))
+    assert len(certs.certificates(out.read(BUNDLE))) == 4
+    assert claims(out.read("web.jwt"))["aud"] == ["web"]
+    assert claims(out.read("db.jwt"))["aud"] == ["db", "cache", "queue"]
+    assert len(bundles(out.read(JWT_BUNDLE))) == 4
+    for name in ("web.jwt", "db.jwt"):
+        verify(out.read(name), out.read(JWT_BUNDLE), DOMAIN)
+    files = [*NAMES, "web.jwt", "db.jwt", JWT_BUNDLE]
+    assert [out.mode(name) for name in files] == [0o640, 0o600, 0o640, 0o600, 0o600, 0o444]
+    # Go's words, each once.
+    assert fetched(helper) == sorted(FETCHED)
+    assert [line.msg for line in helper.log if line.level == "info"][-1] == "Exiting"
+    assert "Daemon mode disabled" in helper.log_text()
+    assert "Launching daemon" not in helper.log_text()
+    assert [line for line in loud(helper) if "include_federated_domains" not in line.msg] == []
+
+
+@pytest.mark.parametrize(
+    "keys, words",
+    [
+        ({}, "x509 certificates"),
+        (tokens("web", "db"), "JWT SVIDs"),
+        (NO_X509 | {"jwt_bundle_file_name": JWT_BUNDLE}, "JWT bundle"),
+    ],
+    ids=["x509", "tokens", "bundle"],
+)
+def test_one_kind_alone(
+    agent: DevAgent, run_helper: Run, workdir: Path, keys: dict[str, object], words: str
+) -> None:
+    make_certs(workdir)
+    helper = run_helper(one_shot(agent, **keys))
+    assert helper.wait() == 0
+    assert fetched(helper) == [f"Successfully fetched {words}"]
+
+
+def test_a_flag_makes_it_one_shot(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    assert run_helper(config(agent), "-daemon-mode=false").wait() == 0
+    out.check()
+
+
+def test_again_over_its_own_files(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    assert run_helper(one_shot(agent)).wait() == 0
+    before = out.state()
+    # The agent still gives the same.
+    again = run_helper(one_shot(agent))
+    assert again.wait() == 0
+    assert out.state() == before
+    assert fetched(again) == ["Successfully fetched x509 certificates"]
+    agent.rotate()
+    assert run_helper(one_shot(agent)).wait() == 0
+    out.check(agent_serial(agent))
+
+
+# It waits, and says why.
+
+
+@pytest.mark.parametrize("keys", [{}, tokens("web")], ids=["x509", "tokens"])
+def test_an_agent_that_comes_later(
+    agent: DevAgent, run_helper: Run, workdir: Path, keys: dict[str, object]
+) -> None:
+    make_certs(workdir)
+    agent.stop()
+    helper = run_helper(one_shot(agent, **keys))
+    absent = wait_error(helper, "cannot reach the agent at")
+    assert absent.fields["hint"]
+    agent.start()
+    begin = time.monotonic()
+    assert helper.wait() == 0
+    assert time.monotonic() - begin < 3 * SLOW
+
+
+def test_an_identity_that_comes_later(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    agent.deny()
+    helper = run_helper(everything(agent))
+    for what in ("Error fetching x509 certificates", "Error fetching JWT bundle", "Unable to fetch JWT SVID"):
+        assert "PermissionDenied" in wait_error(helper, what).msg
+    agent.allow()
+    assert helper.wait() == 0
+    out.check()
+    assert fetched(helper) == sorted(FETCHED)
+
+
+@pytest.mark.parametrize("fault", ["expired", "jwt-wrong-audience", "bad-jwt-bundle"])
+def test_what_is_refused_may_be_followed_by_something_good(
+    agent: DevAgent, run_helper: Run, workdir: Path, fault: str
+) -> None:
+    out = make_certs(workdir)
+    agent.fault(fault)
+    helper = run_helper(everything(agent))
+    assert wait_error(helper, "refused").fields["error"]
+    agent.clear()
+    assert helper.wait() == 0
+    out.check()
+    assert fetched(helper) == sorted(FETCHED)
+
+
+# It gives up.
+
+
+@pytest.mark.parametrize("reason", ["absent", "denied", "refused"])
+def test_the_time_is_over(agent: DevAgent, run_helper: Run, workdir: Path, reason: str) -> None:
+    out = make_certs(workdir)
+    {"absent": agent.stop, "denied": agent.deny, "refused": lambda: agent.fault("expired")}[reason]()
+    begin = time.monotonic()
+    helper = run_helper(one_shot(agent, timeout="1s"))
+    assert helper.wait() == 1
+    assert 0.9 < time.monotonic() - begin < 3 * SLOW
+    why, over = loud(helper)
+    assert {"absent": "cannot reach", "denied": "PermissionDenied", "refused": "expired"}[reason] in why.raw
+    assert over.fields["event"] == "timed_out"
+    assert "within 1s" in over.msg
+    assert out.names() in ([], ["..lock"])
+
+
+def test_what_could_be_written_stays_when_the_time_is_over(
+    agent: DevAgent, run_helper: Run, workdir: Path
+) -> None:
+    out = make_certs(workdir)
+    svids = [entry("web"), entry("never", spiffe_id="spiffe://example.org/nobody")]
+    helper = run_helper(one_shot(agent, timeout="1s", jwt_svids=svids))
+    assert helper.wait() == 1
+    out.check(agent_serial(agent))
+    assert claims(out.read("web.jwt"))["aud"] == ["web"]
+    assert fetched(helper) == ["Successfully fetched x509 certificates"]
+    assert [line.fields.get("path") for line in loud(helper)] == ["never.jwt", None]
+
+
+@pytest.mark.parametrize("reason", ["absent", "denied"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_ends_the_wait_at_once(
+    agent: DevAgent, run_helper: Run, workdir: Path, reason: str, number: signal.Signals
+) -> None:
+    make_certs(workdir)
+    {"absent": agent.stop, "denied": agent.deny}[reason]()
+    helper = run_helper(everything(agent))
+    wait_error(helper, "Error fetching x509 certificates")
+    begin = time.monotonic()
+    assert helper.stop(number) == 1
+    assert time.monotonic() - begin < 1 * SLOW
+
+
+@pytest.mark.parametrize(
+    "keys, words",
+    [
+        ({}, "x509 certificates"),
+        (tokens("web"), "JWT SVIDs"),
+        (NO_X509 | {"jwt_bundle_file_name": JWT_BUNDLE}, "JWT bundle"),
+    ],
+    ids=["x509", "tokens", "bundle"],
+)
+@pytest.mark.parametrize("obstacle", ["missing", "file"])
+def test_a_directory_that_cannot_be_written(
+    agent: DevAgent, run_helper: Run, workdir: Path, keys: dict[str, object], words: str, obstacle: str
+) -> None:
+    if obstacle == "file":
+        (workdir / "certs").write_text("not a directory")
+    helper = run_helper(one_shot(agent, **keys))
+    assert ends_at_once(helper) == 1
+    (error,) = [line for line in loud(helper) if "Error fetching" in line.msg]
+    assert error.msg == f"Error fetching {words}"
+    assert "certs" in error.fields["error"]
+
+
+def test_files_of_another_helper(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    first = run_helper(config(agent))
+    wait_published(first)
+    before = out.state()
+    beside = workdir / "beside"
+    beside.mkdir()
+    second = run_helper(one_shot(agent, cert_dir=out.directory), directory=beside)
+    assert ends_at_once(second) == 1
+    assert any("another" in line.raw and line.level == "error" for line in second.log)
+    assert out.state() == before
+    assert first.running
+
+
+@pytest.mark.parametrize("keys", [{}, tokens("web"), NO_X509 | {"jwt_bundle_file_name": JWT_BUNDLE}])
+@pytest.mark.parametrize("fault, code", [("invalid", "InvalidArgument"), ("unimplemented", "Unimplemented")])
+def test_a_server_that_is_no_agent(
+    run_agent: AgentRun, run_helper: Run, workdir: Path, keys: dict[str, object], fault: str, code: str
+) -> None:
+    make_certs(workdir)
+    agent = run_agent("-fault", fault)
+    helper = run_helper(one_shot(agent, **keys))
+    assert ends_at_once(helper) == 1
+    first = next(line for line in helper.log if line.level == "error")
+    assert code in first.msg
+
+
+# What it does not do.
+
+
+def test_no_child_and_no_health_endpoint(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    make_certs(workdir)
+    recorder = Recorder(workdir)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        # A daemon could not start: the port is in use.
+        health = {"listener_enabled": True, "bind_port": taken.getsockname()[1]}
+        helper = run_helper(one_shot(agent, health_checks=health, **recorder.keys()))
+        assert helper.wait() == 0
+    assert recorder.events() == []
+    assert [line.msg.split(" is set but")[0] for line in loud(helper)] == ["cmd", "renew_signal"]
+    assert all("will be ignored" in line.msg for line in loud(helper))
+    assert lines_of(helper, "child_started") == []
+    assert "Starting health server" not in helper.log_text()
+    assert (workdir / "certs" / SVID).exists()

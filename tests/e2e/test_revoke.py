@@ -1,0 +1,224 @@
+"""An identity that is taken away: `revoke = "remove"` takes the private key away as well."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from devagent import DevAgent
+from helper import SLOW, Helper, LogLine, wait_until
+from probe import ask, free_port
+from published import (
+    BUNDLE,
+    KEY,
+    SVID,
+    Published,
+    agent_serial,
+    config,
+    lines_of,
+    make_certs,
+    rotate,
+    wait_published,
+    wait_serial,
+)
+from tokens import entry, wait_token
+
+Run = Callable[..., Helper]
+AgentRun = Callable[..., DevAgent]
+LAYOUTS = ["snapshot", "files", "in-place"]
+
+
+def revoking(agent: DevAgent, after: str, **keys: object) -> str:
+    return config(agent, revoke="remove", revoke_after=after, **keys)
+
+
+def content(path: Path) -> bytes:
+    """Nothing where it has just been removed."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def keys_on_disk(out: Published) -> list[str]:
+    """Every file below the directory that holds a private key, in whatever generation."""
+    files = [path for path in out.directory.rglob("*") if path.is_file() and not path.is_symlink()]
+    return sorted(str(path) for path in files if b"PRIVATE KEY" in content(path))
+
+
+def wait_event(helper: Helper, event: str, since: int = 0, timeout: float = 10.0) -> LogLine:
+    return helper.wait_log(lambda line: line.fields.get("event") == event, timeout, since)
+
+
+def wait_removed(out: Published) -> None:
+    wait_until(lambda: not keys_on_disk(out), "the key to go")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("place", ["disk", "memory"])
+def test_the_key_goes_and_comes_back(
+    agent: DevAgent, run_helper: Run, workdir: Path, shm: Path, layout: str, place: str
+) -> None:
+    out = make_certs(workdir if place == "disk" else shm)
+    keys = {"cert_dir": out.directory, "layout": layout, "jwt_svids": [entry("web")]}
+    helper = run_helper(revoking(agent, "1s", **keys))
+    wait_published(helper)
+    helper.wait_log("JWT SVID updated")
+    # Superseded generations are kept for a while, for readers: their keys have to go, too.
+    rotate(agent, helper)
+    rotate(agent, helper)
+    assert len(keys_on_disk(out)) == (3 if layout == "snapshot" else 1)
+    kept = {name: out.read(name) for name in (SVID, BUNDLE, "web.jwt")}
+    agent.deny()
+    revoked = wait_event(helper, "revoked")
+    assert (revoked.level, revoked.fields["path"]) == ("warning", KEY)
+    wait_removed(out)
+    assert KEY not in [name for name in out.names() if (out.directory / name).exists()]
+    assert {name: out.read(name) for name in kept} == kept
+    # The one that comes is new, and complete.
+    mark = helper.mark()
+    agent.allow()
+    agent.rotate()
+    wait_serial(helper, agent_serial(agent), timeout=15)
+    out.check(agent_serial(agent))
+    helper.wait_log("the key comes back", since=mark)
+    out.check(rotate(agent, helper))
+
+
+def test_the_same_identity_brings_the_key_back(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(revoking(agent, "500ms"))
+    serial = wait_published(helper)
+    agent.deny()
+    wait_event(helper, "revoked")
+    wait_removed(out)
+    mark = helper.mark()
+    agent.allow()
+    assert wait_published(helper, mark) == serial
+    out.check(serial)
+
+
+def test_a_refused_message_does_not_bring_the_key_back(
+    agent: DevAgent, run_helper: Run, workdir: Path, shm: Path
+) -> None:
+    on_disk, in_memory = make_certs(workdir), make_certs(shm)
+    beside = workdir / "beside"
+    beside.mkdir()
+    outs = [on_disk, in_memory]
+    helpers = [
+        run_helper(revoking(agent, "500ms", cert_dir=out.directory, log_level="debug"), directory=where)
+        for out, where in zip(outs, (workdir, beside), strict=True)
+    ]
+    for helper in helpers:
+        wait_published(helper)
+    agent.deny()
+    for out, helper in zip(outs, helpers, strict=True):
+        wait_event(helper, "revoked")
+        wait_removed(out)
+    agent.fault("expired")
+    agent.allow()
+    for helper in helpers:
+        refused = wait_event(helper, "update_refused")
+        assert refused.level == "error"
+        mark = helper.mark()
+        agent.resend()
+        wait_event(helper, "update_refused", mark)
+    # Everything is looked through every 10 s.
+    deadline = time.monotonic() + 11
+    wait_until(lambda: any(map(keys_on_disk, outs)) or time.monotonic() > deadline, "a key, in vain", 15)
+    assert [keys_on_disk(out) for out in outs] == [[], []]
+    agent.rotate()
+    for out, helper in zip(outs, helpers, strict=True):
+        wait_serial(helper, agent_serial(agent))
+        out.check(agent_serial(agent))
+
+
+@pytest.mark.parametrize("keys", [{}, {"revoke": "keep", "revoke_after": "100ms"}], ids=["standard", "keep"])
+def test_the_key_stays_where_that_is_not_asked_for(
+    agent: DevAgent, run_helper: Run, workdir: Path, keys: dict[str, object]
+) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(agent, **keys, log_level="debug"))
+    wait_published(helper)
+    before = out.state()
+    agent.deny()
+    wait_event(helper, "identity_denied")
+    mark = helper.mark()
+    # The same again, more than a second later.
+    wait_event(helper, "identity_denied", mark)
+    assert out.state() == before
+    assert lines_of(helper, "revoked") == []
+
+
+@pytest.mark.parametrize("interruption", ["identity", "agent away"])
+def test_an_interruption_of_the_denial_starts_the_wait_again(
+    agent: DevAgent, run_helper: Run, workdir: Path, interruption: str
+) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(revoking(agent, "3s", log_level="debug"))
+    wait_published(helper)
+    agent.deny()
+    first = time.monotonic()
+    wait_event(helper, "identity_denied")
+    mark = helper.mark()
+    if interruption == "identity":
+        agent.allow()
+        wait_event(helper, "stream_restored", mark)
+        assert time.monotonic() - first < 3, "too slow to tell"
+        agent.deny()
+    else:
+        agent.kill()
+        wait_event(helper, "stream_lost", mark)
+        agent.start("-fault", "deny")
+    wait_event(helper, "identity_denied", mark)
+    again = time.monotonic()
+    assert again - first < 6
+    wait_event(helper, "revoked")
+    assert time.monotonic() - again > 2.8
+    wait_removed(out)
+
+
+def test_what_was_never_there_is_not_removed(run_agent: AgentRun, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    agent = run_agent("-fault", "deny")
+    helper = run_helper(revoking(agent, "100ms", log_level="debug"))
+    wait_event(helper, "identity_denied")
+    wait_event(helper, "identity_denied", helper.mark())
+    assert lines_of(helper, "revoked") == []
+    agent.allow()
+    assert wait_published(helper) == out.check()
+
+
+def test_an_agent_that_is_gone_denies_nothing(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(revoking(agent, "100ms", log_level="debug"))
+    wait_published(helper)
+    before = out.state()
+    agent.kill()
+    wait_event(helper, "stream_lost")
+    agent.start("-fault", "unavailable")
+    helper.wait_log("Unavailable")
+    assert out.state() == before
+    assert lines_of(helper, "revoked") == []
+
+
+def test_readiness_and_other_files_tell_of_it(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    port = free_port()
+    health = {"listener_enabled": True, "bind_address": "127.0.0.1", "bind_port": port}
+    helper = run_helper(revoking(agent, "500ms", health_checks=health, jwt_svids=[entry("web")]))
+    wait_published(helper)
+    wait_token(helper, "web")
+    assert ask(port, "/ready").code == 200
+    agent.deny()
+    wait_event(helper, "revoked")
+    wait_removed(out)
+    answer = ask(port, "/ready")
+    assert answer.code == 503
+    assert answer.json()["health"]["file_write_statuses"]["x509_write_status"] == "unwritten"
+    assert ask(port, "/live").code == 200
+    agent.allow()
+    wait_until(lambda: ask(port, "/ready").code == 200, "readiness", 10 * SLOW)
+    out.check()
