@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from helper import Helper, LogLine
 from spire import Spire
 
@@ -96,6 +99,62 @@ def test_same_files_as_the_go_helper(
             names = ("svid.pem", "svid_key.pem", "svid_bundle.pem")
             assert {n: (our_dir / n).read_bytes() for n in names} == {n: (go_dir / n).read_bytes() for n in names}
             assert [(our_dir / n).stat().st_mode & 0o777 for n in names] == [(go_dir / n).stat().st_mode & 0o777 for n in names]
+    finally:
+        spire.entry_delete(entry)
+        spire.wait_entry_gone(ID)
+
+
+HEALTH = """\
+jwt_svids = [{{ jwt_audience = "db", jwt_svid_file_name = "db.jwt" }}]
+jwt_bundle_file_name = "jwt_bundle.json"
+health_checks {{
+  listener_enabled = true
+  unix_socket = "{workdir}/health.sock"
+}}
+"""
+
+
+def ready(workdir: Path) -> int:
+    """What the readiness probe answers."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(workdir / "health.sock"))
+        connection.sendall(b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        status = connection.makefile("rb").readline().split()
+    return int(status[1])
+
+
+def wait_ready(workdir: Path, code: int, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while (answer := ready(workdir)) != code:
+        assert time.monotonic() < deadline, f"readiness stays {answer}"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("revoke", ["keep", "remove"])
+def test_readiness_and_the_key_after_the_entry_is_deleted(
+    spire: Spire, workdir: Path, run_helper: Callable[..., Helper], revoke: str
+) -> None:
+    config = CONFIG + HEALTH + f'revoke = "{revoke}"\nrevoke_after = "3s"\n'
+    entry = spire.entry_create(ID, x509_ttl=30, jwt_ttl=30)
+    try:
+        spire.wait_entry_visible(ID)
+        helper = run_helper(config.format(socket=spire.socket, workdir=workdir))
+        helper.wait_log(lambda line: line.msg == "Starting health server")
+        wait_ready(workdir, 200, 30)
+    finally:
+        spire.entry_delete(entry)
+    denied = helper.wait_log(event("identity_denied"), timeout=30)
+    assert "PermissionDenied" in denied.msg
+    if revoke == "remove":
+        helper.wait_log(event("revoked"), timeout=30)
+    # The X.509-SVID and the token expire, whatever becomes of the files.
+    wait_ready(workdir, 503, 60)
+    assert (workdir / "svid.pem").exists() and (workdir / "svid_bundle.pem").exists()
+    assert (workdir / "svid_key.pem").exists() == (revoke == "keep")
+    entry = spire.entry_create(ID, x509_ttl=60, jwt_ttl=60)
+    try:
+        wait_ready(workdir, 200, 90)
+        assert (workdir / "svid_key.pem").exists()
     finally:
         spire.entry_delete(entry)
         spire.wait_entry_gone(ID)

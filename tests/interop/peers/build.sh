@@ -1,7 +1,8 @@
 #!/bin/bash
 # Builds the programs the interop tests run against: a real SPIRE server and
-# agent, and the Go spiffe-helper. Prints the directory that holds
-# spire-server, spire-agent and spiffe-helper-go; all else goes to stderr.
+# agent, the Go spiffe-helper, and go-oracle, which says what the helper makes of
+# a configuration. Prints the directory that holds spire-server, spire-agent,
+# spiffe-helper-go and go-oracle; all else goes to stderr.
 #
 # The directory is kept and its name is a hash of everything that decides what
 # is built, so only the first call builds (minutes), the next one only prints.
@@ -12,7 +13,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${SPIFFE_HELPER_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/spiffe-helper-peers}
-programs=(spire-server spire-agent spiffe-helper-go)
+programs=(spire-server spire-agent spiffe-helper-go go-oracle)
 
 # Environment settings that would build something other than what is pinned.
 export GOTOOLCHAIN=local GOWORK=off GOFLAGS=
@@ -51,7 +52,7 @@ build_key() {
     {
         echo "$go_version"
         cd "$here"
-        find . -type f \( -name 'go.*' -o -name '*.go' -o -name build.sh \) -print0 |
+        find . -type f \( -name 'go.*' -o -name '*.go' -o -name '*.s' -o -name build.sh \) -print0 |
             LC_ALL=C sort -z | xargs -0 sha256sum
     } | sha256sum | cut -c 1-16
 }
@@ -79,6 +80,7 @@ build_all() { # build_all OUT
     CGO_ENABLED=0 go_build go-helper \
         "-X $helper/pkg/version.gittag=$(pinned $helper "$here/go-helper/go.mod")" \
         -o "$1/spiffe-helper-go" $helper/cmd/spiffe-helper
+    CGO_ENABLED=0 go_build go-helper "" -o "$1/go-oracle" ./oracle
     echo "build.sh: building SPIRE (several minutes the first time)"
     CGO_ENABLED=1 go_build spire \
         "-X $spire/pkg/common/version.gittag=$(pinned $spire "$here/spire/go.mod") \
