@@ -84,7 +84,7 @@ run_suite() { # run_suite SUITE CLOSING-LINE-PATTERN COMMAND...
     result "$suite" "$outcome" "${closing:-no closing line: see $logs/$suite.log}"
 }
 
-run_pytest() { # run_pytest SUITE
+run_pytest() { # run_pytest SUITE [OPTION...]
     local programs=$root/build/$program_preset agent=$root/build/$program_preset
     # The agent is a gRPC server: its callbacks are ordered by locks inside gRPC, which is not instrumented, so
     # thread sanitizer sees races that are none. The helper is what is tested.
@@ -92,7 +92,7 @@ run_pytest() { # run_pytest SUITE
     run_suite "$1" '^=+ .* in [0-9.]+s' \
         env SPIFFE_HELPER="$programs/spiffe-helper" SPIFFE_DEV_AGENT="$agent/spiffe-dev-agent" \
         PYTHONPYCACHEPREFIX="$root/build/pycache" \
-        "${sanitizer_prefix[@]}" "$venv/bin/python" -m pytest "tests/$1"
+        "${sanitizer_prefix[@]}" "$venv/bin/python" -m pytest "tests/$1" "${@:2}"
 }
 
 # A build that fails is the result of every suite that waited for it.
@@ -106,6 +106,9 @@ build_for() { # build_for PRESET SUITE
 
 unit() {
     build_for "$unit_preset" unit || return 0
+    # Without it the check of the metrics is left out, and with CI=true it fails.
+    SPIFFE_PROMTOOL=$(tests/support/promtool.sh) || true
+    export SPIFFE_PROMTOOL
     run_suite unit '% tests passed|No tests were found' \
         "${sanitizer_prefix[@]}" ctest --preset "$unit_preset" --no-tests=error -j "$(nproc)"
 }
@@ -113,7 +116,8 @@ unit() {
 e2e() {
     build_for "$program_preset" e2e || return 0
     if [[ $program_preset == tsan ]]; then build_for release e2e || return 0; fi
-    run_pytest e2e
+    # They wait more than they compute.
+    run_pytest e2e -n "$(($(nproc) + 1))"
 }
 
 interop() {

@@ -10,9 +10,7 @@ export ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1:detect_stack_use_afte
 export LSAN_OPTIONS="suppressions=$support_directory/lsan.supp:print_suppressions=0"
 export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1"
 export TSAN_OPTIONS="suppressions=$support_directory/tsan.supp:print_suppressions=0:halt_on_error=1"
-# A child is started by a clone that shares memory until it execs; the sanitizer takes it for a fork, after which
-# it would allow no new thread.
-TSAN_OPTIONS+=":second_deadlock_stack=1:die_after_fork=0"
+TSAN_OPTIONS+=":second_deadlock_stack=1"
 
 # Thread sanitizer's memory map leaves no room for the 32 random bits of some kernels' addresses. Sets
 # sanitizer_prefix to what a command must be run with: nothing, or setarch without randomisation.

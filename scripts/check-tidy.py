@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Runs clang-tidy over src/ with the commands of build/dev.
+
+    scripts/check-tidy.py [REGEX]     only files whose path matches, for example src/output/
+
+What was found clean is remembered in ~/.cache/spiffe-helper-tidy by the content of all that it is compiled
+from, so only what a change touches is looked at again. Exit status: 0 clean, 1 findings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build/dev"
+CLEAN = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spiffe-helper-tidy"
+KEPT_S = 30 * 24 * 3600
+TIDY = [
+    "clang-tidy-19",
+    "-quiet",
+    # The commands are g++'s, with warnings that clang does not know.
+    "-extra-arg=-Wno-unknown-warning-option",
+    # fmt's definitions take long and are not ours.
+    "-extra-arg=-UFMT_HEADER_ONLY",
+]
+
+
+def build() -> int:
+    """Makes the headers that protoc generates and the lists of what each file includes; how many jobs to run."""
+    steps = "cmake --preset dev && cmake --build --preset dev --target spiffe-helper spiffe-dev-agent"
+    script = f'. scripts/build-env.sh && {steps} && echo "$CMAKE_BUILD_PARALLEL_LEVEL"'
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{done.stdout}check-tidy.py: the build of preset dev failed")
+    return int(done.stdout.split()[-1])
+
+
+def dependencies() -> dict[str, list[Path]]:
+    """From each object file to what it was compiled from."""
+    text = subprocess.run(["ninja", "-C", BUILD, "-t", "deps"], stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, list[Path]] = {}
+    for line in text.stdout.splitlines():
+        if line.startswith(" "):
+            files.append(BUILD / line.strip())
+        elif line:
+            files = found.setdefault(line.partition(":")[0], [])
+    return found
+
+
+def object_of(command: str) -> str:
+    words = command.split()
+    return words[words.index("-o") + 1]
+
+
+@cache
+def digest(file: Path) -> bytes:
+    return hashlib.sha256(file.read_bytes()).digest()
+
+
+def key(command: str, files: list[Path], common: bytes) -> str:
+    state = hashlib.sha256(common)
+    # The same from every checkout.
+    state.update(command.replace(str(ROOT), "").encode())
+    for file in files:
+        state.update(digest(file))
+    return state.hexdigest()
+
+
+def is_clean(source: str, mark: Path) -> bool:
+    done = subprocess.run([*TIDY, "-p", BUILD, source], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode == 0:
+        mark.touch()
+    else:
+        print(done.stdout + done.stderr, flush=True)
+    return done.returncode == 0
+
+
+def forget_old() -> None:
+    CLEAN.mkdir(parents=True, exist_ok=True)
+    for mark in CLEAN.iterdir():
+        if time.time() - mark.stat().st_mtime > KEPT_S:
+            mark.unlink(missing_ok=True)
+
+
+def main() -> int:
+    wanted = re.compile(sys.argv[1] if len(sys.argv) > 1 else "")
+    jobs = build()
+    forget_old()
+    version = subprocess.run([TIDY[0], "--version"], stdout=subprocess.PIPE, check=True).stdout
+    common = version + repr(TIDY).encode() + (ROOT / ".clang-tidy").read_bytes()
+    includes = dependencies()
+    todo: dict[str, Path] = {}
+    sources = 0
+    for entry in json.loads((BUILD / "compile_commands.json").read_text()):
+        source = os.path.relpath(entry["file"], ROOT)
+        if not source.startswith("src/") or not wanted.search(source):
+            continue
+        sources += 1
+        mark = CLEAN / key(entry["command"], includes[object_of(entry["command"])], common)
+        if mark.exists():
+            mark.touch()
+        else:
+            todo[source] = mark
+    with ThreadPoolExecutor(jobs) as pool:
+        failed = list(pool.map(is_clean, todo, todo.values())).count(False)
+    print(f"check-tidy.py: {sources} files, {len(todo)} looked at, {failed} with findings")
+    return 1 if failed or not sources else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
