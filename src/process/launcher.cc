@@ -44,7 +44,11 @@ struct Plan {
   const rlimit* core_limit;
   pid_t parent;
   bool die_with_parent;
-  int error_fd;
+  bool own_group;
+  int terminal;
+  int stdout_fd;
+  int stderr_fd;
+  int error_fd;  // above 2
 };
 
 // The functions of the child never return, and the next child runs on the same stack: AddressSanitizer would
@@ -63,6 +67,26 @@ struct Plan {
   }
 }
 
+[[gnu::no_sanitize_address]] void take_foreground(int terminal) {
+  sigset_t ttou;
+  ::sigemptyset(&ttou);
+  ::sigaddset(&ttou, SIGTTOU);
+  ::sigprocmask(SIG_BLOCK, &ttou, nullptr);  // the new group is in the background until this is done
+  ::tcsetpgrp(terminal, ::getpid());
+}
+
+// False with errno. The copies above 2 are for sources that are targets too.
+[[gnu::no_sanitize_address]] bool redirect(int stdout_fd, int stderr_fd) {
+  if (stdout_fd < 0 && stderr_fd < 0) return true;
+  const int out = stdout_fd < 0 ? -1 : ::fcntl(stdout_fd, F_DUPFD_CLOEXEC, 3);
+  const int err = stderr_fd < 0 ? -1 : ::fcntl(stderr_fd, F_DUPFD_CLOEXEC, 3);
+  if ((stdout_fd >= 0 && out < 0) || (stderr_fd >= 0 && err < 0)) return false;
+  ::close(STDIN_FILENO);
+  if (::open("/dev/null", O_RDONLY) != STDIN_FILENO) return false;  // the lowest number is free
+  if (out >= 0 && ::dup2(out, STDOUT_FILENO) < 0) return false;
+  return err < 0 || ::dup2(err, STDERR_FILENO) >= 0;
+}
+
 // In the child, which shares the memory of its suspended parent: async-signal-safe calls only, nothing is
 // allocated, and no variable of the parent is written.
 [[gnu::no_sanitize_address]] int run(void* argument) {
@@ -73,10 +97,14 @@ struct Plan {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::getppid() != plan.parent) ::_exit(127);  // it died before the line above
   }
+  if (plan.own_group) ::setpgid(0, 0);
+  if (plan.own_group && plan.terminal >= 0) take_foreground(plan.terminal);
   if (plan.core_limit != nullptr) ::setrlimit(RLIMIT_CORE, plan.core_limit);
-  close_on_exec_from(3);
-  ::sigprocmask(SIG_SETMASK, plan.mask, nullptr);
-  ::execve(plan.program, plan.argv, plan.envp);
+  if (redirect(plan.stdout_fd, plan.stderr_fd)) {
+    close_on_exec_from(3);
+    ::sigprocmask(SIG_SETMASK, plan.mask, nullptr);
+    ::execve(plan.program, plan.argv, plan.envp);
+  }
   const int error = errno;
   [[maybe_unused]] const auto n = ::write(plan.error_fd, &error, sizeof error);
   ::_exit(127);
@@ -182,6 +210,11 @@ Launcher::~Launcher() {
   ::munmap(stack_, kStackSize);
 }
 
+void Launcher::set_env(std::vector<std::string> env) {
+  options_.env = std::move(env);
+  envp_ = pointers(options_.env);
+}
+
 std::expected<void, StartError> Launcher::find() {
   auto found = find_program(options_.argv.front(), search_path_);
   if (!found) {
@@ -224,6 +257,9 @@ Launcher::Attempt Launcher::attempt() {
   if (::pipe2(ends, O_CLOEXEC) != 0) return {.child = {}, .error = errno};
   const Fd reader(ends[0]);
   Fd writer(ends[1]);
+  // Where this process was started with one of the three closed.
+  if (writer.get() <= STDERR_FILENO) writer = Fd(::fcntl(writer.get(), F_DUPFD_CLOEXEC, 3));
+  if (!writer) return {.child = {}, .error = errno};
   Plan plan{.program = program_.c_str(),
             .argv = argv_.data(),
             .envp = envp_.data(),
@@ -232,6 +268,10 @@ Launcher::Attempt Launcher::attempt() {
             .core_limit = options_.core_dumps != nullptr ? options_.core_dumps->found_limit() : nullptr,
             .parent = ::getpid(),
             .die_with_parent = options_.die_with_parent,
+            .own_group = options_.own_group,
+            .terminal = options_.terminal,
+            .stdout_fd = options_.stdout_fd,
+            .stderr_fd = options_.stderr_fd,
             .error_fd = writer.get()};
   int pidfd = -1;
   char* const top = static_cast<char*>(stack_) + kStackSize;

@@ -50,6 +50,14 @@ struct LaunchOptions {
   // The child gets SIGTERM when this process dies. Tied to the thread that calls launch(), which therefore
   // must live as long as the process; lost where the program changes its user.
   bool die_with_parent = true;
+  bool own_group = false;  // a process group of its own, from before its program runs
+  // A descriptor of our controlling terminal: the child of an own group makes that the terminal's foreground
+  // group before its program runs. A terminal that refuses stays as it is.
+  int terminal = -1;
+  // Where the output goes instead of ours, with stdin from /dev/null as soon as one is given. Any number,
+  // even 0, 1 or 2. Not owned, open at every launch.
+  int stdout_fd = -1;
+  int stderr_fd = -1;
 };
 
 // Starts one command, as often as asked. The constructor does the work that need not wait for the first
@@ -63,7 +71,11 @@ class Launcher {
   Launcher(const Launcher&) = delete;
   Launcher& operator=(const Launcher&) = delete;
 
-  // The child inherits stdin, stdout and stderr and no other descriptor. Returns when it runs its program.
+  // The environment of the launches to come. The program is still looked up in the PATH of the first one.
+  void set_env(std::vector<std::string> env);
+
+  // The child has descriptors 0, 1 and 2, ours where the options say nothing else, and no other. Returns when
+  // it runs its program.
   [[nodiscard]] std::expected<Launched, StartError> launch();
 
  private:

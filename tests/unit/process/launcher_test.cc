@@ -233,6 +233,154 @@ TEST_CASE("a child gets SIGTERM when this process is killed") {
   ::close(ends[1]);
 }
 
+TEST_CASE("a child is in our process group, or leads one of its own when its program starts") {
+  const bool own = GENERATE(false, true);
+  LaunchOptions options = launch_options({"sleep", "60"});
+  options.own_group = own;
+  Launcher launcher(std::move(options));
+  const auto launched = launcher.launch();
+  REQUIRE(launched);
+  CHECK(::getpgid(launched->pid) == (own ? launched->pid : ::getpgrp()));
+  ::kill(own ? -launched->pid : launched->pid, SIGKILL);
+  CHECK(WTERMSIG(wait_for(launched->pid)) == SIGKILL);
+}
+
+// As the leader of a session on a new terminal: the exit code is the number of the first thing that is wrong.
+int foreground_child(const std::string& status) {
+  ::signal(SIGHUP, SIG_IGN);  // when the terminal goes
+  const Fd master(::posix_openpt(O_RDWR | O_NOCTTY));
+  if (!master || ::grantpt(master.get()) != 0 || ::unlockpt(master.get()) != 0 || ::setsid() < 0) return 1;
+  const Fd terminal(::open(::ptsname(master.get()), O_RDWR));  // without O_NOCTTY: ours from now on
+  if (!terminal || ::tcgetpgrp(terminal.get()) != ::getpgrp()) return 2;
+  LaunchOptions options = shell("cat /proc/self/status > " + status + "; kill -STOP $$");
+  options.own_group = true;
+  options.terminal = terminal.get();
+  Launcher launcher(std::move(options));
+  const auto launched = launcher.launch();
+  if (!launched || ::tcgetpgrp(terminal.get()) != launched->pid) return 3;
+  int how = 0;
+  if (::waitpid(launched->pid, &how, WUNTRACED) != launched->pid || !WIFSTOPPED(how)) return 4;
+  ::kill(launched->pid, SIGKILL);
+  ::waitpid(launched->pid, &how, 0);
+  return 0;
+}
+
+TEST_CASE("a child with a terminal is its foreground group, SIGTTOU as we found it") {
+  const TempDir dir;
+  const pid_t leader = ::fork();
+  if (leader == 0) ::_exit(foreground_child(dir / "status"));
+  const int how = wait_for(leader);
+  REQUIRE(WIFEXITED(how));
+  CHECK(WEXITSTATUS(how) == 0);
+  const std::string status = read_all(dir / "status");
+  CHECK(status_set(status, "SigBlk") == 0);
+  CHECK((status_set(status, "SigIgn") & bit(SIGTTOU)) == 0);
+}
+
+TEST_CASE("a terminal that is none does not keep a child from its program") {
+  const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  LaunchOptions options = shell("exit 4");
+  options.own_group = true;
+  options.terminal = null.get();
+  Launcher launcher(std::move(options));
+  const auto launched = launcher.launch();
+  REQUIRE(launched);
+  CHECK(WEXITSTATUS(wait_for(launched->pid)) == 4);
+}
+
+// Two files at the numbers that a launch shall use, some of our three closed, in a process that is for this.
+struct Redirection {
+  const char* name;
+  int stdout_fd;
+  int stderr_fd;
+  std::vector<int> closed;
+};
+
+int redirected_child(const Redirection& numbers, const TempDir& dir) {
+  const int out = ::open((dir / "out").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+  const int err = ::open((dir / "err").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+  const int high_out = ::fcntl(out, F_DUPFD_CLOEXEC, 100);
+  const int high_err = ::fcntl(err, F_DUPFD_CLOEXEC, 100);
+  for (const int fd : numbers.closed) ::close(fd);
+  if (numbers.stdout_fd >= 0) ::dup3(high_out, numbers.stdout_fd, O_CLOEXEC);
+  if (numbers.stderr_fd >= 0) ::dup3(high_err, numbers.stderr_fd, O_CLOEXEC);
+  LaunchOptions options = shell(
+      "echo to stdout; echo to stderr >&2; readlink /proc/$$/fd/0 > \"$0\";"
+      "for f in /proc/$$/fd/*; do echo ${f##*/}; done > \"$0.fds\"");
+  options.argv.push_back(dir / "stdin");
+  options.stdout_fd = numbers.stdout_fd;
+  options.stderr_fd = numbers.stderr_fd;
+  Launcher launcher(std::move(options));
+  const auto launched = launcher.launch();
+  if (!launched) return 100;
+  int how = 0;
+  ::waitpid(launched->pid, &how, 0);
+  return WIFEXITED(how) ? WEXITSTATUS(how) : 101;
+}
+
+TEST_CASE("the output of a child goes where it is told, whatever the numbers") {
+  const Redirection numbers = GENERATE(values<Redirection>({
+      {.name = "usual", .stdout_fd = 50, .stderr_fd = 51, .closed = {}},
+      {.name = "the other way round", .stdout_fd = 51, .stderr_fd = 50, .closed = {}},
+      {.name = "in place", .stdout_fd = 1, .stderr_fd = 2, .closed = {}},
+      {.name = "crossed", .stdout_fd = 2, .stderr_fd = 1, .closed = {}},
+      {.name = "stdin's", .stdout_fd = 0, .stderr_fd = 1, .closed = {}},
+      {.name = "stdin's and stdout's", .stdout_fd = 2, .stderr_fd = 0, .closed = {}},
+      {.name = "with all three closed", .stdout_fd = 50, .stderr_fd = 51, .closed = {0, 1, 2}},
+      {.name = "low, with all three closed", .stdout_fd = 0, .stderr_fd = 3, .closed = {0, 1, 2}},
+  }));
+  CAPTURE(numbers.name);
+  const TempDir dir;
+  const pid_t starter = ::fork();
+  if (starter == 0) ::_exit(redirected_child(numbers, dir));
+  const int how = wait_for(starter);
+  REQUIRE(WIFEXITED(how));
+  CHECK(WEXITSTATUS(how) == 0);
+  CHECK(read_all(dir / "out") == "to stdout\n");
+  CHECK(read_all(dir / "err") == "to stderr\n");
+  CHECK(read_all(dir / "stdin") == "/dev/null\n");
+  // 3 or 10: the shell's, for its list and for the stdout it puts back.
+  CHECK(read_all(dir / "stdin.fds") == "0\n1\n10\n2\n3\n");
+}
+
+TEST_CASE("only stderr may be elsewhere") {
+  const TempDir dir;
+  const Fd err(::open((dir / "err").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  LaunchOptions options = shell("found=$(readlink /proc/$$/fd/1); echo $found >&2");
+  options.stderr_fd = err.get();
+  CHECK(output_of(dir, std::move(options)).empty());
+  CHECK(read_all(dir / "err") == std::filesystem::read_symlink("/proc/self/fd/1").string() + '\n');
+}
+
+TEST_CASE("the error of a start is told where our own three are closed") {
+  const pid_t starter = ::fork();
+  if (starter == 0) {
+    for (const int fd : {0, 1, 2}) ::close(fd);
+    LaunchOptions options = launch_options({"/bin/true"});
+    options.stdout_fd = 500;  // a bad descriptor
+    Launcher launcher(std::move(options));
+    const auto launched = launcher.launch();
+    ::_exit(!launched && launched.error().message == "\"/bin/true\": bad file descriptor" ? 0 : 1);
+  }
+  CHECK(wait_for(starter) == 0);
+}
+
+TEST_CASE("the environment may be another at every start") {
+  const TempDir dir;
+  LaunchOptions options = shell("echo \"$CHANGED\" >> " + (dir / "out"));
+  const auto env = options.env;
+  Launcher launcher(std::move(options));
+  for (const char* changed : {"CHANGED=one", "CHANGED=two"}) {
+    auto more = env;
+    more.emplace_back(changed);
+    launcher.set_env(std::move(more));
+    const auto launched = launcher.launch();
+    REQUIRE(launched);
+    CHECK(wait_for(launched->pid) == 0);
+  }
+  CHECK(read_all(dir / "out") == "one\ntwo\n");
+}
+
 TEST_CASE("the environment of a child is ours, with additions, without what is systemd's") {
   const char* const ours[] = {"PATH=/bin", "NOTIFY_SOCKET=/run/n",  "WATCHDOG_PID=1", "WATCHDOG_USEC=2",
                               "A=old",     "NOTIFY_SOCKET_X=stays", nullptr};
