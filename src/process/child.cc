@@ -25,6 +25,20 @@ Result<> Child::signal(int signo) const {
   return fail_errno("send " + signal_name(signo) + " to pid " + std::to_string(launched_.pid), code);
 }
 
+Result<> Child::signal_group(int signo) const {
+  if (::kill(-launched_.pid, signo) == 0) return {};
+  const int code = errno;
+  return fail_errno("send " + signal_name(signo) + " to process group " + std::to_string(launched_.pid),
+                    code);
+}
+
+bool Child::stopped_by_terminal() const {
+  siginfo_t info{};
+  if (::waitid(P_PID, static_cast<id_t>(launched_.pid), &info, WSTOPPED | WNOHANG) != 0) return false;
+  return info.si_pid != 0 &&
+         (info.si_status == SIGTSTP || info.si_status == SIGTTIN || info.si_status == SIGTTOU);
+}
+
 std::optional<ExitStatus> Child::reap() {
   siginfo_t info{};
   int rc = 0;

@@ -25,6 +25,12 @@ class Child {
   // Never reaches another process: the pid is not reused before it is reaped here.
   [[nodiscard]] Result<> signal(int signo) const;
 
+  // To the process group that the child leads; true to the same promise.
+  [[nodiscard]] Result<> signal_group(int signo) const;
+
+  // It was stopped by ^Z, or by using the terminal from the background, since the last call. Does not block.
+  [[nodiscard]] bool stopped_by_terminal() const;
+
   // The status, once, if the child has ended. Does not block. Not to be asked again after an answer.
   [[nodiscard]] std::optional<ExitStatus> reap();
 

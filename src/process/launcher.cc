@@ -210,6 +210,10 @@ Launcher::~Launcher() {
   ::munmap(stack_, kStackSize);
 }
 
+bool Launcher::starts_otherwise(const LaunchOptions& options) const {
+  return options.argv != options_.argv || options.env != options_.env;
+}
+
 void Launcher::set_env(std::vector<std::string> env) {
   options_.env = std::move(env);
   envp_ = pointers(options_.env);

@@ -71,6 +71,10 @@ class Launcher {
   Launcher(const Launcher&) = delete;
   Launcher& operator=(const Launcher&) = delete;
 
+  // Whether `options` name another program, other arguments or another environment than those given here.
+  [[nodiscard]] bool starts_otherwise(const LaunchOptions& options) const;
+  // LaunchOptions::terminal of the launches to come.
+  void set_terminal(int fd) { options_.terminal = fd; }
   // The environment of the launches to come. The program is still looked up in the PATH of the first one.
   void set_env(std::vector<std::string> env);
 

@@ -12,9 +12,26 @@ namespace spiffe::process {
 namespace {
 
 Supervisor::Policy policy(const Supervision::Options& options) {
-  return {.on_rotate = options.renew_signal != 0 ? OnRotate::signal : OnRotate::none,
-          .guard = is_deadly(options.renew_signal),
-          .stop_timeout = options.stop_timeout};
+  Supervisor::Policy out = options.policy;
+  out.deadly = is_deadly(options.renew_signal);
+  return out;
+}
+
+// What comes next, as the end of a sentence.
+std::string sequel(Next next, std::chrono::nanoseconds delay) {
+  switch (next) {
+    case Next::next_rotation:
+      return "; it starts again at the next rotation";
+    case Next::restart:
+      return "; it starts again now";
+    case Next::backoff:
+      return "; it starts again in " + human(std::chrono::round<std::chrono::milliseconds>(delay));
+    case Next::give_up:
+      return "; that was the " + std::to_string(Restarts::kQuickFailures) + "th failure in a row: giving up";
+    case Next::end:
+      break;
+  }
+  return "";
 }
 
 }  // namespace
@@ -22,24 +39,53 @@ Supervisor::Policy policy(const Supervision::Options& options) {
 Supervision::Supervision(Loop& loop, Options options, std::function<void(int)> on_end)
     : loop_(loop),
       command_(options.launch.argv.front()),
+      own_group_(options.launch.own_group),
       renew_signal_(options.renew_signal),
       stop_signal_(options.stop_signal),
       on_news_(std::move(options.on_news)),
       on_end_(std::move(on_end)),
-      machine_(policy(options)),
-      launcher_(std::move(options.launch)),
-      timer_(loop, [this] { deliver(TimerFired{}); }) {}
+      machine_(policy(options), std::random_device()()),
+      launcher_(std::make_unique<Launcher>(std::move(options.launch))),
+      timer_(loop, [this] { deliver(TimerFired{}); }) {
+  if (own_group_) terminal_ = Terminal::find();
+  step(Begin{});
+}
+
+void Supervision::reconfigure(Options options) {
+  const bool other = launcher_->starts_otherwise(options.launch);
+  command_ = options.launch.argv.front();
+  renew_signal_ = options.renew_signal;
+  stop_signal_ = options.stop_signal;
+  machine_.set_policy(policy(options));
+  if (!other) return;
+  launcher_ = std::make_unique<Launcher>(std::move(options.launch));
+  deliver(Replaced{});
+}
 
 void Supervision::published(Generation generation) {
   deliver(Published{generation});
 }
 
-void Supervision::terminate() {
-  deliver(Terminate{});
+void Supervision::terminate(int signal) {
+  deliver(Terminate{signal});
+}
+
+void Supervision::forward(int signal) {
+  reap();
+  if (!child_) {
+    log::debug(signal_name(signal) + " is not passed on: there is no child");
+    return;
+  }
+  if (send(signal)) {
+    log::debug(
+        "signal passed on",
+        {{"event", "forwarded"}, {"pid", std::to_string(child_pid())}, {"signal", signal_name(signal)}});
+  }
 }
 
 void Supervision::child_changed() {
   reap();
+  if (child_ && terminal_ && child_->stopped_by_terminal()) terminal_->stop_with(child_->pid());
 }
 
 // A child that ended a moment ago must be replaced, not signalled: a signal to it would succeed and be lost.
@@ -54,6 +100,7 @@ void Supervision::reap() {
   if (!status) return;
   reaped_ = child_->pid();
   child_.reset();
+  if (terminal_) terminal_->take_back(reaped_);
   tell(ChildNews::ended);
   step(Exited{*status});
 }
@@ -69,13 +116,11 @@ void Supervision::step(const Event& event) {
 }
 
 std::optional<Event> Supervision::perform(const Start&) {
-  auto launched = launcher_.launch();
+  if (terminal_) launcher_->set_terminal(terminal_->ours() ? terminal_->fd() : -1);
+  auto launched = launcher_->launch();
   if (!launched) {
-    log::Fields fields{{"event", "child_start_failed"}};
-    if (!launched.error().hint.empty()) fields.push_back({"hint", launched.error().hint});
-    log::error("cannot start child " + launched.error().message + "; it is tried again at the next rotation",
-               fields);
-    return StartFailed{};
+    start_error_ = std::move(launched.error());
+    return StartFailed{start_error_->shell_code()};
   }
   child_ = std::make_unique<Child>(loop_, std::move(*launched), [this] { reap(); });
   const std::string pid = std::to_string(child_->pid());
@@ -107,8 +152,8 @@ std::optional<Event> Supervision::perform(const Signal& action) {
 }
 
 std::optional<Event> Supervision::perform(const SendStop&) {
-  if (send(stop_signal_)) {
-    send(SIGCONT);  // a stopped process takes no signal but SIGKILL
+  if (send_to_group(stop_signal_)) {
+    send_to_group(SIGCONT);  // a stopped process takes no signal but SIGKILL
     log::info("stopping the child", {{"event", "signalled"},
                                      {"pid", std::to_string(child_pid())},
                                      {"signal", signal_name(stop_signal_)}});
@@ -117,7 +162,7 @@ std::optional<Event> Supervision::perform(const SendStop&) {
 }
 
 std::optional<Event> Supervision::perform(const Kill&) {
-  if (!send(SIGKILL)) return KillRefused{};
+  if (!send_to_group(SIGKILL)) return KillRefused{};
   log::warning(child_name(child_pid()) + " has not ended: killed",
                {{"event", "signalled"}, {"pid", std::to_string(child_pid())}, {"signal", "SIGKILL"}});
   return std::nullopt;
@@ -138,20 +183,55 @@ std::optional<Event> Supervision::perform(const ReportExit& action) {
   const bool renewal = status.signal != 0 && status.signal == renew_signal_;
   std::string text = child_name(reaped_) + ' ' + status.words();
   if (renewal) text += ", the renew_signal";
-  if (action.next == ReportExit::Next::next_rotation) text += "; it starts again at the next rotation";
-  if (action.next == ReportExit::Next::restart) text += "; it starts again now";
+  text += sequel(action.next, action.delay);
 
   log::Fields fields{{"event", "child_exited"}, {"pid", std::to_string(reaped_)}};
   if (status.known && status.signal == 0) fields.push_back({"exit_code", std::to_string(status.code)});
   if (status.signal != 0) fields.push_back({"signal", signal_name(status.signal)});
-  const bool expected = action.next == ReportExit::Next::end || (status.known && status.shell_code() == 0);
+  const bool expected = action.next == Next::end || (status.known && status.shell_code() == 0);
   log::write(expected ? log::Level::info : log::Level::warning, text, fields);
+  return std::nullopt;
+}
+
+std::optional<Event> Supervision::perform(const ReportFailedStart& action) {
+  log::Fields fields{{"event", "child_start_failed"}};
+  if (!start_error_->hint.empty()) fields.push_back({"hint", start_error_->hint});
+  const std::string next =
+      action.next == Next::next_rotation ? "; it is tried again at the next rotation"
+      : action.next == Next::backoff
+          ? "; it is tried again in " + human(std::chrono::round<std::chrono::milliseconds>(action.delay))
+          : sequel(action.next, action.delay);
+  log::error("cannot start child " + start_error_->message + next, fields);
+  start_error_.reset();
+  return std::nullopt;
+}
+
+std::optional<Event> Supervision::perform(const ReportWithheld&) {
+  const std::string name = signal_name(renew_signal_);
+  log::warning(
+      child_name(child_pid()) + " does not handle " + name +
+          ", the renew_signal, and would be killed by it: "
+          "it is sent once the child does",
+      {{"event", "signal_withheld"},
+       {"pid", std::to_string(child_pid())},
+       {"signal", name},
+       {"hint",
+        "name a signal that the program handles as renew_signal, or set renew_signal_guard = false"}});
+  tell(ChildNews::signal_withheld);
+  return std::nullopt;
+}
+
+std::optional<Event> Supervision::perform(const ReportTimeout&) {
+  log::error("The child could not be started within start_timeout: its files are not complete",
+             {{"event", "start_timed_out"}, {"hint", "the last error above says what was waited for"}});
   return std::nullopt;
 }
 
 std::optional<Event> Supervision::perform(const End& action) {
   if (child_) {
-    log::error(child_name(child_pid()) + " may not be signalled and is left running",
+    log::write(action.left ? log::Level::info : log::Level::error,
+               child_name(child_pid()) +
+                   (action.left ? " is left running" : " may not be signalled and is left running"),
                {{"event", "child_left"}, {"pid", std::to_string(child_pid())}});
     child_.reset();
   }
@@ -160,15 +240,21 @@ std::optional<Event> Supervision::perform(const End& action) {
 }
 
 bool Supervision::send(int signo) {
-  if (const auto sent = child_->signal(signo); !sent) {
-    log::error("Unable to signal process", {{"event", "signal_failed"},
-                                            {"pid", std::to_string(child_pid())},
-                                            {"signal", signal_name(signo)},
-                                            {"error", sent.error().message}});
-    tell(ChildNews::signal_failed);
-    return false;
-  }
-  return true;
+  return sent(signo, child_->signal(signo));
+}
+
+bool Supervision::send_to_group(int signo) {
+  return sent(signo, own_group_ ? child_->signal_group(signo) : child_->signal(signo));
+}
+
+bool Supervision::sent(int signo, const Result<>& result) {
+  if (result) return true;
+  log::error("Unable to signal process", {{"event", "signal_failed"},
+                                          {"pid", std::to_string(child_pid())},
+                                          {"signal", signal_name(signo)},
+                                          {"error", result.error().message}});
+  tell(ChildNews::signal_failed);
+  return false;
 }
 
 std::string Supervision::child_name(pid_t pid) const {

@@ -16,20 +16,23 @@
 #include "process/child.hh"
 #include "process/launcher.hh"
 #include "process/supervisor.hh"
+#include "process/terminal.hh"
 
 namespace spiffe::process {
 
-enum class ChildNews { started, ended, signalled, signal_failed };
+enum class ChildNews { started, ended, signalled, signal_failed, signal_withheld };
 
 // Create one only where a command is configured. Destroying it before it has ended leaves the child running.
 // Loop thread, which must be the main thread (LaunchOptions::die_with_parent).
 class Supervision {
  public:
   struct Options {
+    // With a group of its own (wrap mode) stop signals go to the group, and the terminal, where there is one,
+    // is the child's while it runs.
     LaunchOptions launch;
-    int renew_signal = 0;  // 0: the child is not told
+    Supervisor::Policy policy;  // `deadly` is found out here
+    int renew_signal = 0;       // 0: none
     int stop_signal = SIGTERM;
-    std::chrono::nanoseconds stop_timeout = std::chrono::seconds(10);
     std::function<void(ChildNews)> on_news = nullptr;  // for whoever counts; must not call back
   };
 
@@ -40,10 +43,17 @@ class Supervision {
   // Every output that counts is on disk. Numbers grow; the first one starts the child.
   void published(Generation generation);
 
-  // First call: stops the child, then ends; at once where there is none. Second call: kills it.
-  void terminate();
+  // First call: stops the child, then ends; at once where there is none. Second call: kills it. `signal`:
+  // that told the helper to end, 0 where none did.
+  void terminate(int signal = 0);
 
-  // Tell of every SIGCHLD. Needed only where the system has no pidfd, harmless elsewhere.
+  // Passes a signal on to the child, if it is there.
+  void forward(int signal);
+
+  // A new configuration: another command replaces the present child, anything else counts from now on.
+  void reconfigure(Options options);
+
+  // Tell of every SIGCHLD: a child that was stopped says so in no other way, nor does one without a pidfd.
   void child_changed();
 
   [[nodiscard]] bool ended() const { return machine_.state() == State::ended; }
@@ -65,10 +75,15 @@ class Supervision {
   std::optional<Event> perform(const ArmTimer& action);
   std::optional<Event> perform(const CancelTimer& action);
   std::optional<Event> perform(const ReportExit& action);
+  std::optional<Event> perform(const ReportFailedStart& action);
+  std::optional<Event> perform(const ReportWithheld& action);
+  std::optional<Event> perform(const ReportTimeout& action);
   std::optional<Event> perform(const End& action);
 
-  // False where the child refused it, which is logged.
+  // To the child alone, or to its group where it has one. False where it was refused, which is logged.
   bool send(int signo);
+  bool send_to_group(int signo);
+  bool sent(int signo, const Result<>& result);
   [[nodiscard]] std::string child_name(pid_t pid) const;
   void tell(ChildNews news) const {
     if (on_news_) on_news_(news);
@@ -76,13 +91,16 @@ class Supervision {
 
   Loop& loop_;
   std::string command_;
+  bool own_group_;
   int renew_signal_;
   int stop_signal_;
   std::function<void(ChildNews)> on_news_;
   std::function<void(int)> on_end_;
   Supervisor machine_;
-  Launcher launcher_;
+  std::unique_ptr<Launcher> launcher_;
+  std::optional<Terminal> terminal_;  // with own_group_ only
   std::unique_ptr<Child> child_;
+  std::optional<StartError> start_error_;
   pid_t reaped_ = 0;  // the child of the exit being reported
   bool warned_no_pidfd_ = false;
   Timer timer_;

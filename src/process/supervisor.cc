@@ -40,6 +40,17 @@ Actions Supervisor::handle(const Event& event, BootTime now) {
   return std::visit([this](const auto& e) { return on(e); }, event);
 }
 
+void Supervisor::set_policy(const Policy& policy) {
+  policy_ = policy;
+  ready_ = false;  // for another signal it may not be
+}
+
+Actions Supervisor::on(const Begin&) {
+  if (state_ != State::wait || policy_.start_timeout <= std::chrono::nanoseconds::zero()) return {};
+  timed_ = true;
+  return {ArmTimer{policy_.start_timeout}};
+}
+
 Actions Supervisor::on(const Published& event) {
   // A signal that waits for the child's readiness tells of this generation too.
   const bool waiting = pending();
@@ -47,10 +58,12 @@ Actions Supervisor::on(const Published& event) {
   published_ = event.generation;
   switch (state_) {
     case State::wait:
+      return (std::exchange(timed_, false) ? Actions{CancelTimer{}} : Actions{}) + start();
     case State::gone:
       return start();
     case State::run:
       return waiting ? Actions{} : rotate();
+    case State::backoff:
     case State::stopping:
     case State::killing:
     case State::ended:
@@ -64,7 +77,7 @@ Actions Supervisor::rotate() {
     case OnRotate::restart:
       return stop(Target::start);
     case OnRotate::signal:
-      if (policy_.guard && !ready_) return {CheckReady{}};
+      if (policy_.deadly && !ready_) return {CheckReady{}};
       return signal(true);
     case OnRotate::none:
       break;
@@ -73,31 +86,54 @@ Actions Supervisor::rotate() {
   return {};
 }
 
-Actions Supervisor::on(const StartFailed&) {
-  if (state_ == State::run) state_ = State::gone;
-  return {};
+Actions Supervisor::on(const StartFailed& event) {
+  if (state_ != State::run) return {};
+  last_code_ = event.code;
+  if (policy_.wrap) return after_end(ReportFailedStart{}, true, std::chrono::nanoseconds::zero());
+  state_ = State::gone;
+  return {ReportFailedStart{.next = Next::next_rotation}};
 }
 
 Actions Supervisor::on(const Exited& event) {
-  using Next = ReportExit::Next;
   const bool had_timer = state_ == State::stopping || (state_ == State::run && pending());
   const Actions cancel = had_timer ? Actions{CancelTimer{}} : Actions{};
+  last_code_ = event.status.shell_code();
   switch (state_) {
     case State::run:
+      if (policy_.wrap) {
+        return cancel + after_end(ReportExit{.status = event.status}, last_code_ != 0, now_ - started_);
+      }
       // It ended before it could be told: the new one is told by its start.
       if (pending()) return cancel + Actions{ReportExit{event.status, Next::restart}} + start();
       state_ = State::gone;
       return {ReportExit{event.status, Next::next_rotation}};
     case State::stopping:
     case State::killing:
-      if (target_ == Target::end) return cancel + Actions{ReportExit{event.status, Next::end}} + end();
+      if (target_ == Target::end) {
+        return cancel + Actions{ReportExit{event.status, Next::end}} + end(policy_.wrap ? last_code_ : 0);
+      }
       return cancel + Actions{ReportExit{event.status, Next::restart}} + start();
     case State::wait:
     case State::gone:
+    case State::backoff:
     case State::ended:
       break;
   }
   return {};
+}
+
+// A child in wrap mode has ended by itself, or could not be started.
+template <class Report>
+Actions Supervisor::after_end(Report report, bool failed, std::chrono::nanoseconds lived) {
+  const auto wait = restarts_.after(policy_.restart, failed, lived, random());
+  if (!wait) {
+    report.next = restarts_.gave_up() ? Next::give_up : Next::end;
+    return Actions{report} + end(last_code_);
+  }
+  state_ = State::backoff;
+  report.next = Next::backoff;
+  report.delay = *wait;
+  return {report, ArmTimer{*wait}};
 }
 
 Actions Supervisor::on(const Readiness& event) {
@@ -106,29 +142,57 @@ Actions Supervisor::on(const Readiness& event) {
   // Shells block everything for the moment in which they start a program: one look is not enough.
   const bool was_blocked = std::exchange(blocked_, event.use == SignalUse::blocked);
   ready_ = event.use == SignalUse::handled || (blocked_ && (was_blocked || !young));
-  if (!ready_ && young) return {ArmTimer{kGuardPoll}};
-  return signal(ready_);
+  if (ready_) return signal(true);
+  if (young) return {ArmTimer{kGuardPoll}};
+  if (!policy_.withhold) return signal(false);
+  if (std::exchange(withheld_, true)) return {ArmTimer{kWithheldPoll}};
+  return {ReportWithheld{}, ArmTimer{kWithheldPoll}};
 }
 
 Actions Supervisor::on(const TimerFired&) {
-  if (state_ == State::run && pending()) return {CheckReady{}};
-  if (state_ != State::stopping) return {};
-  state_ = State::killing;
-  return {Kill{}};
+  switch (state_) {
+    case State::wait:
+      if (!std::exchange(timed_, false)) return {};
+      return Actions{ReportTimeout{}} + end(1);
+    case State::run:
+      return pending() ? rotate() : Actions{};
+    case State::backoff:
+      return start();
+    case State::stopping:
+      state_ = State::killing;
+      return {Kill{}};
+    case State::gone:
+    case State::killing:
+    case State::ended:
+      break;
+  }
+  return {};
 }
 
 Actions Supervisor::on(const KillRefused&) {
-  return state_ == State::killing && target_ == Target::end ? end() : Actions{};
+  if (state_ != State::killing || target_ != Target::end) return {};
+  return end(policy_.wrap ? 1 : 0);
 }
 
-Actions Supervisor::on(const Terminate&) {
+Actions Supervisor::on(const Replaced&) {
+  if (state_ == State::gone) return start();
+  return state_ == State::run ? stop(Target::start) : Actions{};
+}
+
+Actions Supervisor::on(const Terminate& event) {
   const Target before = std::exchange(target_, Target::end);
+  const int never_started = event.signal == 0 ? 0 : 128 + event.signal;
   switch (state_) {
     case State::wait:
+      return (std::exchange(timed_, false) ? Actions{CancelTimer{}} : Actions{}) +
+             end(policy_.wrap ? never_started : 0);
     case State::gone:
-      return end();
+      return end(0);
     case State::run:
-      return stop(Target::end);
+      if (!policy_.leave_at_end) return stop(Target::end);
+      return (pending() ? Actions{CancelTimer{}} : Actions{}) + end(0, true);
+    case State::backoff:
+      return Actions{CancelTimer{}} + end(last_code_);
     case State::stopping:
       if (before == Target::start) return {};
       state_ = State::killing;
@@ -148,16 +212,18 @@ Actions Supervisor::start() {
   started_ = now_;
   ready_ = false;
   blocked_ = false;
+  withheld_ = false;
   return {Start{}};
 }
 
-Actions Supervisor::end() {
+Actions Supervisor::end(int code, bool left) {
   state_ = State::ended;
-  return {End{}};
+  return {End{code, left}};
 }
 
 Actions Supervisor::signal(bool handled) {
   told_ = published_;
+  withheld_ = false;
   return {Signal{handled}};
 }
 
@@ -165,6 +231,10 @@ Actions Supervisor::stop(Target target) {
   state_ = State::stopping;
   target_ = target;
   return {SendStop{}, ArmTimer{policy_.stop_timeout}};
+}
+
+double Supervisor::random() {
+  return std::uniform_real_distribution<double>(0.0, 1.0)(random_);
 }
 
 }  // namespace spiffe::process

@@ -6,8 +6,10 @@
 // N = W.
 //
 //   state        event            actions                                       next state
-//   wait         Published        Start                                         run
-//                Terminate        End                                           ended
+//   wait         Begin            start_timeout: ArmTimer{start_timeout}        wait
+//                Published        (CancelTimer) Start                           run
+//                TimerFired       ReportTimeout, End{1}                         ended
+//                Terminate        (CancelTimer) End                             ended
 //   run          Published, W > N
 //                  signal         Signal, N = W                                 run
 //                  deadly signal  CheckReady (unless found ready before)        run
@@ -16,14 +18,24 @@
 //                Readiness
 //                  handled        Signal, N = W                                 run
 //                  blocked        ArmTimer{kGuardPoll}; if so before or past the grace: Signal, N = W
-//                  none           ArmTimer{kGuardPoll}; past the grace: Signal{handled = false}, N = W
+//                  none           ArmTimer{kGuardPoll}; past the grace:
+//                                 withhold: ReportWithheld once, ArmTimer{kWithheldPoll}
+//                                 else: Signal{handled = false}, N = W          run
 //                TimerFired       CheckReady                                    run
-//                Exited           ReportExit, and where W > N: Start            gone or run
-//                StartFailed                                                    gone
+//                Replaced         SendStop, ArmTimer{stop_timeout}              stopping(start)
+//                Exited, job      ReportExit, and where W > N: Start            gone or run
+//                Exited, wrap     ReportExit, ArmTimer{back-off} or End         backoff or ended
+//                StartFailed, job ReportFailedStart                             gone
+//                StartFailed, wrap ReportFailedStart, ArmTimer{back-off} or End backoff or ended
 //                Terminate        SendStop, ArmTimer{stop_timeout}              stopping(end)
-//   gone         Published, W > N Start                                         run
+//                  leave at end   End{left = true}                              ended
+//   gone (job)   Published, W > N Start                                         run
+//                Replaced         Start                                         run
 //                Terminate        End                                           ended
-//   stopping(x)  Published        (W only: the next start tells it)             stopping(x)
+//   backoff      Published        (W only: the next start tells it)             backoff
+//                TimerFired       Start                                         run
+//                Terminate        CancelTimer, End                              ended
+//   stopping(x)  Published        (W only)                                      stopping(x)
 //                Exited           CancelTimer, ReportExit; x: Start or End      run or ended
 //                TimerFired       Kill                                          killing(x)
 //                Terminate
@@ -35,24 +47,28 @@
 //                Terminate        x = start: Kill once more                     killing(end)
 //   ended        anything                                                       ended
 //
-// What a cell does not name is ignored. A second child never exists before the first is reaped.
+// What a cell does not name is ignored. A second child never exists before the first is reaped. The code of
+// End is 0 in job mode; in wrap mode it is the child's, 128 + n where the helper was told by signal n to end
+// before it was ever started, and 1 where it is left because it may not be killed.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <random>
 #include <variant>
 #include <vector>
 
 #include "base/clock.hh"
 #include "process/exit_status.hh"
+#include "process/restarts.hh"
 #include "process/signal_use.hh"
 
 namespace spiffe::process {
 
 using Generation = std::uint64_t;
 
-enum class State { wait, run, gone, stopping, killing, ended };
+enum class State { wait, run, gone, backoff, stopping, killing, ended };
 
 // What follows when a child that is being stopped has been reaped.
 enum class Target { start, end };
@@ -63,16 +79,21 @@ enum class OnRotate { signal, restart, none };
 // A child that is not ready for a deadly signal is looked at this often, for this long after its start.
 inline constexpr std::chrono::milliseconds kGuardPoll{100};
 inline constexpr std::chrono::seconds kGuardGrace{10};
+// And this often after that, where the signal is withheld.
+inline constexpr std::chrono::seconds kWithheldPoll{1};
 
 // Whether `signo`'s default action ends a process that could have survived it by a handler.
 [[nodiscard]] bool is_deadly(int signo);
 
 // Events.
+struct Begin {};    // the first one
 struct Published {  // every file of the generation is on disk
   Generation generation = 0;
 };
-struct StartFailed {};  // the answer to Start where there is no child
-struct Exited {         // the child was reaped
+struct StartFailed {  // the answer to Start where there is no child
+  int code = 127;     // as a shell would report it
+};
+struct Exited {  // the child was reaped
   ExitStatus status;
 };
 struct Readiness {  // the answer to CheckReady
@@ -80,8 +101,12 @@ struct Readiness {  // the answer to CheckReady
 };
 struct TimerFired {};
 struct KillRefused {};  // the answer to Kill where the child may not be signalled
-struct Terminate {};    // the helper shall end
-using Event = std::variant<Published, StartFailed, Exited, Readiness, TimerFired, KillRefused, Terminate>;
+struct Replaced {};     // the next Start starts another command: the present one has no place any more
+struct Terminate {      // the helper shall end
+  int signal = 0;       // that told it so; 0 where it was none
+};
+using Event = std::variant<Begin, Published, StartFailed, Exited, Readiness, TimerFired, KillRefused,
+                           Replaced, Terminate>;
 
 // Actions. Start, CheckReady and Kill may be answered by an event, which goes in before any other; an
 // answer's action is the last of its list, and so is End.
@@ -96,29 +121,47 @@ struct ArmTimer {    // there is one timer; arming replaces
   std::chrono::nanoseconds delay{};
 };
 struct CancelTimer {};
+// What follows an end that was not asked for.
+enum class Next { next_rotation, restart, backoff, give_up, end };
 struct ReportExit {
-  enum class Next { next_rotation, restart, end };
   ExitStatus status;
   Next next = Next::next_rotation;
+  std::chrono::nanoseconds delay{};  // with backoff
 };
+struct ReportFailedStart {
+  Next next = Next::next_rotation;
+  std::chrono::nanoseconds delay{};
+};
+struct ReportWithheld {};  // the renewal signal waits until the child is ready for it
+struct ReportTimeout {};   // start_timeout
 struct End {
   int exit_code = 0;
+  bool left = false;  // the child is meant to run on
 };
-using Action =
-    std::variant<Start, CheckReady, Signal, SendStop, Kill, ArmTimer, CancelTimer, ReportExit, End>;
+using Action = std::variant<Start, CheckReady, Signal, SendStop, Kill, ArmTimer, CancelTimer, ReportExit,
+                            ReportFailedStart, ReportWithheld, ReportTimeout, End>;
 using Actions = std::vector<Action>;
 
 class Supervisor {
  public:
   struct Policy {
+    bool wrap = false;
     OnRotate on_rotate = OnRotate::none;
-    bool guard = false;  // the renewal signal is deadly: is_deadly()
+    bool deadly = false;    // the renewal signal: is_deadly()
+    bool withhold = false;  // a deadly signal from a child that is past its grace and still not ready
+    bool leave_at_end = false;
+    Restart restart = Restart::never;  // in wrap mode
     std::chrono::nanoseconds stop_timeout = std::chrono::seconds(10);
+    std::chrono::nanoseconds start_timeout{0};  // 0 = for ever
   };
 
-  explicit Supervisor(Policy policy) : policy_(policy) {}
+  // `seed`: of the back-off's jitter.
+  explicit Supervisor(Policy policy, unsigned seed = 1) : policy_(policy), random_(seed) {}
 
   [[nodiscard]] Actions handle(const Event& event, BootTime now);
+
+  // What is under way goes on under the new policy; start_timeout stays as it was.
+  void set_policy(const Policy& policy);
 
   [[nodiscard]] State state() const { return state_; }
   // Meaningful in stopping and killing.
@@ -127,30 +170,40 @@ class Supervisor {
   [[nodiscard]] std::optional<Generation> told() const { return told_; }
 
  private:
+  Actions on(const Begin&);
   Actions on(const Published& event);
   Actions on(const StartFailed& event);
   Actions on(const Exited& event);
   Actions on(const Readiness& event);
-  Actions on(const TimerFired& event);
-  Actions on(const KillRefused& event);
+  Actions on(const TimerFired&);
+  Actions on(const KillRefused&);
+  Actions on(const Replaced&);
   Actions on(const Terminate& event);
 
   [[nodiscard]] bool pending() const { return published_ > told_; }
+  [[nodiscard]] double random();
   Actions start();
-  Actions end();
+  Actions end(int code, bool left = false);
   Actions signal(bool handled);
   Actions stop(Target target);
   Actions rotate();
+  template <class Report>
+  Actions after_end(Report report, bool failed, std::chrono::nanoseconds lived);
 
   Policy policy_;
+  std::minstd_rand random_;
+  Restarts restarts_;
   State state_ = State::wait;
   Target target_ = Target::end;
   std::optional<Generation> published_;  // W
   std::optional<Generation> told_;       // N
   BootTime now_;                         // of the event being handled
   BootTime started_;                     // this child
+  int last_code_ = 0;                    // of the last child
+  bool timed_ = false;                   // start_timeout runs
   bool ready_ = false;                   // this child was once found ready for the signal
   bool blocked_ = false;                 // and at the last look it blocked it
+  bool withheld_ = false;                // and that it was withheld is said
 };
 
 }  // namespace spiffe::process

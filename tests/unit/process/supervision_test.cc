@@ -22,8 +22,12 @@ struct Fixture : LoopFixture {
 
   Supervision& supervise(LaunchOptions launch, int renew_signal = 0,
                          milliseconds stop_timeout = milliseconds(5000)) {
-    Supervision::Options options{.launch = std::move(launch), .renew_signal = renew_signal};
-    options.stop_timeout = stop_timeout;
+    return supervise({.launch = std::move(launch),
+                      .policy = {.on_rotate = renew_signal == 0 ? OnRotate::none : OnRotate::signal,
+                                 .stop_timeout = stop_timeout},
+                      .renew_signal = renew_signal});
+  }
+  Supervision& supervise(Supervision::Options options) {
     supervision =
         std::make_unique<Supervision>(loop(), std::move(options), [this](int code) { ended = code; });
     return *supervision;
@@ -167,6 +171,123 @@ TEST_CASE_METHOD(Fixture, "a command that cannot be started is tried again at th
   static_cast<void>(dir.write("late", "#!/bin/sh\nexec sleep 60\n", 0755));
   child.published(2);
   CHECK(child.state() == State::run);
+}
+
+struct WrapFixture : Fixture {
+  Supervision& wrap(LaunchOptions launch, Supervisor::Policy policy = {}, int renew_signal = 0) {
+    launch.own_group = true;
+    policy.wrap = true;
+    if (renew_signal != 0) policy.on_rotate = OnRotate::signal;
+    Supervision& child =
+        supervise({.launch = std::move(launch), .policy = policy, .renew_signal = renew_signal});
+    child.published(1);
+    return child;
+  }
+};
+
+TEST_CASE_METHOD(WrapFixture, "a wrapped child's end is ours") {
+  SECTION("by its code") {
+    wrap(shell("exit 7"));
+    REQUIRE(until([&] { return ended.has_value(); }));
+    CHECK(ended == 7);
+  }
+  SECTION("by a signal") {
+    wrap(shell("kill -KILL $$"));
+    REQUIRE(until([&] { return ended.has_value(); }));
+    CHECK(ended == 137);
+  }
+  SECTION("not found") {
+    wrap(launch_options({dir / "nothing"}));
+    CHECK(ended == 127);
+    CHECK(log.has("no such file or directory\""));
+  }
+  SECTION("not executable") {
+    wrap(launch_options({dir.write("data", "x", 0644)}));
+    CHECK(ended == 126);
+  }
+}
+
+TEST_CASE_METHOD(WrapFixture, "a wrapped child that obeys ends with the code it chose") {
+  Supervision& child = wrap(waiting("trap 'exit 3' TERM"));
+  REQUIRE(until_out("ready\n"));
+  child.terminate(SIGTERM);
+  REQUIRE(until([&] { return ended.has_value(); }));
+  CHECK(ended == 3);
+}
+
+TEST_CASE_METHOD(WrapFixture, "a deaf child is killed with its whole group") {
+  Supervision& child = wrap(waiting("trap '' TERM; sleep 600 & echo $! > " + (dir / "grandchild")),
+                            {.stop_timeout = milliseconds(100)});
+  REQUIRE(until_out("ready\n"));
+  const pid_t grandchild = std::stoi(read_all(dir / "grandchild"));
+  child.terminate(SIGTERM);
+  REQUIRE(until([&] { return ended.has_value(); }));
+  CHECK(ended == 137);
+  // Whoever inherits it may take a moment to reap it.
+  CHECK(until([&] {
+    const std::string stat = read_all("/proc/" + std::to_string(grandchild) + "/stat");
+    return stat.empty() || stat.contains(") Z ");
+  }));
+}
+
+TEST_CASE_METHOD(WrapFixture, "signals are passed on to a wrapped child") {
+  Supervision& child = wrap(waiting("trap 'echo usr2' USR2; trap 'echo hup' HUP"));
+  REQUIRE(until_out("ready\n"));
+  child.forward(SIGUSR2);
+  REQUIRE(until_out("ready\nusr2\n"));
+  child.forward(SIGHUP);
+  REQUIRE(until_out("ready\nusr2\nhup\n"));
+}
+
+TEST_CASE_METHOD(WrapFixture, "a wrapped child that fails is started again after a while") {
+  Supervision& child = wrap(shell("exit 3"), {.restart = Restart::on_failure});
+  const pid_t first = child.child_pid();
+  REQUIRE(until_state(State::backoff));
+  CHECK(log.has("exited with code 3; it starts again in "));
+  REQUIRE(until([&] { return child.child_pid() != 0 && child.child_pid() != first; }));
+}
+
+TEST_CASE_METHOD(Fixture, "a child that is not started in time is not waited for") {
+  Supervision& child = supervise({.launch = shell("exit 0"), .policy = {.start_timeout = milliseconds(50)}});
+  REQUIRE(until([&] { return ended.has_value(); }));
+  CHECK(ended == 1);
+  CHECK(child.child_pid() == 0);
+  CHECK(log.has("start_timed_out"));
+}
+
+TEST_CASE_METHOD(Fixture, "a child may be left running") {
+  LaunchOptions launch = waiting("trap 'echo told' TERM");
+  launch.die_with_parent = false;
+  Supervision& child = supervise({.launch = std::move(launch), .policy = {.leave_at_end = true}});
+  child.published(1);
+  REQUIRE(until_out("ready\n"));
+  const pid_t pid = child.child_pid();
+  child.terminate();
+  CHECK(ended == 0);
+  CHECK(::kill(pid, 0) == 0);
+  CHECK(out() == "ready\n");
+  ::kill(pid, SIGKILL);
+  wait_for(pid);
+}
+
+TEST_CASE_METHOD(Fixture, "another command replaces the child, the same one with other settings does not") {
+  Supervision& child = supervise(waiting("trap 'echo renewed' USR1"), SIGUSR1);
+  child.published(1);
+  REQUIRE(until_out("ready\n"));
+  const pid_t pid = child.child_pid();
+  SECTION("another signal") {
+    child.reconfigure({.launch = waiting("trap 'echo renewed' USR1"),
+                       .policy = {.on_rotate = OnRotate::signal},
+                       .renew_signal = SIGWINCH});
+    child.published(2);
+    CHECK(child.child_pid() == pid);
+    CHECK(log.has("\"signal\":\"SIGWINCH\""));
+  }
+  SECTION("another command") {
+    child.reconfigure({.launch = waiting("echo other"), .policy = {}});
+    REQUIRE(until_out("ready\nother\nready\n"));
+    CHECK(child.child_pid() != pid);
+  }
 }
 
 TEST_CASE_METHOD(Fixture, "a child without a pidfd is reaped when SIGCHLD says so") {

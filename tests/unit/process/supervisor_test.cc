@@ -1,6 +1,7 @@
 #include "process/supervisor.hh"
 
 #include <array>
+#include <map>
 #include <random>
 #include <string>
 
@@ -23,17 +24,23 @@ std::string text(const Action& action) {
              ")";
     }
     std::string operator()(const CancelTimer&) { return "CancelTimer"; }
-    std::string operator()(const ReportExit& a) {
-      constexpr std::array kNext = {"next_rotation", "restart", "end"};
-      return "ReportExit(" + std::string(kNext.at(static_cast<std::size_t>(a.next))) + ")";
+    std::string operator()(const ReportExit& a) { return "ReportExit(" + next(a.next) + ")"; }
+    std::string operator()(const ReportFailedStart& a) { return "ReportFailedStart(" + next(a.next) + ")"; }
+    std::string operator()(const ReportWithheld&) { return "ReportWithheld"; }
+    std::string operator()(const ReportTimeout&) { return "ReportTimeout"; }
+    std::string operator()(const End& a) {
+      return "End(" + std::to_string(a.exit_code) + (a.left ? ", left)" : ")");
     }
-    std::string operator()(const End& a) { return "End(" + std::to_string(a.exit_code) + ")"; }
+    static std::string next(Next next) {
+      constexpr std::array kNext = {"next_rotation", "restart", "backoff", "give_up", "end"};
+      return kNext.at(static_cast<std::size_t>(next));
+    }
   } name;
   return std::visit(name, action);
 }
 
 std::string text(const Supervisor& machine) {
-  constexpr std::array kStates = {"wait", "run", "gone", "stopping", "killing", "ended"};
+  constexpr std::array kStates = {"wait", "run", "gone", "backoff", "stopping", "killing", "ended"};
   const State state = machine.state();
   std::string out = kStates.at(static_cast<std::size_t>(state));
   if (state != State::stopping && state != State::killing) return out;
@@ -41,9 +48,13 @@ std::string text(const Supervisor& machine) {
 }
 
 // "Start -> run": the actions of one event and the state after it.
+// A back-off is shown as such: its length is Restarts' matter.
 std::string step(Supervisor& machine, const Event& event, BootTime now) {
   std::string out;
-  for (const Action& action : machine.handle(event, now)) out += text(action) + ' ';
+  for (const Action& action : machine.handle(event, now)) {
+    const bool backoff = machine.state() == State::backoff && std::holds_alternative<ArmTimer>(action);
+    out += (backoff ? "ArmTimer(backoff)" : text(action)) + ' ';
+  }
   return out + "-> " + text(machine);
 }
 
@@ -52,111 +63,242 @@ const Exited kExit3{{.code = 3}};
 
 constexpr Supervisor::Policy kNone{.on_rotate = OnRotate::none};
 constexpr Supervisor::Policy kSignal{.on_rotate = OnRotate::signal};
-constexpr Supervisor::Policy kGuarded{.on_rotate = OnRotate::signal, .guard = true};
+constexpr Supervisor::Policy kGuarded{.on_rotate = OnRotate::signal, .deadly = true};
+constexpr Supervisor::Policy kWithheld{.on_rotate = OnRotate::signal, .deadly = true, .withhold = true};
 constexpr Supervisor::Policy kRestart{.on_rotate = OnRotate::restart};
+constexpr Supervisor::Policy kLeave{.on_rotate = OnRotate::signal, .leave_at_end = true};
+constexpr Supervisor::Policy kTimed{.on_rotate = OnRotate::signal, .start_timeout = seconds(30)};
+constexpr Supervisor::Policy kWrap{.wrap = true, .on_rotate = OnRotate::signal};
+constexpr Supervisor::Policy kWrapGuarded{
+    .wrap = true, .on_rotate = OnRotate::signal, .deadly = true, .withhold = true};
+constexpr Supervisor::Policy kWrapOnFailure{
+    .wrap = true, .on_rotate = OnRotate::signal, .restart = Restart::on_failure};
+constexpr Supervisor::Policy kWrapAlways{
+    .wrap = true, .on_rotate = OnRotate::restart, .restart = Restart::always};
 
 // A column of the table: what each event does. Situations publish 5 first, so 9 is new and 1 is not.
-const std::array<std::pair<const char*, Event>, 10> kEvents = {{
+const std::array<std::pair<const char*, Event>, 13> kEvents = {{
+    {"begin", Begin{}},
     {"a new generation", Published{9}},
     {"an old generation", Published{1}},
     {"exit", kExit3},
-    {"start failed", StartFailed{}},
+    {"a good exit", Exited{{.code = 0}}},
+    {"start failed", StartFailed{126}},
     {"ready", Readiness{SignalUse::handled}},
     {"not ready", Readiness{SignalUse::none}},
     {"blocked", Readiness{SignalUse::blocked}},
     {"timer", TimerFired{}},
     {"kill refused", KillRefused{}},
-    {"terminate", Terminate{}},
+    {"replaced", Replaced{}},
+    {"terminate", Terminate{SIGTERM}},
 }};
 
 struct Situation {
   const char* name;
   Supervisor::Policy policy;
   std::vector<Event> before;
-  std::array<std::string, kEvents.size()> expected;
+  // Of the events that do something; the others leave everything as it is.
+  std::map<std::string, std::string> expected;
 };
+
+const std::string kStop = "SendStop ArmTimer(10000) -> stopping(end)";
+const std::string kStopToStart = "SendStop ArmTimer(10000) -> stopping(start)";
+const std::string kGone = "ReportExit(next_rotation) -> gone";
+const std::string kNotStarted = "ReportFailedStart(next_rotation) -> gone";
+const std::string kBackoff = "ReportExit(backoff) ArmTimer(backoff) -> backoff";
+const std::string kBackoffNotStarted = "ReportFailedStart(backoff) ArmTimer(backoff) -> backoff";
 
 const std::vector<Situation> kTable = {
     {"waiting for the first generation",
      kSignal,
      {},
-     {"Start -> run", "Start -> run", "-> wait", "-> wait", "-> wait", "-> wait", "-> wait", "-> wait",
-      "-> wait", "End(0) -> ended"}},
+     {{"a new generation", "Start -> run"},
+      {"an old generation", "Start -> run"},
+      {"terminate", "End(0) -> ended"}}},
+    {"beginning, with a limit",
+     kTimed,
+     {},
+     {{"begin", "ArmTimer(30000) -> wait"},
+      {"a new generation", "Start -> run"},
+      {"an old generation", "Start -> run"},
+      {"terminate", "End(0) -> ended"}}},
+    {"waiting for a limited time",
+     kTimed,
+     {Begin{}},
+     {{"begin", "ArmTimer(30000) -> wait"},
+      {"a new generation", "CancelTimer Start -> run"},
+      {"an old generation", "CancelTimer Start -> run"},
+      {"timer", "ReportTimeout End(1) -> ended"},
+      {"terminate", "CancelTimer End(0) -> ended"}}},
+    {"waiting to wrap",
+     kWrap,
+     {},
+     {{"a new generation", "Start -> run"},
+      {"an old generation", "Start -> run"},
+      {"terminate", "End(143) -> ended"}}},
     {"running, nothing on rotation",
      kNone,
      {Published{5}},
-     {"-> run", "-> run", "ReportExit(next_rotation) -> gone", "-> gone", "-> run", "-> run", "-> run",
-      "-> run", "-> run", "SendStop ArmTimer(10000) -> stopping(end)"}},
+     {{"exit", kGone},
+      {"a good exit", kGone},
+      {"start failed", kNotStarted},
+      {"replaced", kStopToStart},
+      {"terminate", kStop}}},
     {"running, a harmless signal on rotation",
      kSignal,
      {Published{5}},
-     {"Signal -> run", "-> run", "ReportExit(next_rotation) -> gone", "-> gone", "-> run", "-> run", "-> run",
-      "-> run", "-> run", "SendStop ArmTimer(10000) -> stopping(end)"}},
+     {{"a new generation", "Signal -> run"},
+      {"exit", kGone},
+      {"a good exit", kGone},
+      {"start failed", kNotStarted},
+      {"replaced", kStopToStart},
+      {"terminate", kStop}}},
     {"running, a deadly signal on rotation",
      kGuarded,
      {Published{5}},
-     {"CheckReady -> run", "-> run", "ReportExit(next_rotation) -> gone", "-> gone", "-> run", "-> run",
-      "-> run", "-> run", "-> run", "SendStop ArmTimer(10000) -> stopping(end)"}},
-    {"running, a deadly signal withheld",
+     {{"a new generation", "CheckReady -> run"},
+      {"exit", kGone},
+      {"a good exit", kGone},
+      {"start failed", kNotStarted},
+      {"replaced", kStopToStart},
+      {"terminate", kStop}}},
+    {"running, a deadly signal put off",
      kGuarded,
      {Published{5}, Published{6}, Readiness{SignalUse::none}},
-     {"-> run", "-> run", "CancelTimer ReportExit(restart) Start -> run", "-> gone", "Signal -> run",
-      "ArmTimer(100) -> run", "ArmTimer(100) -> run", "CheckReady -> run", "-> run",
-      "SendStop ArmTimer(10000) -> stopping(end)"}},
+     {{"exit", "CancelTimer ReportExit(restart) Start -> run"},
+      {"a good exit", "CancelTimer ReportExit(restart) Start -> run"},
+      {"start failed", kNotStarted},
+      {"ready", "Signal -> run"},
+      {"not ready", "ArmTimer(100) -> run"},
+      {"blocked", "ArmTimer(100) -> run"},
+      {"timer", "CheckReady -> run"},
+      {"replaced", kStopToStart},
+      {"terminate", kStop}}},
     {"running, restart on rotation",
      kRestart,
      {Published{5}},
-     {"SendStop ArmTimer(10000) -> stopping(start)", "-> run", "ReportExit(next_rotation) -> gone", "-> gone",
-      "-> run", "-> run", "-> run", "-> run", "-> run", "SendStop ArmTimer(10000) -> stopping(end)"}},
+     {{"a new generation", kStopToStart},
+      {"exit", kGone},
+      {"a good exit", kGone},
+      {"start failed", kNotStarted},
+      {"replaced", kStopToStart},
+      {"terminate", kStop}}},
+    {"running, to be left alone at the end",
+     kLeave,
+     {Published{5}},
+     {{"a new generation", "Signal -> run"},
+      {"exit", kGone},
+      {"a good exit", kGone},
+      {"start failed", kNotStarted},
+      {"replaced", kStopToStart},
+      {"terminate", "End(0, left) -> ended"}}},
+    {"running, wrapped, never to start again",
+     kWrap,
+     {Published{5}},
+     {{"a new generation", "Signal -> run"},
+      {"exit", "ReportExit(end) End(3) -> ended"},
+      {"a good exit", "ReportExit(end) End(0) -> ended"},
+      {"start failed", "ReportFailedStart(end) End(126) -> ended"},
+      {"replaced", kStopToStart},
+      {"terminate", kStop}}},
+    {"running, wrapped, a deadly signal put off",
+     kWrapGuarded,
+     {Published{5}, Published{6}, Readiness{SignalUse::none}},
+     {{"exit", "CancelTimer ReportExit(end) End(3) -> ended"},
+      {"a good exit", "CancelTimer ReportExit(end) End(0) -> ended"},
+      {"start failed", "ReportFailedStart(end) End(126) -> ended"},
+      {"ready", "Signal -> run"},
+      {"not ready", "ArmTimer(100) -> run"},
+      {"blocked", "ArmTimer(100) -> run"},
+      {"timer", "CheckReady -> run"},
+      {"replaced", kStopToStart},
+      {"terminate", kStop}}},
+    {"running, wrapped, to start again after a failure",
+     kWrapOnFailure,
+     {Published{5}},
+     {{"a new generation", "Signal -> run"},
+      {"exit", kBackoff},
+      {"a good exit", "ReportExit(end) End(0) -> ended"},
+      {"start failed", kBackoffNotStarted},
+      {"replaced", kStopToStart},
+      {"terminate", kStop}}},
+    {"running, wrapped, always to start again",
+     kWrapAlways,
+     {Published{5}},
+     {{"a new generation", kStopToStart},
+      {"exit", kBackoff},
+      {"a good exit", kBackoff},
+      {"start failed", kBackoffNotStarted},
+      {"replaced", kStopToStart},
+      {"terminate", kStop}}},
     {"gone after an exit",
      kSignal,
      {Published{5}, kExit3},
-     {"Start -> run", "-> gone", "-> gone", "-> gone", "-> gone", "-> gone", "-> gone", "-> gone", "-> gone",
-      "End(0) -> ended"}},
+     {{"a new generation", "Start -> run"}, {"replaced", "Start -> run"}, {"terminate", "End(0) -> ended"}}},
     {"gone because it could not be started",
      kSignal,
      {Published{5}, StartFailed{}},
-     {"Start -> run", "-> gone", "-> gone", "-> gone", "-> gone", "-> gone", "-> gone", "-> gone", "-> gone",
-      "End(0) -> ended"}},
+     {{"a new generation", "Start -> run"}, {"replaced", "Start -> run"}, {"terminate", "End(0) -> ended"}}},
+    {"backing off",
+     kWrapOnFailure,
+     {Published{5}, kExit3},
+     {{"timer", "Start -> run"}, {"terminate", "CancelTimer End(3) -> ended"}}},
     {"stopping to start again",
      kRestart,
      {Published{5}, Published{6}},
-     {"-> stopping(start)", "-> stopping(start)", "CancelTimer ReportExit(restart) Start -> run",
-      "-> stopping(start)", "-> stopping(start)", "-> stopping(start)", "-> stopping(start)",
-      "Kill -> killing(start)", "-> stopping(start)", "-> stopping(end)"}},
+     {{"exit", "CancelTimer ReportExit(restart) Start -> run"},
+      {"a good exit", "CancelTimer ReportExit(restart) Start -> run"},
+      {"timer", "Kill -> killing(start)"},
+      {"terminate", "-> stopping(end)"}}},
     {"stopping to end",
      kSignal,
      {Published{5}, Terminate{}},
-     {"-> stopping(end)", "-> stopping(end)", "CancelTimer ReportExit(end) End(0) -> ended",
-      "-> stopping(end)", "-> stopping(end)", "-> stopping(end)", "-> stopping(end)", "Kill -> killing(end)",
-      "-> stopping(end)", "CancelTimer Kill -> killing(end)"}},
+     {{"exit", "CancelTimer ReportExit(end) End(0) -> ended"},
+      {"a good exit", "CancelTimer ReportExit(end) End(0) -> ended"},
+      {"timer", "Kill -> killing(end)"},
+      {"terminate", "CancelTimer Kill -> killing(end)"}}},
+    {"stopping to end, wrapped",
+     kWrapAlways,
+     {Published{5}, Terminate{SIGTERM}},
+     {{"exit", "CancelTimer ReportExit(end) End(3) -> ended"},
+      {"a good exit", "CancelTimer ReportExit(end) End(0) -> ended"},
+      {"timer", "Kill -> killing(end)"},
+      {"terminate", "CancelTimer Kill -> killing(end)"}}},
     {"killing to start again",
      kRestart,
      {Published{5}, Published{6}, TimerFired{}},
-     {"-> killing(start)", "-> killing(start)", "ReportExit(restart) Start -> run", "-> killing(start)",
-      "-> killing(start)", "-> killing(start)", "-> killing(start)", "-> killing(start)", "-> killing(start)",
-      "Kill -> killing(end)"}},
+     {{"exit", "ReportExit(restart) Start -> run"},
+      {"a good exit", "ReportExit(restart) Start -> run"},
+      {"terminate", "Kill -> killing(end)"}}},
     {"killing to end",
      kSignal,
      {Published{5}, Terminate{}, TimerFired{}},
-     {"-> killing(end)", "-> killing(end)", "ReportExit(end) End(0) -> ended", "-> killing(end)",
-      "-> killing(end)", "-> killing(end)", "-> killing(end)", "-> killing(end)", "End(0) -> ended",
-      "-> killing(end)"}},
-    {"ended",
-     kSignal,
-     {Published{5}, kExit3, Terminate{}},
-     {"-> ended", "-> ended", "-> ended", "-> ended", "-> ended", "-> ended", "-> ended", "-> ended",
-      "-> ended", "-> ended"}},
+     {{"exit", "ReportExit(end) End(0) -> ended"},
+      {"a good exit", "ReportExit(end) End(0) -> ended"},
+      {"kill refused", "End(0) -> ended"}}},
+    {"killing to end, wrapped",
+     kWrap,
+     {Published{5}, Terminate{}, TimerFired{}},
+     {{"exit", "ReportExit(end) End(3) -> ended"},
+      {"a good exit", "ReportExit(end) End(0) -> ended"},
+      {"kill refused", "End(1) -> ended"}}},
+    {"ended", kSignal, {Published{5}, kExit3, Terminate{}}, {}},
 };
 
 TEST_CASE("supervisor does what its table says") {
   for (const Situation& situation : kTable) {
-    for (std::size_t i = 0; i < kEvents.size(); ++i) {
-      INFO(situation.name << ": " << kEvents.at(i).first);
+    std::size_t used = 0;
+    for (const auto& [name, event] : kEvents) {
+      INFO(situation.name << ": " << name);
       Supervisor machine(situation.policy);
-      for (const Event& event : situation.before) static_cast<void>(machine.handle(event, kStart));
-      CHECK(step(machine, kEvents.at(i).second, kStart + seconds(1)) == situation.expected.at(i));
+      for (const Event& before : situation.before) static_cast<void>(machine.handle(before, kStart));
+      const auto expected = situation.expected.find(name);
+      const bool named = expected != situation.expected.end();
+      used += named ? 1 : 0;
+      const std::string unchanged = "-> " + text(machine);
+      CHECK(step(machine, event, kStart + seconds(1)) == (named ? expected->second : unchanged));
     }
+    CHECK(used == situation.expected.size());
   }
 }
 
@@ -207,6 +349,56 @@ TEST_CASE("a deadly signal waits for the handler, but not longer than the child 
   }
 }
 
+TEST_CASE("a deadly signal is withheld for as long as the child is not ready") {
+  Supervisor machine(kWithheld);
+  static_cast<void>(machine.handle(Published{1}, kStart));
+  CHECK(step(machine, Published{2}, kStart + seconds(10)) == "CheckReady -> run");
+  CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(10)) ==
+        "ReportWithheld ArmTimer(1000) -> run");
+  CHECK(step(machine, TimerFired{}, kStart + seconds(11)) == "CheckReady -> run");
+  CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(11)) == "ArmTimer(1000) -> run");
+  CHECK(step(machine, Published{3}, kStart + seconds(12)) == "-> run");
+  CHECK(step(machine, TimerFired{}, kStart + seconds(12)) == "CheckReady -> run");
+  CHECK(step(machine, Readiness{SignalUse::handled}, kStart + seconds(12)) == "Signal -> run");
+  CHECK(machine.told() == 3);
+}
+
+TEST_CASE("a new policy counts for what is under way") {
+  Supervisor machine(kGuarded);
+  for (const Event& event : std::vector<Event>{Published{1}, Published{2}, Readiness{SignalUse::none}})
+    static_cast<void>(machine.handle(event, kStart));
+  SECTION("nothing on rotation") {
+    machine.set_policy(kNone);
+    CHECK(step(machine, TimerFired{}, kStart) == "-> run");
+    CHECK(machine.told() == 2);
+    CHECK(step(machine, kExit3, kStart) == kGone);
+  }
+  SECTION("a harmless signal") {
+    machine.set_policy(kSignal);
+    CHECK(step(machine, TimerFired{}, kStart) == "Signal -> run");
+  }
+  SECTION("another deadly signal is looked for anew") {
+    CHECK(step(machine, Readiness{SignalUse::handled}, kStart) == "Signal -> run");
+    machine.set_policy(kGuarded);
+    CHECK(step(machine, Published{3}, kStart) == "CheckReady -> run");
+  }
+}
+
+TEST_CASE("a wrapped child that keeps failing quickly is given up") {
+  Supervisor machine(kWrapOnFailure);
+  BootTime now = kStart;
+  CHECK(step(machine, Published{5}, now) == "Start -> run");
+  for (int failure = 1; failure <= 4; ++failure) {
+    INFO(failure);
+    CHECK(step(machine, failure == 2 ? Event(StartFailed{127}) : kExit3, now += seconds(1)) ==
+          (failure == 2 ? kBackoffNotStarted : kBackoff));
+    CHECK(step(machine, Published{static_cast<Generation>(5 + failure)}, now) == "-> backoff");
+    CHECK(step(machine, TimerFired{}, now += seconds(9)) == "Start -> run");
+    CHECK(machine.told() == 5 + failure);
+  }
+  CHECK(step(machine, kExit3, now += seconds(9)) == "ReportExit(give_up) End(3) -> ended");
+}
+
 TEST_CASE("what was published while a child was being stopped is told by the next start") {
   Supervisor machine(kRestart);
   for (const Generation g : {1, 2, 3, 4}) static_cast<void>(machine.handle(Published{g}, kStart));
@@ -224,7 +416,8 @@ TEST_CASE("signals that end an unprepared process are deadly") {
 // The other side of the machine: does the actions and breaks their rules loudly.
 class World {
  public:
-  World(std::uint64_t seed, Supervisor::Policy policy) : random_(seed), policy_(policy), machine_(policy) {}
+  World(std::uint64_t seed, Supervisor::Policy policy)
+      : random_(seed), policy_(policy), machine_(policy), was_none_(policy.on_rotate == OnRotate::none) {}
 
   int pick(int n) { return static_cast<int>(random_() % static_cast<unsigned>(n)); }
 
@@ -261,7 +454,25 @@ class World {
       case 6:
         return fire();
       default:
-        return pick(4) == 0 ? send(Terminate{}) : static_cast<void>(0);
+        return other_event();
+    }
+  }
+  void other_event() {
+    switch (pick(12)) {
+      case 0:
+      case 1:
+        return send(Terminate{SIGTERM});
+      case 2:
+        return send(Replaced{});
+      case 3:
+        // As a reload does: the mode stays what it was.
+        policy_.on_rotate = static_cast<OnRotate>(pick(3));
+        was_none_ |= policy_.on_rotate == OnRotate::none;
+        policy_.deadly = pick(2) == 0;
+        policy_.withhold = pick(2) == 0;
+        return machine_.set_policy(policy_);
+      default:
+        return;
     }
   }
   // Time passes until nothing is under way: timers fire, and what is being stopped obeys.
@@ -278,6 +489,8 @@ class World {
   }
 
   const Supervisor& machine() const { return machine_; }
+  // What was never changed to "none" tells of everything.
+  bool tells() const { return policy_.on_rotate != OnRotate::none && !was_none_; }
   bool alive() const { return alive_; }
   Generation published() const { return published_; }
   Generation child_knows() const { return child_knows_; }
@@ -285,7 +498,7 @@ class World {
  private:
   bool busy() const {
     const State state = machine_.state();
-    return armed_ || state == State::stopping || state == State::killing;
+    return armed_ || state == State::backoff || state == State::stopping || state == State::killing;
   }
 
   std::optional<Event> act(const Start&) {
@@ -303,6 +516,7 @@ class World {
   std::optional<Event> act(const Signal&) {
     REQUIRE(alive_);
     REQUIRE((policy_.on_rotate == OnRotate::signal));
+    REQUIRE(machine_.state() == State::run);
     child_knows_ = published_;
     return std::nullopt;
   }
@@ -316,7 +530,8 @@ class World {
     return std::nullopt;
   }
   std::optional<Event> act(const ArmTimer&) {
-    REQUIRE(alive_);
+    const State state = machine_.state();
+    REQUIRE(alive_ == (state != State::wait && state != State::backoff));
     armed_ = true;
     return std::nullopt;
   }
@@ -329,9 +544,23 @@ class World {
     REQUIRE_FALSE(alive_);
     return std::nullopt;
   }
-  std::optional<Event> act(const End&) {
+  std::optional<Event> act(const ReportFailedStart&) {
+    REQUIRE_FALSE(alive_);
+    return std::nullopt;
+  }
+  std::optional<Event> act(const ReportWithheld&) {
+    REQUIRE(alive_);
+    return std::nullopt;
+  }
+  std::optional<Event> act(const ReportTimeout&) {
+    REQUIRE(published_ == 0);
+    return std::nullopt;
+  }
+  std::optional<Event> act(const End& action) {
     REQUIRE_FALSE(ended_);
     REQUIRE_FALSE(armed_);
+    REQUIRE((action.left ? policy_.leave_at_end : true));
+    if (!policy_.wrap) REQUIRE((action.exit_code == 0 || published_ == 0));
     ended_ = true;
     return std::nullopt;
   }
@@ -339,6 +568,7 @@ class World {
   std::mt19937_64 random_;
   Supervisor::Policy policy_;
   Supervisor machine_;
+  bool was_none_;
   BootTime now_ = kStart;
   bool alive_ = false;
   bool armed_ = false;
@@ -348,19 +578,21 @@ class World {
 };
 
 TEST_CASE("supervisor keeps its promises in ten thousand random lives") {
-  constexpr std::array kPolicies = {kNone, kSignal, kGuarded, kRestart};
+  constexpr std::array kPolicies = {kNone,  kSignal, kGuarded,     kWithheld,      kRestart,   kLeave,
+                                    kTimed, kWrap,   kWrapGuarded, kWrapOnFailure, kWrapAlways};
   for (std::uint64_t seed = 0; seed < 10'000; ++seed) {
     INFO("seed " << seed);
     const auto& policy = kPolicies.at(seed % kPolicies.size());
     World world(seed, policy);
+    world.send(Begin{});
     for (int i = world.pick(30); i > 0; --i) world.random_event();
     world.settle();
-    if (world.machine().state() != State::ended && policy.on_rotate != OnRotate::none) {
+    if (world.machine().state() != State::ended && world.tells()) {
       // The last rotation was delivered, or a start took its place.
       CHECK(world.child_knows() == world.published());
     }
-    world.send(Terminate{});
-    if (world.pick(2) == 0) world.send(Terminate{});
+    world.send(Terminate{SIGTERM});
+    if (world.pick(2) == 0) world.send(Terminate{SIGTERM});
     world.settle();
     CHECK(world.machine().state() == State::ended);
   }

@@ -1,0 +1,31 @@
+// Whether and when a child that has ended by itself is started again. Pure.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+namespace spiffe::process {
+
+enum class Restart { never, on_failure, always };
+
+// Waits 1, 2, 4 … 60 s, each ±20 % so that a node's children spread; a life of a minute begins anew. Five
+// failures in a row of children that lived under 10 s are the end.
+class Restarts {
+ public:
+  static constexpr int kQuickFailures = 5;
+  static constexpr std::chrono::seconds kQuick{10};
+
+  // How long to wait; nothing where it is not to be started again. `failed`: it ended with another code than
+  // 0, or could not be started (`lived` 0). `random` in [0, 1).
+  std::optional<std::chrono::nanoseconds> after(Restart policy, bool failed, std::chrono::nanoseconds lived,
+                                                double random);
+
+  // The last answer was nothing because there were too many quick failures.
+  [[nodiscard]] bool gave_up() const { return quick_failures_ >= kQuickFailures; }
+
+ private:
+  int quick_failures_ = 0;
+  std::chrono::seconds wait_{0};  // the last one, without its jitter
+};
+
+}  // namespace spiffe::process

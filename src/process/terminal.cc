@@ -1,0 +1,67 @@
+#include "process/terminal.hh"
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+namespace spiffe::process {
+
+namespace {
+
+pid_t parent_of(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    constexpr std::string_view kName = "PPid:";
+    if (line.starts_with(kName)) return std::atoi(line.c_str() + kName.size());
+  }
+  return 0;
+}
+
+// Whoever made our process group is there to continue it: somebody of our session, but of another group. The
+// leader of the group may be another process of the same pipeline or script.
+bool shell_waits() {
+  const pid_t parent = ::getpgrp() == ::getpid() ? ::getppid() : parent_of(::getpgrp());
+  return parent > 0 && ::getsid(parent) == ::getsid(0) && ::getpgid(parent) != ::getpgrp();
+}
+
+}  // namespace
+
+std::optional<Terminal> Terminal::find() {
+  Fd fd(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
+  if (!fd) return std::nullopt;
+  return Terminal(std::move(fd));
+}
+
+bool Terminal::ours() const {
+  return ::tcgetpgrp(fd_.get()) == ::getpgrp();
+}
+
+void Terminal::lend(pid_t group) const {
+  static_cast<void>(::tcsetpgrp(fd_.get(), group));
+}
+
+void Terminal::take_back(pid_t group) const {
+  if (::tcgetpgrp(fd_.get()) == group) static_cast<void>(::tcsetpgrp(fd_.get(), ::getpgrp()));
+}
+
+bool Terminal::hung_up() const {
+  pollfd state{.fd = fd_.get(), .events = 0, .revents = 0};
+  return ::poll(&state, 1, 0) == 1 && (state.revents & POLLHUP) != 0;
+}
+
+void Terminal::stop_with(pid_t group) const {
+  if (shell_waits()) {
+    take_back(group);
+    ::kill(0, SIGTSTP);  // the others of a pipeline; we block it
+    ::raise(SIGSTOP);
+    if (ours()) lend(group);
+  }
+  ::kill(-group, SIGCONT);
+}
+
+}  // namespace spiffe::process

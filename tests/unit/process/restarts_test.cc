@@ -1,0 +1,61 @@
+#include "process/restarts.hh"
+
+#include "support/catch.hh"
+
+namespace spiffe::process {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr double kMiddle = 0.5;  // no jitter
+
+TEST_CASE("a child that has failed waits longer each time, up to a minute") {
+  Restarts restarts;
+  for (const int expected : {1, 2, 4, 8, 16, 32, 60, 60}) {
+    CHECK(restarts.after(Restart::on_failure, true, seconds(11), kMiddle) == seconds(expected));
+  }
+  CHECK(restarts.after(Restart::on_failure, true, seconds(60), kMiddle) == seconds(1));
+  CHECK_FALSE(restarts.gave_up());
+}
+
+TEST_CASE("back-offs are spread by a fifth") {
+  CHECK(Restarts().after(Restart::always, true, seconds(0), 0.0) == std::chrono::milliseconds(800));
+  const auto longest = Restarts().after(Restart::always, true, seconds(0), 0.999'999);
+  REQUIRE(longest);
+  CHECK(*longest > std::chrono::milliseconds(1199));
+  CHECK(*longest < std::chrono::milliseconds(1200));
+}
+
+TEST_CASE("the policy says who starts again") {
+  CHECK_FALSE(Restarts().after(Restart::never, true, seconds(0), kMiddle));
+  CHECK_FALSE(Restarts().after(Restart::never, false, seconds(0), kMiddle));
+  CHECK(Restarts().after(Restart::on_failure, true, seconds(0), kMiddle));
+  CHECK_FALSE(Restarts().after(Restart::on_failure, false, seconds(0), kMiddle));
+  CHECK(Restarts().after(Restart::always, true, seconds(0), kMiddle));
+  CHECK(Restarts().after(Restart::always, false, seconds(0), kMiddle));
+}
+
+TEST_CASE("five quick failures in a row are the end") {
+  Restarts restarts;
+  const auto quick = [&](bool failed = true) {
+    return restarts.after(Restart::always, failed, seconds(9), kMiddle).has_value();
+  };
+  for (int i = 0; i < 4; ++i) CHECK(quick());
+  SECTION("at once") {
+    CHECK_FALSE(quick());
+    CHECK(restarts.gave_up());
+  }
+  SECTION("but not when one lived ten seconds") {
+    CHECK(restarts.after(Restart::always, true, seconds(10), kMiddle));
+    for (int i = 0; i < 4; ++i) CHECK(quick());
+    CHECK_FALSE(quick());
+  }
+  SECTION("nor when one ended well") {
+    CHECK(quick(false));
+    for (int i = 0; i < 4; ++i) CHECK(quick());
+    CHECK_FALSE(quick());
+  }
+}
+
+}  // namespace
+}  // namespace spiffe::process
