@@ -19,6 +19,7 @@ Result<config::Loaded> load(const CommandLine& line) {
   config::LoadOptions options{.path = line.config_path,
                               .path_given = line.config_given,
                               .flags = line.flags,
+                              .command = line.child_command,
                               .environment = config::environment_from(environ)};
   if (!line.config_format.empty()) {
     const auto format = config::parse_format(line.config_format);
@@ -31,11 +32,6 @@ Result<config::Loaded> load(const CommandLine& line) {
 }  // namespace
 
 int run(const CommandLine& line, const sigset_t& original_mask) {
-  if (!line.child_command.empty()) {
-    say({ErrorKind::usage, "a command behind -- is not supported yet by this version",
-         "name it as cmd and cmd_args in the configuration"});
-    return kUsage;
-  }
   auto loaded = load(line);
   if (!loaded) {
     say(loaded.error());

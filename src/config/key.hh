@@ -11,7 +11,7 @@ namespace spiffe::config {
 
 // With which release of this program a key comes to life. Until then it is read, checked and refused.
 enum class Stage { foundation, parity, child, outputs };
-inline constexpr Stage kSupportedStage = Stage::parity;
+inline constexpr Stage kSupportedStage = Stage::child;
 
 struct Key {
   std::string_view name;  // "cert_dir", "health_checks.bind_port"

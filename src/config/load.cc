@@ -64,6 +64,11 @@ class Loader {
     if (auto done = environment(); !done) return fail(done.error());
     if (auto done = flags(); !done) return fail(done.error());
     Config& config = loaded_.config;
+    if (!options_.command.empty()) {
+      config.cmd = options_.command.front();
+      config.cmd_args.assign(options_.command.begin() + 1, options_.command.end());
+      config.cmd_mode = CmdMode::wrap;
+    }
     if (auto done = find_agent_address(config, options_.environment, loaded_.warnings); !done)
       return fail(done.error());
     // An empty path is the default one, as in the Go helper.

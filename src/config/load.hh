@@ -32,7 +32,8 @@ struct LoadOptions {
   std::string path = "helper.conf";
   bool path_given = false;  // a file that was asked for must exist; the default one need not (see load)
   Format format = Format::by_name;
-  std::vector<FlagValue> flags;  // of one key the last wins
+  std::vector<FlagValue> flags;      // of one key the last wins
+  std::vector<std::string> command;  // behind "--": cmd, cmd_args and cmd_mode = "wrap"; empty: none
   Environment environment;  // all of it: SPIFFE_HLP_*, SPIFFE_ENDPOINT_SOCKET …; an empty value is not set
   bool allow_unsupported =
       false;  // keys of later versions are read and kept, not refused (for test programs)

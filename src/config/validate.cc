@@ -167,6 +167,51 @@ Result<void> check_process(const Config& config, const Origins& origins, std::ve
   return {};
 }
 
+Result<void> check_notify_on(const Config& config, const Origins& origins) {
+  for (const Change change : config.notify_on) {
+    const bool there = change == Change::x509  ? !config.x509.svid_file_name.empty()
+                       : change == Change::jwt ? !config.jwt_svids.empty()
+                                               : !config.jwt_bundle_file_name.empty();
+    if (there) continue;
+    const std::string_view name = change == Change::x509 ? "x509" : change == Change::jwt ? "jwt" : "bundle";
+    return refuse(origins, "notify_on",
+                  fmt::format("notify_on has \"{}\", but no such file is configured", name));
+  }
+  return {};
+}
+
+// What would be accepted and ignored.
+Result<void> check_supervision(const Config& config, const Origins& origins) {
+  const bool wrap = config.cmd_mode == CmdMode::wrap;
+  if (wrap && config.cmd.empty()) {
+    return refuse(origins, "cmd_mode", "cmd_mode is \"wrap\", but there is no cmd",
+                  "set cmd, or give the command behind --");
+  }
+  if (wrap && !config.daemon_mode) {
+    return refuse(origins, "daemon_mode", "a wrapped command needs daemon mode, and daemon_mode is false");
+  }
+  if (wrap && !config.stop_cmd_on_exit) {
+    return refuse(origins, "stop_cmd_on_exit", "stop_cmd_on_exit = false is for cmd_mode = \"job\" only");
+  }
+  if (!wrap && config.restart != Restart::never) {
+    return refuse(origins, "restart", "restart is for cmd_mode = \"wrap\" only",
+                  "in job mode a program that has ended is started again at the next rotation");
+  }
+  if (config.on_rotate == OnRotate::signal && config.renew_signal == 0) {
+    return refuse(origins, "on_rotate", "on_rotate is \"signal\", but renew_signal is not set");
+  }
+  if (config.on_rotate && *config.on_rotate != OnRotate::none && config.cmd.empty()) {
+    return refuse(origins, "on_rotate", "on_rotate is about cmd, which is not set");
+  }
+  for (const int taken : {SIGTERM, SIGINT, SIGCHLD, SIGKILL, SIGSTOP}) {
+    if (config.config_reload_signal != taken) continue;
+    return refuse(origins, "config_reload_signal",
+                  "config_reload_signal may not be a signal that has another meaning for the helper",
+                  "SIGHUP, SIGUSR1 and SIGUSR2 are usual");
+  }
+  return check_notify_on(config, origins);
+}
+
 bool is_ip_address(const std::string& text) {
   std::array<unsigned char, sizeof(in6_addr)> raw{};
   return ::inet_pton(AF_INET, text.c_str(), raw.data()) == 1 ||
@@ -228,6 +273,7 @@ Result<void> validate(const Config& config, const Origins& origins, std::vector<
   if (auto good = check_names(config, origins); !good) return good;
   if (auto good = check_collisions(config, origins); !good) return good;
   if (auto good = check_process(config, origins, warnings); !good) return good;
+  if (auto good = check_supervision(config, origins); !good) return good;
   return check_health(config.health_checks, origins);
 }
 
