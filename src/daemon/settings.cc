@@ -23,6 +23,43 @@ output::Layout layout_of(config::Layout layout) {
   return output::Layout::snapshot;
 }
 
+process::OnRotate on_rotate_of(const config::Config& config) {
+  switch (config.on_rotate.value_or(config.renew_signal != 0 ? config::OnRotate::signal
+                                                             : config::OnRotate::none)) {
+    case config::OnRotate::signal:
+      return process::OnRotate::signal;
+    case config::OnRotate::restart:
+      return process::OnRotate::restart;
+    case config::OnRotate::none:
+      break;
+  }
+  return process::OnRotate::none;
+}
+
+process::Restart restart_of(config::Restart restart) {
+  switch (restart) {
+    case config::Restart::on_failure:
+      return process::Restart::on_failure;
+    case config::Restart::always:
+      return process::Restart::always;
+    case config::Restart::never:
+      break;
+  }
+  return process::Restart::never;
+}
+
+health::Kind kind_of(config::Change change) {
+  switch (change) {
+    case config::Change::jwt:
+      return health::Kind::jwt;
+    case config::Change::bundle:
+      return health::Kind::bundle;
+    case config::Change::x509:
+      break;
+  }
+  return health::Kind::x509;
+}
+
 }  // namespace
 
 bool wants_x509(const config::Config& config) {
@@ -96,17 +133,33 @@ health::Server::Options health_options(const config::HealthChecks& checks) {
   return options;
 }
 
+std::set<health::Kind> notify_kinds(const config::Config& config) {
+  std::set<health::Kind> kinds;
+  for (const config::Change change : config.notify_on) kinds.insert(kind_of(change));
+  if (!kinds.empty()) return kinds;
+  if (wants_x509(config)) return {health::Kind::x509};
+  return {config.jwt_svids.empty() ? health::Kind::bundle : health::Kind::jwt};
+}
+
 process::Supervision::Options child_options(const config::Config& config, const sigset_t& original_mask) {
   std::vector<std::string> argv = {config.cmd};
   argv.insert(argv.end(), config.cmd_args.begin(), config.cmd_args.end());
+  const bool wrap = config.cmd_mode == config::CmdMode::wrap;
   return {.launch = {.argv = std::move(argv),
                      .env = process::child_environment(
                          environ, {{"SPIFFE_ENDPOINT_SOCKET", config.agent_address.uri()}}),
                      .mask = original_mask,
-                     .core_dumps = nullptr},
+                     .die_with_parent = config.stop_cmd_on_exit,
+                     .own_group = wrap},
+          .policy = {.wrap = wrap,
+                     .on_rotate = on_rotate_of(config),
+                     .withhold = config.renew_signal_guard.value_or(wrap),
+                     .leave_at_end = !config.stop_cmd_on_exit,
+                     .restart = restart_of(config.restart),
+                     .stop_timeout = config.stop_timeout,
+                     .start_timeout = config.start_timeout},
           .renew_signal = config.renew_signal,
-          .stop_signal = config.stop_signal,
-          .stop_timeout = config.stop_timeout};
+          .stop_signal = config.stop_signal};
 }
 
 }  // namespace spiffe::daemon

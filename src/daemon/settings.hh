@@ -1,6 +1,7 @@
 // What the parts of the daemon are told, from the configuration. Pure.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 
 #include "config/config.hh"
 #include "health/server.hh"
+#include "health/status.hh"
 #include "output/publisher.hh"
 #include "output/render.hh"
 #include "process/supervision.hh"
@@ -31,6 +33,8 @@ Result<Names> names_of(const config::Config& config);
 [[nodiscard]] workload::X509Rules x509_rules(const config::Config& config);
 // A socket alone means no port; naming a port or an address as well means both.
 [[nodiscard]] health::Server::Options health_options(const config::HealthChecks& checks);
+// Which changes count as a rotation: notify_on, or the first kind that is configured.
+[[nodiscard]] std::set<health::Kind> notify_kinds(const config::Config& config);
 // `original_mask`: the signal mask that the process was started with. The caller adds what lives longer.
 [[nodiscard]] process::Supervision::Options child_options(const config::Config& config,
                                                           const sigset_t& original_mask);
