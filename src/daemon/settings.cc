@@ -162,4 +162,8 @@ process::Supervision::Options child_options(const config::Config& config, const 
           .stop_signal = config.stop_signal};
 }
 
+process::PidFile::Options pid_file_options(const config::Config& config) {
+  return {.path = config.pid_file_name, .signal = config.renew_signal, .check = config.pid_file_check};
+}
+
 }  // namespace spiffe::daemon

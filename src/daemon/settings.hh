@@ -12,6 +12,7 @@
 #include "health/status.hh"
 #include "output/publisher.hh"
 #include "output/render.hh"
+#include "process/pid_file.hh"
 #include "process/supervision.hh"
 #include "workload/x509_update.hh"
 
@@ -38,5 +39,7 @@ Result<Names> names_of(const config::Config& config);
 // `original_mask`: the signal mask that the process was started with. The caller adds what lives longer.
 [[nodiscard]] process::Supervision::Options child_options(const config::Config& config,
                                                           const sigset_t& original_mask);
+// The caller adds what is to be called.
+[[nodiscard]] process::PidFile::Options pid_file_options(const config::Config& config);
 
 }  // namespace spiffe::daemon

@@ -1,16 +1,11 @@
 #include "process/signal_use.hh"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstdint>
 #include <optional>
-#include <string>
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include "base/fd.hh"
+#include "process/proc.hh"
 
 namespace spiffe::process {
 
@@ -36,16 +31,8 @@ SignalUse signal_use(std::string_view status, int signo) {
 }
 
 SignalUse signal_use(pid_t pid, int signo) {
-  const Fd fd(::open(("/proc/" + std::to_string(pid) + "/status").c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return SignalUse::handled;
-  // Mostly under 2 KiB, but a process may be in many groups, and they come first.
-  std::string text;
-  std::array<char, 4096> buffer{};
-  ssize_t n = 0;
-  while ((n = ::read(fd.get(), buffer.data(), buffer.size())) > 0) {
-    text.append(buffer.data(), static_cast<std::size_t>(n));
-  }
-  return signal_use(text, signo);
+  const auto status = read_proc(pid, "status");
+  return status ? signal_use(*status, signo) : SignalUse::handled;
 }
 
 }  // namespace spiffe::process

@@ -65,10 +65,10 @@ class LoopFixture {
 
   Loop& loop() { return *loop_; }
 
-  // Runs the loop until `done`, for five seconds at most; false where they were not enough.
-  bool until(std::function<bool()> done) {
+  // Runs the loop until `done`, for `patience` at most; false where that was not enough.
+  bool until(std::function<bool()> done, std::chrono::milliseconds patience = std::chrono::seconds(5)) {
     done_ = std::move(done);
-    deadline_ = BootClock::now() + std::chrono::seconds(5);
+    deadline_ = BootClock::now() + patience;
     if (done_()) return true;
     tick_.after(std::chrono::milliseconds(1));
     loop_->run();

@@ -1,0 +1,62 @@
+#include "process/pid_file.hh"
+
+#include <utility>
+
+#include "base/log.hh"
+#include "base/signals.hh"
+
+namespace spiffe::process {
+
+PidFile::PidFile(Loop& loop, Options options)
+    : path_(std::move(options.path)),
+      signo_(options.signal),
+      on_result_(std::move(options.on_result)),
+      first_wait_(options.first_wait),
+      signal_(path_, signo_, options.check),
+      timer_(loop, [this] { attempt(); }) {}
+
+void PidFile::rotated() {
+  timer_.cancel();
+  tries_ = 0;
+  attempt();
+}
+
+void PidFile::stop() {
+  timer_.cancel();
+}
+
+void PidFile::attempt() {
+  ++tries_;
+  const auto sent = signal_.send();
+  if (sent) {
+    warned_.clear();
+    log::info("PID file signalled", {{"event", "signalled"},
+                                     {"path", path_},
+                                     {"pid", std::to_string(*sent)},
+                                     {"signal", signal_name(signo_)}});
+    return finish(true);
+  }
+  const Error& error = sent.error().error;
+  if (!sent.error().lasting && tries_ < kPidFileTries) return put_off(sent.error());
+  log::Fields fields{
+      {"event", "signal_failed"}, {"path", path_}, {"signal", signal_name(signo_)}, {"error", error.message}};
+  if (!error.hint.empty()) fields.push_back({"hint", error.hint});
+  log::error("Unable to signal PID file", fields);
+  finish(false);
+}
+
+void PidFile::put_off(const Refusal& refusal) {
+  const auto wait = first_wait_ * (1 << (tries_ - 1));
+  const std::string& error = refusal.error.message;
+  // A storm of rotations, each replacing the last, must not fill the log.
+  const bool quiet = refusal.usual || std::exchange(warned_, error) == error;
+  log::write(quiet ? log::Level::debug : log::Level::warning, "PID file not signalled yet",
+             {{"path", path_}, {"signal", signal_name(signo_)}, {"error", error}, {"retry_in", human(wait)}});
+  timer_.after(wait);
+}
+
+void PidFile::finish(bool sent) {
+  if (on_result_) on_result_(sent);
+}
+
+}  // namespace spiffe::process

@@ -1,0 +1,54 @@
+// Tells the program of a PID file of every rotation.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include "base/loop.hh"
+#include "process/pid_signal.hh"
+
+namespace spiffe::process {
+
+// How often a rotation is tried, and the wait before the second try; later ones double. 51 s together.
+inline constexpr int kPidFileTries = 10;
+inline constexpr std::chrono::milliseconds kPidFileWait{100};
+
+// Create one only where a PID file is configured. Loop thread.
+class PidFile {
+ public:
+  struct Options {
+    std::string path;  // relative to the working directory
+    int signal = 0;
+    bool check = true;  // look whether the process can be the one that is meant
+    // The signal was sent, or the rotation given up. Called from rotated() or from the loop; must not call
+    // back.
+    std::function<void(bool sent)> on_result = nullptr;
+    std::chrono::nanoseconds first_wait = kPidFileWait;
+  };
+
+  PidFile(Loop& loop, Options options);
+
+  // Signals at once where all is well. Replaces a rotation that is still being tried, which then has no
+  // result of its own.
+  void rotated();
+
+  // Gives up what is being tried, without a word.
+  void stop();
+
+ private:
+  void attempt();
+  void put_off(const Refusal& refusal);
+  void finish(bool sent);
+
+  std::string path_;
+  int signo_;
+  std::function<void(bool)> on_result_;
+  std::chrono::nanoseconds first_wait_;
+  PidSignal signal_;
+  int tries_ = 0;
+  std::string warned_;  // the failure that was warned of last, until a signal is sent
+  Timer timer_;
+};
+
+}  // namespace spiffe::process
