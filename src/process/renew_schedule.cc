@@ -1,0 +1,152 @@
+#include "process/renew_schedule.hh"
+
+#include <algorithm>
+#include <utility>
+
+namespace spiffe::process {
+
+Changes& Changes::operator|=(const Changes& other) {
+  x509 = x509 || other.x509;
+  jwt = jwt || other.jwt;
+  bundle = bundle || other.bundle;
+  return *this;
+}
+
+std::string Changes::words() const {
+  std::string out;
+  for (const auto& [there, word] : {std::pair{x509, "x509"}, {jwt, "jwt"}, {bundle, "bundle"}}) {
+    if (there) out.append(out.empty() ? "" : ",").append(word);
+  }
+  return out;
+}
+
+RenewSchedule::Actions RenewSchedule::handle(const Event& event) {
+  return std::visit([this](const auto& e) { return on(e); }, event);
+}
+
+RenewSchedule::Actions RenewSchedule::on(const Published& event) {
+  if (state_ == State::ended) return {};
+  newer_ |= event.changes;
+  Actions out;
+  if (state_ == State::backoff) {
+    failures_ = 0;
+    out.emplace_back(CancelTimer{});
+  }
+  if (state_ == State::idle || state_ == State::backoff) run(out);
+  return out;
+}
+
+RenewSchedule::Actions RenewSchedule::on(const StartFailed& event) {
+  return state_ == State::run ? over(false, event.code) : Actions{};
+}
+
+RenewSchedule::Actions RenewSchedule::on(const Exited& event) {
+  switch (state_) {
+    case State::run:
+      return over(event.code == 0, event.code);
+    case State::stopping:
+    case State::killing:
+      return over(false, event.code == 0 ? 1 : event.code);
+    case State::idle:
+    case State::backoff:
+    case State::ended:
+      break;
+  }
+  return {};
+}
+
+RenewSchedule::Actions RenewSchedule::on(const TimerFired&) {
+  Actions out;
+  switch (state_) {
+    case State::run:
+      return terminate(Target::next);
+    case State::backoff:
+      run(out);
+      return out;
+    case State::stopping:
+      return kill();
+    case State::killing:
+      if (target_ == Target::end) return end(1);
+      break;
+    case State::idle:
+    case State::ended:
+      break;
+  }
+  return out;
+}
+
+RenewSchedule::Actions RenewSchedule::on(const Stop&) {
+  const Target before = std::exchange(target_, Target::end);
+  switch (state_) {
+    case State::idle:
+      return end(0);
+    case State::backoff: {
+      Actions out = end(0);
+      out.insert(out.begin(), CancelTimer{});
+      return out;
+    }
+    case State::run:
+      return terminate(Target::end);
+    case State::stopping:
+      return before == Target::end ? kill() : Actions{};
+    case State::killing:
+      return before == Target::end ? Actions{} : Actions{ArmTimer{kKillPatience}};
+    case State::ended:
+      break;
+  }
+  return {};
+}
+
+RenewSchedule::Actions RenewSchedule::over(bool succeeded, int code) {
+  Actions out{CancelTimer{}};
+  const bool ending = state_ != State::run && target_ == Target::end;
+  if (ending || policy_.once) {
+    out.emplace_back(Report{succeeded});
+    for (const Action& action : end(code)) out.push_back(action);
+    return out;
+  }
+  if (succeeded) told_ = {};
+  if (succeeded || newer_.any()) {
+    failures_ = 0;
+    out.emplace_back(Report{succeeded});
+    state_ = State::idle;
+    if (newer_.any()) run(out);
+    return out;
+  }
+  state_ = State::backoff;
+  const auto delay = next_back_off();
+  out.emplace_back(Report{false, delay});
+  out.emplace_back(ArmTimer{delay});
+  return out;
+}
+
+void RenewSchedule::run(Actions& out) {
+  state_ = State::run;
+  told_ |= std::exchange(newer_, {});
+  if (policy_.timeout > std::chrono::nanoseconds::zero()) out.emplace_back(ArmTimer{policy_.timeout});
+  out.emplace_back(Start{told_});
+}
+
+RenewSchedule::Actions RenewSchedule::terminate(Target target) {
+  state_ = State::stopping;
+  target_ = target;
+  return {SendTerm{}, ArmTimer{kTermGrace}};
+}
+
+RenewSchedule::Actions RenewSchedule::kill() {
+  state_ = State::killing;
+  if (target_ == Target::next) return {Kill{}};
+  return {Kill{}, ArmTimer{kKillPatience}};
+}
+
+RenewSchedule::Actions RenewSchedule::end(int code) {
+  state_ = State::ended;
+  return {End{policy_.once ? code : 0}};
+}
+
+std::chrono::nanoseconds RenewSchedule::next_back_off() {
+  constexpr int kDoublings = 6;  // to 64 s
+  return std::min(kMaxBackOff, std::chrono::seconds(1 << std::min(failures_++, kDoublings)));
+}
+
+}  // namespace spiffe::process
