@@ -10,7 +10,9 @@
 
 namespace spiffe::process {
 
-Child::Child(Loop& loop, Launched launched, std::function<void()> on_ended) : launched_(std::move(launched)) {
+Child::Child(Loop& loop, Launched launched, std::function<void()> on_ended, Reaper* reaper)
+    : launched_(std::move(launched)) {
+  if (reaper != nullptr) claim_.emplace(reaper->claim(launched_.pid, on_ended));
   if (launched_.pidfd) watch_.emplace(loop, launched_.pidfd.get(), std::move(on_ended));
 }
 

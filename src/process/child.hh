@@ -8,6 +8,7 @@
 #include "base/result.hh"
 #include "process/exit_status.hh"
 #include "process/launcher.hh"
+#include "process/reaper.hh"
 
 namespace spiffe::process {
 
@@ -16,8 +17,9 @@ namespace spiffe::process {
 class Child {
  public:
   // `on_ended` is called when the child can be reaped, until it is; it may destroy this. Without a pidfd it
-  // is never called: then reap() at every SIGCHLD.
-  Child(Loop& loop, Launched launched, std::function<void()> on_ended);
+  // is never called: then reap() at every SIGCHLD. Where there is a reaper, which is not owned, the child is
+  // claimed, and `on_ended` must reap it.
+  Child(Loop& loop, Launched launched, std::function<void()> on_ended, Reaper* reaper = nullptr);
 
   [[nodiscard]] pid_t pid() const { return launched_.pid; }
   [[nodiscard]] bool watched() const { return static_cast<bool>(launched_.pidfd); }
@@ -37,6 +39,7 @@ class Child {
  private:
   Launched launched_;
   std::optional<Watch> watch_;
+  std::optional<Reaper::Claim> claim_;
 };
 
 }  // namespace spiffe::process

@@ -119,6 +119,13 @@ inline LaunchOptions shell(const std::string& script) {
   return launch_options({"/bin/sh", "-c", script});
 }
 
+// Whether a process runs: a zombie does not, whoever has to reap it.
+inline bool alive(pid_t pid) {
+  const std::string stat = read_all("/proc/" + std::to_string(pid) + "/stat");
+  const std::size_t name_end = stat.rfind(") ");
+  return name_end != std::string::npos && stat[name_end + 2] != 'Z' && stat[name_end + 2] != 'X';
+}
+
 // Waits for a child started without a loop; its waitpid(2) status.
 inline int wait_for(pid_t pid) {
   int status = -1;
