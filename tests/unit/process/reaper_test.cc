@@ -5,6 +5,7 @@
 
 #include "base/signals.hh"
 #include "process/child.hh"
+#include "process/renew_command.hh"
 #include "processes.hh"
 
 namespace spiffe::process {
@@ -223,6 +224,22 @@ TEST_CASE("a child that is no longer claimed is an orphan") {
           {
             const auto claim = f.reaper->claim(start("sleep 0.05"), [] { EXPECT(false); });
           }
+          EXPECT(f.until(no_child_left));
+        }) == "passed");
+}
+
+TEST_CASE("what renew_cmd leaves behind is reaped, and its own status is not stolen") {
+  CHECK(in_a_subreaper([](const TempDir& dir) {
+          const CapturedLog log(dir);
+          Fixture f;
+          RenewCommand::Options options{.launch = shell("sleep 0.05 & (sleep 0.01 & exit 4) & exit 3"),
+                                        .cert_dir = "/",
+                                        .reaper = f.reaper.get()};
+          auto command = RenewCommand::create(f.loop(), std::move(options), [](int) {});
+          EXPECT(command.has_value());
+          (*command)->published({.x509 = true});
+          EXPECT(f.until([&] { return (*command)->state() == RenewSchedule::State::backoff; }));
+          EXPECT(log.has("exited with code 3"));
           EXPECT(f.until(no_child_left));
         }) == "passed");
 }

@@ -1,0 +1,274 @@
+#include "process/renew_command.hh"
+
+#include <algorithm>
+
+#include "processes.hh"
+
+namespace spiffe::process {
+namespace {
+
+using std::chrono::milliseconds;
+using State = RenewSchedule::State;
+
+constexpr Changes kX509{.x509 = true};
+constexpr Changes kJwt{.jwt = true};
+
+struct Fixture : LoopFixture {
+  TempDir dir;
+  CapturedLog log{dir};
+  std::optional<int> ended;
+  std::unique_ptr<RenewCommand> held;
+
+  ~Fixture() {
+    if (held && held->pid() > 0) {
+      ::kill(-held->pid(), SIGKILL);
+      ::waitpid(held->pid(), nullptr, 0);
+    }
+  }
+
+  static RenewCommand::Options options(LaunchOptions launch) {
+    return {.launch = std::move(launch), .cert_dir = "/certs"};
+  }
+  RenewCommand& renew(RenewCommand::Options with) {
+    with.launch.env.push_back("DIR=" + dir.path());
+    auto made = RenewCommand::create(loop(), std::move(with), [this](int code) { ended = code; });
+    REQUIRE(made);
+    held = std::move(*made);
+    return *held;
+  }
+  RenewCommand& renew(const std::string& script) { return renew(options(shell("cd $DIR; " + script))); }
+  // For runs that wait for the file "go".
+  void go() { static_cast<void>(dir.write("go", "")); }
+  bool until_state(State state) {
+    return until([&] { return held->state() == state; });
+  }
+  bool until_out(const std::string& text) {
+    return until([&] { return out() == text; });
+  }
+  std::string out() const { return read_all(dir / "out"); }
+  std::size_t count(std::string_view part) const {
+    const std::string text = log.text();
+    std::size_t n = 0;
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+    return n;
+  }
+};
+
+const std::string kWait = "while [ ! -e go ]; do sleep 0.01; done; ";
+const std::string kLine = "\"msg\":\"renew_cmd: ";
+
+TEST_CASE_METHOD(Fixture, "renew_cmd is told what has changed and where, with nothing to read") {
+  RenewCommand::Options with =
+      options(shell("{ echo $SPIFFE_HELPER_CHANGED in $SPIFFE_HELPER_CERT_DIR; wc -c; env | grep -c "
+                    "SPIFFE_HELPER; } > $DIR/out"));
+  with.launch.env.emplace_back("SPIFFE_HELPER_CHANGED=of an outer helper");
+  with.launch.env.emplace_back("SPIFFE_HELPER_CERT_DIR=/elsewhere");
+  RenewCommand& command = renew(std::move(with));
+  CHECK(command.state() == State::idle);
+  command.published({.x509 = true, .bundle = true});
+  CHECK(::getpgid(command.pid()) == command.pid());
+  REQUIRE(until_state(State::idle));
+  CHECK(out() == "x509,bundle in /certs\n0\n2\n");
+  CHECK(log.has("\"msg\":\"renew_cmd succeeded\""));
+  CHECK_FALSE(ended);
+}
+
+TEST_CASE_METHOD(Fixture, "its output is in the log, line by line, also without a last newline") {
+  RenewCommand& command = renew("echo one; echo two >&2; printf 'bad \\033[31m\\tthree'");
+  command.published(kX509);
+  REQUIRE(until_state(State::idle));
+  CHECK(log.has(kLine + "one\""));
+  CHECK(log.has(kLine + "two\""));
+  CHECK(log.has(kLine + "bad \\u001b[31m\\u0009three\""));
+}
+
+TEST_CASE_METHOD(Fixture, "several publications during a run make one further run") {
+  RenewCommand& command = renew("echo $SPIFFE_HELPER_CHANGED >> out; " + kWait);
+  command.published(kX509);
+  const pid_t first = command.pid();
+  REQUIRE(until_out("x509\n"));
+  for (int i = 0; i < 5; ++i) command.published(kJwt);
+  command.published(kX509);
+  CHECK(command.pid() == first);
+  go();
+  REQUIRE(until_state(State::idle));
+  CHECK(out() == "x509\nx509,jwt\n");
+}
+
+TEST_CASE_METHOD(Fixture, "a run that ended a moment ago does not hide that another one is due") {
+  RenewCommand& command = renew("exit 0");
+  command.published(kX509);
+  const pid_t first = command.pid();
+  siginfo_t info{};
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(first), &info, WEXITED | WNOWAIT) == 0);
+  command.published(kX509);  // the loop has not run yet
+  CHECK(command.state() == State::run);
+  CHECK(command.pid() != first);
+}
+
+TEST_CASE_METHOD(Fixture, "a run that fails is tried again until it succeeds") {
+  RenewCommand& command = renew("echo $SPIFFE_HELPER_CHANGED >> out; [ $(wc -l < out) = 2 ] || exit 3");
+  command.published(kX509);
+  REQUIRE(until_state(State::backoff));
+  CHECK(
+      log.has("\"msg\":\"renew_cmd exited with code 3\",\"event\":\"renew_failed\",\"exit_code\":\"3\","
+              "\"retry_in\":\"1s\""));
+  REQUIRE(until_state(State::idle));
+  CHECK(out() == "x509\nx509\n");
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "something newer does not wait for the retry, and names what the failed run was for") {
+  RenewCommand& command = renew("echo $SPIFFE_HELPER_CHANGED >> out; [ $(wc -l < out) = 2 ]");
+  command.published(kX509);
+  REQUIRE(until_state(State::backoff));
+  command.published(kJwt);
+  CHECK(command.state() == State::run);
+  REQUIRE(until_state(State::idle));
+  CHECK(out() == "x509\nx509,jwt\n");
+}
+
+TEST_CASE_METHOD(Fixture, "a command that is not there is a failure like another") {
+  RenewCommand& command = renew(options(launch_options({"no-such-command"})));
+  command.published(kX509);
+  CHECK(command.state() == State::backoff);
+  CHECK(log.has("renew_cmd cannot be started: \\\"no-such-command\\\": not found in"));
+  CHECK(log.has("\"hint\":\"give the whole path"));
+  command.stop();
+  CHECK(ended == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "a run that takes too long is ended with all its group") {
+  RenewCommand::Options with =
+      options(shell("cd $DIR; (trap '' TERM; echo $$ > deaf; exec sleep 60) & "
+                    "while [ ! -s deaf ]; do sleep 0.01; done; echo $! > out; "
+                    "exec sleep 60"));
+  with.timeout = milliseconds(300);
+  RenewCommand& command = renew(std::move(with));
+  command.published(kX509);
+  REQUIRE(until([&] { return !out().empty(); }));
+  const pid_t deaf = std::stoi(out());
+  CHECK(alive(deaf));
+  REQUIRE(until_state(State::backoff));
+  CHECK(log.has("renew_cmd took longer than 300ms and was killed by SIGTERM"));
+  CHECK(until([&] { return !alive(deaf); }));
+}
+
+TEST_CASE_METHOD(Fixture, "a stopped process is woken to end") {
+  RenewCommand& command = renew("echo x > out; kill -STOP $$");
+  command.published(kX509);
+  REQUIRE(until_out("x\n"));
+  command.stop();
+  REQUIRE(until([&] { return ended.has_value(); }));
+  CHECK(log.has("renew_cmd was killed by SIGTERM, because the helper ends"));
+}
+
+TEST_CASE_METHOD(Fixture, "a process that is left behind keeps no run from ending, and may go on writing") {
+  RenewCommand& command = renew("echo first; (" + kWait + "echo late; echo $? > out) & exit 0");
+  command.published(kX509);
+  REQUIRE(until_state(State::idle));
+  CHECK(log.has(kLine + "first\""));
+  go();
+  REQUIRE(until_out("0\n"));
+  REQUIRE(until([&] { return log.has(kLine + "late\""); }));
+}
+
+TEST_CASE_METHOD(Fixture, "a flood of lines does not flood the log") {
+  RenewCommand& command = renew("yes | head -n 200000; echo end >&2; exit 1");
+  command.published(kX509);
+  REQUIRE(until_state(State::backoff));
+  CHECK(count(kLine + "y\"") == LineCutter::kMaxLines);
+  CHECK(log.has("renew_cmd: 199901 more lines"));
+}
+
+TEST_CASE_METHOD(Fixture, "a command that never stops writing does not hold up the loop, nor its own end") {
+  RenewCommand& command = renew("timeout 10 yes & echo $! > out; sleep 0.2");
+  command.published(kX509);
+  REQUIRE(until_state(State::idle));
+  const pid_t yes = std::stoi(out());
+  CHECK(alive(yes));
+  command.published(kX509);
+  REQUIRE(until_state(State::idle));
+  CHECK(count(kLine + "y\"") <= 4 * LineCutter::kMaxLines);  // two runs, and after each
+  ::kill(yes, SIGTERM);
+  ::kill(std::stoi(out()), SIGTERM);
+}
+
+TEST_CASE_METHOD(Fixture, "stop ends at once where nothing runs") {
+  RenewCommand& command = renew("exit 0");
+  command.stop();
+  CHECK(ended == 0);
+  CHECK(command.ended());
+  command.published(kX509);
+  CHECK(command.pid() == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "stop asks a run to end and starts no other") {
+  RenewCommand& command = renew("echo run >> out; trap 'echo end >> out; exit 0' TERM; " + kWait);
+  command.published(kX509);
+  REQUIRE(until_out("run\n"));
+  command.published(kX509);
+  command.stop();
+  CHECK_FALSE(ended);
+  REQUIRE(until([&] { return ended.has_value(); }));
+  CHECK(ended == 0);
+  CHECK(command.pid() == 0);
+  CHECK(out() == "run\nend\n");
+}
+
+TEST_CASE_METHOD(Fixture, "a second stop kills") {
+  RenewCommand& command = renew("trap '' TERM; echo run >> out; " + kWait);
+  command.published(kX509);
+  REQUIRE(until_out("run\n"));
+  command.stop();
+  CHECK(command.state() == State::stopping);
+  command.stop();
+  CHECK(command.state() == State::killing);
+  REQUIRE(until([&] { return ended.has_value(); }));
+  CHECK(log.has("renew_cmd was killed by SIGKILL, because the helper ends"));
+}
+
+TEST_CASE_METHOD(Fixture, "SIGCHLD does where there is no pidfd") {
+  RenewCommand& command = renew("exit 5");
+  command.published(kX509);
+  siginfo_t info{};
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(command.pid()), &info, WEXITED | WNOWAIT) == 0);
+  command.child_changed();
+  CHECK(command.state() == State::backoff);
+  CHECK(command.pid() == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "one run only, and its exit code") {
+  const auto code_of = [this](LaunchOptions launch, milliseconds timeout = milliseconds(30'000)) {
+    ended.reset();
+    RenewCommand::Options with = options(std::move(launch));
+    with.timeout = timeout;
+    with.once = true;
+    renew(std::move(with)).published(kX509);
+    REQUIRE(until([&] { return ended.has_value(); }));
+    return *ended;
+  };
+  CHECK(code_of(shell("exit 0")) == 0);
+  CHECK(code_of(shell("exit 3")) == 3);
+  CHECK(code_of(shell("kill -KILL $$")) == 137);
+  CHECK(code_of(launch_options({"no-such-command"})) == 127);
+  CHECK(code_of(launch_options({"/etc/passwd"})) == 126);
+  CHECK(code_of(shell("trap 'exit 0' TERM; while :; do sleep 0.01; done"), milliseconds(300)) == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "forty publications leave no descriptor behind") {
+  const auto descriptors = [] {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return std::distance(begin(all), end(all));
+  };
+  RenewCommand& command = renew("sleep 0.01 & exit 0");
+  const auto before = descriptors();
+  for (int i = 0; i < 40; ++i) {
+    command.published(kX509);
+    REQUIRE(until_state(State::idle));
+  }
+  CHECK(descriptors() == before);
+}
+
+}  // namespace
+}  // namespace spiffe::process
