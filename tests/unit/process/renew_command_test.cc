@@ -154,6 +154,18 @@ TEST_CASE_METHOD(Fixture, "a run that takes too long is ended with all its group
   CHECK(until([&] { return !alive(deaf); }));
 }
 
+TEST_CASE_METHOD(Fixture, "a run that ended while nobody looked, its time over, waits for its retry") {
+  RenewCommand::Options with = options(shell("echo run >> $DIR/out; sleep 0.1; exit 3"));
+  with.timeout = milliseconds(20);
+  RenewCommand& command = renew(std::move(with));
+  command.published(kX509);
+  siginfo_t info{};
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(command.pid()), &info, WEXITED | WNOWAIT) == 0);
+  REQUIRE(until([&] { return command.state() != State::run || log.has("exited with code 3"); }));
+  CHECK(command.state() == State::backoff);
+  CHECK(out() == "run\n");
+}
+
 TEST_CASE_METHOD(Fixture, "a stopped process is woken to end") {
   RenewCommand& command = renew("echo x > out; kill -STOP $$");
   command.published(kX509);
