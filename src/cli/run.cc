@@ -45,7 +45,7 @@ int run(const CommandLine& line, const sigset_t& original_mask) {
   }
   log::info(config.daemon_mode ? "Launching daemon" : "Daemon mode disabled");
   workload::init_grpc();
-  auto daemon = daemon::Daemon::create(config, original_mask, kVersion);
+  auto daemon = daemon::Daemon::create(config, original_mask, kVersion, [&line] { return load(line); });
   if (!daemon) {
     say(daemon.error());
     return kFailed;

@@ -70,6 +70,8 @@ struct JwtSvid {
   std::string jwt_svid_file_name;
   std::optional<identity::SpiffeId> spiffe_id;
   std::string hint;
+
+  [[nodiscard]] bool operator==(const JwtSvid&) const = default;
 };
 
 struct WitSvid {
@@ -87,6 +89,8 @@ struct HealthChecks {
   std::string readiness_path = "/ready";
   std::string unix_socket;
   std::string metrics_path;
+
+  [[nodiscard]] bool operator==(const HealthChecks&) const = default;
 };
 
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): ordered by topic, and there is only one

@@ -24,21 +24,25 @@ constexpr auto kDiskPatience = 1s;
 // From the first publication to the end of the start.
 constexpr auto kSettled = 500ms;
 
-Kind notify_kind(const config::Config& config) {
-  if (wants_x509(config)) return Kind::x509;
-  return config.jwt_svids.empty() ? Kind::bundle : Kind::jwt;
+// The ones that a wrapped child gets; SIGTERM and SIGINT are ours.
+bool is_forwarded(int signal) {
+  for (const int each : {SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGQUIT, SIGCONT}) {
+    if (signal == each) return true;
+  }
+  return signal >= SIGRTMIN && signal <= SIGRTMAX;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Daemon>> Daemon::create(const config::Config& config, const sigset_t& original_mask,
-                                               std::string_view version) {
+                                               std::string_view version, Load load) {
   auto loop = Loop::create();
   if (!loop) return fail(loop.error());
   auto names = names_of(config);
   if (!names) return fail(names.error());
   std::unique_ptr<Daemon> self(new Daemon(std::move(*loop), config, std::move(*names)));
   self->status_.version = version;
+  self->load_ = std::move(load);
   if (auto assembled = self->assemble(original_mask); !assembled) return fail(assembled.error());
   return self;
 }
@@ -69,18 +73,43 @@ Daemon::Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Names n
                  end(1);
                }),
       revoke_timer_(*loop_, [this] { revoke(); }),
-      notify_on_(notify_kind(config_)) {}
+      notify_on_(notify_kinds(config_)) {}
 
 Daemon::~Daemon() = default;
 
 Result<void> Daemon::assemble(const sigset_t& original_mask) {
+  if (auto good = watch_signals(); !good) return good;
+  expect_files();
+  auto publication = assemble_publication(config_, names_);
+  if (!publication) return fail(publication.error());
+  publication_ = std::move(*publication);
+  if (auto good = serve_health(config_.health_checks); !good) return good;
+  if (!config_.allow_core_dumps) core_dumps_ = process::CoreDumps::forbid();
+  if (auto good = assemble_consumers(original_mask); !good) return good;
+  assemble_x509();
+  assemble_jwt();
+  return {};
+}
+
+Result<void> Daemon::watch_signals() {
   sigset_t wanted;
   sigemptyset(&wanted);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&wanted, signal);
+  for (const int signal : {SIGTERM, SIGINT, SIGCHLD}) sigaddset(&wanted, signal);
+  for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+    if (is_forwarded(signal) || signal == config_.config_reload_signal) sigaddset(&wanted, signal);
+  }
   auto signals = SignalWatch::create(*loop_, wanted, [this](int signal) { on_signal(signal); });
   if (!signals) return fail(signals.error());
   signals_ = std::move(*signals);
+  if (config_.cmd_mode == config::CmdMode::job) terminal_ = process::Terminal::find();
+  return {};
+}
 
+// Nothing of what is configured is on disk yet.
+void Daemon::expect_files() {
+  unwritten_.clear();
+  status_.x509.reset();
+  status_.jwt.clear();
   if (wants_x509(config_)) {
     unwritten_.insert("");
     status_.x509.emplace();
@@ -90,21 +119,17 @@ Result<void> Daemon::assemble(const sigset_t& original_mask) {
     unwritten_.insert(name);
     output_of(name) = {};  // known from the start, as unwritten
   }
-  if (auto good = assemble_publication(); !good) return good;
-  if (auto good = serve_health(); !good) return good;
-  if (!config_.allow_core_dumps) core_dumps_ = process::CoreDumps::forbid();
-  assemble_child(original_mask);
-  assemble_sources();
-  return {};
 }
 
-Result<void> Daemon::assemble_publication() {
-  auto publication = Publication::create(
-      *loop_, publisher_options(config_, names_),
+Result<std::unique_ptr<Publication>> Daemon::assemble_publication(const config::Config& config,
+                                                                  const Names& names) {
+  return Publication::create(
+      *loop_, publisher_options(config, names),
       {.render = [this] { return render(); },
        .approve = [this] { return approve(); },
        .on_disk = [this](output::Change change, bool first) { on_disk(change, first); },
-       .single = [this](const std::string& name) { return jwt_->file(name); },
+       .single =
+           [this](const std::string& name) { return jwt_ == nullptr ? std::nullopt : jwt_->file(name); },
        .on_single = [this](const std::string& name, output::Change change) { on_single(name, change); },
        .on_failed = [this](const std::string& name, const Error& error) { on_failed(name, error); },
        .on_locked_out =
@@ -112,14 +137,11 @@ Result<void> Daemon::assemble_publication() {
              log::error(error.message, {{"event", "locked_out"}, {"hint", error.hint}});
              end(1);
            }});
-  if (!publication) return fail(publication.error());
-  publication_ = std::move(*publication);
-  return {};
 }
 
-Result<void> Daemon::serve_health() {
-  if (!config_.health_checks.listener_enabled || !config_.daemon_mode) return {};
-  auto server = health::Server::start(*loop_, status_, health_options(config_.health_checks));
+Result<void> Daemon::serve_health(const config::HealthChecks& checks) {
+  if (!checks.listener_enabled || !config_.daemon_mode) return {};
+  auto server = health::Server::start(*loop_, status_, health_options(checks));
   if (!server) return fail(server.error());
   health_ = std::move(*server);
   for (const auto& listener : health_->listeners()) {
@@ -128,34 +150,38 @@ Result<void> Daemon::serve_health() {
   return {};
 }
 
-void Daemon::assemble_child(const sigset_t& original_mask) {
-  if (config_.cmd.empty() || !config_.daemon_mode) return;
-  child_done_ = false;
-  status_.child.configured = true;
-  auto options = child_options(config_, original_mask);
-  options.launch.core_dumps = core_dumps_ ? &*core_dumps_ : nullptr;
-  options.on_news = [this](process::ChildNews news) { on_child(news); };
-  child_ = std::make_unique<process::Supervision>(*loop_, std::move(options), [this](int) {
-    child_done_ = true;
-    leave_if_done();
-  });
+Result<void> Daemon::assemble_consumers(const sigset_t& original_mask) {
+  auto consumers = Consumers::create(
+      *loop_, config_, {.original_mask = original_mask, .core_dumps = core_dumps_ ? &*core_dumps_ : nullptr},
+      status_, [this](int exit_code) {
+        consumers_done_ = true;
+        // What went wrong here counts more than how the child took its end.
+        if (exit_code_ == 0) exit_code_ = exit_code;
+        if (!ending_) end(exit_code_);
+        leave_if_done();
+      });
+  if (!consumers) return fail(consumers.error());
+  consumers_ = std::move(*consumers);
+  return {};
 }
 
-void Daemon::assemble_sources() {
-  if (wants_x509(config_)) {
-    x509_source_ = std::make_unique<workload::X509Source>(
-        *loop_, config_.agent_address, x509_rules(config_),
-        workload::X509Source::Callbacks{
-            .on_update =
-                [this](std::shared_ptr<workload::X509Update> update) { on_update(std::move(update)); },
-            .on_lost = [this](const workload::Lost& lost) { on_lost(lost); },
-            .on_restored =
-                [this] {
-                  log::info("The agent's stream is restored", {{"event", "stream_restored"}});
-                  ++status_.of(Kind::x509).stream_reconnects;
-                  if (jwt_ != nullptr) jwt_->agent_back();
-                }});
-  }
+void Daemon::assemble_x509() {
+  if (!wants_x509(config_)) return;
+  x509_source_ = std::make_unique<workload::X509Source>(
+      *loop_, config_.agent_address, x509_rules(config_),
+      workload::X509Source::Callbacks{
+          .on_update = [this](std::shared_ptr<workload::X509Update> update) { on_update(std::move(update)); },
+          .on_lost = [this](const workload::Lost& lost) { on_lost(lost); },
+          .on_restored =
+              [this] {
+                log::info("The agent's stream is restored", {{"event", "stream_restored"}});
+                ++status_.of(Kind::x509).stream_reconnects;
+                if (jwt_ != nullptr) jwt_->agent_back();
+              }});
+  log::write(progress(), "Watching for X509 Context", {{"address", config_.agent_address.uri()}});
+}
+
+void Daemon::assemble_jwt() {
   if (!wants_jwt(config_)) return;
   jwt_ = std::make_unique<JwtUpdates>(
       *loop_, config_, names_.jwt, status_,
@@ -166,24 +192,21 @@ void Daemon::assemble_sources() {
             const auto* context = updates_.current();
             return context == nullptr ? nullptr : &context->bundle.trust_domain;
           }});
+  if (config_.jwt_bundle_file_name.empty()) return;
+  log::write(progress(), "Watching for JWT Bundles", {{"address", config_.agent_address.uri()}});
+}
+
+void Daemon::warn_of_choices() const {
+  if (!config_.include_federated_domains || !wants_x509(config_)) return;
+  log::warning(
+      "include_federated_domains puts the authorities of all trust domains into one file: a consumer "
+      "that trusts it lets each of them issue identities of the others");
 }
 
 int Daemon::run() {
-  if (config_.include_federated_domains && wants_x509(config_)) {
-    log::warning(
-        "include_federated_domains puts the authorities of all trust domains into one file: a consumer "
-        "that trusts it lets each of them issue identities of the others");
-  }
-  if (x509_source_ != nullptr) {
-    log::write(progress(), "Watching for X509 Context", {{"address", config_.agent_address.uri()}});
-    x509_source_->start();  // connects while the directory is opened
-  }
-  if (jwt_ != nullptr) {
-    if (!config_.jwt_bundle_file_name.empty()) {
-      log::write(progress(), "Watching for JWT Bundles", {{"address", config_.agent_address.uri()}});
-    }
-    jwt_->start();
-  }
+  warn_of_choices();
+  if (x509_source_ != nullptr) x509_source_->start();  // connects while the directory is opened
+  if (jwt_ != nullptr) jwt_->start();
   if (!config_.daemon_mode && config_.timeout > 0ns) timeout_.after(config_.timeout);
   publication_->start();
   loop_->run();
@@ -218,7 +241,8 @@ bool Daemon::approve() {
 
 std::optional<Result<output::FileSet>> Daemon::render() {
   const identity::X509Context* context = updates_.newest();
-  if (context == nullptr || (revoked_ && context == updates_.current())) return std::nullopt;
+  if (context == nullptr || !wants_x509(config_) || (revoked_ && context == updates_.current()))
+    return std::nullopt;
   const auto& leaf = context->svid.leaf();
   auto authority_end = WallTime::max();
   for (const auto& authority : context->bundle.authorities) {
@@ -234,6 +258,7 @@ std::optional<Result<output::FileSet>> Daemon::render() {
 }
 
 void Daemon::on_disk(output::Change change, bool first) {
+  if (next_publication_ != nullptr) return;  // that was where it no longer counts
   const log::Batch after_the_signal;
   const log::Fields fields = {{"spiffe_id", rendered_->spiffe_id},
                               {"serial", rendered_->serial},
@@ -251,16 +276,17 @@ void Daemon::on_disk(output::Change change, bool first) {
   if (change == output::Change::published || first) {
     ++status_.of(Kind::x509).publications;
     log::write(progress(), "X.509 certificates updated", fields);
-    notify(Kind::x509, true);
+    written("");
+    notify(Kind::x509);
   } else {
     log::debug("X.509 certificates unchanged", fields);
   }
-  written("");
 }
 
 void Daemon::on_single(const std::string& name, output::Change change) {
+  if (next_publication_ != nullptr) return;
   const Kind kind = kind_of(name);
-  output_of(name) = {health::WriteState::written, jwt_->expires(name)};
+  output_of(name) = {health::WriteState::written, jwt_ == nullptr ? std::nullopt : jwt_->expires(name)};
   const bool changed = change == output::Change::published || unwritten_.contains(name);
   if (changed) ++status_.of(kind).publications;
   if (change == output::Change::repaired) {
@@ -271,36 +297,40 @@ void Daemon::on_single(const std::string& name, output::Change change) {
              kind == Kind::jwt ? "JWT SVID updated" : "JWT bundle updated",
              {{"path", name}, {"event", kind == Kind::jwt ? "jwt_svid_published" : "jwt_bundle_published"}});
   written(name);
-  notify(kind, changed);
+  if (changed) notify(kind);
 }
 
-// The child starts once all files of the kind that it is told of are there.
-void Daemon::notify(Kind kind, bool changed) {
-  if (kind != notify_on_ || !changed) return;
-  const bool complete = kind == Kind::x509 || std::ranges::none_of(unwritten_, [&](const std::string& name) {
-                          return !name.empty() && jwt_->is_token(name) == (kind == Kind::jwt);
-                        });
-  if (!complete) return;
-  if (++generation_ == 1) settled_.after(kSettled);
-  if (child_ != nullptr) child_->published(generation_);
+// The consumers are told once all files of the kinds that count are there.
+void Daemon::notify(Kind kind) {
+  if (!notify_on_.contains(kind) || ending_ || !config_.daemon_mode) return;
+  changes_.insert(kind);
+  const bool incomplete = std::ranges::any_of(
+      unwritten_, [this](const std::string& name) { return notify_on_.contains(kind_of(name)); });
+  if (incomplete) return;
+  if (!std::exchange(settling_, true)) settled_.after(kSettled);
+  if (std::exchange(reconfigure_due_, false)) reconfigure_consumers();
+  consumers_->changed(std::exchange(changes_, {}));
 }
 
 // One-shot tells of each part as a whole, and ends with the last.
 void Daemon::written(const std::string& name) {
   if (unwritten_.erase(name) == 0 || config_.daemon_mode) return;
   const bool tokens_missing = std::ranges::any_of(
-      unwritten_, [this](const std::string& other) { return !other.empty() && jwt_->is_token(other); });
+      unwritten_, [this](const std::string& other) { return !other.empty() && is_token(other); });
   if (name.empty()) {
     log::info("Successfully fetched x509 certificates");
-  } else if (!jwt_->is_token(name)) {
+  } else if (!is_token(name)) {
     log::info("Successfully fetched JWT bundle");
   } else if (!tokens_missing) {
     log::info("Successfully fetched JWT SVIDs");
   }
-  if (unwritten_.empty()) end(0);
+  if (!unwritten_.empty()) return;
+  timeout_.cancel();
+  if (!ending_) consumers_->run_once(notify_on_);
 }
 
 void Daemon::on_failed(const std::string& name, const Error& error) {
+  if (next_publication_ != nullptr) return;
   const Kind kind = kind_of(name);
   // Without X.509 it is the directory that failed, and each file will.
   if (!name.empty() || status_.x509) {
@@ -316,8 +346,12 @@ void Daemon::on_failed(const std::string& name, const Error& error) {
 }
 
 Kind Daemon::kind_of(const std::string& name) const {
-  if (name.empty()) return notify_on_;
-  return jwt_->is_token(name) ? Kind::jwt : Kind::bundle;
+  if (name.empty()) return first_kind(config_);
+  return is_token(name) ? Kind::jwt : Kind::bundle;
+}
+
+bool Daemon::is_token(const std::string& name) const {
+  return config_.jwt_bundle_file_name.empty() || name != names_.jwt.back();
 }
 
 health::Output& Daemon::output_of(const std::string& name) {
@@ -367,46 +401,30 @@ void Daemon::revoke() {
   publication_->withdraw({names_.x509.svid_key_file_name});
 }
 
-void Daemon::on_child(process::ChildNews news) {
-  switch (news) {
-    case process::ChildNews::started:
-      status_.child.up = true;
-      ++status_.child.starts;
-      break;
-    case process::ChildNews::ended:
-      status_.child.up = false;
-      ++status_.child.exits;
-      break;
-    case process::ChildNews::signalled:
-      ++status_.count(health::SignalResult::sent);
-      break;
-    case process::ChildNews::signal_failed:
-      ++status_.count(health::SignalResult::failed);
-      break;
-  }
-}
-
 void Daemon::on_signal(int signal) {
-  switch (signal) {
-    case SIGTERM:
-    case SIGINT:
-      log::info("Received " + signal_name(signal), {{"event", "stopping"}});
-      // One-shot that is interrupted has not done what it was asked for.
-      end(config_.daemon_mode || unwritten_.empty() ? exit_code_ : 1);
-      break;
-    case SIGHUP:
-      log::warning("SIGHUP received, but the configuration cannot be reloaded yet: restart instead");
-      break;
-    default:
-      break;  // SIGCHLD
+  const bool wrap = config_.cmd_mode == config::CmdMode::wrap;
+  if (signal == SIGCHLD) {
+    consumers_->child_changed();
+  } else if (signal == SIGTERM || signal == SIGINT) {
+    log::info("Received " + signal_name(signal), {{"event", "stopping"}});
+    // One-shot that is interrupted has not done what it was asked for.
+    end(config_.daemon_mode || unwritten_.empty() ? exit_code_ : 1, signal);
+  } else if (!wrap && signal == SIGHUP && terminal_ && terminal_->hung_up()) {
+    log::info("The terminal has hung up", {{"event", "stopping"}});
+    end(exit_code_, signal);
+  } else if (signal == config_.config_reload_signal || (!wrap && signal == SIGHUP)) {
+    reload();
+  } else if (wrap) {
+    consumers_->forward(signal);
   }
 }
 
-void Daemon::end(int exit_code) {
+void Daemon::end(int exit_code, int signal) {
   exit_code_ = exit_code;
   timeout_.cancel();
-  if (child_ != nullptr) child_->terminate();  // a second time: kills
-  if (std::exchange(ending_, true)) return;
+  const bool again = std::exchange(ending_, true);
+  consumers_->terminate(signal);  // a second time: kills
+  if (again) return;
   // Posted: the caller may be a callback of the very object that goes.
   loop_->post([this] {
     x509_source_.reset();
@@ -421,7 +439,7 @@ void Daemon::end(int exit_code) {
 }
 
 void Daemon::leave_if_done() {
-  if (files_done_ && child_done_) loop_->stop();
+  if (files_done_ && consumers_done_) loop_->stop();
 }
 
 }  // namespace spiffe::daemon

@@ -11,7 +11,8 @@
 
 #include "base/loop.hh"
 #include "base/signals.hh"
-#include "config/config.hh"
+#include "config/load.hh"
+#include "daemon/consumers.hh"
 #include "daemon/expiry_watch.hh"
 #include "daemon/jwt_updates.hh"
 #include "daemon/publication.hh"
@@ -20,7 +21,7 @@
 #include "health/server.hh"
 #include "health/status.hh"
 #include "process/core_dumps.hh"
-#include "process/supervision.hh"
+#include "process/terminal.hh"
 #include "workload/x509_source.hh"
 
 namespace spiffe::daemon {
@@ -29,10 +30,12 @@ namespace spiffe::daemon {
 // files are written once, or the time for it is over. Lives and works on one thread.
 class Daemon {
  public:
+  using Load = std::function<Result<config::Loaded>()>;
+
   // `original_mask`: the signal mask that the process was started with, for the child. `version`: of the
-  // program, for the metrics.
+  // program, for the metrics. `load` reads the configuration once more.
   static Result<std::unique_ptr<Daemon>> create(const config::Config& config, const sigset_t& original_mask,
-                                                std::string_view version);
+                                                std::string_view version, Load load);
   ~Daemon();
 
   // Returns the exit code.
@@ -51,10 +54,14 @@ class Daemon {
 
   Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Names names);
   Result<void> assemble(const sigset_t& original_mask);
-  Result<void> assemble_publication();
-  Result<void> serve_health();
-  void assemble_child(const sigset_t& original_mask);
-  void assemble_sources();
+  Result<void> watch_signals();
+  Result<std::unique_ptr<Publication>> assemble_publication(const config::Config& config, const Names& names);
+  Result<void> serve_health(const config::HealthChecks& checks);
+  Result<void> assemble_consumers(const sigset_t& original_mask);
+  void assemble_x509();
+  void assemble_jwt();
+  void expect_files();
+  void warn_of_choices() const;
 
   // The walk of one rotation, in order.
   void on_update(std::shared_ptr<workload::X509Update> update);
@@ -64,19 +71,28 @@ class Daemon {
   // The same for a token or the JWT bundle.
   void on_single(const std::string& name, output::Change change);
 
-  // Something that `kind` stands for is on disk: the child may be due.
-  void notify(health::Kind kind, bool changed);
+  // Something new that `kind` stands for is on disk: the consumers may be due.
+  void notify(health::Kind kind);
   void written(const std::string& name);
   void on_failed(const std::string& name, const Error& error);
 
   void on_lost(const workload::Lost& lost);
   void on_refused(health::Kind kind, const workload::Lost& lost);
   void revoke();
-  void on_child(process::ChildNews news);
   void on_signal(int signal);
-  void end(int exit_code);
+  void end(int exit_code, int signal = 0);
+
+  // reload.cc
+  void reload();
+  Result<void> apply(config::Config next);
+  Result<void> change_health(const config::HealthChecks& next);
+  void change_sources(const config::Config& before);
+  void change_files(std::unique_ptr<Publication> elsewhere);
+  void move_in();
+  void reconfigure_consumers();
   void leave_if_done();
   [[nodiscard]] health::Kind kind_of(const std::string& name) const;
+  [[nodiscard]] bool is_token(const std::string& name) const;  // or the JWT bundle
   // The health endpoint's words for a file.
   [[nodiscard]] health::Output& output_of(const std::string& name);
   // What people expect at info level from the daemon, and one-shot keeps to itself.
@@ -84,6 +100,7 @@ class Daemon {
 
   std::unique_ptr<Loop> loop_;
   config::Config config_;
+  Load load_;
   Names names_;
   health::Status status_;
   X509Updates updates_;
@@ -94,18 +111,23 @@ class Daemon {
   Timer revoke_timer_;
   bool revoked_ = false;  // the key was removed, and stays away until the next good message
   std::optional<Rendered> rendered_;
-  health::Kind notify_on_ = health::Kind::x509;  // what the child is told of
-  std::set<std::string> unwritten_;              // what has not been on disk yet; "" is the X.509 set
-  std::set<health::Kind> refused_;               // that the agent will not serve at all (rule 7)
-  process::Generation generation_ = 0;
+  Consumers::Kinds notify_on_;       // which changes count
+  Consumers::Kinds changes_;         // that are on disk, but not told of before all are
+  std::set<std::string> unwritten_;  // what has not been on disk yet; "" is the X.509 set
+  std::set<health::Kind> refused_;   // that the agent will not serve at all (rule 7)
+  bool settling_ = false;            // settled_ was armed
   int exit_code_ = 0;
   bool ending_ = false;
-  bool child_done_ = true;
+  bool consumers_done_ = false;
   bool files_done_ = false;
   bool abandoned_ = false;  // a file operation hangs, and its thread uses our members
   std::unique_ptr<Publication> publication_;
+  std::unique_ptr<Publication> next_publication_;  // takes over when the present one has finished
+  bool reload_again_ = false;                      // was asked for meanwhile
+  bool reconfigure_due_ = false;                   // of the consumers, once the files are where they belong
   std::optional<process::CoreDumps> core_dumps_;
-  std::unique_ptr<process::Supervision> child_;  // none without cmd
+  std::optional<process::Terminal> terminal_;  // whose hang-up is our end, in job mode
+  std::unique_ptr<Consumers> consumers_;
   std::unique_ptr<SignalWatch> signals_;
   std::unique_ptr<health::Server> health_;             // none where not asked for
   std::unique_ptr<workload::X509Source> x509_source_;  // likewise

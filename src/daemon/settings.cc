@@ -1,5 +1,6 @@
 #include "daemon/settings.hh"
 
+#include <filesystem>
 #include <utility>
 
 #include <unistd.h>
@@ -133,12 +134,16 @@ health::Server::Options health_options(const config::HealthChecks& checks) {
   return options;
 }
 
+health::Kind first_kind(const config::Config& config) {
+  if (wants_x509(config)) return health::Kind::x509;
+  return config.jwt_svids.empty() ? health::Kind::bundle : health::Kind::jwt;
+}
+
 std::set<health::Kind> notify_kinds(const config::Config& config) {
   std::set<health::Kind> kinds;
   for (const config::Change change : config.notify_on) kinds.insert(kind_of(change));
-  if (!kinds.empty()) return kinds;
-  if (wants_x509(config)) return {health::Kind::x509};
-  return {config.jwt_svids.empty() ? health::Kind::bundle : health::Kind::jwt};
+  if (kinds.empty()) kinds.insert(first_kind(config));
+  return kinds;
 }
 
 process::Supervision::Options child_options(const config::Config& config, const sigset_t& original_mask) {
@@ -160,6 +165,18 @@ process::Supervision::Options child_options(const config::Config& config, const 
                      .start_timeout = config.start_timeout},
           .renew_signal = config.renew_signal,
           .stop_signal = config.stop_signal};
+}
+
+process::RenewCommand::Options renew_options(const config::Config& config, const sigset_t& original_mask) {
+  std::error_code ignored;
+  const std::filesystem::path cert_dir = config.cert_dir.empty() ? "." : config.cert_dir;
+  return {.launch = {.argv = config.renew_cmd,
+                     .env = process::child_environment(
+                         environ, {{"SPIFFE_ENDPOINT_SOCKET", config.agent_address.uri()}}),
+                     .mask = original_mask},
+          .cert_dir = std::filesystem::absolute(cert_dir, ignored).lexically_normal().string(),
+          .timeout = config.renew_cmd_timeout,
+          .once = !config.daemon_mode};
 }
 
 process::PidFile::Options pid_file_options(const config::Config& config) {

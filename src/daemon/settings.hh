@@ -13,6 +13,7 @@
 #include "output/publisher.hh"
 #include "output/render.hh"
 #include "process/pid_file.hh"
+#include "process/renew_command.hh"
 #include "process/supervision.hh"
 #include "workload/x509_update.hh"
 
@@ -34,11 +35,16 @@ Result<Names> names_of(const config::Config& config);
 [[nodiscard]] workload::X509Rules x509_rules(const config::Config& config);
 // A socket alone means no port; naming a port or an address as well means both.
 [[nodiscard]] health::Server::Options health_options(const config::HealthChecks& checks);
+// The first of X.509, tokens and JWT bundle that is configured.
+[[nodiscard]] health::Kind first_kind(const config::Config& config);
 // Which changes count as a rotation: notify_on, or the first kind that is configured.
 [[nodiscard]] std::set<health::Kind> notify_kinds(const config::Config& config);
 // `original_mask`: the signal mask that the process was started with. The caller adds what lives longer.
 [[nodiscard]] process::Supervision::Options child_options(const config::Config& config,
                                                           const sigset_t& original_mask);
+// The same for renew_cmd.
+[[nodiscard]] process::RenewCommand::Options renew_options(const config::Config& config,
+                                                           const sigset_t& original_mask);
 // The caller adds what is to be called.
 [[nodiscard]] process::PidFile::Options pid_file_options(const config::Config& config);
 

@@ -25,6 +25,9 @@ class X509Updates {
   X509Updates(Loop& loop, workload::X509Rules rules, log::Level progress, health::Status& status,
               std::function<void()> on_candidate);
 
+  // Other rules for the messages to come.
+  void set_rules(workload::X509Rules rules) { rules_ = std::move(rules); }
+
   void receive(std::shared_ptr<workload::X509Update> update);
 
   // The candidate, or else the current one; nullptr where there is neither.

@@ -20,6 +20,8 @@ namespace spiffe::identity {
 struct X509Selection {
   std::string hint;
   std::string spiffe_id;
+
+  [[nodiscard]] bool operator==(const X509Selection&) const = default;
 };
 
 // A refused message. The caller keeps the previous state and stays on the stream (rule 10).

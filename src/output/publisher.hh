@@ -32,6 +32,8 @@ struct PublisherOptions {
   std::vector<std::string> names;  // all outputs, of sets and single ones: what the lock is about
   bool create_cert_dir = false;    // make it, its parents and the directories of outputs where missing (0755)
   bool require_secure_dir = false;  // refuse a directory that others can write without the sticky bit
+
+  [[nodiscard]] bool operator==(const PublisherOptions&) const = default;
 };
 
 // Ordered: a later one says more.

@@ -42,6 +42,7 @@ Supervision::Supervision(Loop& loop, Options options, std::function<void(int)> o
       own_group_(options.launch.own_group),
       renew_signal_(options.renew_signal),
       stop_signal_(options.stop_signal),
+      reaper_(options.reaper),
       on_news_(std::move(options.on_news)),
       on_end_(std::move(on_end)),
       machine_(policy(options), std::random_device()()),
@@ -122,7 +123,7 @@ std::optional<Event> Supervision::perform(const Start&) {
     start_error_ = std::move(launched.error());
     return StartFailed{start_error_->shell_code()};
   }
-  child_ = std::make_unique<Child>(loop_, std::move(*launched), [this] { reap(); });
+  child_ = std::make_unique<Child>(loop_, std::move(*launched), [this] { reap(); }, reaper_);
   const std::string pid = std::to_string(child_->pid());
   tell(ChildNews::started);
   log::info("child started", {{"event", "child_started"}, {"pid", pid}, {"command", command_}});

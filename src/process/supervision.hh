@@ -33,6 +33,7 @@ class Supervision {
     Supervisor::Policy policy;  // `deadly` is found out here
     int renew_signal = 0;       // 0: none
     int stop_signal = SIGTERM;
+    Reaper* reaper = nullptr;                          // not owned
     std::function<void(ChildNews)> on_news = nullptr;  // for whoever counts; must not call back
   };
 
@@ -94,6 +95,7 @@ class Supervision {
   bool own_group_;
   int renew_signal_;
   int stop_signal_;
+  Reaper* reaper_;
   std::function<void(ChildNews)> on_news_;
   std::function<void(int)> on_end_;
   Supervisor machine_;

@@ -12,6 +12,8 @@ namespace spiffe::workload {
 struct X509Rules {
   identity::X509Selection selection;
   bool verify_chain = true;  // "verify = false" skips rule 22
+
+  [[nodiscard]] bool operator==(const X509Rules&) const = default;
 };
 
 // Made and judged by one thread, used by another, which may have it before it is judged: verification takes

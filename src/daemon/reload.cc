@@ -1,0 +1,159 @@
+// The daemon under a new configuration: what it does not touch goes on as it was.
+#include <utility>
+
+#include "base/log.hh"
+#include "daemon/daemon.hh"
+
+namespace spiffe::daemon {
+
+using health::Kind;
+
+namespace {
+
+// What cannot change while we run keeps its value, and is said to.
+void keep_what_is_fixed(const config::Config& before, config::Config& next) {
+  const auto keep = [&](const char* key, auto config::Config::* member) {
+    if (next.*member == before.*member) return;
+    next.*member = before.*member;
+    log::warning(std::string(key) + " takes effect at the next start", {{"event", "reload_partial"}});
+  };
+  keep("daemon_mode", &config::Config::daemon_mode);
+  keep("cmd_mode", &config::Config::cmd_mode);
+  keep("allow_core_dumps", &config::Config::allow_core_dumps);
+  keep("subreaper", &config::Config::subreaper);
+}
+
+bool same_tokens(const config::Config& one, const config::Config& other) {
+  return one.agent_address == other.agent_address && one.jwt_svids == other.jwt_svids &&
+         one.jwt_bundle_file_name == other.jwt_bundle_file_name && one.hint == other.hint &&
+         one.spiffe_id == other.spiffe_id;
+}
+
+bool same_x509_source(const config::Config& one, const config::Config& other) {
+  return one.agent_address == other.agent_address && wants_x509(one) == wants_x509(other) &&
+         x509_rules(one) == x509_rules(other);
+}
+
+}  // namespace
+
+void Daemon::reload() {
+  if (ending_) return;
+  if (next_publication_ != nullptr) {
+    reload_again_ = true;
+    return;
+  }
+  log::info("Reloading the configuration", {{"event", "reload_begun"}});
+  auto loaded = load_();
+  Result<void> done;
+  if (loaded) {
+    for (const auto& warning : loaded->warnings) {
+      log::warning(warning.message, warning.at.empty() ? log::Fields{} : log::Fields{{"at", warning.at}});
+    }
+    done = apply(std::move(loaded->config));
+  } else {
+    done = fail(loaded.error());
+  }
+  if (done) {
+    log::info("Configuration reloaded", {{"event", "reloaded"}});
+    return;
+  }
+  log::Fields fields = {{"event", "reload_refused"}, {"error", done.error().message}};
+  if (!done.error().hint.empty()) fields.push_back({"hint", done.error().hint});
+  log::error("The configuration is not reloaded, everything stays as it was", fields);
+}
+
+// What can fail comes first.
+Result<void> Daemon::apply(config::Config next) {
+  keep_what_is_fixed(config_, next);
+  auto names = names_of(next);
+  if (!names) return fail(names.error());
+  std::unique_ptr<Publication> elsewhere;
+  if (publisher_options(config_, names_) != publisher_options(next, *names)) {
+    auto publication = assemble_publication(next, *names);
+    if (!publication) return fail(publication.error());
+    elsewhere = std::move(*publication);
+  }
+  if (auto good = change_health(next.health_checks); !good) return good;
+
+  const config::Config before = std::exchange(config_, std::move(next));
+  names_ = *std::move(names);
+  notify_on_ = notify_kinds(config_);
+  log::configure(config_.log_level, config_.log_format);
+  if (before.config_reload_signal != config_.config_reload_signal) {
+    // Posted: it is the watch that has called.
+    loop_->post([this] {
+      if (auto good = watch_signals(); !good) log::error(good.error().message);
+    });
+  }
+  if (!before.include_federated_domains) warn_of_choices();
+  change_sources(before);
+  change_files(std::move(elsewhere));
+  return {};
+}
+
+// Two servers cannot have one port: the old one goes first, and comes back where the new one cannot be.
+Result<void> Daemon::change_health(const config::HealthChecks& next) {
+  if (next == config_.health_checks) return {};
+  health_.reset();
+  auto served = serve_health(next);
+  if (served) return {};
+  if (auto again = serve_health(config_.health_checks); !again) {
+    log::error("The health endpoint is gone", {{"error", again.error().message}});
+  }
+  return served;
+}
+
+void Daemon::change_sources(const config::Config& before) {
+  if (!same_x509_source(before, config_)) {
+    x509_source_.reset();
+    refused_.erase(Kind::x509);
+    updates_.set_rules(x509_rules(config_));
+    if (!wants_x509(config_)) status_.updates[static_cast<std::size_t>(Kind::x509)].reset();
+    assemble_x509();
+    if (x509_source_ != nullptr) x509_source_->start();
+  }
+  if (same_tokens(before, config_)) return;
+  jwt_.reset();
+  for (const Kind kind : {Kind::jwt, Kind::bundle}) {
+    refused_.erase(kind);
+    status_.updates[static_cast<std::size_t>(kind)].reset();
+  }
+  assemble_jwt();
+  if (jwt_ != nullptr) jwt_->start();
+}
+
+void Daemon::change_files(std::unique_ptr<Publication> elsewhere) {
+  if (elsewhere == nullptr) {
+    publication_->request();
+    for (const std::string& name : names_.jwt) publication_->put(name);
+    reconfigure_consumers();
+    return;
+  }
+  // The consumers are not told of files that are not there yet.
+  reconfigure_due_ = true;
+  changes_.clear();
+  expect_files();
+  next_publication_ = std::move(elsewhere);
+  publication_->finish([this] {
+    // Posted: it is the old publication that calls.
+    loop_->post([this] { move_in(); });
+  });
+}
+
+void Daemon::move_in() {
+  if (ending_) return;
+  publication_ = std::move(next_publication_);
+  publication_->start();
+  if (revoked_ && wants_x509(config_)) publication_->withdraw({names_.x509.svid_key_file_name});
+  publication_->request();
+  for (const std::string& name : names_.jwt) publication_->put(name);
+  if (std::exchange(reload_again_, false)) reload();
+}
+
+void Daemon::reconfigure_consumers() {
+  if (auto good = consumers_->reconfigure(config_); !good) {
+    log::error("The new renew_cmd cannot be run", {{"error", good.error().message}});
+  }
+}
+
+}  // namespace spiffe::daemon
