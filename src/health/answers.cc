@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "base/text.hh"
+#include "base/go_json.hh"
 
 namespace spiffe::health {
 
@@ -48,7 +48,7 @@ void append_expired(std::string& out, const Status& status, WallTime now) {
   const auto append = [&](std::string_view name, const Output& output) {
     if (!expired(output, now)) return;
     out += std::exchange(separator, ",");
-    append_json_string(out, name);
+    append_go_json(out, name);
     fmt::format_to(std::back_inserter(out), ":\"{}\"", rfc3339(*output.expires));
   };
   if (status.x509) append("x509", *status.x509);
@@ -67,7 +67,7 @@ std::string body(const Status& status, bool good, WallTime now) {
   const char* separator = "";
   for (const auto& [path, output] : status.jwt) {
     out += std::exchange(separator, ",");
-    append_json_string(out, path);
+    append_go_json(out, path);
     out += ':';
     append_state(out, output);
   }
@@ -98,30 +98,6 @@ Answer readiness(const Status& status, WallTime now) {
     return output.state != WriteState::written || expired(output, now);
   };
   return answer(status, !any_output(status, unready), now);
-}
-
-void append_json_string(std::string& out, std::string_view text) {
-  out += '"';
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    const std::string_view symbol = text.substr(0, std::max<std::size_t>(length, 1));
-    text.remove_prefix(symbol.size());
-    const char c = symbol[0];
-    if (length == 0) {
-      out += "\\ufffd";
-    } else if (symbol == "\u2028" || symbol == "\u2029") {
-      out += symbol == "\u2028" ? "\\u2028" : "\\u2029";
-    } else if (c == '"' || c == '\\') {
-      out += {'\\', c};
-    } else if (constexpr std::string_view kShort = "\b\f\n\r\t"; kShort.contains(c)) {
-      out += {'\\', "bfnrt"[kShort.find(c)]};
-    } else if (length == 1 && (static_cast<unsigned char>(c) < 0x20 || c == '<' || c == '>' || c == '&')) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out += symbol;
-    }
-  }
-  out += '"';
 }
 
 }  // namespace spiffe::health

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "base/clock.hh"
 #include "health/status.hh"
@@ -22,9 +21,5 @@ struct Answer {
 
 // 200 where everything configured is written and none of it has expired.
 [[nodiscard]] Answer readiness(const Status& status, WallTime now);
-
-// `text` as a JSON string the way Go's encoding/json writes it: '<', '>' and '&' as escapes too, invalid
-// UTF-8 as U+FFFD.
-void append_json_string(std::string& out, std::string_view text);
 
 }  // namespace spiffe::health

@@ -13,6 +13,7 @@
 #include <openssl/param_build.h>
 
 #include "base/base64.hh"
+#include "base/go_json.hh"
 #include "base/text.hh"
 #include "identity/certificate.hh"
 #include "identity/ec_group.hh"
@@ -82,29 +83,6 @@ void strip_zeros(Bytes& number) {
 
 std::size_t bits(const Bytes& number) {
   return static_cast<std::size_t>(BN_num_bits(spiffe::identity::number(number).get()));
-}
-
-// Go's JSON encoder escapes <, > and & and two line separators as well.
-std::string go_json_string(std::string_view text) {
-  std::string out = "\"";
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    const std::string_view rest = text.substr(i);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += text[i];
-    } else if (c == '\n' || c == '\r' || c == '\t') {
-      out += c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t";
-    } else if (c < 0x20 || c == '<' || c == '>' || c == '&') {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else if (rest.starts_with("\xE2\x80\xA8") || rest.starts_with("\xE2\x80\xA9")) {
-      out += rest[2] == '\xA8' ? "\\u2028" : "\\u2029";
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out + '"';
 }
 
 }  // namespace
@@ -259,7 +237,8 @@ std::string JwtAuthority::jwk() const {
   const bool rsa = state_->kind == Kind::rsa;
   const std::string first = base64url_encode(state_->first);
   const std::string second = base64url_encode(state_->second);
-  const std::string id = go_json_string(state_->key_id);
+  std::string id;
+  append_go_json(id, state_->key_id, GoJson::jose);
   if (rsa) return fmt::format(R"({{"kty":"RSA","kid":{},"n":"{}","e":"{}"}})", id, first, second);
   return fmt::format(R"({{"kty":"EC","kid":{},"crv":"{}","x":"{}","y":"{}"}})", id, kind_name(state_->kind),
                      first, second);
