@@ -111,6 +111,14 @@ std::string quote(std::string_view text) {
   return '"' + escape_with(text, true) + '"';
 }
 
+std::string escape(std::string_view text, std::size_t most) {
+  return escape(text.substr(0, most)) + (text.size() > most ? "…" : "");
+}
+
+std::string quote(std::string_view text, std::size_t most) {
+  return quote(text.substr(0, most)) + (text.size() > most ? "…" : "");
+}
+
 std::string lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));

@@ -15,6 +15,10 @@ namespace spiffe {
 // As Go's strconv.Quote: double quotes around escape(text), with '"' and '\' escaped too.
 [[nodiscard]] std::string quote(std::string_view text);
 
+// The same of the first `most` bytes, with "…" after them where there are more.
+[[nodiscard]] std::string escape(std::string_view text, std::size_t most);
+[[nodiscard]] std::string quote(std::string_view text, std::size_t most);
+
 // Number of bytes of the valid UTF-8 sequence at the start of `text`; 0 where it is invalid or empty.
 [[nodiscard]] std::size_t utf8_length(std::string_view text);
 

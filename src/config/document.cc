@@ -61,10 +61,9 @@ std::unexpected<Error> fail_at(std::string_view source, Position at, std::string
 
 std::string quote_short(std::string_view text) {
   constexpr std::size_t kLimit = 60;
-  if (text.size() <= kLimit) return quote(text);
   std::size_t end = 0;
-  while (end < kLimit) end += std::max<std::size_t>(1, utf8_length(text.substr(end)));
-  return quote(text.substr(0, end)) + "…";
+  while (end < std::min(kLimit, text.size())) end += std::max<std::size_t>(1, utf8_length(text.substr(end)));
+  return quote(text, end);
 }
 
 std::string describe(const Value& value) {

@@ -57,7 +57,7 @@ const Algorithm& properties(JwsAlgorithm algorithm) {
 }
 
 std::string shown(std::string_view text) {
-  return text.size() <= kMaxShown ? quote(text) : quote(text.substr(0, kMaxShown)) + "…";
+  return quote(text, kMaxShown);
 }
 
 std::unexpected<Error> refuse(std::string message) {

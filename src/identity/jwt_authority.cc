@@ -41,7 +41,7 @@ std::unexpected<Error> refuse(std::string message) {
 }
 
 std::string shown(std::string_view text) {
-  return text.size() <= kMaxShown ? quote(text) : quote(text.substr(0, kMaxShown)) + "…";
+  return quote(text, kMaxShown);
 }
 
 struct Curve {

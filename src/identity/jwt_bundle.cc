@@ -17,7 +17,7 @@ constexpr std::size_t kMaxLeftOut = 8;               // keys that are named
 constexpr std::size_t kMaxShown = 120;
 
 std::string shown(std::string_view text) {
-  return text.size() <= kMaxShown ? quote(text) : quote(text.substr(0, kMaxShown)) + "…";
+  return quote(text, kMaxShown);
 }
 
 std::unexpected<Error> refuse(std::string message) {

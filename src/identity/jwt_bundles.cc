@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kMaxShown = 200;  // bytes of a name that a message repeats
 
 std::string shown(std::string_view text) {
-  return text.size() <= kMaxShown ? escape(text) : escape(text.substr(0, kMaxShown)) + "…";
+  return escape(text, kMaxShown);
 }
 
 class Reader {

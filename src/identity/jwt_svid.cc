@@ -21,7 +21,7 @@ constexpr std::size_t kMaxListed = 5;   // values that a message lists
 constexpr auto kLeeway = 60s;           // rule 27
 
 std::string shown(std::string_view text) {
-  return text.size() <= kMaxShown ? quote(text) : quote(text.substr(0, kMaxShown)) + "…";
+  return quote(text, kMaxShown);
 }
 
 std::unexpected<Error> refuse(std::string message, std::string hint = {}) {

@@ -12,7 +12,7 @@ constexpr std::size_t kMaxUri = 2048;
 constexpr std::size_t kMaxShown = 120;  // bytes of a refused name that a message repeats
 
 std::string shown(std::string_view text) {
-  return text.size() <= kMaxShown ? quote(text) : quote(text.substr(0, kMaxShown)) + "…";
+  return quote(text, kMaxShown);
 }
 
 std::unexpected<Error> refuse(std::string_view what, std::string_view text, std::string_view rule) {

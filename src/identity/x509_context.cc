@@ -14,7 +14,7 @@ constexpr std::size_t kMaxShown = 200;   // bytes of a name that a message repea
 constexpr std::size_t kMaxOffered = 10;  // SVIDs that a message lists
 
 std::string shown(std::string_view text) {
-  return text.size() <= kMaxShown ? escape(text) : escape(text.substr(0, kMaxShown)) + "…";
+  return escape(text, kMaxShown);
 }
 
 Refusal refuse(std::string message, std::string_view spiffe_id = {}) {

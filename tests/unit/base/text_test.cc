@@ -25,6 +25,15 @@ TEST_CASE("quote escapes quotes and backslashes too") {
   CHECK(quote("a\nb") == "\"a\\nb\"");
 }
 
+TEST_CASE("a long text is cut at a byte before it is escaped, and the cut shows") {
+  CHECK(quote("", 3) == "\"\"");
+  CHECK(quote("a\"b", 3) == "\"a\\\"b\"");
+  CHECK(quote("a\"bc", 3) == "\"a\\\"b\"…");
+  CHECK(escape("a\"\n", 3) == "a\"\\n");
+  CHECK(escape("a\"\nd", 3) == "a\"\\n…");
+  CHECK(escape("abé", 3) == "ab\\xc3…");
+}
+
 TEST_CASE("utf8_length knows every form that is not UTF-8") {
   CHECK(utf8_length("") == 0);
   CHECK(utf8_length("a") == 1);
