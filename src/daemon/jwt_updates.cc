@@ -1,6 +1,5 @@
 #include "daemon/jwt_updates.hh"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/log.hh"
@@ -45,6 +44,7 @@ JwtUpdates::JwtUpdates(Loop& loop, const config::Config& config, std::vector<std
                        health::Status& status, Callbacks callbacks)
     : config_(config), status_(status), callbacks_(std::move(callbacks)) {
   for (std::size_t i = 0; i < config.jwt_svids.size(); ++i) {
+    by_name_.emplace(names[i], i);
     tokens_.push_back({.name = std::move(names[i]),
                        .request = request_of(config, config.jwt_svids[i]),
                        .waiting = {},
@@ -191,10 +191,10 @@ std::optional<output::File> JwtUpdates::file(const std::string& name) const {
                         .role = output::Role::other,
                         .secret = false};
   }
-  const auto token = std::ranges::find(tokens_, name, &Token::name);
-  if (token == tokens_.end() || !token->svid) return std::nullopt;
+  const identity::JwtSvid* svid = svid_of(name);
+  if (svid == nullptr) return std::nullopt;
   return output::File{.name = name,
-                      .content = token->svid->token.clone(),
+                      .content = svid->token.clone(),
                       .mode = config_.jwt_svid_file_mode,
                       .owner = owner,
                       .role = output::Role::other,
@@ -202,9 +202,15 @@ std::optional<output::File> JwtUpdates::file(const std::string& name) const {
 }
 
 std::optional<WallTime> JwtUpdates::expires(const std::string& name) const {
-  const auto token = std::ranges::find(tokens_, name, &Token::name);
-  if (token == tokens_.end() || !token->svid) return std::nullopt;
-  return token->svid->expires_at;
+  const identity::JwtSvid* svid = svid_of(name);
+  return svid != nullptr ? std::optional(svid->expires_at) : std::nullopt;
+}
+
+const identity::JwtSvid* JwtUpdates::svid_of(const std::string& name) const {
+  const auto found = by_name_.find(name);
+  if (found == by_name_.end()) return nullptr;
+  const auto& svid = tokens_[found->second].svid;
+  return svid ? &*svid : nullptr;
 }
 
 }  // namespace spiffe::daemon

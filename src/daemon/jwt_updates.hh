@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/loop.hh"
@@ -59,6 +60,8 @@ class JwtUpdates {
     std::string last_refusal;
   };
 
+  // The token of this file; null where it is none, or there is no good one yet.
+  [[nodiscard]] const identity::JwtSvid* svid_of(const std::string& name) const;
   void take_bundles(const identity::JwtBundlesMaterial& material);
   void take_token(std::size_t index, identity::JwtSvidMaterial material);
   void judge(std::size_t index, identity::JwtSvidMaterial material);
@@ -69,7 +72,8 @@ class JwtUpdates {
   health::Status& status_;
   Callbacks callbacks_;
   std::vector<Token> tokens_;
-  std::string bundle_name_;  // "" where no file is configured
+  std::unordered_map<std::string, std::size_t> by_name_;  // indices of tokens_
+  std::string bundle_name_;                               // "" where no file is configured
   std::optional<identity::JwtBundles> bundles_;
   std::set<std::string> known_findings_;
   std::string last_refusal_;
