@@ -65,19 +65,17 @@ std::expected<Fd, int> bound(const Address& address, socklen_t length) {
 }
 
 std::expected<Fd, int> bound_v6(const in6_addr& ip, std::uint16_t port) {
-  Address address{};
-  address.v6.sin6_family = AF_INET6;
-  address.v6.sin6_port = htons(port);
-  address.v6.sin6_addr = ip;
-  return bound(address, sizeof address.v6);
+  return bound({.v6 = {.sin6_family = AF_INET6,
+                       .sin6_port = htons(port),
+                       .sin6_flowinfo = 0,
+                       .sin6_addr = ip,
+                       .sin6_scope_id = 0}},
+               sizeof(sockaddr_in6));
 }
 
 std::expected<Fd, int> bound_v4(const in_addr& ip, std::uint16_t port) {
-  Address address{};
-  address.v4.sin_family = AF_INET;
-  address.v4.sin_port = htons(port);
-  address.v4.sin_addr = ip;
-  return bound(address, sizeof address.v4);
+  return bound({.v4 = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = ip, .sin_zero = {}}},
+               sizeof(sockaddr_in));
 }
 
 std::expected<Fd, int> bound_everywhere(std::uint16_t port) {
