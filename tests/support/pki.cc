@@ -166,6 +166,19 @@ CertificateOptions authority_options(std::string common_name) {
   return options;
 }
 
+CertificateOptions authority(std::string common_name) {
+  auto options = authority_options(std::move(common_name));
+  options.not_before = kNow - std::chrono::days(1);
+  options.not_after = kNow + std::chrono::days(10);
+  return options;
+}
+
+CertificateOptions leaf(std::string spiffe_id) {
+  return {.uris = {std::move(spiffe_id)},
+          .not_before = kNow - std::chrono::minutes(1),
+          .not_after = kNow + std::chrono::hours(1)};
+}
+
 identity::Bytes Issued::chain() const {
   identity::Bytes all = der;
   for (const auto& intermediate : intermediates)

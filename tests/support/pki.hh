@@ -60,6 +60,11 @@ struct CertificateOptions {
 // A good authority: cA=true, keyCertSign and cRLSign, valid from a day ago for ten days.
 CertificateOptions authority_options(std::string common_name = "Test CA");
 
+// For tests whose clock stands at kNow: a good authority, and a good leaf with this one URI SAN.
+inline constexpr WallTime kNow{std::chrono::seconds(1767323045)};  // 2026-01-02T03:04:05Z
+CertificateOptions authority(std::string common_name = "Test CA");
+CertificateOptions leaf(std::string spiffe_id = "spiffe://example.org/web");
+
 struct Issued {
   identity::Bytes der;                         // this certificate alone
   std::vector<identity::Bytes> intermediates;  // what signs it, up to but without the root

@@ -12,24 +12,13 @@ using spiffe::identity::TrustDomain;
 using spiffe::identity::X509Bundle;
 using spiffe::identity::X509Svid;
 namespace test = spiffe::test;
-using test::authority_options;
+using test::authority;
 using test::Ca;
 using test::CertificateOptions;
+using test::kNow;
+using test::leaf;
 
 namespace {
-
-const WallTime kNow(1767323045s);  // 2026-01-02T03:04:05Z
-
-CertificateOptions authority(std::string name = "Test CA") {
-  auto options = authority_options(std::move(name));
-  options.not_before = kNow - 24h;
-  options.not_after = kNow + 240h;
-  return options;
-}
-
-CertificateOptions leaf(std::string id = "spiffe://example.org/web") {
-  return {.uris = {std::move(id)}, .not_before = kNow - 1min, .not_after = kNow + 1h};
-}
 
 struct Outcome {
   std::string text;  // "ok", or why not

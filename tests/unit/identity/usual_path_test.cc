@@ -9,25 +9,14 @@ using spiffe::WallTime;
 using spiffe::identity::Certificate;
 using spiffe::identity::is_usual_path;
 namespace test = spiffe::test;
-using test::authority_options;
+using test::authority;
 using test::Ca;
 using test::CertificateOptions;
 using test::KeyType;
+using test::kNow;
+using test::leaf;
 
 namespace {
-
-const WallTime kNow(1767323045s);  // 2026-01-02T03:04:05Z
-
-CertificateOptions authority(std::string name = "Test CA") {
-  auto options = authority_options(std::move(name));
-  options.not_before = kNow - 24h;
-  options.not_after = kNow + 240h;
-  return options;
-}
-
-CertificateOptions leaf() {
-  return {.uris = {"spiffe://example.org/web"}, .not_before = kNow - 1min, .not_after = kNow + 1h};
-}
 
 bool usual(const Ca& issuer, const CertificateOptions& options, const Ca& root, WallTime at = kNow) {
   const auto chain = Certificate::parse_concatenated(issuer.issue(options).chain());
