@@ -3,13 +3,16 @@
 #include <cstdio>
 
 #include "cli/command_line.hh"
+#include "cli/commands.hh"
 #include "cli/run.hh"
+#include "cli/stdout.hh"
 #include "cli/version.hh"
 #include "cli/voice.hh"
 
 namespace spiffe::cli {
 
 int main(const std::vector<std::string>& args, const sigset_t& original_mask) {
+  if (is_subcommand(args)) return run_subcommand(args);
   const auto line = parse_command_line(args);
   if (!line) {
     say(line.error());
@@ -19,11 +22,9 @@ int main(const std::vector<std::string>& args, const sigset_t& original_mask) {
   }
   switch (line->action) {
     case CommandLine::Action::help:
-      std::fputs(usage_text().c_str(), stdout);
-      return kOk;
+      return print(usage_text());
     case CommandLine::Action::version:
-      std::puts(kVersion);
-      return kOk;
+      return print(std::string(kVersion) + "\n");
     case CommandLine::Action::run:
       break;
   }

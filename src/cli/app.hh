@@ -6,12 +6,9 @@
 
 #include <signal.h>
 
-namespace spiffe::cli {
+#include "cli/exit.hh"
 
-// Exit codes of every command.
-inline constexpr int kOk = 0;
-inline constexpr int kFailed = 1;
-inline constexpr int kUsage = 2;
+namespace spiffe::cli {
 
 // Runs the program. `args` without its name; `original_mask` is the signal mask for children. Returns the
 // exit code. Errors are on stderr already.

@@ -109,6 +109,8 @@ Flags (one dash or two):
   -version                print the version
   -h, -help               print this
 
+Commands other than run: spiffe-helper help
+
 Every configuration key is a flag as well, and a variable (SPIFFE_HLP_ and the key in capitals):
 )";
   for (const auto& spec : config::flag_table()) {

@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "cli/exit.hh"
+
 namespace spiffe::cli {
 
 std::string spoken(const Error& error) {
@@ -12,6 +14,11 @@ std::string spoken(const Error& error) {
 
 void say(const Error& error) {
   std::fputs(spoken(error).c_str(), stderr);
+}
+
+int report(const Error& error) {
+  say(error);
+  return exit_code(error.kind);
 }
 
 }  // namespace spiffe::cli

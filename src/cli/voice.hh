@@ -13,4 +13,7 @@ namespace spiffe::cli {
 // Writes spoken(error) to stderr.
 void say(const Error& error);
 
+// Says it and returns the exit code for its kind: the end of a command.
+int report(const Error& error);
+
 }  // namespace spiffe::cli

@@ -78,7 +78,7 @@ class Loader {
       config.health_checks.readiness_path = HealthChecks().readiness_path;
     if (config.stop_signal == 0) config.stop_signal = Config().stop_signal;
     if (auto good = validate(config, origins_, loaded_.warnings); !good) return fail(good.error());
-    if (!has_output(config)) return no_output();
+    if (!options_.allow_no_output && !has_output(config)) return no_output();
     if (!options_.allow_unsupported) {
       if (auto good = refuse_unsupported(config, origins_); !good) return fail(good.error());
     }

@@ -36,7 +36,8 @@ struct LoadOptions {
   std::vector<std::string> command;  // behind "--": cmd, cmd_args and cmd_mode = "wrap"; empty: none
   Environment environment;  // all of it: SPIFFE_HLP_*, SPIFFE_ENDPOINT_SOCKET …; an empty value is not set
   bool allow_unsupported =
-      false;  // keys of later versions are read and kept, not refused (for test programs)
+      false;  // keys of later versions are read and kept, not refused (to show or to translate them)
+  bool allow_no_output = false;  // for commands that write nothing
 };
 
 struct Loaded {

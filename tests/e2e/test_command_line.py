@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from devagent import DevAgent
-from helper import Helper
+from helper import Helper, program
 from published import (
     BUNDLE,
     KEY,
@@ -73,7 +75,6 @@ def test_help(run_helper: Run, words: list[str]) -> None:
         (["-cnofig", "x"], "-cnofig"),
         (["-cert-dirr", "x"], "did you mean -cert-dir?"),
         (["--nonsense=1"], "-nonsense"),
-        (["walk"], '"walk"'),
         (["run", "walk"], '"walk"'),
         (["-config"], "config"),
         (["--"], "command"),
@@ -86,6 +87,40 @@ def test_bad_usage(run_helper: Run, words: list[str], said: str) -> None:
     assert said in "\n".join(line.raw for line in helper.log[:2])
     assert "Usage: spiffe-helper" in helper.log_text()
     assert helper.stdout() == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["walk"], ['error: unknown command "walk"', "hint: spiffe-helper help lists the commands"]),
+        (["hellp"], ['error: unknown command "hellp"', "hint: did you mean help?"]),
+        (["help", "hellp"], ['error: unknown command "hellp"', "hint: did you mean help?"]),
+        (["version", "-outptu=json"], ["error: flag provided but not defined: -outptu"]),
+    ],
+)
+def test_bad_usage_of_commands(run_helper: Run, words: list[str], said: list[str]) -> None:
+    """Without the page of flags: it would hide the hint."""
+    helper = run_helper(command=words)
+    assert helper.wait() == 2
+    assert [line.raw for line in helper.log][: len(said)] == said
+    assert len(helper.log) <= 2
+    assert helper.stdout() == ""
+
+
+def test_a_full_disk_is_not_silence() -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([program(), "help"], stdout=full, stderr=subprocess.PIPE, timeout=10)
+    assert done.returncode == 1
+    assert done.stderr == b"error: cannot write to standard output: no space left on device\n"
+
+
+def test_a_closed_pipe_is_not_silence() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([program(), "-h"], stdout=write, stderr=subprocess.PIPE, timeout=10)
+    os.close(write)
+    assert done.returncode == 1
+    assert done.stderr == b"error: cannot write to standard output: broken pipe\n"
 
 
 # Where the configuration comes from.

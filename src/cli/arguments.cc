@@ -1,0 +1,221 @@
+#include "cli/arguments.hh"
+
+#include <algorithm>
+
+#include <CLI/CLI.hpp>
+#include <unistd.h>
+
+#include "base/text.hh"
+#include "cli/go_flags.hh"
+#include "config/duration.hh"
+
+namespace spiffe::cli {
+
+namespace {
+
+constexpr CommandFlag kConfig = {"config", "FILE", "configuration file (default helper.conf, if there)"};
+constexpr CommandFlag kConfigFormat = {"config-format", "hcl|toml|json", "whatever the file is called"};
+constexpr CommandFlag kAgentAddress = {"agent-address", "ADDRESS",
+                                       "unix:///path or tcp://IP:port of the agent"};
+constexpr CommandFlag kTimeout = {"timeout", "DURATION", "longest wait, 0 for ever"};
+constexpr CommandFlag kLogLevel = {"log-level", "debug|info|warning|error", "what to log (default warning)"};
+constexpr CommandFlag kOutput = {"output", "text|json", "how to print (default text)"};
+
+std::string help_hint(const Command& command) {
+  return "spiffe-helper " + std::string(command.name) + " -h says more";
+}
+
+// "text|json" -> {"text", "json"}; nothing for "DIR".
+std::vector<std::string_view> words_of(std::string_view value) {
+  std::vector<std::string_view> out;
+  if (value.find('|') == std::string_view::npos) return out;
+  for (;;) {
+    const std::size_t bar = value.find('|');
+    out.push_back(value.substr(0, bar));
+    if (bar == std::string_view::npos) return out;
+    value.remove_prefix(bar + 1);
+  }
+}
+
+class Parser {
+ public:
+  explicit Parser(const Command& command) : command_(command), flags_(flags_of(command)) {
+    if (command.takes_keys) keys_ = config::flag_table();
+  }
+
+  Result<Arguments> run(std::span<const std::string> args) {
+    std::vector<std::string> words = normalise_flags({args.begin(), args.end()}, known());
+    std::vector<std::string> behind;
+    if (const auto dashes = std::ranges::find(words, "--"); dashes != words.end()) {
+      behind.assign(dashes + 1, words.end());
+      words.erase(dashes, words.end());
+    }
+    if (auto done = parse(std::move(words)); !done) return fail(done.error());
+    if (out_.help) return std::move(out_);
+    for (const auto& [name, value] : given_) {
+      if (auto done = take(name, value); !done) return fail(done.error());
+    }
+    out_.words.insert(out_.words.end(), behind.begin(), behind.end());
+    if (auto done = take_words(); !done) return fail(done.error());
+    out_.configuration.environment = config::environment_from(environ);
+    return std::move(out_);
+  }
+
+ private:
+  [[nodiscard]] std::vector<GoFlag> known() const {
+    std::vector<GoFlag> out = {{"help", true}, {"h", true}};
+    for (const auto& flag : flags_) out.push_back({std::string(flag.name), flag.value.empty()});
+    for (const auto& key : keys_) out.push_back({key.name, key.boolean});
+    return out;
+  }
+
+  // Fills given_ and the words.
+  Result<void> parse(std::vector<std::string> words) {
+    CLI::App app;
+    app.set_help_flag();
+    app.allow_extras();
+    for (const GoFlag& flag : known()) {
+      const auto take_all = [this, name = flag.name](const std::vector<std::string>& values) {
+        for (const auto& value : values) given_.emplace_back(name, value);
+      };
+      app.add_option_function<std::vector<std::string>>(flag.name.size() == 1 ? "-h,--h" : "--" + flag.name,
+                                                        take_all)
+          ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+          ->expected(1)
+          ->allow_extra_args(false);
+    }
+    try {
+      std::ranges::reverse(words);  // as CLI11 wants them
+      app.parse(words);
+    } catch (const CLI::ParseError& e) {
+      return fail(ErrorKind::usage, lower(e.what()));
+    }
+    for (const auto& [name, value] : given_) {
+      const bool asks = name == "help" || name == "h";
+      if (asks && parse_go_bool(value).value_or(false)) out_.help = true;
+    }
+    for (const std::string& word : app.remaining()) {
+      if (word.size() > 1 && word.starts_with('-') && !out_.help) return unknown_flag(word);
+      out_.words.push_back(word);
+    }
+    return {};
+  }
+
+  [[nodiscard]] Result<void> unknown_flag(const std::string& word) const {
+    const std::string name = word.substr(2, word.find('=') - 2);
+    const std::vector<GoFlag> all = known();
+    std::vector<std::string_view> names(all.size());
+    std::ranges::transform(all, names.begin(), &GoFlag::name);
+    const std::string_view near = nearest(name, names);
+    return fail(ErrorKind::usage, "flag provided but not defined: -" + escape(name),
+                near.empty() ? "" : "did you mean -" + std::string(near) + "?");
+  }
+
+  Result<void> take(const std::string& name, const std::string& value) {
+    const auto flag = std::ranges::find(flags_, name, &CommandFlag::name);
+    if (flag != flags_.end()) {
+      if (auto good = check(*flag, value); !good) return good;
+    }
+    config::LoadOptions& configuration = out_.configuration;
+    if (name == kConfig.name) {
+      configuration.path = value;
+      configuration.path_given = true;
+    } else if (name == kConfigFormat.name) {
+      configuration.format = config::parse_format(value).value_or(config::Format::by_name);
+    } else if (name == kOutput.name) {
+      out_.json = value == "json";
+    } else if (name == kLogLevel.name && !command_.takes_keys) {
+      out_.log_level = log::parse_level(value).value_or(log::Level::warning);
+    } else if (const auto key = std::ranges::find(keys_, name, &config::FlagSpec::name); key != keys_.end()) {
+      configuration.flags.push_back({key->key, value, "-" + name});
+    } else if (name == kAgentAddress.name) {
+      configuration.flags.push_back({"agent_address", value, "-" + name});
+    } else if (name == kTimeout.name) {
+      return take_timeout(value);
+    } else {
+      out_.own.emplace_back(name, value);
+    }
+    return {};
+  }
+
+  // Flags with a few words, and booleans. Keys are checked with the configuration.
+  [[nodiscard]] static Result<void> check(const CommandFlag& flag, const std::string& value) {
+    const auto words = words_of(flag.value);
+    const std::string name = "-" + std::string(flag.name);
+    if (!words.empty() && std::ranges::find(words, value) == words.end())
+      return fail(ErrorKind::usage, name + " must be " + one_of(words) + ", not " + quote(value));
+    if (flag.value.empty() && !parse_go_bool(value))
+      return fail(ErrorKind::usage, name + " must be true or false, not " + quote(value));
+    return {};
+  }
+
+  Result<void> take_timeout(const std::string& value) {
+    const auto duration = config::parse_duration(value);
+    if (!duration) {
+      return fail(ErrorKind::usage, "-timeout " + quote(value) + " " + duration.error().message,
+                  duration.error().hint.empty() ? "write it as 5s or 1m30s" : duration.error().hint);
+    }
+    if (duration->count() < 0) return fail(ErrorKind::usage, "-timeout must not be negative");
+    out_.timeout = *duration;
+    return {};
+  }
+
+  Result<void> take_words() {
+    if (!command_.verbs.empty()) {
+      const std::string needs = std::string(command_.name) + " needs " + one_of(command_.verbs);
+      if (out_.words.empty()) return fail(ErrorKind::usage, needs);
+      out_.verb = out_.words.front();
+      out_.words.erase(out_.words.begin());
+      if (std::ranges::find(command_.verbs, out_.verb) == command_.verbs.end()) {
+        const std::string_view near = nearest(out_.verb, command_.verbs);
+        return fail(ErrorKind::usage, needs + ", not " + quote(out_.verb),
+                    near.empty() ? "" : "did you mean " + std::string(near) + "?");
+      }
+    }
+    if (out_.words.size() <= command_.max_words) return {};
+    return fail(ErrorKind::usage, "unexpected argument " + quote(out_.words[command_.max_words]));
+  }
+
+  const Command& command_;
+  std::vector<CommandFlag> flags_;
+  std::vector<config::FlagSpec> keys_;
+  std::vector<std::pair<std::string, std::string>> given_;
+  Arguments out_;
+};
+
+}  // namespace
+
+std::string_view Arguments::value(std::string_view flag) const {
+  std::string_view out;
+  for (const auto& [name, value] : own) {
+    if (name == flag) out = value;
+  }
+  return out;
+}
+
+bool Arguments::set(std::string_view flag) const {
+  return parse_go_bool(value(flag)).value_or(false);
+}
+
+Result<Arguments> parse_arguments(const Command& command, std::span<const std::string> args) {
+  auto arguments = Parser(command).run(args);
+  if (!arguments && arguments.error().hint.empty()) arguments.error().hint = help_hint(command);
+  return arguments;
+}
+
+std::vector<CommandFlag> flags_of(const Command& command) {
+  std::vector<CommandFlag> out(command.flags.begin(), command.flags.end());
+  out.insert(out.end(), {kConfig, kConfigFormat});
+  if (command.prints_data) out.push_back(kOutput);
+  if (!command.takes_keys) out.insert(out.end(), {kAgentAddress, kTimeout, kLogLevel});
+  return out;
+}
+
+Result<config::Loaded> load_partial(const Arguments& arguments) {
+  config::LoadOptions options = arguments.configuration;
+  options.allow_unsupported = true;
+  options.allow_no_output = true;
+  return config::load(options);
+}
+
+}  // namespace spiffe::cli

@@ -1,0 +1,33 @@
+// What a subcommand is. Each has a file of its own, X_command.cc, and a line in the table of commands.cc.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+namespace spiffe::cli {
+
+struct Arguments;
+
+// A flag of one command. Every command takes -config, -config-format, -agent-address, -timeout, -log-level
+// and, where it prints data, -output too.
+struct CommandFlag {
+  std::string_view name;   // without dash
+  std::string_view value;  // "DIR"; "text|json": one of these words; "" = boolean
+  std::string_view help;   // one line, lower case, no full stop
+};
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;  // one line, lower case, no full stop
+  std::string_view help;     // what -h prints: usage, flags and two examples, in 80 columns
+  // Returns the exit code; errors have been told. Null for `run`, which app.cc starts itself.
+  int (*run)(const Arguments& arguments) = nullptr;
+  std::span<const std::string_view> verbs = {};  // where it has any, its first word must be one of them
+  std::span<const CommandFlag> flags = {};
+  std::size_t max_words = 0;  // besides the verb
+  bool prints_data = false;   // takes -output text|json
+  bool takes_keys = false;    // every configuration key is a flag, -timeout being the key of that name
+};
+
+}  // namespace spiffe::cli

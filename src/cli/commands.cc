@@ -1,0 +1,105 @@
+#include "cli/commands.hh"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "base/log.hh"
+#include "base/text.hh"
+#include "cli/arguments.hh"
+#include "cli/command_line.hh"
+#include "cli/exit.hh"
+#include "cli/stdout.hh"
+#include "cli/version_command.hh"
+#include "cli/voice.hh"
+
+namespace spiffe::cli {
+
+namespace {
+
+constexpr Command kRun = {
+    .name = "run", .summary = "fetch, write and renew; the command where none is named", .help = {}};
+
+constexpr std::string_view kHelpHelp = R"(Usage: spiffe-helper help [COMMAND]
+
+Prints what a command does and which flags it takes; without one, which commands
+there are.
+
+Examples:
+  spiffe-helper help
+  spiffe-helper help run
+)";
+
+int help(const Arguments& arguments) {
+  if (arguments.words.empty()) return print(overview());
+  const Command* command = find_command(arguments.words[0]);
+  return command != nullptr ? print(help_of(*command)) : report(unknown_command(arguments.words[0]));
+}
+
+constexpr Command kHelp = {
+    .name = "help", .summary = "explain a command", .help = kHelpHelp, .run = &help, .max_words = 1};
+
+constexpr std::array kCommands = {&kRun, &kVersionCommand, &kHelp};
+
+}  // namespace
+
+std::span<const Command* const> commands() {
+  return kCommands;
+}
+
+const Command* find_command(std::string_view name) {
+  const auto found = std::ranges::find(kCommands, name, &Command::name);
+  return found == kCommands.end() ? nullptr : *found;
+}
+
+std::string overview() {
+  std::string text = R"(Usage: spiffe-helper [COMMAND] [flags]
+
+Keeps the identity that the SPIFFE Workload API gives a workload in files, and
+answers when something about it is in doubt.
+
+Commands:
+)";
+  for (const Command* command : commands()) {
+    std::string left = "  " + std::string(command->name);
+    left.resize(std::max<std::size_t>(left.size() + 2, 14), ' ');
+    text += left + std::string(command->summary) + "\n";
+  }
+  text += R"(
+A command line that begins with a flag is for run. "spiffe-helper help COMMAND"
+or "spiffe-helper COMMAND -h" says more.
+
+Examples:
+  spiffe-helper -config /etc/spiffe-helper/helper.conf
+  spiffe-helper help run
+)";
+  return text;
+}
+
+std::string help_of(const Command& command) {
+  return command.run == nullptr ? usage_text() : std::string(command.help);
+}
+
+Error unknown_command(std::string_view word) {
+  std::vector<std::string_view> names;
+  for (const Command* command : commands()) names.push_back(command->name);
+  const std::string_view near = nearest(word, names);
+  return {ErrorKind::usage, "unknown command " + quote(word),
+          near.empty() ? "spiffe-helper help lists the commands" : "did you mean " + std::string(near) + "?"};
+}
+
+bool is_subcommand(std::span<const std::string> args) {
+  return !args.empty() && !args[0].starts_with('-') && args[0] != kRun.name;
+}
+
+int run_subcommand(std::span<const std::string> args) {
+  const Command* command = find_command(args[0]);
+  if (command == nullptr) return report(unknown_command(args[0]));
+  const auto arguments = parse_arguments(*command, args.subspan(1));
+  if (!arguments) return report(arguments.error());
+  if (arguments->help) return print(help_of(*command));
+  log::configure(arguments->log_level, log::Format::automatic);
+  return command->run(*arguments);
+}
+
+}  // namespace spiffe::cli

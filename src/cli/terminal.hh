@@ -1,0 +1,43 @@
+// Text for a person: colour, width, tables.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace spiffe::cli {
+
+// How to write to a descriptor.
+struct Terminal {
+  bool live = false;    // a terminal: lines may be redrawn
+  bool colour = false;  // a terminal, and NO_COLOR is not set
+  std::size_t width = 80;
+
+  static Terminal of(int fd);
+};
+
+enum class Colour { red = 31, green = 32, yellow = 33, bold = 1, dim = 2 };
+
+// `text` in a colour where the terminal takes colours, else as it is.
+[[nodiscard]] std::string paint(const Terminal& terminal, Colour colour, std::string_view text);
+
+// Rows of cells in aligned columns, two spaces apart. The last column is wrapped at spaces to the width where
+// that leaves it 20 columns or more. Cells hold no escapes and no line ends.
+class TextTable {
+ public:
+  // `indent` spaces before each line.
+  explicit TextTable(std::size_t width = 80, std::size_t indent = 0) : width_(width), indent_(indent) {}
+  void row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  [[nodiscard]] std::string text() const;
+
+ private:
+  std::size_t width_;
+  std::size_t indent_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+// The number of characters of UTF-8 text.
+[[nodiscard]] std::size_t length(std::string_view text);
+
+}  // namespace spiffe::cli
