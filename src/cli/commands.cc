@@ -8,6 +8,7 @@
 #include "base/text.hh"
 #include "cli/arguments.hh"
 #include "cli/command_line.hh"
+#include "cli/config_command.hh"
 #include "cli/exit.hh"
 #include "cli/stdout.hh"
 #include "cli/version_command.hh"
@@ -39,7 +40,7 @@ int help(const Arguments& arguments) {
 constexpr Command kHelp = {
     .name = "help", .summary = "explain a command", .help = kHelpHelp, .run = &help, .max_words = 1};
 
-constexpr std::array kCommands = {&kRun, &kVersionCommand, &kHelp};
+constexpr std::array kCommands = {&kRun, &kConfigCommand, &kVersionCommand, &kHelp};
 
 }  // namespace
 

@@ -50,6 +50,12 @@ struct Entry {
   bool quoted = false;              // HCL: "key" = …
   std::vector<std::string> labels;  // HCL: key "label" { … }
   Value value;
+  std::vector<std::string> comments;  // lines to write above it: see comments.hh
+};
+
+struct Comment {
+  Position at;
+  std::string text;  // without its marks; of /* … */ perhaps several lines
 };
 
 enum class Syntax { hcl, json, toml, setting };  // setting: one key from a flag or a variable
@@ -57,7 +63,8 @@ enum class Syntax { hcl, json, toml, setting };  // setting: one key from a flag
 struct Document {
   std::string source;  // file path as given, or "-cert-dir", "SPIFFE_HLP_CERT_DIR"
   Syntax syntax = Syntax::hcl;
-  Value root;  // an object
+  Value root;                     // an object
+  std::vector<Comment> comments;  // of HCL and TOML, in the order of the file
 };
 
 // "helper.conf:3:17"; only the source where there is no position. Control characters come out escaped.

@@ -120,15 +120,19 @@ Result<HclToken> HclLexer::next() {
 Result<void> HclLexer::skip_space_and_comments() {
   for (;;) {
     const Position start = cursor_.position();
+    const std::size_t from = cursor_.offset();
     if (is_space(cursor_.peek())) {
       cursor_.advance();
     } else if (cursor_.peek() == '#' || cursor_.looking_at("//")) {
       while (!cursor_.at_end() && cursor_.peek() != '\n') cursor_.advance();
+      const std::string_view all = cursor_.since(from);
+      comments_.push_back({start, std::string(all.substr(all.starts_with('#') ? 1 : 2))});
     } else if (cursor_.looking_at("/*")) {
       cursor_.advance(2);
       while (!cursor_.at_end() && !cursor_.looking_at("*/")) cursor_.advance();
       if (cursor_.at_end())
         return fail_at(source_, start, "this comment is never closed", "close it with */");
+      comments_.push_back({start, std::string(cursor_.since(from).substr(2))});
       cursor_.advance(2);
     } else {
       return {};

@@ -1,9 +1,11 @@
-// HCL 1 tokens, as the Go scanner sees them. Comments and white space are skipped. Stricter than Go's: a
-// number runs into no name (`0o644`, `30s`), names are ASCII. More lenient: a heredoc may end with the file.
+// HCL 1 tokens, as the Go scanner sees them. White space is skipped, comments are kept aside. Stricter than
+// Go's: a number runs into no name (`0o644`, `30s`), names are ASCII. More lenient: a heredoc may end with
+// the file.
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/document.hh"
 #include "config/text_cursor.hh"
@@ -36,6 +38,8 @@ class HclLexer {
   // Both stay the caller's. `text` has passed check_text and holds no CRLF.
   HclLexer(std::string_view text, std::string_view source) : cursor_(text), source_(source) {}
   [[nodiscard]] Result<HclToken> next();
+  // Those passed so far.
+  [[nodiscard]] const std::vector<Comment>& comments() const { return comments_; }
 
  private:
   Result<void> skip_space_and_comments();
@@ -51,6 +55,7 @@ class HclLexer {
 
   TextCursor cursor_;
   std::string_view source_;
+  std::vector<Comment> comments_;
 };
 
 }  // namespace spiffe::config

@@ -43,6 +43,7 @@ class Parser {
     }
     return root;
   }
+  [[nodiscard]] const std::vector<Comment>& comments() const { return lexer_.comments(); }
 
  private:
   Result<void> advance() {
@@ -190,9 +191,10 @@ std::string without_crlf(std::string_view text) {
 Result<Document> parse_hcl(std::string_view text, std::string source) {
   if (auto good = check_text(text, source); !good) return fail(good.error());
   const std::string plain = without_crlf(text);
-  auto root = Parser(plain, source).document();
+  Parser parser(plain, source);
+  auto root = parser.document();
   if (!root) return fail(root.error());
-  return Document{std::move(source), Syntax::hcl, *std::move(root)};
+  return Document{std::move(source), Syntax::hcl, *std::move(root), parser.comments()};
 }
 
 }  // namespace spiffe::config

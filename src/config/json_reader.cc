@@ -245,7 +245,7 @@ Result<Document> parse_json(std::string_view text, std::string source) {
   if (root->kind != Value::Kind::object) {
     return fail_at(source, root->at, "a JSON configuration is an object, found " + describe(*root));
   }
-  return Document{std::move(source), Syntax::json, *std::move(root)};
+  return Document{std::move(source), Syntax::json, *std::move(root), {}};
 }
 
 }  // namespace spiffe::config

@@ -36,24 +36,6 @@ std::unexpected<Error> cannot_read(const LoadOptions& options, int code) {
   return fail(std::move(error));
 }
 
-// At most one byte more than a document may have: the readers refuse what is too large.
-Result<std::string> read_file(const LoadOptions& options) {
-  const Fd fd(::open(options.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-  if (!fd) return cannot_read(options, errno);
-  struct stat status{};
-  if (::fstat(fd.get(), &status) == 0 && S_ISDIR(status.st_mode)) return cannot_read(options, EISDIR);
-  std::string text;
-  std::array<char, 16384> buffer{};
-  while (text.size() <= kMaxDocumentSize) {
-    const ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return cannot_read(options, errno);
-    if (n == 0) break;
-    text.append(buffer.data(), static_cast<std::size_t>(n));
-  }
-  return text;
-}
-
 class Loader {
  public:
   explicit Loader(const LoadOptions& options)
@@ -149,6 +131,23 @@ Environment environment_from(const char* const* entries) {
     out.emplace_back(entry.substr(0, assign), entry.substr(assign + 1));
   }
   return out;
+}
+
+Result<std::string> read_file(const LoadOptions& options) {
+  const Fd fd(::open(options.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!fd) return cannot_read(options, errno);
+  struct stat status{};
+  if (::fstat(fd.get(), &status) == 0 && S_ISDIR(status.st_mode)) return cannot_read(options, EISDIR);
+  std::string text;
+  std::array<char, 16384> buffer{};
+  while (text.size() <= kMaxDocumentSize) {
+    const ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return cannot_read(options, errno);
+    if (n == 0) break;
+    text.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+  return text;
 }
 
 Result<Loaded> load(const LoadOptions& options) {

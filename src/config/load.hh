@@ -52,6 +52,9 @@ struct Loaded {
 // otherwise.
 [[nodiscard]] Result<Loaded> load(const LoadOptions& options);
 
+// The file as it is. At most one byte more than a document may have: the readers refuse what is too large.
+[[nodiscard]] Result<std::string> read_file(const LoadOptions& options);
+
 // A command-line flag for each key.
 struct FlagSpec {
   std::string name;        // "cert-dir", "health-checks-bind-port"

@@ -45,7 +45,7 @@ Result<Value> value_of(const Key& key, std::string_view source, const std::strin
 Result<Document> setting(const Key& key, std::string_view source, const std::string& text) {
   auto value = value_of(key, source, text);
   if (!value) return fail(value.error());
-  Document document{std::string(source), Syntax::setting, Value::of_kind(Value::Kind::object)};
+  Document document{std::string(source), Syntax::setting, Value::of_kind(Value::Kind::object), {}};
   const std::size_t dot = key.name.find('.');
   if (dot == std::string_view::npos) {
     document.root.add(std::string(key.name), *std::move(value));

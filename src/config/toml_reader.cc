@@ -24,6 +24,7 @@
 #include <algorithm>
 #include <cctype>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -123,8 +124,8 @@ void skip_string(TextCursor& cursor) {
 }
 
 // Each dot of a dotted key makes a table inside a table, and the library takes any number of them; freeing a
-// hundred thousand nested tables overflows the stack.
-Result<void> check_dots(std::string_view text, std::string_view source) {
+// hundred thousand nested tables overflows the stack. And it drops comments, which are collected here.
+Result<void> scan(std::string_view text, std::string_view source, std::vector<Comment>& comments) {
   constexpr int kMaxDots = 2000;
   int dots = 0;
   TextCursor cursor(text);
@@ -133,7 +134,10 @@ Result<void> check_dots(std::string_view text, std::string_view source) {
     if (c == '"' || c == '\'') {
       skip_string(cursor);
     } else if (c == '#') {
+      const Position at = cursor.position();
+      const std::size_t start = cursor.offset() + 1;
       while (!cursor.at_end() && cursor.peek() != '\n') cursor.advance();
+      comments.push_back({at, std::string(cursor.since(start))});
     } else if (c == '.' && ++dots > kMaxDots) {
       return fail_at(source, cursor.position(), "more dotted keys than a configuration can need");
     } else {
@@ -154,14 +158,15 @@ std::string plain(std::string_view description) {
 
 Result<Document> parse_toml(std::string_view text, std::string source) {
   if (auto good = check_text(text, source); !good) return fail(good.error());
-  if (auto good = check_dots(text, source); !good) return fail(good.error());
+  std::vector<Comment> comments;
+  if (auto good = scan(text, source, comments); !good) return fail(good.error());
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
     return fail_at(source, position_of(parsed.error().source()), plain(parsed.error().description()));
   }
   auto root = Converter(source).value(parsed.table());
   if (!root) return fail(root.error());
-  return Document{std::move(source), Syntax::toml, *std::move(root)};
+  return Document{std::move(source), Syntax::toml, *std::move(root), std::move(comments)};
 }
 
 }  // namespace spiffe::config

@@ -3,6 +3,7 @@
 #include <array>
 #include <csignal>
 #include <string>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -279,6 +280,15 @@ Result<void> validate(const Config& config, const Origins& origins, std::vector<
 
 bool has_output(const Config& config) {
   return !output_paths(config).empty() || !config.credential_folder.empty();
+}
+
+Config with_implied_defaults(Config config) {
+  Config implied = implied_defaults(config);
+  if (!config.on_rotate) config.on_rotate = implied.on_rotate;
+  if (!config.renew_signal_guard) config.renew_signal_guard = implied.renew_signal_guard;
+  if (config.config_reload_signal == 0) config.config_reload_signal = implied.config_reload_signal;
+  if (config.notify_on.empty()) config.notify_on = std::move(implied.notify_on);
+  return config;
 }
 
 Result<void> refuse_unsupported(const Config& config, const Origins& origins) {

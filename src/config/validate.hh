@@ -16,6 +16,9 @@ namespace spiffe::config {
 // Whether anything at all would be written.
 [[nodiscard]] bool has_output(const Config& config);
 
+// `config` with what keys without a fixed default come to as the rest of it stands.
+[[nodiscard]] Config with_implied_defaults(Config config);
+
 // Refuses keys that were set, to other than their defaults, and come with a later release.
 [[nodiscard]] Result<void> refuse_unsupported(const Config& config, const Origins& origins);
 

@@ -1,0 +1,159 @@
+#include "cli/config_command.hh"
+
+#include <array>
+#include <cstdio>
+#include <string>
+
+#include "base/text.hh"
+#include "cli/arguments.hh"
+#include "cli/exit.hh"
+#include "cli/json_text.hh"
+#include "cli/stdout.hh"
+#include "cli/voice.hh"
+#include "config/convert.hh"
+#include "config/integer.hh"
+#include "config/schema.hh"
+#include "config/toml_writer.hh"
+#include "config/validate.hh"
+
+namespace spiffe::cli {
+
+namespace {
+
+constexpr std::string_view kHelp = R"(Usage: spiffe-helper config check|print|convert [FILE] [flags]
+
+check    says whether run would accept the configuration, and what is wrong with
+         it: exit status 0 or 1. Needs no agent, and looks at no directory.
+print    the effective configuration, from flags, variables, file and defaults,
+         as TOML that can be read back, or as one JSON object with every key.
+convert  the file as TOML if it is HCL or JSON, as HCL if it is TOML. It says
+         the same afterwards: values stay as they are, modes become strings,
+         keys get the names of today, and of a key that is given twice the last
+         one is left. Keys that the helper only warns of, since it does not know
+         them, are left out. A comment stands above the key that begins on its
+         line or whose list it is in, else above the next key; behind the last
+         key it ends the file.
+
+Flags:
+  -config FILE          the same as FILE (default helper.conf, if there)
+  -config-format hcl|toml|json
+                        what FILE is, whatever it is called
+  -to hcl|toml          what to convert to
+  -output text|json     how to print (default text); not for convert
+
+Every configuration key is a flag of check and print as well, and a variable:
+see spiffe-helper help run.
+
+Examples:
+  spiffe-helper config check /etc/spiffe-helper/helper.conf
+  spiffe-helper config convert helper.conf >helper.toml
+)";
+
+constexpr std::array<std::string_view, 3> kVerbs = {"check", "print", "convert"};
+constexpr std::array<CommandFlag, 1> kFlags = {{{"to", "hcl|toml", "what to convert to"}}};
+
+void tell(const std::vector<config::Warning>& warnings) {
+  for (const auto& warning : warnings) {
+    const std::string place = warning.at.empty() ? "" : warning.at + ": ";
+    std::fputs(("warning: " + place + warning.message + "\n").c_str(), stderr);
+  }
+}
+
+Json json_of(const config::Value& value) {
+  switch (value.kind) {
+    case config::Value::Kind::text:
+      return value.text;
+    case config::Value::Kind::integer:
+      return config::parse_integer(value.text).value_or(0);
+    case config::Value::Kind::boolean:
+      return value.boolean;
+    case config::Value::Kind::list: {
+      Json out = Json::array();
+      for (const auto& item : value.items) out.push_back(json_of(item));
+      return out;
+    }
+    case config::Value::Kind::object: {
+      Json out = Json::object();
+      for (const auto& entry : value.entries) out[entry.key] = json_of(entry.value);
+      return out;
+    }
+    default:
+      return nullptr;
+  }
+}
+
+int check(const Arguments& arguments, const config::LoadOptions& options) {
+  const auto loaded = config::load(options);
+  if (loaded) tell(loaded->warnings);
+  const int code = loaded ? kOk : report(loaded.error());
+  if (!arguments.json) {
+    if (!loaded) return code;
+    const std::string& file = loaded->file_used;
+    return print((file.empty() ? "configuration" : escape(file)) + ": valid\n");
+  }
+  Json out = {{"file", options.path}, {"valid", loaded.has_value()}, {"warnings", Json::array()}};
+  if (loaded) {
+    for (const auto& warning : loaded->warnings)
+      out["warnings"].push_back({{"at", warning.at}, {"message", warning.message}});
+  } else {
+    out["error"] = {{"message", loaded.error().message}, {"hint", loaded.error().hint}};
+  }
+  const int written = print(json_text(out));
+  return code == kOk ? written : code;
+}
+
+int print_effective(const Arguments& arguments, config::LoadOptions options) {
+  options.allow_unsupported = true;
+  options.allow_no_output = true;
+  const auto loaded = config::load(options);
+  if (!loaded) return report(loaded.error());
+  tell(loaded->warnings);
+  const config::Value effective = config::effective(config::with_implied_defaults(loaded->config));
+  if (arguments.json) return print(json_text(json_of(effective)));
+  const auto text = config::to_toml(effective);
+  return text ? print(*text) : report(text.error());
+}
+
+int convert(const Arguments& arguments, const config::LoadOptions& options) {
+  if (arguments.json)
+    return report({ErrorKind::usage, "config convert prints a file, not JSON", "leave out -output"});
+  if (!options.flags.empty()) {
+    return report({ErrorKind::usage, "config convert takes the file alone, not " + options.flags[0].source,
+                   "config print prints what flags, variables and file come to"});
+  }
+  const auto text = config::read_file(options);
+  if (!text) return report(text.error());
+  const std::string_view to = arguments.value("to");
+  const auto converted = config::convert(*text, options.path, options.format,
+                                         to.empty() ? config::Format::by_name : *config::parse_format(to));
+  if (!converted) return report(converted.error());
+  tell(converted->warnings);
+  return print(converted->text);
+}
+
+int config_command(const Arguments& arguments) {
+  config::LoadOptions options = arguments.configuration;
+  if (!arguments.words.empty()) {
+    if (options.path_given) return report({ErrorKind::usage, "the file is named twice", "leave out -config"});
+    options.path = arguments.words[0];
+    options.path_given = true;
+  }
+  if (arguments.verb == "convert") return convert(arguments, options);
+  if (!arguments.value("to").empty())
+    return report({ErrorKind::usage, "-to is for config convert", "spiffe-helper config -h says more"});
+  return arguments.verb == "check" ? check(arguments, options) : print_effective(arguments, options);
+}
+
+}  // namespace
+
+constinit const Command kConfigCommand = {.name = "config",
+                                          .summary = "check, print or convert a configuration",
+                                          .help = kHelp,
+                                          .run = &config_command,
+                                          .verbs = kVerbs,
+                                          .flags = kFlags,
+                                          .max_words = 1,
+                                          .prints_data = true,
+                                          .takes_keys = true};
+
+}  // namespace spiffe::cli

@@ -1,0 +1,142 @@
+#include "config/convert.hh"
+
+#include <algorithm>
+#include <iterator>
+#include <span>
+#include <utility>
+
+#include "base/text.hh"
+#include "config/binder.hh"
+#include "config/comments.hh"
+#include "config/hcl_writer.hh"
+#include "config/integer.hh"
+#include "config/schema.hh"
+#include "config/toml_writer.hh"
+
+namespace spiffe::config {
+
+namespace {
+
+using Kind = Value::Kind;
+
+bool is_owner(const Entry& entry, std::span<const Key> keys) {
+  return std::ranges::any_of(
+      keys, [&](const Key& key) { return key.type == KeyType::owner && key.name == lower(entry.key); });
+}
+
+// Who owns a file is looked up on the machine that writes it, which need not be this one.
+void forget_owners(Value& object, std::span<const Key> keys) {
+  std::erase_if(object.entries, [keys](const Entry& entry) { return is_owner(entry, keys); });
+  for (Entry& entry : object.entries) {
+    for (const Key& key : keys) {
+      if (key.type != KeyType::records || key.name != lower(entry.key)) continue;
+      if (entry.value.kind == Kind::object) forget_owners(entry.value, key.item_keys());
+      for (Value& item : entry.value.items) forget_owners(item, key.item_keys());
+    }
+  }
+}
+
+// Rebuilds a document that binds without error with the names and types of the tables.
+class Translator {
+ public:
+  explicit Translator(const Config& bound) : bound_(bound) {}
+
+  // Adds to `out`, which may hold some already. `section` is "" or "health_checks.".
+  void object(std::span<const Key> keys, const std::string& section, const Value& in, Value& out) {
+    for (const Entry& each : in.entries) entry(keys, section, each, out);
+  }
+
+  std::vector<std::string> left_over;  // comments of what was left out
+
+ private:
+  void entry(std::span<const Key> keys, const std::string& section, const Entry& in, Value& out) {
+    const std::string name = lower(in.key);
+    for (const Key& key : keys) {
+      if (!key.name.starts_with(section) || in.value.kind == Kind::null) continue;
+      const std::string_view rest = key.name.substr(section.size());
+      if (rest == name || (!key.alias.empty() && lower(key.alias) == name))
+        return known(key, std::string(rest), in, out);
+      if (!rest.starts_with(name + ".")) continue;
+      Value& inner = place(out, name, in, Kind::object).value;
+      // JSON may have a list of them.
+      for (const Value& item : in.value.items) object(keys, section + name + ".", item, inner);
+      return object(keys, section + name + ".", in.value, inner);
+    }
+    left_over.insert(left_over.end(), in.comments.begin(), in.comments.end());
+  }
+
+  // The entry of that name, made if need be, with the comments of `in` added.
+  static Entry& place(Value& out, const std::string& name, const Entry& in, Kind kind) {
+    auto found = std::ranges::find(out.entries, name, &Entry::key);
+    if (found == out.entries.end()) {
+      out.add(name, Value::of_kind(kind));
+      found = std::prev(out.entries.end());
+    }
+    found->comments.insert(found->comments.end(), in.comments.begin(), in.comments.end());
+    return *found;
+  }
+
+  void known(const Key& key, const std::string& name, const Entry& in, Value& out) {
+    Entry& entry = place(out, name, in, key.type == KeyType::records ? Kind::list : Kind::null);
+    if (key.type == KeyType::records) {
+      const bool single = in.value.kind == Kind::object;
+      for (const Value& item : single ? std::span(&in.value, 1) : std::span(in.value.items)) {
+        entry.value.items.push_back(Value::of_kind(Kind::object));
+        object(key.item_keys(), "", item, entry.value.items.back());
+      }
+      return;
+    }
+    Value value = scalar(key, in.value);
+    // A list given again adds to the first one, anything else replaces it.
+    if (key.type == KeyType::texts && entry.value.kind == Kind::list) {
+      std::ranges::move(value.items, std::back_inserter(entry.value.items));
+    } else {
+      entry.value = std::move(value);
+    }
+  }
+
+  [[nodiscard]] Value scalar(const Key& key, Value value) const {
+    // Modes are keys of the configuration itself, never of its records.
+    if (key.type == KeyType::mode) return key.show(&bound_);
+    for (Value& item : value.items) item = scalar(key, item);
+    if (value.kind != Kind::integer) return value;
+    const auto number = parse_integer(value.text);
+    if (key.type == KeyType::number && number) return Value::of_integer(std::to_string(*number));
+    return Value::of_text(value.text);
+  }
+
+  const Config& bound_;
+};
+
+}  // namespace
+
+Result<Converted> convert(std::string_view text, const std::string& source, Format format, Format to) {
+  auto document = read_document(text, source, format);
+  if (!document) return fail(document.error());
+  Converted out;
+  Config config;
+  Origins origins;
+  Document without_owners = *document;
+  forget_owners(without_owners.root, config_keys());
+  Binder binder(config, origins, out.warnings);
+  if (auto bound = binder.bind(without_owners); !bound) return fail(bound.error());
+
+  std::vector<std::string> last = attach_comments(*document);
+  Translator translator(config);
+  Value root = Value::of_kind(Kind::object);
+  translator.object(config_keys(), "", document->root, root);
+  last.insert(last.begin(), translator.left_over.begin(), translator.left_over.end());
+  if (to == Format::by_name) to = document->syntax == Syntax::toml ? Format::hcl : Format::toml;
+  if (to == Format::hcl) {
+    out.text = to_hcl(root);
+  } else {
+    auto written = to_toml(root);
+    if (!written) return fail(Error{ErrorKind::config, place(source, {}) + ": " + written.error().message});
+    out.text = *std::move(written);
+  }
+  if (!last.empty() && !out.text.empty()) out.text += "\n";
+  out.text += comment_text(last);
+  return out;
+}
+
+}  // namespace spiffe::config
