@@ -8,6 +8,9 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 programs=(spiffe-helper spiffe-dev-agent)
 . "$root/scripts/build-env.sh"
+# The copy has no history to ask.
+SPIFFE_COMMIT=$(git -C "$root" rev-parse HEAD 2>/dev/null || true)
+export SPIFFE_COMMIT
 build_preset release
 
 copy=$(mktemp -d)

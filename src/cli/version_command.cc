@@ -1,11 +1,18 @@
 #include "cli/version_command.hh"
 
+#include <array>
 #include <string>
+#include <utility>
+
+#include <event2/event.h>
+#include <openssl/crypto.h>
 
 #include "cli/arguments.hh"
 #include "cli/json_text.hh"
 #include "cli/stdout.hh"
+#include "cli/terminal.hh"
 #include "cli/version.hh"
+#include "workload/versions.hh"
 
 namespace spiffe::cli {
 
@@ -13,7 +20,7 @@ namespace {
 
 constexpr std::string_view kHelp = R"(Usage: spiffe-helper version [flags]
 
-Prints the version of this program and what it was built from.
+Prints the version of this program and what it was built from and with.
 
 Flags:
   -output text|json   how to print (default text)
@@ -23,15 +30,35 @@ Examples:
   spiffe-helper version -output json
 )";
 
+#if defined(__clang__)
+constexpr const char* kCompiler = "clang " __clang_version__;
+#else
+constexpr const char* kCompiler = "g++ " __VERSION__;
+#endif
+
 int version(const Arguments& arguments) {
-  if (arguments.json) return print(json_text({{"version", kVersion}}));
-  return print(std::string(kVersion) + "\n");
+  const std::array<std::pair<const char*, std::string>, 7> facts = {{
+      {"version", kVersion},
+      {"commit", SPIFFE_HELPER_COMMIT},
+      {"compiler", kCompiler},
+      {"grpc", workload::grpc_version()},
+      {"protobuf", workload::protobuf_version()},
+      {"openssl", OpenSSL_version(OPENSSL_VERSION_STRING)},
+      {"libevent", event_get_version()},
+  }};
+  Json json = Json::object();
+  TextTable table;
+  for (const auto& [name, value] : facts) {
+    json[name] = value;
+    if (!value.empty()) table.row({name, value});
+  }
+  return print(arguments.json ? json_text(json) : table.text());
 }
 
 }  // namespace
 
 constinit const Command kVersionCommand = {.name = "version",
-                                           .summary = "print the version and what it was built from",
+                                           .summary = "print the version and what it was built with",
                                            .help = kHelp,
                                            .run = &version,
                                            .prints_data = true};

@@ -1,0 +1,16 @@
+# SPIFFE_COMMIT: what the sources are, for `spiffe-helper version`. From the variable of that name in the
+# environment, for those who build from a copy, else from Git; empty where neither knows.
+set(SPIFFE_COMMIT "")
+if(DEFINED ENV{SPIFFE_COMMIT})
+  set(SPIFFE_COMMIT "$ENV{SPIFFE_COMMIT}")
+elseif(EXISTS ${CMAKE_SOURCE_DIR}/.git)
+  execute_process(COMMAND git describe --always --dirty --abbrev=12 --exclude=*
+                  WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE SPIFFE_COMMIT
+                  OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  execute_process(COMMAND git rev-parse --path-format=absolute --git-path logs/HEAD
+                  WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE git_log
+                  OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  if(EXISTS "${git_log}")
+    set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${git_log}")
+  endif()
+endif()

@@ -1,0 +1,11 @@
+// Which versions of its libraries the program was built with.
+#pragma once
+
+#include <string>
+
+namespace spiffe::workload {
+
+[[nodiscard]] std::string grpc_version();
+[[nodiscard]] std::string protobuf_version();
+
+}  // namespace spiffe::workload
