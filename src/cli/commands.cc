@@ -8,6 +8,7 @@
 #include "base/text.hh"
 #include "cli/arguments.hh"
 #include "cli/command_line.hh"
+#include "cli/completion_command.hh"
 #include "cli/config_command.hh"
 #include "cli/exit.hh"
 #include "cli/stdout.hh"
@@ -40,7 +41,7 @@ int help(const Arguments& arguments) {
 constexpr Command kHelp = {
     .name = "help", .summary = "explain a command", .help = kHelpHelp, .run = &help, .max_words = 1};
 
-constexpr std::array kCommands = {&kRun, &kConfigCommand, &kVersionCommand, &kHelp};
+constexpr std::array kCommands = {&kRun, &kConfigCommand, &kCompletionCommand, &kVersionCommand, &kHelp};
 
 }  // namespace
 

@@ -22,7 +22,8 @@ struct Key {
   // Both take the record that the table describes (Config, JwtSvid …).
   Result<void> (*read)(void* record, const Reading& in);
   Value (*show)(const void* record);
-  std::string_view alias = {};  // the camelCase name of v0.6
+  std::string_view alias = {};                   // the camelCase name of v0.6
+  std::span<const std::string_view> words = {};  // KeyType::choice only
 
   // KeyType::records only: a list of further records.
   std::span<const Key> (*item_keys)() = nullptr;
@@ -95,7 +96,7 @@ inline Result<void> read_nothing(void* /*record*/, const Reading& /*in*/) {
 // A row: `key<Text, &Config::cmd>("cmd", Stage::foundation, "help")`.
 template <class Reader, auto... path>
 constexpr Key key(std::string_view name, Stage stage, std::string_view help, std::string_view alias = {}) {
-  return {name,
+  Key out{name,
           stage,
           Reader::kType,
           Reader::value_name(),
@@ -103,6 +104,8 @@ constexpr Key key(std::string_view name, Stage stage, std::string_view help, std
           &key_detail::read<Reader, path...>,
           &key_detail::show<Reader, path...>,
           alias};
+  if constexpr (requires { Reader::words(); }) out.words = Reader::words();
+  return out;
 }
 
 // A row for a list of records, whose own keys are those of item_keys().
@@ -115,6 +118,7 @@ constexpr Key records(std::string_view name, Stage stage, std::string_view help)
           help,
           &key_detail::read_nothing,
           &key_detail::show_records<list, keys_of_item>,
+          {},
           {},
           keys_of_item,
           &key_detail::append<list>,

@@ -160,7 +160,7 @@ std::vector<FlagSpec> flag_table() {
     // daemon-mode is of this version in part: true is supported.
     const bool supported = key.stage <= kSupportedStage || key.name == "daemon_mode";
     out.push_back({flag_name(key), std::string(key.name), key.type == KeyType::boolean,
-                   std::string(key.value_name), std::string(key.help), supported});
+                   std::string(key.value_name), std::string(key.help), key.words, supported});
   }
   return out;
 }

@@ -5,6 +5,7 @@
 // that asks for nothing, `daemon_mode = true` or `health_checks { listener_enabled = false … }`, is accepted.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -57,12 +58,13 @@ struct Loaded {
 
 // A command-line flag for each key.
 struct FlagSpec {
-  std::string name;        // "cert-dir", "health-checks-bind-port"
-  std::string key;         // "cert_dir", "health_checks.bind_port"
-  bool boolean = false;    // may stand alone, meaning true
-  std::string value_name;  // "PATH", "DURATION" …, "" for booleans
-  std::string help;        // one line, lower case, no full stop
-  bool supported = true;   // false: this version refuses it, so help need not show it
+  std::string name;                              // "cert-dir", "health-checks-bind-port"
+  std::string key;                               // "cert_dir", "health_checks.bind_port"
+  bool boolean = false;                          // may stand alone, meaning true
+  std::string value_name;                        // "PATH", "DURATION" …, "" for booleans
+  std::string help;                              // one line, lower case, no full stop
+  std::span<const std::string_view> words = {};  // what it may be, where that is one of a few words
+  bool supported = true;                         // false: this version refuses it, so help need not show it
 };
 [[nodiscard]] std::vector<FlagSpec> flag_table();
 

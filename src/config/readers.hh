@@ -165,6 +165,7 @@ struct Choice {
   using Type = E;
   static constexpr KeyType kType = KeyType::choice;
   static constexpr std::string_view value_name() { return "WORD"; }
+  static constexpr std::span<const std::string_view> words() { return Words<E>::kWords; }
   static Result<E> read(const Reading& in) {
     const auto index = read_word(in, Words<E>::kWords);
     if (!index) return fail(index.error());
@@ -180,6 +181,11 @@ struct Optional {
   using Type = std::optional<typename Reader::Type>;
   static constexpr KeyType kType = Reader::kType;
   static constexpr std::string_view value_name() { return Reader::value_name(); }
+  static constexpr auto words()
+    requires requires { Reader::words(); }
+  {
+    return Reader::words();
+  }
   static Result<Type> read(const Reading& in) {
     auto value = Reader::read(in);
     if (!value) return fail(value.error());

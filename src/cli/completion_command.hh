@@ -1,0 +1,10 @@
+// The command "completion": prints a completion script.
+#pragma once
+
+#include "cli/command.hh"
+
+namespace spiffe::cli {
+
+extern const Command kCompletionCommand;
+
+}  // namespace spiffe::cli
