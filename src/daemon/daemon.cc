@@ -53,6 +53,7 @@ Daemon::Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Names n
       names_(std::move(names)),
       updates_(*loop_, x509_rules(config_), progress(), status_, [this] { publication_->request(); }),
       expiry_(*loop_),
+      manager_(*loop_, process::ServiceManager::Options::from(environ, ::getpid())),
       disk_patience_(*loop_,
                      [this] {
                        log::warning("A file operation hangs: leaving without the clean-up",
@@ -208,6 +209,7 @@ int Daemon::run() {
   if (x509_source_ != nullptr) x509_source_->start();  // connects while the directory is opened
   if (jwt_ != nullptr) jwt_->start();
   if (!config_.daemon_mode && config_.timeout > 0ns) timeout_.after(config_.timeout);
+  manager_.waiting("waiting for an identity");
   publication_->start();
   loop_->run();
   if (config_.daemon_mode || exit_code_ == 0) log::info("Exiting");
@@ -278,6 +280,7 @@ void Daemon::on_disk(output::Change change, bool first) {
     log::write(progress(), "X.509 certificates updated", fields);
     written("");
     notify(Kind::x509);
+    report_ready();
   } else {
     log::debug("X.509 certificates unchanged", fields);
   }
@@ -297,7 +300,9 @@ void Daemon::on_single(const std::string& name, output::Change change) {
              kind == Kind::jwt ? "JWT SVID updated" : "JWT bundle updated",
              {{"path", name}, {"event", kind == Kind::jwt ? "jwt_svid_published" : "jwt_bundle_published"}});
   written(name);
-  if (changed) notify(kind);
+  if (!changed) return;
+  notify(kind);
+  report_ready();
 }
 
 // The consumers are told once all files of the kinds that count are there.
@@ -310,6 +315,13 @@ void Daemon::notify(Kind kind) {
   if (!std::exchange(settling_, true)) settled_.after(kSettled);
   if (std::exchange(reconfigure_due_, false)) reconfigure_consumers();
   consumers_->changed(std::exchange(changes_, {}));
+}
+
+void Daemon::report_ready() {
+  if (!unwritten_.empty()) return;
+  const bool x509 = rendered_ && wants_x509(config_);
+  manager_.ready(x509 ? rendered_->spiffe_id + ", valid until " + rfc3339(rendered_->not_after)
+                      : "all files are written");
 }
 
 // One-shot tells of each part as a whole, and ends with the last.
@@ -371,6 +383,7 @@ void Daemon::on_lost(const workload::Lost& lost) {
       fields);
   status_.of(Kind::x509).stream_connected = false;
   status_.identity_denied = denied;
+  if (updates_.current() == nullptr) manager_.waiting("waiting for an identity: " + lost.failure.cause);
   if (!denied) {
     revoke_timer_.cancel();
   } else if (config_.revoke == config::Revoke::remove && updates_.current() != nullptr && !revoked_ &&
@@ -425,6 +438,7 @@ void Daemon::end(int exit_code, int signal) {
   const bool again = std::exchange(ending_, true);
   consumers_->terminate(signal);  // a second time: kills
   if (again) return;
+  manager_.stopping();
   // Posted: the caller may be a callback of the very object that goes.
   loop_->post([this] {
     x509_source_.reset();

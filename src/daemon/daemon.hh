@@ -21,6 +21,7 @@
 #include "health/server.hh"
 #include "health/status.hh"
 #include "process/core_dumps.hh"
+#include "process/service_manager.hh"
 #include "process/terminal.hh"
 #include "workload/x509_source.hh"
 
@@ -74,6 +75,7 @@ class Daemon {
   // Something new that `kind` stands for is on disk: the consumers may be due.
   void notify(health::Kind kind);
   void written(const std::string& name);
+  void report_ready();
   void on_failed(const std::string& name, const Error& error);
 
   void on_lost(const workload::Lost& lost);
@@ -105,6 +107,7 @@ class Daemon {
   health::Status status_;
   X509Updates updates_;
   ExpiryWatch expiry_;
+  process::ServiceManager manager_;
   Timer disk_patience_;
   Timer settled_;  // some time after the first publication: the start is over
   Timer timeout_;  // one-shot's

@@ -43,6 +43,7 @@ void Daemon::reload() {
     return;
   }
   log::info("Reloading the configuration", {{"event", "reload_begun"}});
+  manager_.reloading();
   auto loaded = load_();
   Result<void> done;
   if (loaded) {
@@ -55,11 +56,12 @@ void Daemon::reload() {
   }
   if (done) {
     log::info("Configuration reloaded", {{"event", "reloaded"}});
-    return;
+  } else {
+    log::Fields fields = {{"event", "reload_refused"}, {"error", done.error().message}};
+    if (!done.error().hint.empty()) fields.push_back({"hint", done.error().hint});
+    log::error("The configuration is not reloaded, everything stays as it was", fields);
   }
-  log::Fields fields = {{"event", "reload_refused"}, {"error", done.error().message}};
-  if (!done.error().hint.empty()) fields.push_back({"hint", done.error().hint});
-  log::error("The configuration is not reloaded, everything stays as it was", fields);
+  report_ready();  // or when the files are in their new place
 }
 
 // What can fail comes first.

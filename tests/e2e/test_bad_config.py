@@ -33,8 +33,8 @@ MISTAKES = {
     "two names alike": (f'svid_bundle_file_name = "{KEY}"', 25, ["same file"]),
     "single quotes": ("hint = 'x'", 8, ["quote"]),
     "a list is due": ("jwt_svids = 5", 13, ["jwt_svids"]),
-    "not supported yet": ('renew_cmd = "true"', 1, ["renew_cmd", "not supported yet"]),
-    "wrap mode": ('cmd_mode = "wrap"', 1, ["cmd_mode", "not supported yet"]),
+    "not supported yet": ('bundle_dir = "bundles"', 1, ["bundle_dir", "not supported yet"]),
+    "wrap mode": ('cmd_mode = "wrap"', 12, ["cmd_mode", "there is no cmd"]),
 }
 
 

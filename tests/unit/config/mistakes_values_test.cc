@@ -205,6 +205,76 @@ pid_file_name = "/run/nginx.pid"
 )",
      "helper.conf:5:17: pid_file_name works in daemon mode only, and daemon_mode is false",
      ""},
+    {"wrap mode without a command",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+cmd_mode = "wrap"
+)",
+     R"(helper.conf:4:12: cmd_mode is "wrap", but there is no cmd)",
+     R"(set cmd, or give the command behind --)"},
+    {"wrap mode in one-shot",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+cmd = "true"
+cmd_mode = "wrap"
+daemon_mode = false
+)",
+     R"(helper.conf:6:15: a wrapped command needs daemon mode, and daemon_mode is false)",
+     ""},
+    {"a wrapped command that is to be left",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+cmd = "true"
+cmd_mode = "wrap"
+stop_cmd_on_exit = false
+)",
+     R"(helper.conf:6:20: stop_cmd_on_exit = false is for cmd_mode = "job" only)",
+     ""},
+    {"a restart policy in job mode",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+cmd = "true"
+restart = "always"
+)",
+     R"(helper.conf:5:11: restart is for cmd_mode = "wrap" only)",
+     R"(in job mode a program that has ended is started again at the next rotation)"},
+    {"a signal on rotation without one",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+cmd = "true"
+on_rotate = "signal"
+)",
+     R"(helper.conf:5:13: on_rotate is "signal", but renew_signal is not set)",
+     ""},
+    {"on_rotate without a command",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+on_rotate = "restart"
+)",
+     R"(helper.conf:4:13: on_rotate is about cmd, which is not set)",
+     ""},
+    {"a reload signal that ends the helper",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+config_reload_signal = "SIGTERM"
+)",
+     R"(helper.conf:4:24: config_reload_signal may not be a signal that has another meaning for the helper)",
+     R"(SIGHUP, SIGUSR1 and SIGUSR2 are usual)"},
+    {"news of what is not configured",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+notify_on = ["x509", "jwt"]
+)",
+     R"(helper.conf:4:13: notify_on has "jwt", but no such file is configured)",
+     ""},
     {"an entry of jwt_svids without a file",
      "helper.conf", R"(jwt_svids = [
   { jwt_audience = "db" }
@@ -252,39 +322,30 @@ pid_file_name = "/run/nginx.pid"
 
 // clang-format off
 constexpr Mistake kUnsupported[] = {
-    {"a reload command",
+    {"a keystore",
      "helper.conf", R"(svid_file_name = "svid.pem"
 svid_key_file_name = "key.pem"
 svid_bundle_file_name = "bundle.pem"
-renew_cmd = ["nginx", "-s", "reload"]
+svid_keystore_file_name = "svid.p12"
 )",
-     R"(helper.conf:4:1: key "renew_cmd" is not supported yet by this version)",
+     R"(helper.conf:4:1: key "svid_keystore_file_name" is not supported yet by this version)",
      ""},
-    {"a PID file",
+    {"another key format",
      "helper.conf", R"(svid_file_name = "svid.pem"
 svid_key_file_name = "key.pem"
 svid_bundle_file_name = "bundle.pem"
-renew_signal = "SIGHUP"
-pid_file_name = "nginx.pid"
+key_format = "sec1"
 )",
-     R"(helper.conf:5:1: key "pid_file_name" is not supported yet by this version)",
+     R"(helper.conf:4:1: key "key_format" is not supported yet by this version)",
+     R"(leave it out, or at its default, "pkcs8")"},
+    {"a folder of Envoy's",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+envoy_sds_dir = "sds"
+)",
+     R"(helper.conf:4:1: key "envoy_sds_dir" is not supported yet by this version)",
      ""},
-    {"stopping the child at the end, or not",
-     "helper.conf", R"(svid_file_name = "svid.pem"
-svid_key_file_name = "key.pem"
-svid_bundle_file_name = "bundle.pem"
-stop_cmd_on_exit = false
-)",
-     R"(helper.conf:4:1: key "stop_cmd_on_exit" is not supported yet by this version)",
-     "leave it out, or at its default, true"},
-    {"wrap mode",
-     "helper.conf", R"(svid_file_name = "svid.pem"
-svid_key_file_name = "key.pem"
-svid_bundle_file_name = "bundle.pem"
-cmd_mode = "wrap"
-)",
-     R"(helper.conf:4:1: key "cmd_mode" is not supported yet by this version)",
-     R"(leave it out, or at its default, "job")"},
 };
 // clang-format on
 
