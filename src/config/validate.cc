@@ -258,7 +258,9 @@ Config implied_defaults(const Config& config) {
   out.on_rotate = config.renew_signal != 0 ? OnRotate::signal : OnRotate::none;
   out.renew_signal_guard = config.cmd_mode == CmdMode::wrap;
   out.config_reload_signal = config.cmd_mode == CmdMode::job ? SIGHUP : 0;
-  out.notify_on = {has_output(config) && config.x509.svid_file_name.empty() ? Change::jwt : Change::x509};
+  out.notify_on = {!config.x509.svid_file_name.empty() ? Change::x509
+                   : !config.jwt_svids.empty()         ? Change::jwt
+                                                       : Change::bundle};
   return out;
 }
 

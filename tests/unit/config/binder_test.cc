@@ -171,7 +171,7 @@ TEST_CASE("every key can be set, and reads back what was set") {
 hint = "db" verify = false layout = "in-place" create_cert_dir = true require_secure_dir = true
 allow_core_dumps = true owner = "root" group = 0 key_owner = 5 key_group = "root" timeout = "1m30s"
 log_level = "debug" log_format = "json" stop_signal = "SIGRTMIN+1" stop_timeout = "1.5s"
-stop_cmd_on_exit = false cmd_mode = "wrap" on_rotate = "restart" restart = "on-failure" start_timeout = "1h"
+cmd = "nginx" cmd_mode = "wrap" on_rotate = "restart" restart = "on-failure" start_timeout = "1h"
 notify_on = ["jwt", "x509"] renew_debounce = "1s" renew_splay = "2s" renew_signal_guard = false
 renew_cmd = "nginx -s reload" renew_cmd_timeout = "5s" renew_cmd_once = true pid_file_name = "/run/x.pid"
 renew_signal = "hup" pid_file_check = false subreaper = true config_reload_signal = "USR2" revoke = "remove"
@@ -180,6 +180,7 @@ svid_keystore_file_name = "k.p12" truststore_file_name = "t.p12" keystore_passwo
 bundle_dir = "bundles" bundle_map_file_name = "map.json" jwks_file_name = "jwks.json" envoy_sds_dir = "envoy"
 credential_folder = "/creds" credential_folder_draft = "376" wit_bundle_file_name = "wit.json"
 x509_svids = [{ hint = "web", dir = "web", svid_combined_file_name = "web.pem", key_owner = 7 }]
+jwt_svids = [{ jwt_audience = "a", jwt_svid_file_name = "t" }]
 wit_svids = [{ wit_svid_file_name = "w", wit_svid_key_file_name = "wk" }]
 health_checks { bind_address = "::1" unix_socket = "/h.sock" metrics_path = "/metrics" }
 )");
@@ -187,7 +188,9 @@ health_checks { bind_address = "::1" unix_socket = "/h.sock" metrics_path = "/me
   // Whatever the text above sets must differ from the defaults where the table says it is stored.
   for (const Key& key : config_keys()) {
     const bool unset = key.name == "agent_address" || key.name == "spiffe_id" || key.name == "cert_dir" ||
-                       key.name.starts_with("jwt_") || key.name.starts_with("cmd") ||
+                       key.name.starts_with("jwt_") || key.name == "cmd_args" ||
+                       key.name == "stop_cmd_on_exit" ||  // not in wrap mode
+
                        key.name == "daemon_mode" || key.name.ends_with("_mode") ||
                        key.name.starts_with("health_checks.") || key.name.starts_with("add_") ||
                        key.name.starts_with("include_") || key.name == "omit_expired";
@@ -197,6 +200,7 @@ health_checks { bind_address = "::1" unix_socket = "/h.sock" metrics_path = "/me
   CHECK(config.renew_cmd == Strings{"nginx", "-s", "reload"});
   CHECK(config.notify_on == std::vector{Change::jwt, Change::x509});
   CHECK(config.x509_svids[0].ownership.key_owner == 7U);
+  CHECK_FALSE(read("stop_cmd_on_exit = false").stop_cmd_on_exit);
   CHECK(config.stop_signal == SIGRTMIN + 1);
   CHECK(config.stop_timeout == std::chrono::milliseconds(1500));
   CHECK(config.health_checks.metrics_path == "/metrics");

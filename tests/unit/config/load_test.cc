@@ -171,23 +171,19 @@ TEST_CASE("control characters in a file's name are escaped") {
 
 TEST_CASE("keys of later releases are accepted where they ask for nothing") {
   const auto loaded = load_text({.text = kText + R"(
-daemon_mode = true
-cmd_mode = "job"
-jwt_svids = []
-jwt_svid_file_mode = 0600
-health_checks { listener_enabled = false bind_port = 9000 }
-on_rotate = "none"
-renew_signal_guard = false
-stop_cmd_on_exit = true
-pid_file_name = ""
+key_format = "pkcs8"
+combined_order = "key-first"
+keystore_legacy = false
+bundle_dir = ""
+x509_svids = []
 )",
                                  .allow_unsupported = false});
   CHECK(error_of(loaded) == "loaded");
 }
 
 TEST_CASE("a key of a later release that a flag sets back is accepted") {
-  const auto loaded = load_text({.text = kText + "daemon_mode = false\n",
-                                 .flags = {{"daemon_mode", "true", "-daemon-mode"}},
+  const auto loaded = load_text({.text = kText + "key_format = \"sec1\"\n",
+                                 .flags = {{"key_format", "pkcs8", "-key-format"}},
                                  .allow_unsupported = false});
   CHECK(error_of(loaded) == "loaded");
 }
@@ -231,7 +227,7 @@ TEST_CASE("every key has a flag") {
   CHECK(find("renew-signal-guard").boolean);
   CHECK_FALSE(find("timeout").boolean);
   CHECK(find("daemon-mode").supported);
-  CHECK_FALSE(find("pid-file-name").supported);
+  CHECK_FALSE(find("bundle-dir").supported);
   for (const FlagSpec& flag : flags) {
     INFO(flag.name);
     CHECK_FALSE(flag.help.empty());
