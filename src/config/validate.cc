@@ -168,12 +168,23 @@ Result<void> check_process(const Config& config, const Origins& origins, std::ve
   return {};
 }
 
+// Whether files are configured that the change is about.
+bool writes(const Config& config, Change change) {
+  switch (change) {
+    case Change::x509:
+      return !config.x509.svid_file_name.empty() || !config.x509_svids.empty() ||
+             !config.credential_folder.empty();
+    case Change::jwt:
+      return !config.jwt_svids.empty();
+    case Change::bundle:
+      break;
+  }
+  return !config.jwt_bundle_file_name.empty();
+}
+
 Result<void> check_notify_on(const Config& config, const Origins& origins) {
   for (const Change change : config.notify_on) {
-    const bool there = change == Change::x509  ? !config.x509.svid_file_name.empty()
-                       : change == Change::jwt ? !config.jwt_svids.empty()
-                                               : !config.jwt_bundle_file_name.empty();
-    if (there) continue;
+    if (writes(config, change)) continue;
     const std::string_view name = change == Change::x509 ? "x509" : change == Change::jwt ? "jwt" : "bundle";
     return refuse(origins, "notify_on",
                   fmt::format("notify_on has \"{}\", but no such file is configured", name));
@@ -201,8 +212,8 @@ Result<void> check_supervision(const Config& config, const Origins& origins) {
   if (config.on_rotate == OnRotate::signal && config.renew_signal == 0) {
     return refuse(origins, "on_rotate", "on_rotate is \"signal\", but renew_signal is not set");
   }
-  if (config.on_rotate && *config.on_rotate != OnRotate::none && config.cmd.empty()) {
-    return refuse(origins, "on_rotate", "on_rotate is about cmd, which is not set");
+  if (config.on_rotate == OnRotate::restart && config.cmd.empty()) {
+    return refuse(origins, "on_rotate", "on_rotate is \"restart\", but there is no cmd");
   }
   for (const int taken : {SIGTERM, SIGINT, SIGCHLD, SIGKILL, SIGSTOP}) {
     if (config.config_reload_signal != taken) continue;
@@ -258,9 +269,9 @@ Config implied_defaults(const Config& config) {
   out.on_rotate = config.renew_signal != 0 ? OnRotate::signal : OnRotate::none;
   out.renew_signal_guard = config.cmd_mode == CmdMode::wrap;
   out.config_reload_signal = config.cmd_mode == CmdMode::job ? SIGHUP : 0;
-  out.notify_on = {!config.x509.svid_file_name.empty() ? Change::x509
-                   : !config.jwt_svids.empty()         ? Change::jwt
-                                                       : Change::bundle};
+  for (const Change change : {Change::x509, Change::jwt, Change::bundle}) {
+    if (out.notify_on.empty() && writes(config, change)) out.notify_on.push_back(change);
+  }
   return out;
 }
 

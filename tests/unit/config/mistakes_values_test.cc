@@ -257,7 +257,7 @@ svid_key_file_name = "key.pem"
 svid_bundle_file_name = "bundle.pem"
 on_rotate = "restart"
 )",
-     R"(helper.conf:4:13: on_rotate is about cmd, which is not set)",
+     R"(helper.conf:4:13: on_rotate is "restart", but there is no cmd)",
      ""},
     {"a reload signal that ends the helper",
      "helper.conf", R"(svid_file_name = "svid.pem"
