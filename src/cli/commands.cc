@@ -11,6 +11,7 @@
 #include "cli/completion_command.hh"
 #include "cli/config_command.hh"
 #include "cli/exit.hh"
+#include "cli/health_command.hh"
 #include "cli/stdout.hh"
 #include "cli/version_command.hh"
 #include "cli/voice.hh"
@@ -41,7 +42,8 @@ int help(const Arguments& arguments) {
 constexpr Command kHelp = {
     .name = "help", .summary = "explain a command", .help = kHelpHelp, .run = &help, .max_words = 1};
 
-constexpr std::array kCommands = {&kRun, &kConfigCommand, &kCompletionCommand, &kVersionCommand, &kHelp};
+constexpr std::array kCommands = {
+    &kRun, &kConfigCommand, &kHealthCommand, &kCompletionCommand, &kVersionCommand, &kHelp};
 
 }  // namespace
 

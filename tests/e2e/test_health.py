@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import certs
 import pytest
 from children import Recorder
 from devagent import DevAgent
-from helper import Helper, wait_until
+from helper import SLOW, Helper, program, wait_until
 from probe import Answer, ask, free_port, samples
 from published import SVID, config, lines_of, make_certs, rotate, wait_published
 from tokens import ID, JWT_BUNDLE, entry, read_claims, tokens, wait_jwt_bundle, wait_token
@@ -330,3 +332,70 @@ def test_metrics_of_a_lost_agent_and_a_lost_child(
     denied = samples(port)
     assert denied["identity_denied"] == 1
     assert denied['stream_connected{kind="x509"}'] == 0
+
+
+# The command that asks.
+
+
+def command(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [program(), "health", *words], capture_output=True, text=True, env={}, cwd=cwd, timeout=20 * SLOW
+    )
+
+
+def test_the_command_asks_where_the_configuration_says(
+    agent: DevAgent, run_helper: Run, workdir: Path, port: int
+) -> None:
+    make_certs(workdir)
+    wait_published(run_helper(config(agent, **health(port))))
+    done = command("-config", workdir / "helper.conf")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "status  OK\nx509    written\n", "")
+    # The default file is read like run's.
+    assert command("-liveness", cwd=workdir).returncode == 0
+    told = json.loads(command("-address", f"127.0.0.1:{port}", "-output", "json").stdout)
+    assert told == {
+        "address": f"tcp://127.0.0.1:{port}",
+        "path": "/ready",
+        "code": 200,
+        "answer": ask(port, "/ready").json(),
+    }
+
+
+def test_the_command_says_why_not(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    make_certs(workdir)
+    agent.fault("deny")
+    path = workdir / "health.sock"
+    helper = run_helper(config(agent, health_checks={"listener_enabled": True, "unix_socket": str(path)}))
+    wait_until(lambda: path.exists() and "identity_denied" in ask(path, "/ready").body, "the denial")
+    done = command("-unix-socket", path)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "status           Service Unavailable",
+        "x509             unwritten",
+        "identity_denied  yes",
+    ]
+    assert done.stderr == "error: not ready: /ready answers 503 Service Unavailable\n"
+    assert command("-unix-socket", path, "-liveness").returncode == 0
+    helper.stop()
+    done = command("-config", workdir / "helper.conf")
+    assert done.returncode == 4
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"error: nobody answers at unix://{path}: ")
+
+
+def test_the_command_without_an_endpoint(workdir: Path) -> None:
+    (workdir / "helper.conf").write_text('cert_dir = "certs"\n')
+    done = command(cwd=workdir)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: health checks are not enabled in the configuration\nhint: ")
+    assert command("-address", "nonsense").returncode == 2
+    assert command("-address", "127.0.0.1:1", "-unix-socket", "/x").returncode == 2
+
+
+def test_the_command_does_not_wait_for_ever(workdir: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        done = command("-address", f"127.0.0.1:{silent.getsockname()[1]}", "-timeout", "50ms")
+    assert done.returncode == 124
+    assert done.stderr.endswith(" within 50ms\n")

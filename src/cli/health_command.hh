@@ -1,0 +1,10 @@
+// The command "health": asks a running helper's health endpoint.
+#pragma once
+
+#include "cli/command.hh"
+
+namespace spiffe::cli {
+
+extern const Command kHealthCommand;
+
+}  // namespace spiffe::cli

@@ -1,0 +1,23 @@
+// Asks a health endpoint: one request over plain sockets, bounded in time and size.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "base/endpoint.hh"
+#include "base/result.hh"
+
+namespace spiffe::health {
+
+struct Reply {
+  int code = 0;
+  std::string reason;  // "Service Unavailable"
+  std::string body;    // cut after 64 KiB
+};
+
+// GET `path`. `limit` is for everything; 0 = for ever. Blocks. Kinds of error: unreachable where nobody
+// listens, timed_out, failed where the answer is no HTTP.
+[[nodiscard]] Result<Reply> ask(const Endpoint& endpoint, const std::string& path,
+                                std::chrono::nanoseconds limit);
+
+}  // namespace spiffe::health
