@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "cli/arguments.hh"
 #include "cli/commands.hh"
 #include "config/load.hh"
@@ -199,25 +201,27 @@ function __spiffe_helper_at
 end
 complete -c spiffe-helper -f
 )";
+  const auto add = [&out](std::string_view condition, std::string_view what) {
+    out += fmt::format("complete -c spiffe-helper -n '{}' {}\n", condition, what);
+  };
   for (const Command* command : commands()) {
     const std::string name(command->name);
     const std::string here = "test (__spiffe_helper_command) = " + name;
-    const std::string line = "complete -c spiffe-helper -n ";
-    out += line + "'__spiffe_helper_at 1' -a " + name + " -d " + quoted(command->summary) + "\n";
+    add("__spiffe_helper_at 1", fmt::format("-a {} -d {}", name, quoted(command->summary)));
     const std::string verbs = name == "help" ? command_names() : joined(command->verbs);
-    if (!verbs.empty()) out += line + "'__spiffe_helper_at 2; and " + here + "' -a '" + verbs + "'\n";
+    if (!verbs.empty()) add("__spiffe_helper_at 2; and " + here, "-a '" + verbs + "'");
     const std::string behind_verb = verbs.empty() ? "" : "not __spiffe_helper_at 2; and ";
-    if (command->max_words > 0 && name != "help") out += line + "'" + behind_verb + here + "' -F\n";
+    if (command->max_words > 0 && name != "help") add(behind_verb + here, "-F");
     for (const Flag& flag : all_flags(*command)) {
-      out += line + "'" + here + "' -o " + flag.name + " -l " + flag.name;
+      std::string value;
       if (flag.value == "@file") {
-        out += " -r -F";
+        value = " -r -F";
       } else if (flag.value == "@text") {
-        out += " -x";
+        value = " -x";
       } else if (!flag.value.empty()) {
-        out += " -x -a '" + flag.value + "'";
+        value = " -x -a '" + flag.value + "'";
       }
-      out += " -d " + quoted(flag.help) + "\n";
+      add(here, fmt::format("-o {0} -l {0}{1} -d {2}", flag.name, value, quoted(flag.help)));
     }
   }
   return out;

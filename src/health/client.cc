@@ -20,7 +20,7 @@ namespace spiffe::health {
 
 namespace {
 
-constexpr std::size_t kMaxReply = 64 * 1024;
+constexpr std::size_t kMaxReply = 65536;
 
 union Address {
   sockaddr any;
