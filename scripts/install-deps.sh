@@ -16,7 +16,7 @@ build=(cmake ninja-build g++ libgrpc++-dev libprotobuf-dev protobuf-compiler pro
        libssl-dev libevent-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev openssl)
 # systemd and procps are for the check of the unit: systemd-analyze, and the kill that the unit names.
 test=(catch2 python3 python3-venv ca-certificates ccache git systemd procps
-      zsh fish)
+      zsh fish man-db mandoc)
 ci=(clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev)
 
 usage() {

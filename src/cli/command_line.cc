@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/text.hh"
+#include "cli/commands.hh"
 #include "cli/go_flags.hh"
 
 namespace spiffe::cli {
@@ -15,6 +16,10 @@ namespace {
 // "--cert-dirr=x" -> an error in the words of Go's flag package, with the nearest flag there is.
 Error unknown_argument(const std::string& argument, const std::vector<GoFlag>& known) {
   if (!argument.starts_with("-")) {
+    if (find_command(argument) != nullptr) {
+      return {ErrorKind::usage, "unexpected argument " + quote(argument),
+              "a command comes before its flags: spiffe-helper " + argument + " …"};
+    }
     return {ErrorKind::usage, "unexpected argument " + quote(argument),
             "flags begin with a dash; the program to start is cmd in the configuration"};
   }

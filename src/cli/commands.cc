@@ -12,6 +12,7 @@
 #include "cli/config_command.hh"
 #include "cli/exit.hh"
 #include "cli/health_command.hh"
+#include "cli/manual.hh"
 #include "cli/stdout.hh"
 #include "cli/version_command.hh"
 #include "cli/voice.hh"
@@ -28,19 +29,30 @@ constexpr std::string_view kHelpHelp = R"(Usage: spiffe-helper help [COMMAND]
 Prints what a command does and which flags it takes; without one, which commands
 there are.
 
+Flags:
+  -mdoc commands|keys   instead: this part of the manual pages, as mdoc(7)
+
 Examples:
   spiffe-helper help
   spiffe-helper help run
 )";
 
+constexpr std::array<CommandFlag, 1> kHelpFlags = {{{"mdoc", "commands|keys", "a part of the manual pages"}}};
+
 int help(const Arguments& arguments) {
+  if (const auto part = arguments.value("mdoc"); !part.empty())
+    return print(part == "keys" ? manual_of_keys() : manual_of_commands());
   if (arguments.words.empty()) return print(overview());
   const Command* command = find_command(arguments.words[0]);
   return command != nullptr ? print(help_of(*command)) : report(unknown_command(arguments.words[0]));
 }
 
-constexpr Command kHelp = {
-    .name = "help", .summary = "explain a command", .help = kHelpHelp, .run = &help, .max_words = 1};
+constexpr Command kHelp = {.name = "help",
+                           .summary = "explain a command",
+                           .help = kHelpHelp,
+                           .run = &help,
+                           .flags = kHelpFlags,
+                           .max_words = 1};
 
 constexpr std::array kCommands = {
     &kRun, &kConfigCommand, &kHealthCommand, &kCompletionCommand, &kVersionCommand, &kHelp};

@@ -102,7 +102,8 @@ void add_rows(TextTable& table, const nlohmann::json& value, const std::string& 
   for (const auto& [key, member] : value.items()) {
     const bool dull = std::ranges::find(kDull, key) != kDull.end();
     const std::string shown = key == "x509_write_status" ? "x509" : escape(key);
-    add_rows(table, member, dull ? name : name.empty() ? shown : name + " " + shown);
+    const std::string before = name.empty() ? "" : name + " ";
+    add_rows(table, member, dull ? name : before + shown);
   }
 }
 

@@ -76,6 +76,7 @@ def test_help(run_helper: Run, words: list[str]) -> None:
         (["-cert-dirr", "x"], "did you mean -cert-dir?"),
         (["--nonsense=1"], "-nonsense"),
         (["run", "walk"], '"walk"'),
+        (["-log-level", "debug", "config"], "a command comes before its flags: spiffe-helper config"),
         (["-config"], "config"),
         (["--"], "command"),
     ],

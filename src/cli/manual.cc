@@ -1,0 +1,124 @@
+#include "cli/manual.hh"
+
+#include <span>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "cli/commands.hh"
+#include "config/schema.hh"
+#include "config/validate.hh"
+
+namespace spiffe::cli {
+
+namespace {
+
+using config::Key;
+using config::KeyType;
+using config::Value;
+
+// `text` line by line, with nothing in it that roff takes for its own.
+std::string plain(std::string_view text) {
+  std::string out;
+  bool start = true;
+  for (const char c : text) {
+    if (start && (c == '.' || c == '\'')) out += "\\&";
+    if (c == '\\') {
+      out += "\\e";
+    } else if (c == '-') {
+      out += "\\-";
+    } else {
+      out += c;
+    }
+    start = c == '\n';
+  }
+  return out;
+}
+
+std::string sentence(std::string_view text) {
+  std::string out = plain(text);
+  if (!out.empty() && out[0] >= 'a' && out[0] <= 'z') out[0] = static_cast<char>(out[0] - 'a' + 'A');
+  return out + ".\n";
+}
+
+// How a value is written in TOML, and in HCL as well.
+std::string spelt(const Value& value) {
+  switch (value.kind) {
+    case Value::Kind::boolean:
+      return value.boolean ? "true" : "false";
+    case Value::Kind::integer:
+      return value.text;
+    case Value::Kind::text:
+      return value.text.empty() ? "" : "\"" + value.text + "\"";
+    default:
+      return "";
+  }
+}
+
+std::string value_name(const Key& key) {
+  switch (key.type) {
+    case KeyType::boolean:
+      return "true | false";
+    case KeyType::arguments:
+      return "string | list";
+    case KeyType::records:
+      return "list of objects";
+    case KeyType::texts:
+      return "list of strings";
+    case KeyType::owner:
+      return "name | number";
+    case KeyType::choice: {
+      std::string out;
+      for (const auto word : key.words) out += (out.empty() ? "" : " | ") + std::string(word);
+      return out;
+    }
+    default: {
+      std::string out(key.value_name);
+      for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      return out;
+    }
+  }
+}
+
+std::string keys_list(std::span<const Key> keys, const void* defaults) {
+  std::string out = ".Bl -tag -width Ds\n";
+  for (const Key& key : keys) {
+    out += fmt::format(".It Cm {} = Ar {}\n", key.name, plain(value_name(key)));
+    // Keys of a record that mean what the key of that name means elsewhere have no text of their own.
+    out += key.help.empty() ? "As for the key of this name above.\n" : sentence(key.help);
+    const std::string standard = key.type == KeyType::records ? "" : spelt(key.show(defaults));
+    if (!standard.empty()) out += "Default: " + plain(standard) + ".\n";
+    if (key.stage > config::kSupportedStage && key.name != "daemon_mode")
+      out += "Not supported yet by this version.\n";
+    if (!key.alias.empty()) out += "Old name: " + plain(key.alias) + ".\n";
+  }
+  return out + ".El\n";
+}
+
+template <class Record>
+std::string records(std::string_view name, std::span<const Key> keys) {
+  const Record defaults;
+  return fmt::format(".Ss Keys of {}\n{}", name, keys_list(keys, &defaults));
+}
+
+}  // namespace
+
+std::string manual_of_commands() {
+  std::string out;
+  for (const Command* command : commands()) {
+    if (command->run == nullptr || command->name == "help") continue;
+    out += fmt::format(".Ss spiffe-helper {}\n{}.Bd -literal\n{}.Ed\n", command->name,
+                       sentence(command->summary), plain(command->help));
+  }
+  return out;
+}
+
+std::string manual_of_keys() {
+  const config::Config defaults = config::with_implied_defaults({});
+  return ".Ss Keys of the configuration\n" + keys_list(config::config_keys(), &defaults) +
+         records<config::JwtSvid>("jwt_svids", config::jwt_svid_keys()) +
+         records<config::X509Svid>("x509_svids", config::x509_svid_keys()) +
+         records<config::WitSvid>("wit_svids", config::wit_svid_keys());
+}
+
+}  // namespace spiffe::cli
