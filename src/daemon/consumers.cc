@@ -77,11 +77,11 @@ void Consumers::assemble_child() {
                                                   [this](int exit_code) { child_ended(exit_code); });
 }
 
-process::Supervision::Options Consumers::child_options() const {
+process::Supervision::Options Consumers::child_options() {
   auto options = daemon::child_options(config_, setting_.original_mask);
   options.launch.core_dumps = setting_.core_dumps;
   options.reaper = reaper_.get();
-  options.on_news = [self = const_cast<Consumers*>(this)](process::ChildNews news) { self->on_child(news); };
+  options.on_news = [this](process::ChildNews news) { on_child(news); };
   return options;
 }
 

@@ -63,7 +63,7 @@ class Consumers {
   Result<void> assemble_renew_command();
   void assemble_child();
   void assemble_pid_file();
-  [[nodiscard]] process::Supervision::Options child_options() const;
+  [[nodiscard]] process::Supervision::Options child_options();
   void tell();
   void on_child(process::ChildNews news);
   void child_ended(int exit_code);

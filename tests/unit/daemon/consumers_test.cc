@@ -1,0 +1,188 @@
+#include "daemon/consumers.hh"
+
+#include "unit/process/processes.hh"
+
+namespace spiffe::daemon {
+namespace {
+
+using health::Kind;
+using process::read_all;
+using std::chrono::milliseconds;
+
+// Consumers with a program that appends to the file "out": "ready", and "renewed" at SIGUSR1.
+struct Fixture : process::LoopFixture {
+  process::TempDir dir;
+  process::CapturedLog log{dir};
+  health::Status status;
+  config::Config config;
+  std::vector<int> ends;
+  std::unique_ptr<Consumers> consumers;
+
+  Fixture() {
+    config.x509.svid_file_name = "svid.pem";
+    config.cmd = "/bin/sh";
+    config.cmd_args = {"-c", "exec >> " + (dir / "out") +
+                                 "; trap 'echo renewed' USR1; echo ready; while :; do sleep 0.01; done"};
+    config.renew_signal = SIGUSR1;
+    config.stop_timeout = std::chrono::seconds(5);
+  }
+  ~Fixture() {
+    if (consumers && ends.empty()) {
+      consumers->terminate(0);
+      consumers->terminate(0);
+      static_cast<void>(until([&] { return !ends.empty(); }));
+    }
+  }
+  void assemble() {
+    sigset_t mask;
+    sigemptyset(&mask);
+    consumers =
+        std::move(Consumers::create(loop(), config, {.original_mask = mask}, status, [this](int code) {
+                    ends.push_back(code);
+                  }).value());
+  }
+  std::string out() const { return read_all(dir / "out"); }
+  bool until_out(const std::string& text) {
+    return until([&] { return out() == text; });
+  }
+};
+
+TEST_CASE_METHOD(Fixture, "all are told, renew_cmd first, the PID file last") {
+  const std::string pid_file = dir / "pid";
+  config.renew_cmd = {"/bin/sh", "-c", "echo \"$SPIFFE_HELPER_CHANGED\" >> " + (dir / "changed")};
+  config.pid_file_name = pid_file;
+  config.renew_signal = SIGWINCH;  // harmless: nobody waits for a handler
+  assemble();
+  consumers->changed({Kind::x509});
+  REQUIRE(until([&] { return read_all(dir / "changed") == "x509\n"; }));
+  static_cast<void>(dir.write("pid", std::to_string(::getppid())));
+  consumers->changed({Kind::x509, Kind::jwt});
+  REQUIRE(until([&] { return read_all(dir / "changed") == "x509\nx509,jwt\n"; }));
+  REQUIRE(until([&] { return log.has("PID file signalled"); }));
+  const std::string text = log.text();
+  CHECK(text.find("child started") < text.find("child signalled"));
+  CHECK(text.find("child signalled") < text.find("PID file signalled"));
+  CHECK(status.child.starts == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "changes that follow each other are told of together") {
+  config.renew_debounce = milliseconds(150);
+  assemble();
+  consumers->changed({Kind::x509});
+  REQUIRE(until_out("ready\n"));  // at once
+  for (int i = 0; i < 5; ++i) consumers->changed({Kind::x509});
+  REQUIRE(until_out("ready\nrenewed\n"));
+  consumers->changed({Kind::x509});
+  REQUIRE(until_out("ready\nrenewed\nrenewed\n"));
+}
+
+TEST_CASE_METHOD(Fixture, "changes that never stop are told of all the same") {
+  config.renew_debounce = milliseconds(50);
+  assemble();
+  consumers->changed({Kind::x509});
+  REQUIRE(until_out("ready\n"));
+  REQUIRE(until([&] {  // asked every millisecond
+    consumers->changed({Kind::x509});
+    return out() == "ready\nrenewed\n";
+  }));
+}
+
+TEST_CASE_METHOD(Fixture, "a random wait is bounded") {
+  config.renew_splay = milliseconds(100);
+  assemble();
+  consumers->changed({Kind::x509});
+  REQUIRE(until_out("ready\n"));
+  consumers->changed({Kind::x509});
+  REQUIRE(until_out("ready\nrenewed\n"));
+}
+
+TEST_CASE_METHOD(Fixture, "a program that a new configuration does not want is stopped, and may come back") {
+  assemble();
+  consumers->changed({Kind::x509});
+  REQUIRE(until_out("ready\n"));
+  config::Config without = config;
+  without.cmd.clear();
+  REQUIRE(consumers->reconfigure(without));
+  SECTION("later") {
+    REQUIRE(until([&] { return !status.child.up; }));
+    consumers->changed({Kind::x509});
+    CHECK_FALSE(status.child.configured);
+    CHECK(status.child.starts == 1);
+  }
+  SECTION("while it is being stopped") {
+    consumers->changed({Kind::x509});
+  }
+  REQUIRE(consumers->reconfigure(config));
+  REQUIRE(until_out("ready\nready\n"));
+  CHECK(status.child.starts == 2);
+  CHECK(ends.empty());
+  consumers->terminate(SIGTERM);
+  REQUIRE(until([&] { return !ends.empty(); }));
+}
+
+TEST_CASE_METHOD(Fixture, "a program that comes with a new configuration starts where the files are there") {
+  config::Config with = config;
+  config.cmd.clear();
+  assemble();
+  SECTION("at once") {
+    consumers->changed({Kind::x509});
+    REQUIRE(consumers->reconfigure(with));
+  }
+  SECTION("or with them") {
+    REQUIRE(consumers->reconfigure(with));
+    CHECK(status.child.starts == 0);
+    consumers->changed({Kind::x509});
+  }
+  REQUIRE(until_out("ready\n"));
+}
+
+TEST_CASE_METHOD(Fixture, "it ends once, and not before everything has") {
+  config.renew_cmd = {"/bin/sh", "-c", "echo run >> " + (dir / "run") + "; exec sleep 60"};
+  assemble();
+  consumers->changed({Kind::x509});
+  REQUIRE(until([&] { return read_all(dir / "run") == "run\n"; }));
+  REQUIRE(until_out("ready\n"));
+  consumers->terminate(SIGTERM);
+  REQUIRE(until([&] { return !ends.empty(); }));
+  CHECK(ends == std::vector{0});
+  CHECK(log.has("child_exited"));
+  consumers->terminate(SIGTERM);
+  CHECK(ends.size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "the end of a wrapped program is the end") {
+  config.cmd_mode = config::CmdMode::wrap;
+  config.cmd_args = {"-c", "exit 7"};
+  assemble();
+  consumers->changed({Kind::x509});
+  REQUIRE(until([&] { return !ends.empty(); }));
+  CHECK(ends == std::vector{7});
+}
+
+TEST_CASE_METHOD(Fixture, "one-shot ends with what renew_cmd came to") {
+  config.daemon_mode = false;
+  SECTION("without one") {
+    config.renew_cmd.clear();
+  }
+  SECTION("that is not for one-shot") {
+    config.renew_cmd = {"false"};
+  }
+  SECTION("that works") {
+    config.renew_cmd = {"true"};
+    config.renew_cmd_once = true;
+  }
+  int expected = 0;
+  SECTION("that fails") {
+    config.renew_cmd = {"false"};
+    config.renew_cmd_once = true;
+    expected = 1;
+  }
+  assemble();
+  consumers->run_once({Kind::x509});
+  REQUIRE(until([&] { return !ends.empty(); }));
+  CHECK(ends == std::vector{expected});
+  CHECK(status.child.starts == 0);
+}
+
+}  // namespace
+}  // namespace spiffe::daemon
