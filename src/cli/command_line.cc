@@ -100,10 +100,10 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& args) {
 }
 
 std::string usage_text() {
-  std::string text = R"(Usage: spiffe-helper [run] [flags]
+  std::string text = R"(Usage: spiffe-helper [run] [flags] [-- COMMAND ARGUMENT...]
 
 Fetches the workload's X.509-SVID from the SPIFFE Workload API, keeps it in files, and starts and signals the
-program that uses them.
+program that uses them. A COMMAND behind -- is wrapped: it gets our signals, and its exit code is ours.
 
 Flags (one dash or two):
   -config FILE            configuration file (default helper.conf); *.toml is TOML, else HCL or JSON
@@ -128,7 +128,7 @@ Every configuration key is a flag as well, and a variable (SPIFFE_HLP_ and the k
 Examples:
   spiffe-helper -config /etc/spiffe-helper/helper.conf
   spiffe-helper -cert-dir /certs -svid-file-name svid.pem -svid-key-file-name svid_key.pem \
-                -svid-bundle-file-name svid_bundle.pem -cmd ./server -renew-signal SIGHUP
+                -svid-bundle-file-name svid_bundle.pem -renew-signal HUP -- nginx -g 'daemon off;'
 )";
   return text;
 }
