@@ -1,0 +1,199 @@
+#include <array>
+#include <random>
+
+#include "policies.hh"
+#include "process/supervisor.hh"
+#include "support/catch.hh"
+
+namespace spiffe::process {
+namespace {
+
+using std::chrono::seconds;
+
+// The other side of the machine: does the actions and breaks their rules loudly.
+class World {
+ public:
+  World(std::uint64_t seed, Supervisor::Policy policy)
+      : random_(seed), policy_(policy), machine_(policy), was_none_(policy.on_rotate == OnRotate::none) {}
+
+  int pick(int n) { return static_cast<int>(random_() % static_cast<unsigned>(n)); }
+
+  void send(Event event) {
+    std::optional<Event> next = std::move(event);
+    while (next) {
+      const Actions actions = machine_.handle(*std::exchange(next, std::nullopt), now_);
+      for (std::size_t i = 0; i < actions.size(); ++i) {
+        next = std::visit([this](const auto& a) { return act(a); }, actions[i]);
+        REQUIRE((!next || i + 1 == actions.size()));
+      }
+    }
+    REQUIRE((ended_ == (machine_.state() == State::ended)));
+  }
+
+  void publish() { send(Published{++published_}); }
+  void exit() {
+    if (std::exchange(alive_, false)) send(kExit3);
+  }
+  void fire() {
+    if (std::exchange(armed_, false)) send(TimerFired{});
+  }
+  void random_event() {
+    now_ += std::chrono::milliseconds(pick(4000));
+    switch (pick(8)) {
+      case 0:
+      case 1:
+      case 2:
+        return publish();
+      case 3:
+      case 4:
+        return exit();
+      case 5:
+      case 6:
+        return fire();
+      default:
+        return other_event();
+    }
+  }
+  void other_event() {
+    switch (pick(12)) {
+      case 0:
+      case 1:
+        return send(Terminate{SIGTERM});
+      case 2:
+        return send(Replaced{});
+      case 3:
+        // As a reload does: the mode stays what it was.
+        policy_.on_rotate = static_cast<OnRotate>(pick(3));
+        was_none_ |= policy_.on_rotate == OnRotate::none;
+        policy_.deadly = pick(2) == 0;
+        policy_.withhold = pick(2) == 0;
+        return machine_.set_policy(policy_);
+      default:
+        return;
+    }
+  }
+  // Time passes until nothing is under way: timers fire, and what is being stopped obeys.
+  void settle() {
+    for (int i = 0; i < 500 && busy(); ++i) {
+      now_ += seconds(1);
+      if (armed_) {
+        fire();
+      } else {
+        exit();
+      }
+    }
+    REQUIRE_FALSE(busy());
+  }
+
+  const Supervisor& machine() const { return machine_; }
+  // What was never changed to "none" tells of everything.
+  bool tells() const { return policy_.on_rotate != OnRotate::none && !was_none_; }
+  bool alive() const { return alive_; }
+  Generation published() const { return published_; }
+  Generation child_knows() const { return child_knows_; }
+
+ private:
+  bool busy() const {
+    const State state = machine_.state();
+    return armed_ || state == State::backoff || state == State::stopping || state == State::killing;
+  }
+
+  std::optional<Event> act(const Start&) {
+    REQUIRE_FALSE(alive_);
+    REQUIRE_FALSE(ended_);
+    child_knows_ = published_;
+    if (pick(8) == 0) return StartFailed{};
+    alive_ = true;
+    return std::nullopt;
+  }
+  std::optional<Event> act(const CheckReady&) {
+    REQUIRE(alive_);
+    return Readiness{static_cast<SignalUse>(pick(3))};
+  }
+  std::optional<Event> act(const Signal&) {
+    REQUIRE(alive_);
+    REQUIRE((policy_.on_rotate == OnRotate::signal));
+    REQUIRE(machine_.state() == State::run);
+    child_knows_ = published_;
+    return std::nullopt;
+  }
+  std::optional<Event> act(const SendStop&) {
+    REQUIRE(alive_);
+    return std::nullopt;
+  }
+  std::optional<Event> act(const Kill&) {
+    REQUIRE(alive_);
+    if (pick(16) == 0) return KillRefused{};
+    return std::nullopt;
+  }
+  std::optional<Event> act(const ArmTimer&) {
+    const State state = machine_.state();
+    REQUIRE(alive_ == (state != State::wait && state != State::backoff));
+    armed_ = true;
+    return std::nullopt;
+  }
+  std::optional<Event> act(const CancelTimer&) {
+    REQUIRE(armed_);
+    armed_ = false;
+    return std::nullopt;
+  }
+  std::optional<Event> act(const ReportExit&) {
+    REQUIRE_FALSE(alive_);
+    return std::nullopt;
+  }
+  std::optional<Event> act(const ReportFailedStart&) {
+    REQUIRE_FALSE(alive_);
+    return std::nullopt;
+  }
+  std::optional<Event> act(const ReportWithheld&) {
+    REQUIRE(alive_);
+    return std::nullopt;
+  }
+  std::optional<Event> act(const ReportTimeout&) {
+    REQUIRE(published_ == 0);
+    return std::nullopt;
+  }
+  std::optional<Event> act(const End& action) {
+    REQUIRE_FALSE(ended_);
+    REQUIRE_FALSE(armed_);
+    REQUIRE((action.left ? policy_.leave_at_end : true));
+    if (!policy_.wrap) REQUIRE((action.exit_code == 0 || published_ == 0));
+    ended_ = true;
+    return std::nullopt;
+  }
+
+  std::mt19937_64 random_;
+  Supervisor::Policy policy_;
+  Supervisor machine_;
+  bool was_none_;
+  BootTime now_ = kStart;
+  bool alive_ = false;
+  bool armed_ = false;
+  bool ended_ = false;
+  Generation published_ = 0;
+  Generation child_knows_ = 0;
+};
+
+TEST_CASE("supervisor keeps its promises in ten thousand random lives") {
+  constexpr std::array kPolicies = {kNone,  kSignal, kGuarded,     kWithheld,      kRestart,   kLeave,
+                                    kTimed, kWrap,   kWrapGuarded, kWrapOnFailure, kWrapAlways};
+  for (std::uint64_t seed = 0; seed < 10'000; ++seed) {
+    INFO("seed " << seed);
+    const auto& policy = kPolicies.at(seed % kPolicies.size());
+    World world(seed, policy);
+    world.send(Begin{});
+    for (int i = world.pick(30); i > 0; --i) world.random_event();
+    world.settle();
+    if (world.machine().state() != State::ended && world.tells()) {
+      // The last rotation was delivered, or a start took its place.
+      CHECK(world.child_knows() == world.published());
+    }
+    world.send(Terminate{SIGTERM});
+    if (world.pick(2) == 0) world.send(Terminate{SIGTERM});
+    world.settle();
+    CHECK(world.machine().state() == State::ended);
+  }
+}
+
+}  // namespace
+}  // namespace spiffe::process
