@@ -92,6 +92,8 @@ def forget_old() -> None:
 
 
 def main() -> int:
+    if len(sys.argv) > 2:
+        sys.exit("check-tidy.py: one expression at most, see the head of this file")
     wanted = re.compile(sys.argv[1] if len(sys.argv) > 1 else "")
     jobs = build()
     forget_old()
