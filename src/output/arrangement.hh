@@ -37,8 +37,8 @@ class Arrangement {
   // Asks for the approval as late as it can, and in any case.
   virtual Result<Change> publish(std::span<const Item> items, Approval& approval, BootTime now) = 0;
 
-  // A file that is no member of the set.
-  virtual Result<Change> publish_single(const Item& item) = 0;
+  // A file that is no member of the set. Asks for the approval where something is to be changed.
+  virtual Result<Change> publish_single(const Item& item, Approval& approval) = 0;
 
   // Removes the leaf wherever this layout keeps it.
   virtual Result<Change> withdraw(const std::string& leaf) = 0;

@@ -12,7 +12,7 @@ namespace spiffe::output {
 
 Result<Change> FilesLayout::publish(std::span<const Item> items, Approval& approval, BootTime /*now*/) {
   if (auto approved = approval.given(); !approved) return fail(approved.error());
-  auto change = put(items);
+  auto change = put(items, approval);
   if (!change) return change;
   owed_ = std::max(owed_, *change);
   std::vector<std::string> leaves = sorted_leaves(items);
@@ -37,7 +37,7 @@ bool FilesLayout::has_content(const Item& item) const {
   return holds(place_.fd(), item.leaf, item.file->content.bytes());
 }
 
-Result<Change> FilesLayout::put(std::span<const Item> items) {
+Result<Change> FilesLayout::put(std::span<const Item> items, Approval& approval) {
   const bool same = std::ranges::all_of(items, [this](const Item& item) { return has_content(item); });
   std::vector<Item> broken;
   for (const Item& item : items) {
@@ -51,7 +51,7 @@ Result<Change> FilesLayout::put(std::span<const Item> items) {
   const std::span<const Item> due = same ? std::span<const Item>(broken) : items;
   if (!due.empty()) {
     for (const Item& item : due) known_[item.leaf].whole = known_[item.leaf].whole && same;
-    if (auto replaced = replace_files(place_, due); !replaced) return fail(replaced.error());
+    if (auto replaced = replace_files(place_, due, approval); !replaced) return fail(replaced.error());
   }
   for (const Item& item : items) known_[item.leaf] = {item.digest, true};
   if (!same) return Change::published;

@@ -16,7 +16,9 @@ class FilesLayout : public Arrangement {
   FilesLayout(Place& place, bool may_clean) : place_(place), may_clean_(may_clean) {}
 
   Result<Change> publish(std::span<const Item> items, Approval& approval, BootTime now) override;
-  Result<Change> publish_single(const Item& item) override { return put({&item, 1}); }
+  Result<Change> publish_single(const Item& item, Approval& approval) override {
+    return put({&item, 1}, approval);
+  }
   Result<Change> withdraw(const std::string& leaf) override;
   void finish() override;
 
@@ -26,7 +28,7 @@ class FilesLayout : public Arrangement {
     bool whole = false;  // false: a publication of it failed midway, or it was withdrawn
   };
 
-  Result<Change> put(std::span<const Item> items);
+  Result<Change> put(std::span<const Item> items, Approval& approval);
   bool has_content(const Item& item) const;
 
   Place& place_;

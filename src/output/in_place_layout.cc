@@ -18,7 +18,7 @@ namespace spiffe::output {
 Result<Change> InPlaceLayout::publish(std::span<const Item> items, Approval& approval, BootTime /*now*/) {
   if (auto approved = approval.given(); !approved) return fail(approved.error());
   for (const Item& item : items) {
-    auto change = put(item);
+    auto change = put(item, approval);
     if (!change) return change;
     owed_ = std::max(owed_, *change);
   }
@@ -44,7 +44,7 @@ bool InPlaceLayout::has_content(const Item& item) const {
   return fd && holds(fd.get(), item.file->content.bytes());
 }
 
-Result<Change> InPlaceLayout::put(const Item& item) {
+Result<Change> InPlaceLayout::put(const Item& item, Approval& approval) {
   struct stat st{};
   const bool there = ::fstatat(place_.fd(), item.leaf.c_str(), &st, 0) == 0;
   const bool same = has_content(item);
@@ -55,9 +55,10 @@ Result<Change> InPlaceLayout::put(const Item& item) {
   if (!leaf) return fail(leaf.error());
   if (leaf->kind == Leaf::Kind::our_link || leaf->kind == Leaf::Kind::helper_link) {
     // A snapshot layout's link: written through, the file would be gone with its generation.
-    if (auto replaced = replace_files(place_, {&item, 1}); !replaced) return fail(replaced.error());
+    if (auto replaced = replace_files(place_, {&item, 1}, approval); !replaced) return fail(replaced.error());
     change = std::max(change, Change::repaired);
   } else if (!same || !whole || !has_attributes(st, *item.file)) {
+    if (auto approved = approval.given(); !approved) return fail(approved.error());
     auto written = write_in_place(place_, item, true, !same || !whole);
     if (!written) return fail(written.error());
     if (*written) change = std::max(change, Change::repaired);

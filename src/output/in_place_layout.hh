@@ -17,11 +17,11 @@ class InPlaceLayout : public Arrangement {
   InPlaceLayout(Place& place, bool may_clean) : place_(place), may_clean_(may_clean) {}
 
   Result<Change> publish(std::span<const Item> items, Approval& approval, BootTime now) override;
-  Result<Change> publish_single(const Item& item) override { return put(item); }
+  Result<Change> publish_single(const Item& item, Approval& approval) override { return put(item, approval); }
   Result<Change> withdraw(const std::string& leaf) override;
 
  private:
-  Result<Change> put(const Item& item);
+  Result<Change> put(const Item& item, Approval& approval);
   bool has_content(const Item& item) const;
 
   Place& place_;

@@ -221,11 +221,12 @@ Result<Outcome> Publisher::publish(const FileSet& set, BootTime now, const std::
   return state_->outcome(Change::unchanged, std::move(generation));
 }
 
-Result<Outcome> Publisher::publish_single(const File& file) {
+Result<Outcome> Publisher::publish_single(const File& file, const std::function<bool()>& approve) {
   if (auto opened = open(); !opened) return fail(opened.error());
   auto site = state_->site_of(file.name);
   if (!site) return fail(site.error());
-  auto change = (*site)->opened->arrangement->publish_single(item_of(file));
+  Approval approval(approve);
+  auto change = (*site)->opened->arrangement->publish_single(item_of(file), approval);
   if (!change) return fail(change.error());
   return state_->outcome(*change);
 }

@@ -76,8 +76,9 @@ class Publisher {
   Result<Outcome> publish(const FileSet& set, BootTime now = BootClock::now(),
                           const std::function<bool()>& approve = nullptr);
 
-  // A file that stands alone (a token, a JWKS): replaced by rename, in place in that layout.
-  Result<Outcome> publish_single(const File& file);
+  // A file that stands alone (a token, a JWKS): replaced by rename, in place in that layout. `approve` as
+  // above, but only asked where something is to be changed.
+  Result<Outcome> publish_single(const File& file, const std::function<bool()>& approve = nullptr);
 
   // Removes these names, in all generations (revoke = "remove"). They come back with the next publication.
   Result<Outcome> withdraw(std::span<const std::string> names);

@@ -76,7 +76,7 @@ bool cannot_be_renamed(int code) {
   return code == EBUSY || code == EXDEV;
 }
 
-Result<void> replace_files(Place& place, std::span<const Item> items) {
+Result<void> replace_files(Place& place, std::span<const Item> items, Approval& approval) {
   std::vector<Leaf> found;
   for (const Item& item : items) {
     auto leaf = look_at(place, item.leaf);
@@ -88,6 +88,7 @@ Result<void> replace_files(Place& place, std::span<const Item> items) {
     auto added = temporaries.add_file(items[i], owner_of_next(place, items[i], found[i]));
     if (!added) return added;
   }
+  if (auto approved = approval.given(); !approved) return approved;
   for (std::size_t i = 0; i < items.size(); ++i) {
     const int code = temporaries.rename_next(items[i].leaf);
     if (code == 0) {

@@ -5,14 +5,15 @@
 #include <string>
 
 #include "base/result.hh"
+#include "output/arrangement.hh"
 #include "output/leaf.hh"
 #include "output/place.hh"
 
 namespace spiffe::output {
 
-// Writes every item to a temporary first, then renames them over their names in the order given, then syncs
-// the directory. Until the first rename an error changes nothing.
-Result<void> replace_files(Place& place, std::span<const Item> items);
+// Writes every item to a temporary first, asks for the approval, then renames them over their names in the
+// order given, then syncs the directory. Until the first rename an error changes nothing.
+Result<void> replace_files(Place& place, std::span<const Item> items, Approval& approval);
 
 // Whether rename(2) failed because something is mounted on the name.
 [[nodiscard]] bool cannot_be_renamed(int code);

@@ -205,6 +205,34 @@ TEST_CASE("a single file is a plain file and leaves the set alone") {
   CHECK(content_of(dir / "jwt.token") == "token 1");
 }
 
+TEST_CASE("a single file that is not approved changes nothing, and is not asked for where nothing changes") {
+  for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
+    const Scratch dir;
+    PublisherOptions options = options_for(dir.path(), layout);
+    options.names.push_back("jwt.token");
+    Publisher publisher = make_publisher(options);
+    int asked = 0;
+    const auto refuse = [&] {
+      ++asked;
+      return false;
+    };
+    for (const char* before : {"<missing>", "token 1"}) {
+      const auto refused = publisher.publish_single(make_file("jwt.token", "token 2", 0600), refuse);
+      REQUIRE_FALSE(refused);
+      CHECK(refused.error().kind == ErrorKind::verification);
+      CHECK(content_of(dir / "jwt.token") == before);
+      CHECK(entries(dir.path(), "..tmp.").empty());
+      REQUIRE(publisher.publish_single(make_file("jwt.token", "token 1", 0600)));
+    }
+    CHECK(asked == 2);
+    CHECK(publisher.publish_single(make_file("jwt.token", "token 1", 0600), refuse)->change ==
+          Change::unchanged);
+    CHECK(asked == 2);
+    CHECK(publisher.publish_single(make_file("jwt.token", "token 2", 0600))->change == Change::published);
+    CHECK(content_of(dir / "jwt.token") == "token 2");
+  }
+}
+
 TEST_CASE("withdrawn files are gone in all generations and come back with the next publication") {
   for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
     const Scratch dir;
