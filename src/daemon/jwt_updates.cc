@@ -42,12 +42,14 @@ void restored() {
 
 JwtUpdates::JwtUpdates(Loop& loop, const config::Config& config, std::vector<std::string> names,
                        health::Status& status, Callbacks callbacks)
-    : config_(config), status_(status), callbacks_(std::move(callbacks)) {
+    : config_(config),
+      status_(status),
+      callbacks_(std::move(callbacks)),
+      judging_(loop, [this] { judge_next(); }) {
   for (std::size_t i = 0; i < config.jwt_svids.size(); ++i) {
     by_name_.emplace(names[i], i);
     tokens_.push_back({.name = std::move(names[i]),
                        .request = request_of(config, config.jwt_svids[i]),
-                       .waiting = {},
                        .svid = {},
                        .last_refusal = {}});
   }
@@ -115,9 +117,7 @@ void JwtUpdates::take_bundles(const identity::JwtBundlesMaterial& material) {
   known_findings_ = std::move(texts);
   bundles_ = *std::move(bundles);
   if (!bundle_name_.empty()) callbacks_.on_file(bundle_name_);
-  for (std::size_t i = 0; i < tokens_.size(); ++i) {
-    if (auto waiting = std::exchange(tokens_[i].waiting, std::nullopt)) judge(i, *std::move(waiting));
-  }
+  judging_.wake();
 }
 
 void JwtUpdates::take_token(std::size_t index, identity::JwtSvidMaterial material) {
@@ -125,8 +125,16 @@ void JwtUpdates::take_token(std::size_t index, identity::JwtSvidMaterial materia
   if (bundles_) {
     judge(index, std::move(material));
   } else {
-    tokens_[index].waiting = std::move(material);
+    waiting_.push_back({index, std::move(material)});
   }
+}
+
+void JwtUpdates::judge_next() {
+  if (waiting_.empty() || token_source_ == nullptr) return;
+  auto [index, material] = std::move(waiting_.front());
+  waiting_.pop_front();
+  judging_.wake();
+  judge(index, std::move(material));
 }
 
 void JwtUpdates::judge(std::size_t index, identity::JwtSvidMaterial material) {

@@ -2,6 +2,7 @@
 // files.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/chore.hh"
 #include "base/loop.hh"
 #include "config/config.hh"
 #include "health/status.hh"
@@ -55,7 +57,6 @@ class JwtUpdates {
   struct Token {
     std::string name;
     workload::JwtRequest request;
-    std::optional<identity::JwtSvidMaterial> waiting;  // for bundles
     std::optional<identity::JwtSvid> svid;
     std::string last_refusal;
   };
@@ -64,9 +65,15 @@ class JwtUpdates {
   [[nodiscard]] const identity::JwtSvid* svid_of(const std::string& name) const;
   void take_bundles(const identity::JwtBundlesMaterial& material);
   void take_token(std::size_t index, identity::JwtSvidMaterial material);
+  void judge_next();
   void judge(std::size_t index, identity::JwtSvidMaterial material);
   void token_lost(std::size_t index, const workload::Lost& lost);
   void bundles_lost(const workload::Lost& lost);
+
+  struct Waiting {
+    std::size_t index;
+    identity::JwtSvidMaterial material;
+  };
 
   const config::Config& config_;
   health::Status& status_;
@@ -75,6 +82,8 @@ class JwtUpdates {
   std::unordered_map<std::string, std::size_t> by_name_;  // indices of tokens_
   std::string bundle_name_;                               // "" where no file is configured
   std::optional<identity::JwtBundles> bundles_;
+  std::deque<Waiting> waiting_;  // for the first bundles
+  Chore judging_;                // them
   std::set<std::string> known_findings_;
   std::string last_refusal_;
   std::unique_ptr<workload::JwtBundleSource> bundle_source_;

@@ -13,7 +13,6 @@ using namespace std::chrono_literals;
 namespace {
 constexpr auto kMaxBackoff = 60s;
 constexpr auto kCheckEvery = 10s;
-constexpr std::size_t kSinglesAtOnce = 1;  // on a disk: a set that comes meanwhile waits for no more
 constexpr auto kLockPoll = 1s;
 constexpr auto kLockPatience = 30s;  // a rolling update: the old pod still has the files
 }  // namespace
@@ -26,7 +25,7 @@ struct Publication::Answer {
   };
   // Of a job that opened, published a set or tidied: its outcome is empty where it did not publish.
   std::optional<Result<std::optional<output::Outcome>>> set = std::nullopt;
-  std::vector<Single> singles = {};
+  std::optional<Single> single = std::nullopt;
   std::vector<std::string> not_withdrawn = {};
   std::vector<output::Notice> notices = {};
 };
@@ -43,6 +42,10 @@ Publication::Publication(Loop& loop, output::Publisher publisher, Callbacks call
       callbacks_(std::move(callbacks)),
       publisher_(std::move(publisher)),
       random_(std::random_device{}()),
+      singles_chore_(loop,
+                     [this] {
+                       if (!busy_ && !finish_) publish_single();
+                     }),
       retry_timer_(loop, [this] { check(); }),
       check_timer_(loop,
                    [this] {
@@ -74,6 +77,7 @@ void Publication::start() {
 
 void Publication::request() {
   set_due_ = true;
+  set_waits_ = busy_;
   pump();
 }
 
@@ -106,9 +110,8 @@ void Publication::pump() {
       });
     } else if (std::exchange(set_due_, false)) {
       publish_set();
-    } else if (!singles_due_.empty()) {
-      publish_singles();
     } else {
+      if (!singles_due_.empty()) singles_chore_.wake();
       return;
     }
   }
@@ -141,29 +144,28 @@ void Publication::publish_set() {
   });
 }
 
-void Publication::publish_singles() {
-  const auto files = std::make_shared<std::vector<output::File>>();
-  while (!singles_due_.empty() && (publisher_.on_memory() || files->size() < kSinglesAtOnce)) {
-    // In turn: one that is due again and again does not keep the others waiting.
-    auto next = singles_due_.upper_bound(last_single_);
-    if (next == singles_due_.end()) next = singles_due_.begin();
-    last_single_ = *next;
-    singles_due_.erase(next);
-    if (auto file = callbacks_.single(last_single_)) files->push_back(*std::move(file));
+void Publication::publish_single() {
+  if (singles_due_.empty()) return;
+  // In turn: one that is due again and again does not keep the others waiting.
+  auto next = given_up_ ? singles_due_.find(last_single_) : singles_due_.upper_bound(last_single_);
+  if (next == singles_due_.end()) next = singles_due_.begin();
+  const bool patient = !std::exchange(given_up_, false);
+  last_single_ = *next;
+  singles_due_.erase(next);
+  auto due = callbacks_.single(last_single_);
+  if (!due) {
+    pump();
+    return;
   }
-  if (files->empty()) return;
-  run([files](output::Publisher& publisher) {
-    Answer answer;
-    for (const output::File& file : *files) {
-      answer.singles.push_back({file.name, publisher.publish_single(file)});
-    }
-    answer.notices = publisher.take_notices();
-    return answer;
+  run([this, patient, file = std::make_shared<output::File>(*std::move(due))](output::Publisher& publisher) {
+    auto outcome = publisher.publish_single(*file, [&] { return !patient || !set_waits_; });
+    return Answer{.single = {{file->name, std::move(outcome)}}, .notices = publisher.take_notices()};
   });
 }
 
 void Publication::run(Job job) {
   busy_ = true;
+  set_waits_ = false;
   if (publisher_.on_memory()) {
     done(job(publisher_));
     return;
@@ -187,7 +189,7 @@ void Publication::done(Answer answer) {
   tell(answer.notices);
   not_withdrawn_.insert(not_withdrawn_.end(), answer.not_withdrawn.begin(), answer.not_withdrawn.end());
   if (answer.set) set_done(*answer.set);
-  for (const auto& [name, outcome] : answer.singles) single_done(name, outcome);
+  if (answer.single) single_done(answer.single->name, answer.single->outcome);
   if (finish_) {
     clean_up();
     return;
@@ -210,6 +212,11 @@ void Publication::set_done(const Result<std::optional<output::Outcome>>& outcome
 }
 
 void Publication::single_done(const std::string& name, const Result<output::Outcome>& outcome) {
+  if (!outcome && outcome.error().kind == ErrorKind::verification) {
+    given_up_ = true;
+    singles_due_.insert(name);
+    return;
+  }
   if (!outcome) {
     done_badly(name, outcome.error());
     return;

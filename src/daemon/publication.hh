@@ -1,8 +1,9 @@
 // When and where files are published: now, again after an error, and every 10 s to mend what somebody
-// changed. One publication at a time, the set before the single files (tokens, the JWT bundle); what comes
-// meanwhile is coalesced, since each is the full state.
+// changed. One publication at a time; what comes meanwhile is coalesced, since each is the full state. The
+// set goes before the single files (tokens, the JWT bundle), of which there may be a thousand.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/chore.hh"
 #include "base/loop.hh"
 #include "daemon/disk_worker.hh"
 #include "output/file_set.hh"
@@ -21,7 +23,8 @@
 namespace spiffe::daemon {
 
 // Loop thread only. Where all directories are in memory the publisher is called on the loop, a hop to another
-// thread costs as much as a whole set; else it runs as a job of the disk worker.
+// thread costs as much as a whole set; else it runs as a job of the disk worker. Single files are written one
+// a turn of the loop; on a disk one that is being written is given up for a set.
 class Publication {
  public:
   struct Callbacks {
@@ -51,7 +54,7 @@ class Publication {
   void start();
   // There is a new set to publish.
   void request();
-  // There is a new content of this single file.
+  // There is a new content of this single file. It is written in a later turn of the loop.
   void put(const std::string& name);
   // Removes these names wherever they are. render() and single() must not give them any more.
   void withdraw(std::vector<std::string> names);
@@ -67,7 +70,7 @@ class Publication {
   void check();
   void pump();
   void publish_set();
-  void publish_singles();
+  void publish_single();
   void run(Job job);
   void done(Answer answer);
   void set_done(const Result<std::optional<output::Outcome>>& outcome);
@@ -81,12 +84,14 @@ class Publication {
 
   Loop& loop_;
   Callbacks callbacks_;
-  output::Publisher publisher_;  // used by one thread at a time: by the worker while busy_
+  output::Publisher publisher_;          // used by one thread at a time: by the worker while busy_
+  std::atomic<bool> set_waits_ = false;  // for the job that is running
   std::unique_ptr<DiskWorker> worker_;
   bool busy_ = false;
   bool set_due_ = false;               // request() was called
   std::set<std::string> singles_due_;  // put() was called
   std::string last_single_;            // of the last job
+  bool given_up_ = false;              // it was, for a set: it comes next, and is not given up again
   std::set<std::string> singles_;      // all that were ever put
   std::vector<std::string> to_withdraw_;
   std::vector<std::string> not_withdrawn_;  // to be tried again
@@ -98,6 +103,7 @@ class Publication {
   std::map<std::string, std::string> last_errors_;  // by name, of what is not on disk; "" is the set
   std::chrono::seconds backoff_{0};
   std::minstd_rand random_;
+  Chore singles_chore_;
   Timer retry_timer_;
   Timer check_timer_;
   Timer tidy_timer_;

@@ -78,6 +78,7 @@ JwtSource::JwtSource(Loop& loop, Endpoint endpoint, std::vector<JwtRequest> requ
       schedule_(requests_.size()),
       troubles_(requests_.size()),
       random_(std::random_device{}()),
+      working_(loop, [this] { work(); }),
       due_timer_(loop, [this] { pump(); }),
       probe_(loop, endpoint_, schedule_.retry(), [this] { agent_back(); }) {}
 
@@ -91,7 +92,9 @@ void JwtSource::start() {
     // The destructor joins this thread; a task posted here may outlive it.
     while (queue.Next(&tag, &ok)) {
       loop_.post([this, alive, tag] {
-        if (!alive.expired()) finished(static_cast<Call*>(tag));
+        if (alive.expired()) return;
+        finished_.push_back(static_cast<Call*>(tag));
+        working_.wake();
       });
     }
   });
@@ -99,7 +102,8 @@ void JwtSource::start() {
 }
 
 void JwtSource::pump() {
-  for (const std::size_t index : schedule_.take_due(BootClock::now())) call(index);
+  for (const std::size_t index : schedule_.take_due(BootClock::now())) to_call_.push_back(index);
+  if (!to_call_.empty()) working_.wake();
   if (const auto next = schedule_.next()) {
     due_timer_.at(*next);
   } else {
@@ -121,10 +125,23 @@ void JwtSource::call(std::size_t index) {
   call.reader->Finish(&call.response, &call.status, &call);
 }
 
+void JwtSource::work() {
+  if (!finished_.empty()) {
+    Call* done = finished_.front();
+    finished_.pop_front();
+    finished(done);
+  } else if (!to_call_.empty()) {
+    const std::size_t index = to_call_.front();
+    to_call_.pop_front();
+    call(index);
+  }
+  if (!finished_.empty() || !to_call_.empty()) working_.wake();
+}
+
 void JwtSource::finished(Call* done) {
   const auto node = rpc_->calls.extract(done);
   Call& call = *node.mapped();
-  if (rpc_->calls.empty()) rpc_->stub.reset();
+  if (rpc_->calls.empty() && to_call_.empty()) rpc_->stub.reset();
   if (call.status.ok()) {
     take_answer(call);
   } else {

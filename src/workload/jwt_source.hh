@@ -3,12 +3,14 @@
 
 #include <chrono>
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "base/chore.hh"
 #include "base/endpoint.hh"
 #include "base/loop.hh"
 #include "identity/jwt_material.hh"
@@ -26,7 +28,7 @@ struct JwtRequest {
 
 // Belongs to the loop's thread; its callbacks run there and must not drop it. Calls run beside each other,
 // JwtSchedule::kMaxInFlight at most, each with a deadline: a slow or bad one holds up no other. One thread
-// waits for their answers and only posts.
+// waits for their answers and only posts. A turn of the loop takes one answer or begins one call.
 //
 // The calls share a channel that is opened for the first of them and dropped after the last: no failure's
 // back-off inside gRPC outlives the calls it failed, a new agent behind the same socket is always met by a
@@ -71,6 +73,7 @@ class JwtSource {
   void pump();
   void call(std::size_t index);
   void finished(Call* done);
+  void work();
   void take_answer(Call& done);
   void report(std::size_t index, Failure failure);
   double chance();
@@ -83,6 +86,9 @@ class JwtSource {
   std::vector<Trouble> troubles_;  // by index
   std::string absence_;            // why the agent cannot be reached, reported once for all tokens
   std::minstd_rand random_;
+  std::deque<Call*> finished_;       // to be taken
+  std::deque<std::size_t> to_call_;  // in flight for the schedule
+  Chore working_;                    // on both
   Timer due_timer_;
   SocketProbe probe_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();  // tasks posted for a dropped source do nothing
