@@ -71,10 +71,22 @@ class Agent {
                                        const std::string& spiffe_id);
   Result<JwtAuthority::Claims> validate(const std::string& token, const std::string& audience);
 
+  // How many calls are answered at once.
+  class AtOnce {
+   public:
+    void begin();
+    void end() { --now_; }
+    [[nodiscard]] std::uint64_t most() const { return most_; }
+
+   private:
+    std::atomic<std::uint64_t> now_, most_;
+  };
+
   // What callers of the service did.
   struct Counters {
     std::atomic<std::uint64_t> x509_svids, x509_bundles, jwt_svids, jwt_bundles, validations;
     std::atomic<std::uint64_t> without_header, refused;
+    AtOnce jwt_svids_at_once;
   };
   [[nodiscard]] Counters& counters() { return counters_; }
   [[nodiscard]] std::string status_json();  // one line

@@ -97,8 +97,10 @@ class Service final : public Base {
   grpc::ServerUnaryReactor* FetchJWTSVID(CallbackServerContext* context, const JWTSVIDRequest* request,
                                          JWTSVIDResponse* response) override {
     ++agent_.counters().jwt_svids;
+    Agent::AtOnce& at_once = agent_.counters().jwt_svids_at_once;
+    at_once.begin();
     const auto refused = refusal(*context);
-    return finish(*context, refused ? *refused : fetch_jwt(*request, *response));
+    return finish(*context, refused ? *refused : fetch_jwt(*request, *response), &at_once);
   }
 
   grpc::ServerUnaryReactor* ValidateJWTSVID(CallbackServerContext* context,
@@ -125,13 +127,19 @@ class Service final : public Base {
     return agent_.hub().add(topic);
   }
 
-  grpc::ServerUnaryReactor* finish(CallbackServerContext& context, const Status& status) {
+  grpc::ServerUnaryReactor* finish(CallbackServerContext& context, const Status& status,
+                                   Agent::AtOnce* at_once = nullptr) {
     grpc::ServerUnaryReactor* reactor = context.DefaultReactor();
+    const auto finish_now = [reactor, status, at_once] {
+      // Before the caller can know, and call again.
+      if (at_once != nullptr) at_once->end();
+      reactor->Finish(status);
+    };
     const auto delay = agent_.hub().delay();
     if (delay.count() == 0) {
-      reactor->Finish(status);
+      finish_now();
     } else {
-      agent_.ticker().after(delay, [reactor, status] { reactor->Finish(status); });
+      agent_.ticker().after(delay, finish_now);
     }
     return reactor;
   }

@@ -29,6 +29,7 @@ std::string Agent::status_json() {
         {"FetchJWTSVID", counters_.jwt_svids.load()},
         {"FetchJWTBundles", counters_.jwt_bundles.load()},
         {"ValidateJWTSVID", counters_.validations.load()}}},
+      {"most_at_once", {{"FetchJWTSVID", counters_.jwt_svids_at_once.most()}}},
       {"without_header", counters_.without_header.load()},
       {"denied", counters_.refused.load()},
       {"faults", active},
@@ -37,6 +38,13 @@ std::string Agent::status_json() {
       {"burst", burst_running_},
   };
   return status.dump();
+}
+
+void Agent::AtOnce::begin() {
+  const std::uint64_t now = ++now_;
+  std::uint64_t most = most_;
+  while (most < now && !most_.compare_exchange_weak(most, now)) {
+  }
 }
 
 }  // namespace spiffe::dev_agent

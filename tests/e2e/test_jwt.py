@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from tokens import (
     bundles,
     claims,
     entry,
+    is_token,
     read_claims,
     seconds_left,
     tokens,
@@ -168,6 +170,25 @@ def test_many_audiences(agent: DevAgent, run_helper: Run, workdir: Path, count: 
     wait_until(all_written, f"{count} tokens", 30)
     assert time.monotonic() - begin < 20 * SLOW
     assert all(claims(out.read(f"a-{i}.jwt"))["aud"] == [f"a-{i}"] for i in range(count))
+    assert loud(helper) == []
+
+
+@pytest.mark.agent("-jwt-ttl", "4s")
+def test_never_more_than_16_requests_at_once(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    agent.fault("delay 20")  # long enough for them to meet
+    names = [f"a-{i}" for i in range(1000)]
+    helper = run_helper(config(agent, jwt_svids=[entry(name) for name in names]))
+
+    def each_written_twice() -> bool:
+        written = Counter(line.fields["path"] for line in helper.log if is_token(line))
+        return len(written) == len(names) and min(written.values()) >= 2
+
+    wait_until(each_written_twice, "every token and the one after it", 30)
+    status = agent.status()
+    assert status["rpcs"]["FetchJWTSVID"] >= 2 * len(names)
+    assert status["most_at_once"]["FetchJWTSVID"] == 16
+    assert all(claims(out.read(f"{name}.jwt"))["aud"] == [name] for name in names)
     assert loud(helper) == []
 
 
