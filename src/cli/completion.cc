@@ -88,7 +88,7 @@ std::string tables() {
 }
 
 // For fish: in single quotes.
-std::string quoted(std::string_view text) {
+std::string shell_quoted(std::string_view text) {
   std::string out = "'";
   for (const char c : text) {
     if (c == '\'' || c == '\\') out += '\\';
@@ -145,7 +145,7 @@ complete -F _spiffe_helper spiffe-helper
 std::string zsh_completion() {
   std::string described;
   for (const Command* command : commands())
-    described += "    " + quoted(std::string(command->name) + ":" + std::string(command->summary)) + "\n";
+    described += "    " + shell_quoted(std::string(command->name) + ":" + std::string(command->summary)) + "\n";
   return "#compdef spiffe-helper\n" + tables() + R"(
 _spiffe_helper() {
   local before=${words[CURRENT-1]} command=run first=2 value list
@@ -207,7 +207,7 @@ complete -c spiffe-helper -f
   for (const Command* command : commands()) {
     const std::string name(command->name);
     const std::string here = "test (__spiffe_helper_command) = " + name;
-    add("__spiffe_helper_at 1", fmt::format("-a {} -d {}", name, quoted(command->summary)));
+    add("__spiffe_helper_at 1", fmt::format("-a {} -d {}", name, shell_quoted(command->summary)));
     const std::string verbs = name == "help" ? command_names() : joined(command->verbs);
     if (!verbs.empty()) add("__spiffe_helper_at 2; and " + here, "-a '" + verbs + "'");
     const std::string behind_verb = verbs.empty() ? "" : "not __spiffe_helper_at 2; and ";
@@ -221,7 +221,7 @@ complete -c spiffe-helper -f
       } else if (!flag.value.empty()) {
         value = " -x -a '" + flag.value + "'";
       }
-      add(here, fmt::format("-o {0} -l {0}{1} -d {2}", flag.name, value, quoted(flag.help)));
+      add(here, fmt::format("-o {0} -l {0}{1} -d {2}", flag.name, value, shell_quoted(flag.help)));
     }
   }
   return out;
