@@ -101,7 +101,7 @@ void Publication::check() {
 }
 
 void Publication::pump() {
-  while (!busy_ && !finish_) {
+  while (!busy_ && !finishing_) {
     if (!to_withdraw_.empty()) {
       run([names = std::exchange(to_withdraw_, {})](output::Publisher& publisher) -> Answer {
         auto outcome = publisher.withdraw(names);
@@ -190,7 +190,7 @@ void Publication::done(Answer answer) {
   not_withdrawn_.insert(not_withdrawn_.end(), answer.not_withdrawn.begin(), answer.not_withdrawn.end());
   if (answer.set) set_done(*answer.set);
   if (answer.single) single_done(answer.single->name, answer.single->outcome);
-  if (finish_) {
+  if (finishing_) {
     clean_up();
     return;
   }
@@ -293,6 +293,7 @@ void Publication::finish(std::function<void()> done) {
   retry_timer_.cancel();
   check_timer_.cancel();
   tidy_timer_.cancel();
+  finishing_ = true;
   finish_ = std::move(done);
   if (!busy_) clean_up();
 }

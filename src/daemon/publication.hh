@@ -58,7 +58,8 @@ class Publication {
   void put(const std::string& name);
   // Removes these names wherever they are. render() and single() must not give them any more.
   void withdraw(std::vector<std::string> names);
-  // Removes superseded generations and temporaries, then calls back: at once, or after the running job.
+  // Removes superseded generations and temporaries, then calls back: at once, or after the running job. What
+  // is requested from here on is not done. Called again, the last callback counts.
   void finish(std::function<void()> done);
   // Gives up a job that hangs on a disk. Nothing but leaving the process is allowed after it.
   void abandon();
@@ -97,7 +98,8 @@ class Publication {
   std::vector<std::string> not_withdrawn_;  // to be tried again
   bool opened_ = false;                     // the lock was ours at least once
   bool told_ = false;                       // on_disk was called at least once
-  std::function<void()> finish_;            // set once the end has begun
+  bool finishing_ = false;                  // the end has begun: nothing is published any more
+  std::function<void()> finish_;
   bool cleaned_up_ = false;
   std::optional<BootTime> locked_since_;
   std::map<std::string, std::string> last_errors_;  // by name, of what is not on disk; "" is the set

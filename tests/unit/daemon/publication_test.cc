@@ -196,6 +196,24 @@ TEST_CASE("finish() removes superseded generations and then calls back") {
   }
 }
 
+TEST_CASE("nothing is published after finish(), not even once that is done") {
+  for (const char* where : {"/dev/shm", "/var/tmp"}) {
+    const TempDir dir(where);
+    Bench bench(dir.path());
+    bench.publication->start();
+    bench.content = 1;
+    bench.publication->request();
+    if (bench.on_disk.empty()) bench.run_until([] { return true; });
+    bench.publication->finish([&bench] { bench.loop->stop(); });
+    bench.loop->run();
+    bench.content = 2;
+    bench.publication->request();
+    bench.publication.reset();  // waits for the worker
+    CHECK(read(dir.path() + "/a") == "1");
+    CHECK(bench.on_disk.size() == 1);
+  }
+}
+
 TEST_CASE("what is not approved is not published, and is no failure to write") {
   const TempDir directory("/dev/shm");
   Bench bench(directory.path());
