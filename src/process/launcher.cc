@@ -211,7 +211,7 @@ Launcher::~Launcher() {
 }
 
 bool Launcher::starts_otherwise(const LaunchOptions& options) const {
-  return options.argv != options_.argv || options.env != options_.env;
+  return options.argv != options_.argv;
 }
 
 void Launcher::set_env(std::vector<std::string> env) {

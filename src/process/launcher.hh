@@ -71,7 +71,7 @@ class Launcher {
   Launcher(const Launcher&) = delete;
   Launcher& operator=(const Launcher&) = delete;
 
-  // Whether `options` name another program, other arguments or another environment than those given here.
+  // Whether `options` name another program or other arguments than those given here.
   [[nodiscard]] bool starts_otherwise(const LaunchOptions& options) const;
   // LaunchOptions::terminal of the launches to come.
   void set_terminal(int fd) { options_.terminal = fd; }

@@ -58,9 +58,8 @@ void Supervision::reconfigure(Options options) {
   renew_signal_ = options.renew_signal;
   stop_signal_ = options.stop_signal;
   machine_.set_policy(policy(options));
-  if (!other) return;
   launcher_ = std::make_unique<Launcher>(std::move(options.launch));
-  deliver(Replaced{});
+  if (other) deliver(Replaced{});
 }
 
 void Supervision::published(Generation generation) {

@@ -51,7 +51,8 @@ class Supervision {
   // Passes a signal on to the child, if it is there.
   void forward(int signal);
 
-  // A new configuration: another command replaces the present child, anything else counts from now on.
+  // A new configuration: another command replaces the present child, anything else counts from now on, an
+  // environment from the next start.
   void reconfigure(Options options);
 
   // Tell of every SIGCHLD: a child that was stopped says so in no other way, nor does one without a pidfd.

@@ -283,6 +283,14 @@ TEST_CASE_METHOD(Fixture, "another command replaces the child, the same one with
     CHECK(child.child_pid() == pid);
     CHECK(log.has("\"signal\":\"SIGWINCH\""));
   }
+  SECTION("another environment counts from the next start") {
+    LaunchOptions launch = waiting("trap 'echo renewed' USR1");
+    launch.env.push_back("MINE=new");
+    child.reconfigure({.launch = std::move(launch), .policy = {}});
+    CHECK(child.child_pid() == pid);
+    child.reconfigure({.launch = waiting("echo $MINE"), .policy = {}});
+    REQUIRE(until_out("ready\n\nready\n"));
+  }
   SECTION("another command") {
     child.reconfigure({.launch = waiting("echo other"), .policy = {}});
     REQUIRE(until_out("ready\nother\nready\n"));
