@@ -63,6 +63,8 @@ Result<void> Consumers::assemble_renew_command() {
   options.reaper = reaper_.get();
   auto command = process::RenewCommand::create(loop_, std::move(options), [this](int exit_code) {
     if (!config_.daemon_mode) exit_code_ = std::max(exit_code_, exit_code == 0 ? 0 : 1);
+    // Posted: it is one of them that calls.
+    loop_.post([this] { std::erase_if(retired_, [](const auto& each) { return each->ended(); }); });
     finish_if_done();
   });
   if (!command) return fail(command.error());
@@ -199,7 +201,6 @@ Result<void> Consumers::reconfigure(const config::Config& config) {
   if (ending_) return {};
   const config::Config before = std::exchange(config_, config);
   if (!same_renew_command(before, config_)) {
-    std::erase_if(retired_, [](const auto& command) { return command->ended(); });
     // A run that is cut short is made up for by the new command.
     const bool under_way =
         renew_command_ != nullptr && renew_command_->state() != process::RenewSchedule::State::idle;
