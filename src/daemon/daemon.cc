@@ -260,7 +260,8 @@ std::optional<Result<output::FileSet>> Daemon::render() {
 }
 
 void Daemon::on_disk(output::Change change, bool first) {
-  if (next_publication_ != nullptr) return;  // that was where it no longer counts
+  // That was where it no longer counts, or an identity that no longer does.
+  if (next_publication_ != nullptr || updates_.current() == nullptr) return;
   const log::Batch after_the_signal;
   const log::Fields fields = {{"spiffe_id", rendered_->spiffe_id},
                               {"serial", rendered_->serial},
@@ -275,7 +276,7 @@ void Daemon::on_disk(output::Change change, bool first) {
   if (change == output::Change::repaired) {
     log::warning("Files on disk were changed by others, and repaired", fields);
   }
-  if (change == output::Change::published || first) {
+  if (change == output::Change::published || first || unwritten_.contains("")) {
     ++status_.of(Kind::x509).publications;
     log::write(progress(), "X.509 certificates updated", fields);
     written("");

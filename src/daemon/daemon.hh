@@ -89,7 +89,7 @@ class Daemon {
   Result<void> apply(config::Config next);
   Result<void> change_health(const config::HealthChecks& next);
   void change_sources(const config::Config& before);
-  void change_files(std::unique_ptr<Publication> elsewhere);
+  void change_files(std::unique_ptr<Publication> elsewhere, bool other_identity);
   void move_in();
   void reconfigure_consumers();
   void leave_if_done();

@@ -89,7 +89,7 @@ Result<void> Daemon::apply(config::Config next) {
   }
   if (!before.include_federated_domains) warn_of_choices();
   change_sources(before);
-  change_files(std::move(elsewhere));
+  change_files(std::move(elsewhere), before.hint != config_.hint || before.spiffe_id != config_.spiffe_id);
   return {};
 }
 
@@ -124,17 +124,20 @@ void Daemon::change_sources(const config::Config& before) {
   if (jwt_ != nullptr) jwt_->start();
 }
 
-void Daemon::change_files(std::unique_ptr<Publication> elsewhere) {
+void Daemon::change_files(std::unique_ptr<Publication> elsewhere, bool other_identity) {
+  if (elsewhere != nullptr || other_identity) {
+    // The consumers are not told of files that are not there yet.
+    reconfigure_due_ = true;
+    changes_.clear();
+    expect_files();
+  }
   if (elsewhere == nullptr) {
     publication_->request();
     for (const std::string& name : names_.jwt) publication_->put(name);
-    reconfigure_consumers();
+    // Files of an earlier reload may still be missing.
+    if (!reconfigure_due_) reconfigure_consumers();
     return;
   }
-  // The consumers are not told of files that are not there yet.
-  reconfigure_due_ = true;
-  changes_.clear();
-  expect_files();
   next_publication_ = std::move(elsewhere);
   publication_->finish([this] {
     // Posted: it is the old publication that calls.

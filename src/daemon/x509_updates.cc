@@ -21,6 +21,15 @@ X509Updates::X509Updates(Loop& loop, workload::X509Rules rules, log::Level progr
       valid_timer_(loop, [this] { look_again(); }),
       again_timer_(loop, [this] { look_again(); }) {}
 
+void X509Updates::set_rules(workload::X509Rules rules) {
+  const workload::X509Rules before = std::exchange(rules_, std::move(rules));
+  if (before.selection == rules_.selection) return;
+  current_.reset();
+  candidate_.reset();
+  early_.reset();
+  last_refusal_.clear();
+}
+
 void X509Updates::receive(std::shared_ptr<workload::X509Update> update) {
   early_.reset();
   valid_timer_.cancel();

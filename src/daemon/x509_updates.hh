@@ -25,8 +25,8 @@ class X509Updates {
   X509Updates(Loop& loop, workload::X509Rules rules, log::Level progress, health::Status& status,
               std::function<void()> on_candidate);
 
-  // Other rules for the messages to come.
-  void set_rules(workload::X509Rules rules) { rules_ = std::move(rules); }
+  // Other rules for the messages to come. What another selection gave is forgotten.
+  void set_rules(workload::X509Rules rules);
 
   void receive(std::shared_ptr<workload::X509Update> update);
 
@@ -35,7 +35,7 @@ class X509Updates {
   // Awaits the verdict on the candidate: it becomes current, or is dropped and false returned. True where
   // there is none.
   bool settle();
-  // nullptr until the first message has been accepted.
+  // nullptr until the first message has been accepted, and the first that a new selection gives.
   [[nodiscard]] const identity::X509Context* current() const { return current_.get(); }
 
  private:

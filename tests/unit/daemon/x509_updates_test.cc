@@ -91,6 +91,20 @@ TEST_CASE("rule 22: a newer message replaces one that waits for its time") {
   CHECK(id_of(bench.updates) == "spiffe://example.org/now");
 }
 
+TEST_CASE("another selection forgets what the one before gave, other rules do not") {
+  const test::Ca ca;
+  Bench bench;
+  bench.updates.receive(update(test::material(ca, "spiffe://example.org/a")));
+  X509Rules rules;
+  rules.verify_chain = false;
+  bench.updates.set_rules(rules);
+  CHECK(id_of(bench.updates) == "spiffe://example.org/a");
+  rules.selection.hint = "internal";
+  bench.updates.set_rules(rules);
+  CHECK(bench.updates.current() == nullptr);
+  CHECK(bench.updates.newest() == nullptr);
+}
+
 TEST_CASE("a message is a candidate until it is settled, and one that is refused leaves no trace") {
   const test::Ca ca;
   const auto loop = std::move(*Loop::create());
