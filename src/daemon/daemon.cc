@@ -263,17 +263,21 @@ void Daemon::on_disk(output::Change change, bool first) {
   // That was where it no longer counts, or an identity that no longer does.
   if (next_publication_ != nullptr || updates_.current() == nullptr) return;
   const log::Batch after_the_signal;
+  const bool adapted = to_adapt_.erase("") > 0;
   const log::Fields fields = {{"spiffe_id", rendered_->spiffe_id},
                               {"serial", rendered_->serial},
                               {"not_after", rfc3339(rendered_->not_after)},
-                              {"event", change == output::Change::published  ? "svid_published"
-                                        : change == output::Change::repaired ? "files_repaired"
-                                                                             : "svid_unchanged"}};
+                              {"event", change == output::Change::published   ? "svid_published"
+                                        : change == output::Change::unchanged ? "svid_unchanged"
+                                        : adapted                             ? "files_adapted"
+                                                                              : "files_repaired"}};
   expiry_.watch(rendered_->spiffe_id, rendered_->not_before, rendered_->not_after);
   *status_.x509 = {health::WriteState::written, rendered_->not_after};
   status_.svid_not_after = {{rendered_->spiffe_id, rendered_->not_after}};
   status_.bundle_not_after = {{rendered_->trust_domain, rendered_->bundle_not_after}};
-  if (change == output::Change::repaired) {
+  if (change == output::Change::repaired && adapted) {
+    log::info("Files on disk are adapted to the configuration", fields);
+  } else if (change == output::Change::repaired) {
     log::warning("Files on disk were changed by others, and repaired", fields);
   }
   if (change == output::Change::published || first || unwritten_.contains("")) {
@@ -293,9 +297,12 @@ void Daemon::on_single(const std::string& name, output::Change change) {
   output_of(name) = {health::WriteState::written, jwt_ == nullptr ? std::nullopt : jwt_->expires(name)};
   const bool changed = change == output::Change::published || unwritten_.contains(name);
   if (changed) ++status_.of(kind).publications;
+  const bool adapted = to_adapt_.erase(name) > 0;
   if (change == output::Change::repaired) {
-    log::warning("A file on disk was changed by others, and repaired",
-                 {{"event", "files_repaired"}, {"path", name}});
+    log::write(adapted ? log::Level::info : log::Level::warning,
+               adapted ? "A file on disk is adapted to the configuration"
+                       : "A file on disk was changed by others, and repaired",
+               {{"event", adapted ? "files_adapted" : "files_repaired"}, {"path", name}});
   }
   log::write(changed ? progress() : log::Level::debug,
              kind == Kind::jwt ? "JWT SVID updated" : "JWT bundle updated",

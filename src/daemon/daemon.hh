@@ -117,6 +117,7 @@ class Daemon {
   Consumers::Kinds notify_on_;       // which changes count
   Consumers::Kinds changes_;         // that are on disk, but not told of before all are
   std::set<std::string> unwritten_;  // what has not been on disk yet; "" is the X.509 set
+  std::set<std::string> to_adapt_;   // to a new configuration: not yet looked at since it came
   std::set<health::Kind> refused_;   // that the agent will not serve at all (rule 7)
   bool settling_ = false;            // settled_ was armed
   int exit_code_ = 0;

@@ -131,6 +131,8 @@ void Daemon::change_files(std::unique_ptr<Publication> elsewhere, bool other_ide
     changes_.clear();
     expect_files();
   }
+  to_adapt_ = {names_.jwt.begin(), names_.jwt.end()};
+  to_adapt_.insert("");
   if (elsewhere == nullptr) {
     publication_->request();
     for (const std::string& name : names_.jwt) publication_->put(name);
