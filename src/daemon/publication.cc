@@ -44,7 +44,7 @@ Publication::Publication(Loop& loop, output::Publisher publisher, Callbacks call
       random_(std::random_device{}()),
       singles_chore_(loop,
                      [this] {
-                       if (!busy_ && !finish_) publish_single();
+                       if (!busy_ && !finishing_) publish_single();
                      }),
       retry_timer_(loop, [this] { check(); }),
       check_timer_(loop,
