@@ -85,14 +85,14 @@ class Publication {
 
   Loop& loop_;
   Callbacks callbacks_;
-  output::Publisher publisher_;          // used by one thread at a time: by the worker while busy_
-  std::atomic<bool> set_waits_ = false;  // for the job that is running
-  std::unique_ptr<DiskWorker> worker_;
+  output::Publisher publisher_;  // used by one thread at a time: by the worker while busy_
   bool busy_ = false;
-  bool set_due_ = false;               // request() was called
+  bool set_due_ = false;                 // request() was called
+  std::atomic<bool> set_waits_ = false;  // it was, while busy_: for the job that is running
+  bool given_up_ = false;  // last_single_ was, for a set: it comes next, and is not given up again
+  std::unique_ptr<DiskWorker> worker_;
   std::set<std::string> singles_due_;  // put() was called
   std::string last_single_;            // of the last job
-  bool given_up_ = false;              // it was, for a set: it comes next, and is not given up again
   std::set<std::string> singles_;      // all that were ever put
   std::vector<std::string> to_withdraw_;
   std::vector<std::string> not_withdrawn_;  // to be tried again
