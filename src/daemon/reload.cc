@@ -17,6 +17,11 @@ void keep_what_is_fixed(const config::Config& before, config::Config& next) {
     next.*member = before.*member;
     log::warning(std::string(key) + " takes effect at the next start", {{"event", "reload_partial"}});
   };
+  if (next.cmd_mode != before.cmd_mode) {
+    // Their defaults go by the mode.
+    next.config_reload_signal = before.config_reload_signal;
+    next.renew_signal_guard = before.renew_signal_guard;
+  }
   keep("daemon_mode", &config::Config::daemon_mode);
   keep("cmd_mode", &config::Config::cmd_mode);
   keep("allow_core_dumps", &config::Config::allow_core_dumps);
@@ -67,6 +72,9 @@ void Daemon::reload() {
 // What can fail comes first.
 Result<void> Daemon::apply(config::Config next) {
   keep_what_is_fixed(config_, next);
+  if (next.cmd_mode == config::CmdMode::wrap && next.cmd.empty()) {
+    return fail(ErrorKind::config, "there is no cmd, which cmd_mode = \"wrap\" cannot do without");
+  }
   auto names = names_of(next);
   if (!names) return fail(names.error());
   std::unique_ptr<Publication> elsewhere;
