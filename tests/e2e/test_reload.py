@@ -1,0 +1,462 @@
+"""The configuration is read again: what it does not touch goes on, and what cannot be is refused in words."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import certs
+import pytest
+from children import Recorder, digest, wait_gone
+from devagent import DevAgent
+from helper import SLOW, Helper, wait_until
+from probe import ask, free_port
+from published import (
+    KEY,
+    SVID,
+    Published,
+    agent_serial,
+    config,
+    is_publication,
+    lines_of,
+    make_certs,
+    rotate,
+    wait_published,
+)
+from reloading import Load, calls, reload, wait_event
+from stalling import PREFIX, Disk
+from tokens import JWT_BUNDLE, entry, wait_jwt_bundle, wait_token
+
+Run = Callable[..., Helper]
+AgentRun = Callable[..., DevAgent]
+
+
+@pytest.fixture
+def recorder(workdir: Path) -> Recorder:
+    return Recorder(workdir)
+
+
+def wait_on_disk(out: Published, agent: DevAgent) -> None:
+    """Waits until what the agent gave last, and will give no more of, is what readers get."""
+    last = agent_serial(agent)
+    wait_until(lambda: certs.serial(out.read(SVID)) == last, f"serial {last:x} in {out.directory}")
+    out.check(last)
+
+
+def health(port: int) -> dict[str, object]:
+    return {"health_checks": {"listener_enabled": True, "bind_address": "127.0.0.1", "bind_port": port}}
+
+
+def tokens() -> dict[str, object]:
+    return {"jwt_svids": [entry("web")], "jwt_bundle_file_name": JWT_BUNDLE}
+
+
+# Everything at once.
+
+
+def edits(workdir: Path, recorder: Recorder, other: DevAgent) -> list[tuple[str, dict[str, object]]]:
+    """Name and keys: each is added to those before it, None takes one back. * opens streams."""
+    more = recorder.keys("more")
+    return [
+        ("nothing", {}),
+        ("modes", {"cert_file_mode": 0o640, "key_file_mode": 0o640}),
+        ("cert_dir", {"cert_dir": "second"}),
+        ("names", {"svid_bundle_file_name": "roots.pem"}),
+        ("cmd_args", {"cmd_args": more["cmd_args"]}),
+        ("renew_signal", {"renew_signal": "SIGUSR2"}),
+        ("* address", {"agent_address": f"unix://{other.socket}"}),
+        ("layout files", {"layout": "files"}),
+        ("tokens", tokens()),
+        ("health", health(free_port())),
+        ("another port", health(free_port())),
+        ("log_level", {"log_level": "debug"}),
+        ("pid_file_name", {"pid_file_name": workdir / "no.pid"}),
+        ("renew_cmd", {"renew_cmd": ["true"]}),
+        ("another renew_cmd", {"renew_cmd": ["sh", "-c", "exit 0"]}),
+        ("owner", {"owner": os.getuid(), "group": os.getgid()}),
+        ("* hint", {"hint": "internal"}),
+        ("layout in-place", {"layout": "in-place"}),
+        ("bad", {"log_level": "loud"}),
+        ("no child", {"log_level": None, **dict.fromkeys([*more, "pid_file_name"])}),
+        ("no tokens", {"layout": "files", "jwt_svids": None, "jwt_bundle_file_name": None}),
+        ("no health", {"health_checks": None, "renew_cmd": None}),
+    ]
+
+
+def edit(helper: Helper, name: str, text: str, first: DevAgent, other: DevAgent) -> None:
+    """One of edits(), and that rotations go on and streams are as they were."""
+    before = calls(first), calls(other)
+    mark = helper.mark()
+    reload(helper, text, event="reload_refused" if name == "bad" else "reloaded")
+    helper.wait_log(is_publication, since=mark)
+    if name.startswith("*"):
+        opened = before[1].streams + 1
+        wait_until(lambda: calls(other)[1:] == (opened, 1) and calls(first).open == 0, "one new stream")
+        return
+    after = calls(first), calls(other)
+    assert [each.streams for each in after] == [each.streams for each in before], name
+    # Tokens are asked for on a connection of their own.
+    if name != "tokens":
+        assert [each.connections for each in after] == [each.connections for each in before], name
+
+
+def test_edits_under_load(run_agent: AgentRun, run_helper: Run, workdir: Path, recorder: Recorder) -> None:
+    """Twice through all of them: nothing is lost, nothing is left."""
+    first, other = (run_agent("-id", "/workload,hint=internal") for _ in range(2))
+    outs = {name: make_certs(workdir, name) for name in ("certs", "second")}
+    child = recorder.keys(signals="SIGUSR1,SIGUSR2")
+    helper = run_helper(config(first, **child))
+    recorder.wait("started")
+    reload(helper, config(first, **child))
+    descriptors = helper.fds()
+    for _ in range(2):
+        keys = dict(child)
+        with Load(first, other) as load:
+            for name, change in edits(workdir, recorder, other):
+                keys |= change
+                edit(helper, name, config(first, **keys), first, other)
+        assert load.rotations > 20
+        wait_until(lambda: certs.serial(outs["second"].read(SVID)) == agent_serial(other), "the last rotation")
+        assert certs.pair_matches(outs["second"].read(SVID), outs["second"].read(KEY))
+        reload(helper, config(first, **child))
+        wait_on_disk(outs["certs"], first)
+        (pid,) = helper.wait_children(1)
+        told = {"pid": pid, "digest": digest(outs["certs"].read(SVID))}
+        wait_until(lambda: recorder.events()[-1].items() >= told.items(), "a child that knows the last one")
+        wait_until(lambda: helper.fds() <= descriptors, f"{descriptors} descriptors again")
+    assert helper.stop() == 0
+    wait_gone(pid, timeout=0)
+
+
+# What is wrong changes nothing.
+
+BAD = {
+    "no HCL": ('cert_dir = "certs"\nsvid_file_name "x"\n', ":2:1: "),
+    "an unknown key": ('cert_dir = "certs"\nsvid_flie_name = "x"\n', ":2:1: "),
+    "a bad value": ('log_level = "loud"\n', ":1:13: "),
+    "a name that leaves the directory": (None, ":2:18: "),
+    "a missing file": ("", '": no such file'),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_file_changes_nothing(
+    agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder, kind: str
+) -> None:
+    out = make_certs(workdir)
+    plain = config(agent, **recorder.keys())
+    helper = run_helper(plain)
+    child = recorder.wait("started")["pid"]
+    before, streams = out.state(), calls(agent)
+    text, words = BAD[kind]
+    bad = text if text is not None else config(agent, svid_file_name="../svid.pem")
+    helper.config_file.write_text(bad)
+    if kind == "a missing file":
+        helper.config_file.unlink()
+    helper.send(signal.SIGHUP)
+    line = wait_event(helper, "reload_refused")
+    assert line.level == "error"
+    assert f"{helper.config_file}{words}" in line.fields["error"]
+    assert (out.state(), calls(agent), helper.children()) == (before, streams, [child])
+    # It still hears, and a good file is taken.
+    rotate(agent, helper)
+    recorder.wait("SIGUSR1")
+    reload(helper, plain)
+    assert helper.children() == [child]
+    assert calls(agent) == streams
+
+
+@pytest.mark.parametrize(
+    ("key", "before", "after", "extra"),
+    [("daemon_mode", None, False, {}), ("cmd_mode", "job", "wrap", {}), ("subreaper", None, True, {})],
+)
+def test_what_cannot_change_is_refused_in_words(
+    agent: DevAgent,
+    run_helper: Run,
+    workdir: Path,
+    recorder: Recorder,
+    key: str,
+    before: object,
+    after: object,
+    extra: dict[str, object],
+) -> None:
+    make_certs(workdir)
+    make_certs(workdir, "second")
+    helper = run_helper(config(agent, **recorder.keys() | {key: before}))
+    child = recorder.wait("started")["pid"]
+    mark = helper.mark()
+    reload(helper, config(agent, **recorder.keys() | {key: after, "cert_dir": "second"}))
+    said = helper.wait_log(f"{key} takes effect at the next start", since=mark)
+    assert said.level == "warning"
+    # The rest counts.
+    Published(workdir / "second").check(wait_published(helper, mark))
+    assert helper.children() == [child]
+    reload(helper, config(agent, **recorder.keys()))
+    rotate(agent, helper)
+    assert helper.children() == [child]
+    assert helper.stop() == 0
+
+
+# Outputs.
+
+
+def test_modes_and_owners(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(agent))
+    serial = wait_published(helper)
+    mark = helper.mark()
+    root = os.geteuid() == 0
+    owner = {"owner": 4711, "group": 4712} if root else {}
+    reload(helper, config(agent, cert_file_mode=0o640, key_file_mode=0o640, **owner))
+    said = wait_event(helper, "files_adapted", mark)
+    assert said.level == "info", "it was not somebody else"
+    for name in (SVID, KEY):
+        seen = (out.directory / name).stat()
+        assert stat.S_IMODE(seen.st_mode) == 0o640
+        assert not root or (seen.st_uid, seen.st_gid) == (4711, 4712)
+    out.check(serial)
+    assert not [line for line in helper.log[mark:] if line.level in ("warning", "error")]
+    # But this was.
+    (out.directory / KEY).chmod(0o644)
+    agent.resend()
+    assert wait_event(helper, "files_repaired", mark).level == "warning"
+
+
+@pytest.mark.parametrize("after", ["files", "in-place", "snapshot"])
+@pytest.mark.parametrize("before", ["snapshot", "files", "in-place"])
+def test_layouts(agent: DevAgent, run_helper: Run, workdir: Path, before: str, after: str) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(agent, layout=before))
+    wait_published(helper)
+    mark = helper.mark()
+    reload(helper, config(agent, layout=after))
+    if before != after:
+        wait_published(helper, mark)
+    serial = rotate(agent, helper)
+    assert certs.serial(out.read(SVID)) == serial
+    assert certs.pair_matches(out.read(SVID), out.read(KEY))
+    assert [(out.directory / name).is_symlink() for name in (SVID, KEY)] == [after == "snapshot"] * 2
+    assert helper.stop() == 0
+    assert out.strangers() == []
+    assert bool(out.generations()) == (after == "snapshot")
+
+
+def test_another_directory_keeps_the_files_of_the_first(
+    agent: DevAgent, run_helper: Run, workdir: Path
+) -> None:
+    first, second = make_certs(workdir), make_certs(workdir, "second")
+    helper = run_helper(config(agent))
+    old = wait_published(helper)
+    streams = calls(agent)
+    mark = helper.mark()
+    reload(helper, config(agent, cert_dir="second"))
+    second.check(wait_published(helper, mark))
+    new = rotate(agent, helper)
+    second.check(new)
+    assert first.check() == old
+    assert first.strangers() == []
+    assert calls(agent) == streams
+    # The first is free for another helper.
+    (workdir / "other").mkdir()
+    other = run_helper(config(agent, cert_dir=first.directory), directory=workdir / "other")
+    first.check(wait_published(other))
+    assert lines_of(other, "locked") == []
+
+
+def test_tokens_come_and_go(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(config(agent))
+    wait_published(helper)
+    streams = calls(agent)
+    reload(helper, config(agent, **tokens()))
+    claims = wait_token(helper, "web")
+    assert claims["aud"] == ["web"]
+    wait_jwt_bundle(helper)
+    mark = helper.mark()
+    reload(helper, config(agent, jwt_svids=[entry("web"), entry("db")]))
+    assert wait_token(helper, "db", mark)["aud"] == ["db"]
+    assert wait_token(helper, "web", mark)["aud"] == ["web"]
+    mark = helper.mark()
+    reload(helper, config(agent))
+    out.check(wait_published(helper, mark))
+    out.check(rotate(agent, helper))
+    assert calls(agent)[1:] == streams[1:], "the X.509 stream is the same"
+    wait_until(lambda: agent.status()["jwt_bundle_streams"] == 0, "the end of the stream of bundles")
+
+
+def test_the_health_endpoint(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    make_certs(workdir)
+    first, second = free_port(), free_port()
+    helper = run_helper(config(agent, **health(first)))
+    wait_published(helper)
+    assert ask(first, "/ready").code == 200
+    reload(helper, config(agent, **health(second)))
+    assert ask(second, "/ready").code == 200
+    with pytest.raises(ConnectionRefusedError):
+        ask(first, "/ready")
+    # A port that is taken: all stays as it was, and so does the rest of the file.
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = int(taken.getsockname()[1])
+        make_certs(workdir, "second")
+        line = reload(helper, config(agent, cert_dir="second", **health(port)), event="reload_refused")
+        assert str(port) in line.fields["error"]
+    assert ask(second, "/ready").code == 200
+    rotate(agent, helper)
+    assert Published(workdir / "second").names() == []
+    reload(helper, config(agent))
+    with pytest.raises(ConnectionRefusedError):
+        ask(second, "/ready")
+
+
+def test_log_level(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    make_certs(workdir)
+    helper = run_helper(config(agent))
+    wait_published(helper)
+    agent.resend()
+    rotate(agent, helper)
+    assert not [line for line in helper.log if line.level == "debug"]
+    reload(helper, config(agent, log_level="debug"))
+    agent.resend()
+    assert helper.wait_log("X.509 certificates unchanged").level == "debug"
+
+
+# Sources.
+
+
+def test_another_agent(run_agent: AgentRun, run_helper: Run, workdir: Path, recorder: Recorder) -> None:
+    out = make_certs(workdir)
+    first, second = run_agent(), run_agent()
+    helper = run_helper(config(first, **recorder.keys()))
+    child = recorder.wait("started")["pid"]
+    mark = helper.mark()
+    reload(helper, config(second, **recorder.keys()))
+    assert wait_published(helper, mark) == agent_serial(second)
+    first.wait_streams(0)
+    recorder.wait("SIGUSR1")
+    first.rotate()
+    out.check(rotate(second, helper))
+    # The command is the same one, and so is the child.
+    assert helper.children() == [child]
+
+
+def test_an_agent_that_is_not_there_yet(run_agent: AgentRun, run_helper: Run, workdir: Path) -> None:
+    out = make_certs(workdir)
+    first, second = run_agent(), run_agent()
+    second.stop()
+    helper = run_helper(config(first))
+    serial = wait_published(helper)
+    reload(helper, config(second))
+    wait_event(helper, "stream_lost")
+    out.check(serial)
+    second.start()
+    out.check(rotate(second, helper))
+
+
+HINTS = ("-id", "/one,hint=one", "-id", "/two,hint=two")
+
+
+@pytest.mark.agent(*HINTS)
+@pytest.mark.parametrize("moved", [False, True])
+def test_another_identity(
+    agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder, moved: bool
+) -> None:
+    """Where it is not to be had yet the one before is published nowhere anew, and nobody is told."""
+    out, second = make_certs(workdir), make_certs(workdir, "second")
+    helper = run_helper(config(agent, hint="one", **recorder.keys()))
+    child = recorder.wait("started")["pid"]
+    serial = out.check()
+    agent.deny()
+    more = recorder.keys("other")
+    mark = helper.mark()
+    reload(helper, config(agent, hint="two", **more, cert_dir="second" if moved else "certs"))
+    helper.wait_log("PermissionDenied", since=mark)
+    assert out.check() == serial
+    assert (second.directory / SVID).exists() is False
+    assert helper.children() == [child]
+    agent.allow()
+    helper.wait_log(lambda line: is_publication(line) and line.fields["spiffe_id"].endswith("/two"), since=mark)
+    assert recorder.wait("started", 2)["arguments"] == ["other"]
+    (second if moved else out).check()
+    assert [event["event"] for event in recorder.events()] == ["started", "SIGTERM", "started"]
+
+
+@pytest.mark.agent(*HINTS)
+def test_a_selection_that_changes_nothing(
+    agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder
+) -> None:
+    make_certs(workdir)
+    helper = run_helper(config(agent, hint="one", **recorder.keys()))
+    recorder.wait("started")
+    reload(helper, config(agent, spiffe_id="spiffe://example.org/one", **recorder.keys("other")))
+    assert recorder.wait("started", 2)["arguments"] == ["other"]
+
+
+# At bad times.
+
+
+def test_before_the_first_identity(
+    run_agent: AgentRun, run_helper: Run, workdir: Path, recorder: Recorder
+) -> None:
+    agent = run_agent("-fault", "deny")
+    first, second = make_certs(workdir), make_certs(workdir, "second")
+    helper = run_helper(config(agent, **recorder.keys()))
+    helper.wait_log("PermissionDenied")
+    reload(helper, config(agent, cert_dir="second", **recorder.keys("--file", "second/svid.pem", "other")))
+    assert helper.children() == []
+    agent.allow()
+    started = recorder.wait("started")
+    assert started["arguments"] == ["other"]
+    assert started["digest"] == digest(second.read(SVID))
+    assert [name for name in first.names() if not name.startswith("..")] == []
+
+
+def test_while_the_disk_hangs(agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder) -> None:
+    """A reload during a reload: the last file counts."""
+    outs = [make_certs(workdir, name) for name in ("certs", "second", "third")]
+
+    def text(number: int) -> str:
+        path = outs[number].directory / SVID
+        return config(agent, cert_dir=outs[number].directory, **recorder.keys("--file", str(path), str(number)))
+
+    helper = run_helper(text(0), prefix=PREFIX)
+    with Disk(helper) as disk:
+        child = recorder.wait("started")["pid"]
+        disk.stall()
+        agent.rotate()
+        disk.wait_stalled()
+        reload(helper, text(1))
+        for number in (0, 1, 2):
+            helper.config_file.write_text(text(number))
+            helper.send(signal.SIGHUP)
+        agent.rotate()
+        assert helper.children() == [child], "the old one goes on"
+        mark = helper.mark()
+        disk.flow()
+        wait_event(helper, "reloaded", mark)
+        wait_until(lambda: recorder.events()[-1].get("arguments") == ["2"], "the third child")
+        wait_on_disk(outs[2], agent)
+        assert recorder.events()[-1]["digest"] == digest(outs[2].read(SVID))
+        assert helper.stop() == 0
+
+
+def test_sigterm_during_a_move(agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder) -> None:
+    make_certs(workdir)
+    second = make_certs(workdir, "second")
+    helper = run_helper(config(agent, **recorder.keys()), prefix=PREFIX)
+    with Disk(helper) as disk:
+        child = recorder.wait("started")["pid"]
+        disk.stall()
+        agent.rotate()
+        disk.wait_stalled()
+        reload(helper, config(agent, cert_dir="second", **recorder.keys("other")))
+        begin = time.monotonic()
+        assert helper.stop() == 0
+        assert time.monotonic() - begin < 2 * SLOW
+    wait_gone(child, timeout=0)
+    assert [event["event"] for event in recorder.events()] == ["started", "SIGTERM"]
+    assert second.names() == []
