@@ -1,15 +1,24 @@
 #include "process/signal_use.hh"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstdint>
 #include <optional>
+#include <string>
+
+#include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "process/proc.hh"
 
 namespace spiffe::process {
 
 namespace {
+
+bool contains(std::uint64_t set, int signo) {
+  return (set >> (signo - 1) & 1) != 0;
+}
 
 // Whether `signo` is in the set behind `name` ("SigCgt:"); nothing where there is no such line.
 std::optional<bool> in_set(std::string_view status, std::string_view name, int signo) {
@@ -19,10 +28,30 @@ std::optional<bool> in_set(std::string_view status, std::string_view name, int s
   rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
   std::uint64_t set = 0;
   if (std::from_chars(rest.data(), rest.data() + rest.size(), set, 16).ec != std::errc{}) return std::nullopt;
-  return (set >> (signo - 1) & 1) != 0;
+  return contains(set, signo);
+}
+
+// While a process waits in sigwait(), its signals are taken out of the set that it blocks. False where we may
+// not look into its memory, as for a process of another user.
+bool waits_for(pid_t pid, int signo) {
+  const auto address = awaited_set(read_proc(pid, "syscall").value_or(""));
+  if (!address) return false;
+  std::uint64_t set = 0;
+  const iovec here{.iov_base = &set, .iov_len = sizeof set};
+  const iovec there{.iov_base = std::bit_cast<void*>(*address), .iov_len = sizeof set};
+  return ::process_vm_readv(pid, &here, 1, &there, 1, 0) == sizeof set && contains(set, signo);
 }
 
 }  // namespace
+
+std::optional<std::uintptr_t> awaited_set(std::string_view syscall) {
+  static const std::string start = std::to_string(SYS_rt_sigtimedwait) + " 0x";
+  if (!syscall.starts_with(start)) return std::nullopt;
+  syscall.remove_prefix(start.size());
+  std::uintptr_t address = 0;
+  const auto parsed = std::from_chars(syscall.data(), syscall.data() + syscall.size(), address, 16);
+  return parsed.ec == std::errc{} ? std::optional(address) : std::nullopt;
+}
 
 SignalUse signal_use(std::string_view status, int signo) {
   if (in_set(status, "\nSigCgt:", signo).value_or(true)) return SignalUse::handled;
@@ -32,7 +61,9 @@ SignalUse signal_use(std::string_view status, int signo) {
 
 SignalUse signal_use(pid_t pid, int signo) {
   const auto status = read_proc(pid, "status");
-  return status ? signal_use(*status, signo) : SignalUse::handled;
+  if (!status) return SignalUse::handled;
+  const SignalUse use = signal_use(*status, signo);
+  return use == SignalUse::none && waits_for(pid, signo) ? SignalUse::blocked : use;
 }
 
 }  // namespace spiffe::process
