@@ -197,6 +197,10 @@ void Consumers::forward(int signal) {
   if (child_ != nullptr) child_->forward(signal);
 }
 
+void Consumers::suspend() {
+  if (child_ != nullptr) child_->suspend();
+}
+
 Result<void> Consumers::reconfigure(const config::Config& config) {
   if (ending_) return {};
   const config::Config before = std::exchange(config_, config);

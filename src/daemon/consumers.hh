@@ -52,6 +52,8 @@ class Consumers {
   void child_changed();
   // A signal that a wrapped child shall have.
   void forward(int signal);
+  // ^Z, in wrap mode.
+  void suspend();
 
   // `config` counts from now on. A child whose command is another one now is replaced, one that is no longer
   // wanted is stopped, a new one starts at once where the files are there.

@@ -32,6 +32,14 @@ bool is_forwarded(int signal) {
   return signal >= SIGRTMIN && signal <= SIGRTMAX;
 }
 
+// ^Z stops us as it stops any job, the child with us.
+void let_suspend() {
+  sigset_t suspend;
+  sigemptyset(&suspend);
+  sigaddset(&suspend, SIGTSTP);
+  pthread_sigmask(SIG_UNBLOCK, &suspend, nullptr);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Daemon>> Daemon::create(const config::Config& config, const sigset_t& original_mask,
@@ -95,14 +103,17 @@ Result<void> Daemon::assemble(const sigset_t& original_mask) {
 Result<void> Daemon::watch_signals() {
   sigset_t wanted;
   sigemptyset(&wanted);
-  for (const int signal : {SIGTERM, SIGINT, SIGCHLD}) sigaddset(&wanted, signal);
+  for (const int signal : {SIGTERM, SIGINT, SIGCHLD, SIGTSTP}) sigaddset(&wanted, signal);
   for (int signal = 1; signal <= SIGRTMAX; ++signal) {
     if (is_forwarded(signal) || signal == config_.config_reload_signal) sigaddset(&wanted, signal);
   }
   auto signals = SignalWatch::create(*loop_, wanted, [this](int signal) { on_signal(signal); });
   if (!signals) return fail(signals.error());
   signals_ = std::move(*signals);
-  if (config_.cmd_mode == config::CmdMode::job) terminal_ = process::Terminal::find();
+  if (config_.cmd_mode == config::CmdMode::job) {
+    terminal_ = process::Terminal::find();
+    let_suspend();
+  }
   return {};
 }
 
@@ -435,6 +446,8 @@ void Daemon::on_signal(int signal) {
     end(exit_code_, signal);
   } else if (signal == config_.config_reload_signal || (!wrap && signal == SIGHUP)) {
     reload();
+  } else if (signal == SIGTSTP) {
+    consumers_->suspend();
   } else if (wrap) {
     consumers_->forward(signal);
   }

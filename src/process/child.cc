@@ -34,11 +34,14 @@ Result<> Child::signal_group(int signo) const {
                     code);
 }
 
-bool Child::stopped_by_terminal() const {
+std::optional<int> Child::stopped_by_terminal() const {
   siginfo_t info{};
-  if (::waitid(P_PID, static_cast<id_t>(launched_.pid), &info, WSTOPPED | WNOHANG) != 0) return false;
-  return info.si_pid != 0 &&
-         (info.si_status == SIGTSTP || info.si_status == SIGTTIN || info.si_status == SIGTTOU);
+  if (::waitid(P_PID, static_cast<id_t>(launched_.pid), &info, WSTOPPED | WNOHANG) != 0) return std::nullopt;
+  if (info.si_pid == 0) return std::nullopt;
+  for (const int signo : {SIGTSTP, SIGTTIN, SIGTTOU}) {
+    if (info.si_status == signo) return signo;
+  }
+  return std::nullopt;
 }
 
 std::optional<ExitStatus> Child::reap() {

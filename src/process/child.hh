@@ -30,8 +30,9 @@ class Child {
   // To the process group that the child leads; true to the same promise.
   [[nodiscard]] Result<> signal_group(int signo) const;
 
-  // It was stopped by ^Z, or by using the terminal from the background, since the last call. Does not block.
-  [[nodiscard]] bool stopped_by_terminal() const;
+  // The signal that has stopped it since the last call, if it was one of the terminal's: SIGTSTP of ^Z,
+  // SIGTTIN or SIGTTOU of using it from the background. Does not block.
+  [[nodiscard]] std::optional<int> stopped_by_terminal() const;
 
   // The status, once, if the child has ended. Does not block. Not to be asked again after an answer.
   [[nodiscard]] std::optional<ExitStatus> reap();

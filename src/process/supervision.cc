@@ -70,6 +70,16 @@ void Supervision::terminate(int signal) {
   deliver(Terminate{signal});
 }
 
+void Supervision::suspend() {
+  reap();
+  if (!terminal_) return;
+  if (child_) {
+    send_to_group(SIGTSTP);  // it tells when it has stopped
+  } else {
+    terminal_->stop();
+  }
+}
+
 void Supervision::forward(int signal) {
   reap();
   if (!child_) {
@@ -85,7 +95,8 @@ void Supervision::forward(int signal) {
 
 void Supervision::child_changed() {
   reap();
-  if (child_ && terminal_ && child_->stopped_by_terminal()) terminal_->stop_with(child_->pid());
+  if (!child_ || !terminal_) return;
+  if (const auto signo = child_->stopped_by_terminal()) terminal_->stop_with(child_->pid(), *signo);
 }
 
 // A child that ended a moment ago must be replaced, not signalled: a signal to it would succeed and be lost.

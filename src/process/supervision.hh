@@ -51,6 +51,9 @@ class Supervision {
   // Passes a signal on to the child, if it is there.
   void forward(int signal);
 
+  // ^Z while the terminal is ours and not the child's, which shall stop with us.
+  void suspend();
+
   // A new configuration: another command replaces the present child, anything else counts from now on, an
   // environment from the next start.
   void reconfigure(Options options);

@@ -29,6 +29,12 @@ bool shell_waits() {
   return parent > 0 && ::getsid(parent) == ::getsid(0) && ::getpgid(parent) != ::getpgrp();
 }
 
+// Returns when the shell continues it.
+void stop_our_group() {
+  ::kill(0, SIGTSTP);  // the others of a pipeline; we block it, and SIGCONT discards it
+  ::raise(SIGSTOP);
+}
+
 }  // namespace
 
 std::optional<Terminal> Terminal::find() {
@@ -54,13 +60,18 @@ bool Terminal::hung_up() const {
   return ::poll(&state, 1, 0) == 1 && (state.revents & POLLHUP) != 0;
 }
 
-void Terminal::stop_with(pid_t group) const {
-  if (shell_waits()) {
+void Terminal::stop() const {
+  if (shell_waits()) stop_our_group();
+}
+
+void Terminal::stop_with(pid_t group, int signo) const {
+  // A shell that brings a job to the foreground tells it so only where it was stopped.
+  const bool brought_back = signo != SIGTSTP && ours();
+  if (!brought_back && shell_waits()) {
     take_back(group);
-    ::kill(0, SIGTSTP);  // the others of a pipeline; we block it
-    ::raise(SIGSTOP);
-    if (ours()) lend(group);
+    stop_our_group();
   }
+  if (ours()) lend(group);
   ::kill(-group, SIGCONT);
 }
 

@@ -25,9 +25,12 @@ class Terminal {
   // The kernel has taken it away: SIGHUP meant that.
   [[nodiscard]] bool hung_up() const;
 
-  // ^Z has stopped the child's group: stops our own as well, for the shell to see, until the shell continues
-  // it; then continues the child. Where no shell waits for us the child is continued at once.
-  void stop_with(pid_t group) const;
+  // Stops our own group as ^Z does, for the shell to see, until the shell continues it. Nothing where no
+  // shell waits for us: nobody would continue it.
+  void stop() const;
+  // The child's group was stopped by `signo` of the terminal: stops our own as well, and then continues it.
+  // Only continues it where it wanted the terminal and we are in the foreground by now: then it gets it.
+  void stop_with(pid_t group, int signo) const;
 
  private:
   explicit Terminal(Fd fd) : fd_(std::move(fd)) {}
