@@ -52,6 +52,19 @@ def wait_until(check: Callable[[], T], what: str, timeout: float = TIMEOUT_S) ->
     return answer
 
 
+def children_of(parent: int) -> list[int]:
+    """Its direct children, zombies included, oldest first."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            after_name = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(after_name[1]) == parent:
+            found.append((int(after_name[19]), int(stat.parent.name)))
+    return [pid for _, pid in sorted(found)]
+
+
 @dataclass(frozen=True)
 class LogLine:
     """A line of stderr; level is empty and msg the whole line where it is not the log's."""
@@ -246,16 +259,7 @@ class Helper:
         return self.stop(signal.SIGKILL)
 
     def children(self) -> list[int]:
-        """Its direct children, zombies included, oldest first."""
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                after_name = stat.read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(after_name[1]) == self.pid:
-                found.append((int(after_name[19]), int(stat.parent.name)))
-        return [pid for _, pid in sorted(found)]
+        return children_of(self.pid)
 
     def wait_children(self, count: int, timeout: float = TIMEOUT_S) -> list[int]:
         wait_until(lambda: len(self.children()) == count, f"{count} children", timeout)

@@ -1,10 +1,14 @@
 """A child for the helper to start: writes down what happens to it, one line of JSON for each event.
 
-    recorder.py EVENTS [--signals SIGHUP,SIGUSR1] [--deaf SIGTERM] [--file FILE] [--exit CODE] [MORE …]
+    recorder.py EVENTS [--signals SIGHUP,SIGRTMIN+1] [--deaf SIGTERM] [--file FILE] [--exit CODE]
+        [--late FILE] [--sigwait] [MORE …]
 
 The first event is "started", once its handlers are in place: pid, arguments, environment, descriptors, signal
 state. Each signal is one more; with --file it tells the digest of that file at that moment. SIGTERM ends it,
 unless it is deaf to it. With --exit it ends by itself, having started.
+
+With --late it has no handlers before that file exists; with --sigwait it never has any, but blocks its signals
+and waits for them.
 """
 
 from __future__ import annotations
@@ -13,11 +17,23 @@ import argparse
 import hashlib
 import json
 import os
+import select
 import signal
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+
+def number_of(name: str) -> int:
+    base, _, offset = name.partition("+")
+    return int(getattr(signal, base)) + int(offset or 0)
+
+
+def name_of(number: int) -> str:
+    offset = number - signal.SIGRTMIN
+    return f"SIGRTMIN+{offset}" if offset > 0 else signal.Signals(number).name
 
 
 def digest(path: str | None) -> str:
@@ -65,6 +81,8 @@ def main() -> None:
     parser.add_argument("--deaf", default="")
     parser.add_argument("--file")
     parser.add_argument("--exit", type=int)
+    parser.add_argument("--late", type=Path)
+    parser.add_argument("--sigwait", action="store_true")
     options, rest = parser.parse_known_args()
     events = os.open(options.events, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
@@ -72,19 +90,32 @@ def main() -> None:
         event |= {"pid": os.getpid(), "digest": digest(options.file)}
         os.write(events, json.dumps(event).encode() + b"\n")
 
-    def on_signal(number: int, _: FrameType | None) -> None:
-        name = signal.Signals(number).name
+    def on_signal(number: int, _: FrameType | None = None) -> None:
+        name = name_of(number)
         record({"event": name})
         if name == "SIGTERM" and name not in options.deaf:
             sys.exit(0)
 
-    for name in filter(None, {"SIGTERM", *options.signals.split(","), *options.deaf.split(",")}):
-        signal.signal(getattr(signal, name), on_signal)
+    # Not pause(): a signal just before it would be seen after the next one only.
+    news, wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wakeup)
+    while options.late and not options.late.exists():
+        time.sleep(0.005)
+    names = filter(None, {"SIGTERM", *options.signals.split(","), *options.deaf.split(",")})
+    numbers = {number_of(name) for name in names}
+    if options.sigwait:
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    else:
+        for number in numbers:
+            signal.signal(number, on_signal)
     record(describe_start(rest, before))
     if options.exit is not None:
         sys.exit(options.exit)
+    while options.sigwait:
+        on_signal(signal.sigwait(numbers))
     while True:
-        signal.pause()
+        select.select([news], [], [])
+        os.read(news, 4096)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,147 @@
+"""A child that is started again: by a rotation, after its end, and until it is given up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from children import Recorder, digest
+from devagent import DevAgent
+from helper import Helper, wait_until
+from published import SVID, Published, agent_serial, config, lines_of, make_certs, rotate, wait_serial
+from wrapping import wait_event, wait_stdout, wrap
+
+Run = Callable[..., Helper]
+NEXT = re.compile(r"again in (\d+)(ms|s)\b")
+
+
+@pytest.fixture
+def out(workdir: Path) -> Published:
+    return make_certs(workdir)
+
+
+@pytest.fixture
+def recorder(workdir: Path) -> Recorder:
+    return Recorder(workdir)
+
+
+def starts(helper: Helper) -> int:
+    return len(lines_of(helper, "child_started"))
+
+
+# By a rotation.
+
+
+# Holds a lock while it runs, which it gives back 100 ms after it was told to end; a shell is there at once.
+ALONE = f"""
+trap 'sleep 0.1; rmdir lock; exit 0' TERM
+mkdir lock || echo "two at once" >> faults
+sha256sum < certs/{SVID} >> starts
+while :; do sleep 0.01; done
+"""
+
+
+@pytest.mark.parametrize("wraps", [False, True])
+def test_never_two_at_once(
+    agent: DevAgent, run_helper: Run, out: Published, workdir: Path, wraps: bool
+) -> None:
+    """40 rotations in 600 ms, of a child that takes 100 ms to end."""
+    keys: dict[str, object] = {"cmd": "sh", "cmd_args": ["-c", ALONE], "on_rotate": "restart"}
+    more = {"command": wrap(agent, **keys)} if wraps else {"config": config(agent, **keys)}
+    helper = run_helper(**more)
+    helper.wait_file("starts")
+    agent.burst(40, 40 / 0.6)
+    agent.wait()
+    wait_serial(helper, agent_serial(agent))
+    last = digest(out.read(SVID))
+    wait_until(lambda: last in (workdir / "starts").read_text().splitlines()[-1], "the last SVID to be used")
+    # Told of it or of the one before: then this is not the last child.
+    wait_until(lambda: starts(helper) == len(lines_of(helper, "child_exited")) + 1, "the last child")
+    assert not (workdir / "faults").exists()
+    assert 2 < starts(helper) < 12, "what came while it was being stopped is one"
+    assert len(helper.children()) == 1
+    assert helper.stop() == 0
+    assert not (workdir / "lock").exists()
+
+
+def test_the_lock_finds_two(agent: DevAgent, run_helper: Run, workdir: Path, out: Published) -> None:
+    """What the test above stands on."""
+    run_helper(command=wrap(agent, "sh", "-c", f"({ALONE}) & {ALONE}"))
+    wait_until((workdir / "faults").exists, "two at once to be found")
+
+
+def test_a_deaf_child_is_replaced(agent: DevAgent, run_helper: Run, out: Published, recorder: Recorder) -> None:
+    keys = recorder.keys("--deaf", "SIGTERM", on_rotate="restart", stop_timeout="200ms", renew_signal=None)
+    helper = run_helper(command=wrap(agent, **keys))
+    first = recorder.wait("started")["pid"]
+    rotate(agent, helper)
+    second = recorder.wait("started", 2)
+    assert second["digest"] == digest(out.read(SVID))
+    assert helper.children() == [second["pid"]]
+    assert "killed by SIGKILL" in lines_of(helper, "child_exited")[0].msg
+    assert lines_of(helper, "child_exited")[0].fields["pid"] == str(first)
+
+
+def test_on_rotate_none(agent: DevAgent, run_helper: Run, out: Published, recorder: Recorder) -> None:
+    helper = run_helper(command=wrap(agent, **recorder.keys(on_rotate="none")))
+    recorder.wait("started")
+    for _ in range(3):
+        rotate(agent, helper)
+    assert helper.stop() == 0
+    assert [event["event"] for event in recorder.events()] == ["started", "SIGTERM"]
+
+
+# After its end.
+
+
+@pytest.mark.parametrize(("policy", "code"), [("never", 0), ("never", 9), ("on-failure", 0)])
+def test_its_end_is_the_end(
+    agent: DevAgent, run_helper: Run, out: Published, policy: str, code: int
+) -> None:
+    helper = run_helper(command=wrap(agent, "sh", "-c", f"exit {code}", restart=policy))
+    assert helper.wait() == code
+    assert starts(helper) == 1
+
+
+AGAIN = [("on-failure", "exit 9"), ("on-failure", "kill -KILL $$"), ("always", "exit 0")]
+
+
+@pytest.mark.parametrize(("policy", "end"), AGAIN)
+def test_it_starts_again(
+    agent: DevAgent, run_helper: Run, out: Published, policy: str, end: str
+) -> None:
+    script = f"test -e again && echo ready && exec sleep 36000; touch again; {end}"
+    helper = run_helper(command=wrap(agent, "sh", "-c", script, restart=policy))
+    wait_stdout(helper)
+    wait_until(lambda: starts(helper) == 2, "the log to say so")
+    assert helper.stop() == 143
+
+
+def test_a_crash_loop_is_given_up(agent: DevAgent, run_helper: Run, out: Published) -> None:
+    helper = run_helper(command=wrap(agent, "sh", "-c", "exit 9", restart="on-failure"))
+    # It waits 1 + 2 + 4 + 8 s, each up to a fifth longer.
+    assert helper.wait(timeout=30) == 9
+    said = [line.msg for line in lines_of(helper, "child_exited")]
+    assert len(said) == starts(helper) == 5
+    for wait, line in zip((1, 2, 4, 8), said, strict=False):
+        found = NEXT.search(line)
+        assert found, line
+        # Cut to whole seconds.
+        seconds = int(found[1]) / (1000 if found[2] == "ms" else 1)
+        assert int(0.8 * wait) <= seconds <= 1.2 * wait, line
+    assert "giving up" in said[-1]
+
+
+def test_stopped_while_it_waits_to_start(
+    agent: DevAgent, run_helper: Run, out: Published, workdir: Path
+) -> None:
+    """A start that fails is a failure like another."""
+    helper = run_helper(command=wrap(agent, workdir / "missing", restart="always"))
+    line = wait_event(helper, "child_start_failed")
+    assert NEXT.search(line.msg)
+    # A rotation does not start it early.
+    rotate(agent, helper)
+    assert helper.stop() == 127
+    assert len(lines_of(helper, "child_start_failed")) == 1
