@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -14,5 +16,13 @@ using Json = nlohmann::ordered_json;
 
 // On one line, with its newline: for what comes bit by bit.
 [[nodiscard]] std::string json_line(const Json& value);
+
+// Add a member, out of line: a hundred of them are in the program.
+void put(Json& object, const char* name, std::string_view value);
+void put(Json& object, const char* name, long long value);
+void put_flag(Json& object, const char* name, bool value);
+void put(Json& object, const char* name, const std::vector<std::string>& values);
+Json& put_list(Json& object, const char* name);  // empty; owned by `object`
+Json& put_object(Json& list);                    // one more in a list; owned by `list`
 
 }  // namespace spiffe::cli

@@ -48,6 +48,12 @@ std::size_t length(std::string_view text) {
       std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
+void TextTable::row(std::string_view label, std::string_view value) {
+  auto& cells = rows_.emplace_back();
+  cells.emplace_back(label);
+  cells.emplace_back(value);
+}
+
 std::string TextTable::text() const {
   std::vector<std::size_t> widths;
   for (const auto& row : rows_) {
