@@ -11,6 +11,7 @@
 #include "cli/completion_command.hh"
 #include "cli/config_command.hh"
 #include "cli/exit.hh"
+#include "cli/fetch_command.hh"
 #include "cli/health_command.hh"
 #include "cli/manual.hh"
 #include "cli/stdout.hh"
@@ -55,7 +56,7 @@ constexpr Command kHelp = {.name = "help",
                            .max_words = 1};
 
 constexpr std::array kCommands = {
-    &kRun, &kConfigCommand, &kHealthCommand, &kCompletionCommand, &kVersionCommand, &kHelp};
+    &kRun, &kFetchCommand, &kConfigCommand, &kHealthCommand, &kCompletionCommand, &kVersionCommand, &kHelp};
 
 }  // namespace
 
