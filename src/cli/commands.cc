@@ -17,6 +17,7 @@
 #include "cli/stdout.hh"
 #include "cli/version_command.hh"
 #include "cli/voice.hh"
+#include "cli/watch_command.hh"
 
 namespace spiffe::cli {
 
@@ -55,8 +56,8 @@ constexpr Command kHelp = {.name = "help",
                            .flags = kHelpFlags,
                            .max_words = 1};
 
-constexpr std::array kCommands = {
-    &kRun, &kFetchCommand, &kConfigCommand, &kHealthCommand, &kCompletionCommand, &kVersionCommand, &kHelp};
+constexpr std::array kCommands = {&kRun,           &kFetchCommand,      &kWatchCommand,   &kConfigCommand,
+                                  &kHealthCommand, &kCompletionCommand, &kVersionCommand, &kHelp};
 
 }  // namespace
 

@@ -1,0 +1,160 @@
+"""spiffe-helper watch: every update, and what changed."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from devagent import DevAgent
+from helper import SLOW, program
+
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+
+
+class Watch:
+    def __init__(self, endpoint: str, *words: str) -> None:
+        env = {"SPIFFE_ENDPOINT_SOCKET": endpoint}
+        self.process = subprocess.Popen(
+            [program(), "watch", *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None and self.process.stderr is not None
+        self.out = self.process.stdout
+        self.err = self.process.stderr
+
+    def event(self) -> dict[str, Any]:
+        """The next of them, with -output json."""
+        return dict(json.loads(self.out.readline()))
+
+    def lines(self, last: str) -> list[str]:
+        """Up to one that matches."""
+        found: list[str] = []
+        while not found or not re.search(last, found[-1]):
+            line = self.out.readline()
+            assert line, f"ended after {found}: {self.err.read()}"
+            found.append(line.rstrip("\n"))
+        return found
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(10 * SLOW)
+
+
+@pytest.fixture
+def watch() -> Iterator[Callable[..., Watch]]:
+    started: list[Watch] = []
+
+    def start(agent: DevAgent, *words: str) -> Watch:
+        started.append(Watch(agent.endpoint, *words))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.communicate()
+
+
+@pytest.mark.agent("-id", "/web,hint=internal", "-federated", "1")
+def test_text(agent: DevAgent, watch: Callable[..., Watch]) -> None:
+    running = watch(agent)
+    first = running.lines("CN=federated-1")
+    assert re.fullmatch(f"{TIME}  update 1", first[0])
+    assert first[1:3] == ["  + spiffe://example.org/web", "    hint    internal"]
+    assert [line.split()[0] for line in first[3:]] == ["serial", "valid", "+", "authority", "+", "authority"]
+    serial = first[3].split()[1]
+
+    agent.rotate()
+    second = running.lines("valid ")
+    assert re.fullmatch(rf"{TIME}  update 2, \d+m?s after the last", second[0])
+    assert second[1] == "  ~ spiffe://example.org/web"
+    assert second[2].startswith("    new serial  ") and serial not in second[2]
+
+    agent.resend()
+    assert running.lines("update 3")[0].endswith(": nothing changed")
+
+    agent.rotate_ca()
+    third = running.lines("    added  ")
+    assert "  ~ bundle of example.org" in third
+
+    agent.federated(0)
+    assert "  - federated bundle of federated-1.example" in running.lines("  - ")
+
+    agent.fault("wrong-ca")
+    bad = running.lines("    bad  ")
+    assert "update 6" in bad[0]
+    for line in first + second + third + bad:
+        assert len(line) <= 80
+    assert running.stop() == 0
+    assert running.err.read() == ""
+
+
+def test_json(agent: DevAgent, watch: Callable[..., Watch]) -> None:
+    running = watch(agent, "-output", "json")
+    first = running.event()
+    assert list(first) == ["time", "event", "number", "restored", "changes", "svids"]
+    assert (first["event"], first["number"], first["restored"]) == ("update", 1, False)
+    assert first["changes"]["svids"][0]["change"] == "added"
+    assert first["changes"]["bundles"][0]["authorities_added"]
+    before = first["svids"][0]
+
+    agent.rotate()
+    second = running.event()
+    (change,) = second["changes"]["svids"]
+    assert (change["change"], change["what"]) == ("changed", ["certificate"])
+    assert change["previous"]["chain"][0]["serial"] == before["chain"][0]["serial"]
+    assert second["svids"][0]["chain"][0]["serial"] != before["chain"][0]["serial"]
+    assert second["changes"]["bundles"] == []
+
+    agent.drop()
+    lost = running.event()
+    assert list(lost) == ["time", "event", "cause", "hint", "retry_in_ms"]
+    assert lost["event"] == "lost" and lost["cause"].startswith("Unavailable: ")
+    again = running.event()
+    assert again["restored"] is True
+    assert again["changes"] == {"svids": [], "bundles": []}
+    assert running.stop(signal.SIGTERM) == 0
+
+
+def test_the_agent_is_lost_and_comes_back(agent: DevAgent, watch: Callable[..., Watch]) -> None:
+    running = watch(agent)
+    running.lines("authority")
+    agent.stop()
+    lost = running.lines("  hint ")
+    assert re.fullmatch(f"{TIME}  the agent was lost", lost[0])
+    assert "cannot reach the agent at unix://" in " ".join(lost)
+    assert running.err.readline().startswith("waiting for the agent: cannot reach the agent at ")
+    agent.start()
+    assert "update 2" in running.lines("update")[0]
+    assert running.stop() == 0
+
+
+def test_before_the_first_update_it_waits(agent: DevAgent, watch: Callable[..., Watch]) -> None:
+    agent.deny()
+    running = watch(agent)
+    assert running.err.readline() == "waiting for an identity: PermissionDenied: no identity issued\n"
+    agent.allow()
+    assert "update 1" in running.lines("update")[0]
+    assert running.stop() == 0
+
+
+def test_the_time_limit_is_for_the_first_update(agent: DevAgent, watch: Callable[..., Watch]) -> None:
+    running = watch(agent, "-timeout", "500ms")
+    running.lines("authority")
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.process.wait(0.7)
+    agent.deny()
+    running.lines("the agent was lost")
+    assert watch(agent, "-timeout", "300ms").process.wait(10 * SLOW) == 3
+
+
+def test_who_reads_no_more_ends_it(agent: DevAgent, watch: Callable[..., Watch]) -> None:
+    running = watch(agent)
+    running.lines("authority")
+    running.out.close()
+    agent.rotate()
+    assert running.process.wait(10 * SLOW) == 1
+    assert running.err.read() == "error: cannot write to standard output: broken pipe\n"
