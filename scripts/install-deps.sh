@@ -15,8 +15,10 @@ set -euo pipefail
 build=(cmake ninja-build g++ libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
        libssl-dev libevent-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev openssl)
 # systemd and procps are for the check of the unit: systemd-analyze, and the kill that the unit names.
+# tmux is the terminal that watch is looked at in.
 test=(catch2 python3 python3-venv ca-certificates ccache git systemd procps
       zsh fish man-db mandoc)
+# ??? zsh fish man-db mandoc tmux
 ci=(clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev)
 
 usage() {
