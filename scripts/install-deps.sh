@@ -14,11 +14,9 @@ set -euo pipefail
 # gRPC's development packages bring Abseil, c-ares, RE2 and zlib.
 build=(cmake ninja-build g++ libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
        libssl-dev libevent-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev openssl)
-# systemd and procps are for the check of the unit: systemd-analyze, and the kill that the unit names.
-# tmux is the terminal that watch is looked at in.
-test=(catch2 python3 python3-venv ca-certificates ccache git systemd procps
-      zsh fish man-db mandoc)
-# ??? zsh fish man-db mandoc tmux
+# The tests look at the unit with systemd-analyze (and the kill of procps that the unit names), at the shells'
+# completions, at the manual pages, and at a terminal in tmux.
+test=(catch2 python3 python3-venv ca-certificates ccache git systemd procps zsh fish man-db mandoc tmux)
 ci=(clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev)
 
 usage() {
