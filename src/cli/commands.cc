@@ -15,6 +15,7 @@
 #include "cli/health_command.hh"
 #include "cli/manual.hh"
 #include "cli/stdout.hh"
+#include "cli/verify_command.hh"
 #include "cli/version_command.hh"
 #include "cli/voice.hh"
 #include "cli/watch_command.hh"
@@ -56,8 +57,9 @@ constexpr Command kHelp = {.name = "help",
                            .flags = kHelpFlags,
                            .max_words = 1};
 
-constexpr std::array kCommands = {&kRun,           &kFetchCommand,      &kWatchCommand,   &kConfigCommand,
-                                  &kHealthCommand, &kCompletionCommand, &kVersionCommand, &kHelp};
+constexpr std::array kCommands = {&kRun,           &kFetchCommand,  &kWatchCommand,      &kVerifyCommand,
+                                  &kConfigCommand, &kHealthCommand, &kCompletionCommand, &kVersionCommand,
+                                  &kHelp};
 
 }  // namespace
 

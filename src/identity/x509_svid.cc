@@ -37,21 +37,6 @@ Result<std::vector<std::string>> uri_sans(const X509* certificate) {
   return uris;
 }
 
-// Rule 18, the SAN; and rule 21.
-Result<void> check_leaf_id(const X509* leaf, const SpiffeId& expected) {
-  const auto uris = uri_sans(leaf);
-  if (!uris) return fail(uris.error());
-  if (uris->empty()) return refuse("has no URI SAN");
-  if (uris->size() > 1) return refuse("has " + std::to_string(uris->size()) + " URI SANs, not one");
-  const auto id = SpiffeId::parse(uris->front());
-  if (!id) return fail(context("URI SAN", id.error()));
-  if (id->path().empty()) return refuse("its SPIFFE ID " + quote(id->str()) + " has no path");
-  if (*id != expected) {
-    return refuse("its SPIFFE ID is " + quote(id->str()) + ", but spiffe_id says " + quote(expected.str()));
-  }
-  return {};
-}
-
 // Rule 18, the constraints.
 Result<void> check_leaf_usage(X509* leaf, std::vector<std::string>& warnings) {
   const std::uint32_t flags = X509_get_extension_flags(leaf);
@@ -102,7 +87,27 @@ Result<void> check_intermediates(const std::vector<Certificate>& chain) {
   return {};
 }
 
+// Rule 18, the SAN; and rule 21.
+Result<void> check_leaf_id(const Certificate& leaf, const SpiffeId& expected) {
+  const auto id = leaf_id(leaf);
+  if (!id) return fail(id.error());
+  if (*id == expected) return {};
+  return refuse("its SPIFFE ID is " + quote(id->str()) + ", but spiffe_id says " + quote(expected.str()));
+}
+
 }  // namespace
+
+// Rule 18, the SAN.
+Result<SpiffeId> leaf_id(const Certificate& leaf) {
+  const auto uris = uri_sans(leaf.x509_without_key());
+  if (!uris) return fail(uris.error());
+  if (uris->empty()) return refuse("has no URI SAN");
+  if (uris->size() > 1) return refuse("has " + std::to_string(uris->size()) + " URI SANs, not one");
+  auto id = SpiffeId::parse(uris->front());
+  if (!id) return fail(context("URI SAN", id.error()));
+  if (id->path().empty()) return refuse("its SPIFFE ID " + quote(id->str()) + " has no path");
+  return id;
+}
 
 Result<X509Svid> X509Svid::read(const X509SvidMaterial& material, std::vector<std::string>& warnings,
                                 std::span<const Certificate> known) {
@@ -113,7 +118,7 @@ Result<X509Svid> X509Svid::read(const X509SvidMaterial& material, std::vector<st
   if (chain->empty()) return refuse("x509_svid holds no certificate");
   X509* leaf = chain->front().x509_without_key();
   const auto of_leaf = [](Error error) { return fail(context("leaf certificate", std::move(error))); };
-  if (auto checked = check_leaf_id(leaf, *id); !checked) return of_leaf(std::move(checked).error());
+  if (auto checked = check_leaf_id(chain->front(), *id); !checked) return of_leaf(std::move(checked).error());
   if (auto checked = check_leaf_usage(leaf, warnings); !checked) return of_leaf(std::move(checked).error());
   if (auto checked = check_intermediates(*chain); !checked) return fail(std::move(checked).error());
   return X509Svid{*std::move(id), *std::move(chain), material.key.clone(), material.hint};

@@ -35,6 +35,9 @@ struct X509Svid {
   [[nodiscard]] const Certificate& leaf() const { return chain.front(); }
 };
 
+// Whose SVID a certificate is: its one URI SAN, a SPIFFE ID with a path (rule 18).
+[[nodiscard]] Result<SpiffeId> leaf_id(const Certificate& leaf);
+
 // Why a chain does not verify, and whether waiting helps.
 struct ChainRefusal {
   Error error;                         // kind verification

@@ -1,0 +1,29 @@
+// What a token says of itself, unverified. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "base/result.hh"
+
+namespace spiffe::cli {
+
+struct Token {
+  std::string algorithm;
+  std::string key_id;
+  std::string subject;  // "" where there is none
+  nlohmann::json claims;
+};
+
+// `text` without the white space around it.
+[[nodiscard]] std::string_view trimmed(std::string_view text);
+
+// Whether `text` has the look of a compact JWS: three parts of base64url, the first a JSON object.
+[[nodiscard]] bool looks_like_token(std::string_view text);
+
+// Error kind verification.
+[[nodiscard]] Result<Token> read_token(std::string_view text);
+
+}  // namespace spiffe::cli

@@ -1,0 +1,115 @@
+#include "cli/verify_files.hh"
+
+#include <algorithm>
+
+#include "base/text.hh"
+#include "cli/jwks_file.hh"
+#include "cli/pem_blocks.hh"
+#include "cli/token_text.hh"
+#include "identity/json.hh"
+#include "identity/jwt_svid.hh"
+#include "identity/private_key.hh"
+
+namespace spiffe::cli {
+
+namespace {
+
+using identity::Certificate;
+using identity::SpiffeId;
+
+std::unexpected<Error> refuse(std::string message) {
+  return fail(ErrorKind::verification, std::move(message));
+}
+
+// An error about the bundle is none about the identity.
+std::unexpected<Error> no_bundle(Error error) {
+  error = context("bundle", std::move(error));
+  error.kind = ErrorKind::failed;
+  if (error.hint.empty()) error.hint = "-bundle takes the file that holds the trust domain's authorities";
+  return fail(std::move(error));
+}
+
+Result<identity::Bytes> certificates_among(const std::vector<PemBlock>& blocks) {
+  identity::Bytes der;
+  for (const PemBlock& block : blocks) {
+    if (block.label != "CERTIFICATE") continue;
+    const auto bytes = block.der.bytes();
+    der.insert(der.end(), bytes.begin(), bytes.end());
+  }
+  if (der.empty()) return refuse("holds no PEM certificate");
+  return der;
+}
+
+Result<void> is_of(const SpiffeId& found, const std::optional<SpiffeId>& id) {
+  if (!id || found == *id) return {};
+  return refuse("it is of " + quote(found.str()) + ", not of " + quote(id->str()));
+}
+
+// What stands there, as a message that says who it is of.
+Result<identity::X509SvidMaterial> read_material(std::string_view svid) {
+  const auto blocks = parse_pem(svid);
+  if (!blocks) return fail(blocks.error());
+  auto der = certificates_among(*blocks);
+  if (!der) return fail(der.error());
+  identity::X509SvidMaterial material;
+  material.certificates = *std::move(der);
+  const auto chain = Certificate::parse_concatenated(material.certificates);
+  if (!chain) return fail(chain.error());
+  const auto id = identity::leaf_id(chain->front());
+  if (!id) return fail(context("leaf certificate", id.error()));
+  material.spiffe_id = id->str();
+  const auto key = std::ranges::find(*blocks, "PRIVATE KEY", &PemBlock::label);
+  if (key != blocks->end()) material.key = key->der.clone();
+  return material;
+}
+
+}  // namespace
+
+Result<identity::Bytes> certificates_of(std::string_view pem) {
+  const auto blocks = parse_pem(pem);
+  if (!blocks) return fail(blocks.error());
+  return certificates_among(*blocks);
+}
+
+Result<Verified> verify_x509(std::string_view svid, std::string_view bundle,
+                             const std::optional<SpiffeId>& id, WallTime now) {
+  const auto authorities = certificates_of(bundle);
+  if (!authorities) return no_bundle(authorities.error());
+  const auto material = read_material(svid);
+  if (!material) return fail(material.error());
+  Verified out;
+  const auto read = identity::X509Svid::read(*material, out.warnings);
+  if (!read) return fail(read.error());
+  const auto trusted = identity::X509Bundle::parse(read->id.trust_domain(), *authorities);
+  if (!trusted) return no_bundle(trusted.error());
+  if (auto same = is_of(read->id, id); !same) return fail(same.error());
+  if (!read->key.empty()) {
+    const auto checked = identity::check_private_key(read->key.bytes(), read->leaf().x509_without_key());
+    if (!checked) return fail(checked.error());
+  }
+  if (auto verified = identity::verify_chain(*read, *trusted, now); !verified)
+    return fail(verified.error().error);
+  out.spiffe_id = read->id.str();
+  out.not_after = std::ranges::min(read->chain, {}, &Certificate::not_after).not_after();
+  return out;
+}
+
+Result<Verified> verify_jwt(std::string_view token, std::span<const std::string> audiences,
+                            std::string_view bundle, const std::optional<SpiffeId>& id, WallTime now) {
+  const auto document = identity::parse_json(bundle, kMaxInput);
+  if (!document) return no_bundle(document.error());
+  const auto claims = read_token(token);
+  if (!claims) return fail(claims.error());
+  const auto subject = SpiffeId::parse(claims->subject);
+  // A lone JWK Set names no trust domain: it is the token's.
+  const auto material = bundles_of(*document, subject ? subject->trust_domain().name() : "unknown");
+  if (!material) return no_bundle(material.error());
+  const auto bundles = identity::JwtBundles::from(*material, nullptr, nullptr);
+  if (!bundles) return no_bundle(bundles.error());
+  const auto svid = identity::JwtSvid::parse_and_verify(SecretBytes(trimmed(token)), audiences,
+                                                        id ? id->str() : std::string(), *bundles, now);
+  if (!svid) return fail(svid.error());
+  return Verified{svid->id.str(), svid->expires_at, {}};
+}
+
+}  // namespace spiffe::cli
