@@ -14,6 +14,7 @@
 #include "cli/fetch_command.hh"
 #include "cli/health_command.hh"
 #include "cli/manual.hh"
+#include "cli/show_command.hh"
 #include "cli/stdout.hh"
 #include "cli/verify_command.hh"
 #include "cli/version_command.hh"
@@ -57,9 +58,9 @@ constexpr Command kHelp = {.name = "help",
                            .flags = kHelpFlags,
                            .max_words = 1};
 
-constexpr std::array kCommands = {&kRun,           &kFetchCommand,  &kWatchCommand,      &kVerifyCommand,
-                                  &kConfigCommand, &kHealthCommand, &kCompletionCommand, &kVersionCommand,
-                                  &kHelp};
+constexpr std::array kCommands = {
+    &kRun,           &kFetchCommand,  &kWatchCommand,      &kShowCommand,    &kVerifyCommand,
+    &kConfigCommand, &kHealthCommand, &kCompletionCommand, &kVersionCommand, &kHelp};
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 
 #include "base/base64.hh"
 #include "base/text.hh"
+#include "identity/json.hh"
 
 namespace spiffe::cli {
 
@@ -30,26 +31,43 @@ BundleKind bundle_kind(const json& document) {
   return BundleKind::jwt_bundles;
 }
 
-Result<identity::JwtBundlesMaterial> bundles_of(const json& document, std::string_view lone) {
-  identity::JwtBundlesMaterial out;
-  switch (bundle_kind(document)) {
-    case BundleKind::none:
-      return refuse("holds no JWK Set, and no map of them");
-    case BundleKind::jwks:
-      out.emplace(lone, document.dump());
-      return out;
-    case BundleKind::bundle_map:
-      for (const auto& [domain, jwks] : document["trust_domains"].items()) out.emplace(domain, jwks.dump());
-      return out;
-    case BundleKind::jwt_bundles:
-      for (const auto& [domain, encoded] : document.items()) {
-        const auto jwks = base64_decode(encoded.get_ref<const std::string&>());
-        if (!jwks) return refuse("the entry " + quote(domain, kMaxShown) + " is no base64");
-        out.emplace(domain, jwks->text());
-      }
-      return out;
+Result<std::vector<NamedSet>> sets_of(json document) {
+  std::vector<NamedSet> out;
+  const BundleKind kind = bundle_kind(document);
+  if (kind == BundleKind::none) return refuse("holds no JWK Set, and no map of them");
+  if (kind == BundleKind::jwks) {
+    out.push_back({{}, std::move(document)});
+    return out;
   }
-  return refuse("holds nothing of use");
+  json& entries = kind == BundleKind::bundle_map ? document["trust_domains"] : document;
+  for (auto& [domain, value] : entries.get_ref<json::object_t&>()) {
+    if (kind == BundleKind::bundle_map) {
+      out.push_back({domain, std::move(value)});
+      continue;
+    }
+    const auto text = base64_decode(value.get_ref<const std::string&>());
+    if (!text) return refuse("the entry " + quote(domain, kMaxShown) + " is no base64");
+    auto set = identity::parse_json(text->text(), text->size());
+    if (!set) return fail(context("the entry " + quote(domain, kMaxShown), set.error()));
+    out.push_back({domain, *std::move(set)});
+  }
+  return out;
+}
+
+identity::JwtBundles bundles_of(const std::vector<NamedSet>& sets, std::string_view lone) {
+  identity::JwtBundles out;
+  for (const NamedSet& set : sets) {
+    const std::string_view name = set.domain.empty() ? lone : std::string_view(set.domain);
+    const auto domain = identity::TrustDomain::parse_name_or_id(name);
+    auto bundle = domain ? identity::JwtBundle::from(*domain, set.jwks) : fail(domain.error());
+    if (!bundle) {
+      out.findings.push_back({escape(name, kMaxShown), bundle.error().message});
+      continue;
+    }
+    for (const std::string& why : bundle->left_out()) out.findings.push_back({domain->name(), why});
+    out.bundles.insert_or_assign(*domain, *std::move(bundle));
+  }
+  return out;
 }
 
 }  // namespace spiffe::cli

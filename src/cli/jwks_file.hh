@@ -2,7 +2,9 @@
 // jwt_bundle_file_name. Pure.
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -20,8 +22,15 @@ enum class BundleKind {
 };
 [[nodiscard]] BundleKind bundle_kind(const nlohmann::json& document);
 
-// Trust domain as it stands there -> JWK Set. A lone JWK Set, which names none, is that of `lone`.
-[[nodiscard]] Result<identity::JwtBundlesMaterial> bundles_of(const nlohmann::json& document,
-                                                              std::string_view lone);
+// A JWK Set of a file, and the trust domain as it is written there. Parsed, and nothing more.
+struct NamedSet {
+  std::string domain;  // "" for a lone one, which names none
+  nlohmann::json jwks;
+};
+// Takes `document` apart. Error kind verification.
+[[nodiscard]] Result<std::vector<NamedSet>> sets_of(nlohmann::json document);
+
+// The JWT authorities in `sets`; a lone set is that of `lone`. What cannot be read is a finding.
+[[nodiscard]] identity::JwtBundles bundles_of(const std::vector<NamedSet>& sets, std::string_view lone);
 
 }  // namespace spiffe::cli

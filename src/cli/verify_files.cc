@@ -96,18 +96,20 @@ Result<Verified> verify_x509(std::string_view svid, std::string_view bundle,
 
 Result<Verified> verify_jwt(std::string_view token, std::span<const std::string> audiences,
                             std::string_view bundle, const std::optional<SpiffeId>& id, WallTime now) {
-  const auto document = identity::parse_json(bundle, kMaxInput);
+  auto document = identity::parse_json(bundle, kMaxInput);
   if (!document) return no_bundle(document.error());
+  const auto sets = sets_of(*std::move(document));
+  if (!sets) return no_bundle(sets.error());
   const auto claims = read_token(token);
   if (!claims) return fail(claims.error());
   const auto subject = SpiffeId::parse(claims->subject);
   // A lone JWK Set names no trust domain: it is the token's.
-  const auto material = bundles_of(*document, subject ? subject->trust_domain().name() : "unknown");
-  if (!material) return no_bundle(material.error());
-  const auto bundles = identity::JwtBundles::from(*material, nullptr, nullptr);
-  if (!bundles) return no_bundle(bundles.error());
+  const auto bundles = bundles_of(*sets, subject ? subject->trust_domain().name() : "unknown");
+  if (bundles.bundles.empty())
+    return no_bundle(
+        {ErrorKind::failed, bundles.findings.empty() ? "is empty" : bundles.findings[0].message});
   const auto svid = identity::JwtSvid::parse_and_verify(SecretBytes(trimmed(token)), audiences,
-                                                        id ? id->str() : std::string(), *bundles, now);
+                                                        id ? id->str() : std::string(), bundles, now);
   if (!svid) return fail(svid.error());
   return Verified{svid->id.str(), svid->expires_at, {}};
 }

@@ -105,6 +105,13 @@ Result<JwtBundle> JwtBundle::parse(TrustDomain trust_domain, std::string_view jw
   return JwtBundle(std::make_shared<const State>(std::move(state)));
 }
 
+Result<JwtBundle> JwtBundle::from(TrustDomain trust_domain, const json& jwks) {
+  const std::string outer = "JWT bundle of " + quote(trust_domain.name());
+  State state{.trust_domain = std::move(trust_domain)};
+  if (auto read = state.read(jwks); !read) return fail(context(outer, read.error()));
+  return JwtBundle(std::make_shared<const State>(std::move(state)));
+}
+
 const TrustDomain& JwtBundle::trust_domain() const {
   return state_->trust_domain;
 }

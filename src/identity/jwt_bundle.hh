@@ -25,6 +25,9 @@ class JwtBundle {
   // domain; kind verification.
   static Result<JwtBundle> parse(TrustDomain trust_domain, std::string_view jwks);
 
+  // The same of a document that was parsed already; raw() is empty.
+  static Result<JwtBundle> from(TrustDomain trust_domain, const nlohmann::json& jwks);
+
   [[nodiscard]] const TrustDomain& trust_domain() const;
   // Null where no authority has this key ID. Owned by this object.
   [[nodiscard]] const JwtAuthority* find(std::string_view key_id) const;

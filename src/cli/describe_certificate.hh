@@ -1,0 +1,33 @@
+// Certificates and keys in words and as JSON. Pure. All text from them is escaped.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/clock.hh"
+#include "cli/json_text.hh"
+#include "cli/terminal.hh"
+#include "identity/certificate.hh"
+
+namespace spiffe::cli {
+
+// "2026-01-02T03:04:05Z to 2026-01-02T04:04:05Z, 59m40s left".
+[[nodiscard]] std::string lifetime_text(WallTime from, WallTime until, WallTime now);
+// "59m40s left", "expired 3m ago", "not valid for another 20s".
+[[nodiscard]] std::string left_text(WallTime from, WallTime until, WallTime now);
+
+// "EC P-256", "RSA 2048", "Ed25519"; "unknown" for null.
+[[nodiscard]] std::string key_name(const EVP_PKEY* key);
+
+// Whether it may sign certificates, by its basicConstraints.
+[[nodiscard]] bool is_authority(const identity::Certificate& certificate);
+
+// Rows of label and value: SPIFFE ID, validity, key, names, uses.
+void certificate_rows(TextTable& rows, const identity::Certificate& certificate, WallTime now);
+// "CN=Test CA, EC P-256, until 2026-01-03T03:04:05Z, 1d left".
+[[nodiscard]] std::string certificate_line(const identity::Certificate& certificate, WallTime now);
+// subject, issuer, serial, not_before, not_after, remaining_seconds, key, signature, authority, uris, dns,
+// other_names, key_usage, extended_key_usage, sha256.
+[[nodiscard]] Json certificate_json(const identity::Certificate& certificate, WallTime now);
+
+}  // namespace spiffe::cli

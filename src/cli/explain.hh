@@ -1,0 +1,42 @@
+// What a file of an identity holds: guessed from the content, told in words and as JSON. Pure; tells nothing
+// of a private key but its kind, nothing of a token but its header and claims.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hh"
+#include "base/result.hh"
+#include "base/secret.hh"
+#include "cli/json_text.hh"
+#include "cli/terminal.hh"
+#include "identity/jwt_svid.hh"
+#include "identity/x509_svid.hh"
+
+namespace spiffe::cli {
+
+// The files that belong together are compared with what stands in the second half.
+struct Explained {
+  std::string title;           // "X.509-SVID", "private key", "bundle of 2 authorities"
+  Json json = {{"kind", ""}};  // what docs/json.md says of it
+  TextTable rows{80, 2};
+
+  std::vector<identity::Certificate> certificates;
+  std::optional<identity::X509Svid> svid;  // of the first certificate, where the rules take it for one
+  PkeyPtr key;
+  SecretBytes pkcs8;  // of that key, where it stands there so
+  SecretBytes token;
+  std::optional<identity::JwtBundles> jwt_bundles;  // of a lone JWK Set: under the domain "unknown"
+
+  // Something wrong, as a row and in the JSON.
+  void problem(const std::string& what);
+};
+
+// The domain of a JWK Set that stands alone, which names none.
+inline constexpr std::string_view kLoneDomain = "unknown";
+
+// Error kind failed: nothing that this program knows.
+[[nodiscard]] Result<Explained> explain(const SecretBytes& content, WallTime now, std::size_t width);
+
+}  // namespace spiffe::cli

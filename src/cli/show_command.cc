@@ -1,0 +1,177 @@
+#include "cli/show_command.hh"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.hh"
+#include "cli/arguments.hh"
+#include "cli/describe_certificate.hh"
+#include "cli/exit.hh"
+#include "cli/show_files.hh"
+#include "cli/stdout.hh"
+#include "cli/voice.hh"
+#include "config/outputs.hh"
+#include "process/core_dumps.hh"
+
+namespace spiffe::cli {
+
+namespace {
+
+constexpr std::string_view kHelp = R"(Usage: spiffe-helper show [PATH…] [flags]
+
+Explains the files of an identity: PEM certificates, keys, chains and bundles,
+tokens, JWK Sets, bundle maps, the JWT bundle file, and directories of them. The
+kind is guessed from the content. Says who it is, how long it lives, whether key
+and certificate belong together, and whether the bundle beside it verifies it.
+Of a private key it shows nothing but its kind.
+
+Without PATH: the files of the configuration. Exit status 1 where something
+cannot be read or is none of these; what is expired is shown, and no error.
+
+Flags:
+  -config FILE        where the files are (default helper.conf, if there)
+  -output text|json   how to print (default text); JSON is an object with the
+                      lists directories and files, see docs/json.md
+
+Examples:
+  spiffe-helper show /run/certs
+  spiffe-helper show svid.pem svid_key.pem -output json
+)";
+
+constexpr std::size_t kMaxWords = 1000;
+constexpr std::size_t kMaxWidth = 80;
+
+class Show {
+ public:
+  explicit Show(const Arguments& arguments)
+      : json_(arguments.json),
+        terminal_(Terminal::of(STDOUT_FILENO)),
+        width_(std::min(terminal_.width, kMaxWidth)) {}
+
+  void add(const std::string& path) {
+    struct stat info{};
+    if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return add_directory(path);
+    files_.push_back(show_file(path, true, now_, width_));
+    add_neighbours(path);
+  }
+
+  void add_configured(const std::string& path) {
+    struct stat info{};
+    const bool directory = ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+    if (directory) return add_directory(path);
+    files_.push_back(show_file(path, true, now_, width_));
+  }
+
+  int finish() {
+    relate(files_, now_);
+    for (const ShownFile& file : files_) {
+      if (file.asked && !file.explained) tell(file.explained.error());
+    }
+    const int written = print(json_ ? json_text(all_json()) : all_text());
+    return failed_ ? kFailed : written;
+  }
+
+ private:
+  void tell(const Error& error) {
+    say(error);
+    failed_ = true;
+  }
+
+  void add_directory(const std::string& path) {
+    auto directory = look_into(path);
+    if (!directory) return tell(directory.error());
+    if (directory->files.empty()) tell({ErrorKind::failed, escape(path) + ": holds no file", {}});
+    for (const std::string& each : directory->files) files_.push_back(show_file(each, true, now_, width_));
+    directories_.push_back(*std::move(directory));
+  }
+
+  // For comparison only.
+  void add_neighbours(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    const auto directory = look_into(slash == std::string::npos ? "." : path.substr(0, slash + 1));
+    if (!directory) return;
+    for (const std::string& each : directory->files) {
+      const std::string name = slash == std::string::npos ? each.substr(2) : each;
+      const bool known = std::ranges::find(files_, name, &ShownFile::path) != files_.end();
+      if (!known) files_.push_back(show_file(name, false, now_, width_));
+    }
+  }
+
+  [[nodiscard]] std::string all_text() const {
+    std::string out;
+    for (const ShownDirectory& directory : directories_) {
+      out += paint(terminal_, Colour::bold, escape(directory.path)) + ": " + in_words(directory) + "\n";
+    }
+    for (const ShownFile& file : files_) {
+      if (!file.asked || !file.explained) continue;
+      if (!out.empty()) out += "\n";
+      out += paint(terminal_, Colour::bold, escape(file.path)) + ": " + file.explained->title + "\n";
+      out += file.explained->rows.text();
+    }
+    return out;
+  }
+
+  [[nodiscard]] std::string in_words(const ShownDirectory& directory) const {
+    if (directory.generation.empty()) return "a directory of plain files";
+    const WallTime made = generation_time(directory.generation);
+    return "a snapshot, published " + rfc3339(made);
+  }
+
+  [[nodiscard]] Json all_json() const {
+    Json out = {{"directories", Json::array()}, {"files", Json::array()}};
+    for (const ShownDirectory& each : directories_) {
+      out["directories"].push_back(
+          {{"path", each.path}, {"layout", each.layout}, {"generation", each.generation}});
+    }
+    for (const ShownFile& file : files_) {
+      if (!file.asked) continue;
+      Json told = {{"path", file.path}};
+      if (file.explained) {
+        told.update(file.explained->json);
+      } else {
+        told["error"] = {{"message", file.explained.error().message}, {"hint", file.explained.error().hint}};
+      }
+      out["files"].push_back(std::move(told));
+    }
+    return out;
+  }
+
+  bool json_;
+  Terminal terminal_;
+  std::size_t width_;
+  WallTime now_ = wall_now();
+  std::vector<ShownDirectory> directories_;
+  std::vector<ShownFile> files_;
+  bool failed_ = false;
+};
+
+int show_command(const Arguments& arguments) {
+  process::CoreDumps::forbid();
+  Show show(arguments);
+  for (const std::string& path : arguments.words) show.add(path);
+  if (arguments.words.empty()) {
+    const auto loaded = load_partial(arguments);
+    if (!loaded) return report(loaded.error());
+    const auto outputs = config::output_paths(loaded->config);
+    if (outputs.empty())
+      return report({ErrorKind::failed, "no output is configured, and no path is given",
+                     "spiffe-helper show PATH, or -config FILE"});
+    for (const auto& output : outputs) show.add_configured(output.path);
+  }
+  return show.finish();
+}
+
+}  // namespace
+
+constinit const Command kShowCommand = {.name = "show",
+                                        .summary = "explain certificates, keys, bundles and tokens on disk",
+                                        .help = kHelp,
+                                        .run = &show_command,
+                                        .max_words = kMaxWords,
+                                        .prints_data = true};
+
+}  // namespace spiffe::cli

@@ -1,0 +1,36 @@
+// Explains files together: which key belongs to which certificate, which bundle verifies it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/clock.hh"
+#include "cli/explain.hh"
+
+namespace spiffe::cli {
+
+struct ShownFile {
+  std::string path;
+  Result<Explained> explained;
+  bool asked = true;  // else it is only here since it lies beside one that is
+};
+
+// Reads and explains. Never fails as a whole: what is wrong with a file is in its place.
+[[nodiscard]] ShownFile show_file(const std::string& path, bool asked, WallTime now, std::size_t width);
+
+// Adds to each key, SVID and token what the files of its directory say about it.
+void relate(std::vector<ShownFile>& files, WallTime now);
+
+// What a directory is: its outputs, and how they are laid out.
+struct ShownDirectory {
+  std::string path;
+  std::string layout;              // "snapshot", "plain"
+  std::string generation;          // "" where there is none
+  std::vector<std::string> files;  // paths, sorted; names that begin with ".." left out
+};
+[[nodiscard]] Result<ShownDirectory> look_into(const std::string& path);
+
+// When the generation of that id was made.
+[[nodiscard]] WallTime generation_time(const std::string& id);
+
+}  // namespace spiffe::cli

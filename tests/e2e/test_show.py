@@ -1,0 +1,148 @@
+"""spiffe-helper show and verify, on files as the helper, the Go helper and people leave them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from certs import pem_blocks
+from devagent import DevAgent
+from helper import SLOW, Helper, program
+
+CONFIG = """
+agent_address = "{socket}"
+cert_dir = "certs"
+create_cert_dir = true
+layout = "{layout}"
+svid_file_name = "svid.pem"
+svid_key_file_name = "svid_key.pem"
+svid_bundle_file_name = "bundle.pem"
+jwt_svids = [{{jwt_audience = "db", jwt_svid_file_name = "jwt.token"}}]
+jwt_bundle_file_name = "jwt_bundle.json"
+daemon_mode = false
+"""
+MAX_COLUMNS = 80
+
+
+def ask(*words: str | Path, cwd: Path) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [program(), *words], capture_output=True, cwd=cwd, env={}, stdin=subprocess.DEVNULL, timeout=60
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.fixture
+def publish(agent: DevAgent, workdir: Path, run_helper: Callable[..., Helper]) -> Callable[..., Path]:
+    def run(layout: str = "snapshot") -> Path:
+        assert run_helper(CONFIG.format(socket=agent.socket, layout=layout)).wait() == 0
+        return workdir / "certs"
+
+    return run
+
+
+def secrets(certs: Path) -> list[str]:
+    """Pieces of text that only a key, or a token's signature, holds."""
+    (_, key), *_ = pem_blocks((certs / "svid_key.pem").read_bytes())
+    signature = (certs / "jwt.token").read_text().rpartition(".")[2]
+    return [base64.b64encode(key).decode()[60:100], key.hex()[80:120], signature[:40]]
+
+
+@pytest.mark.parametrize("layout", ["snapshot", "files", "in-place"])
+def test_show_explains_every_output_and_no_secret(publish: Callable[..., Path], layout: str) -> None:
+    certs = publish(layout)
+    for words in (["show"], ["show", "certs"], ["show", "certs/svid_key.pem", "certs/svid.pem"]):
+        for form in ("text", "json"):
+            code, out, err = ask(*words, "-output", form, cwd=certs.parent)
+            assert (code, err) == (0, "")
+            assert not [each for each in secrets(certs) if each in out]
+            if form == "text":
+                assert "SPIFFE ID  spiffe://example.org/workload" in out
+                assert "verified   by certs/bundle.pem" in out
+                assert "belongs to  certs/svid.pem" in out
+                assert "problem" not in out
+                assert max(map(len, out.splitlines())) <= MAX_COLUMNS
+            else:
+                told = {each["path"]: each for each in json.loads(out)["files"]}
+                assert told["certs/svid.pem"]["verified_by"] == "certs/bundle.pem"
+                assert told["certs/svid_key.pem"]["private_key"]["belongs_to"] == "certs/svid.pem"
+                assert not [each for each in told.values() if each["problems"]]
+    assert ("snapshot" in ask("show", "certs", cwd=certs.parent)[1]) == (layout == "snapshot")
+
+
+def test_show_says_that_the_key_is_of_another_certificate(
+    publish: Callable[..., Path], agent: DevAgent
+) -> None:
+    certs = publish("in-place")
+    old = (certs / "svid_key.pem").read_bytes()
+    agent.rotate()
+    publish("in-place")
+    (certs / "svid_key.pem").write_bytes(old)
+    for path in ("certs", "certs/svid_key.pem"):
+        code, out, _ = ask("show", path, cwd=certs.parent)
+        assert code == 0
+        assert "it does not belong to certs/svid.pem" in out
+
+
+def test_show_calls_what_it_does_not_know_an_error_within_a_second(workdir: Path) -> None:
+    files = {"empty": b"", "garbage": b"\x00\x1b[31mno\n", "random": os.urandom(10_000_000), "dir/x": b"x"}
+    (workdir / "dir").mkdir()
+    for name, content in files.items():
+        (workdir / name).write_bytes(content)
+    os.mkfifo(workdir / "fifo")
+    for name in (*files, "dir", "fifo", "missing"):
+        begin = time.monotonic()
+        code, out, err = ask("show", name, cwd=workdir)
+        assert time.monotonic() - begin < 1 * SLOW
+        assert (code, out) == (1, "dir: a directory of plain files\n" if name == "dir" else ""), name
+        assert err.startswith(f"error: {name}"), err
+        assert "\x1b" not in err
+
+
+def test_show_summarises_a_map_of_9000_domains(workdir: Path) -> None:
+    jwk = {"kty": "EC", "kid": "k", "crv": "P-256", "x": "A" * 43, "y": "A" * 43, "use": "jwt-svid"}
+    domains = {f"td{n}.example": {"keys": [jwk], "spiffe_sequence": n} for n in range(9000)}
+    (workdir / "map.json").write_text(json.dumps({"trust_domains": domains}))
+    code, out, _ = ask("show", "map.json", cwd=workdir)
+    assert code == 0
+    assert out.startswith("map.json: bundle map of 9000 trust domains\n")
+    assert len(out.splitlines()) < 30
+
+
+def test_verify_says_yes_with_0_and_no_with_5(publish: Callable[..., Path], agent: DevAgent) -> None:
+    certs = publish()
+    x509 = ["verify", "-svid", "certs/svid.pem", "-bundle", "certs/bundle.pem"]
+    jwt = ["verify", "-jwt", "certs/jwt.token", "-bundle", "certs/jwt_bundle.json", "-audience"]
+    rows = [
+        (x509, 0, "verified: spiffe://example.org/workload, until "),
+        ([*x509, "-id", "spiffe://example.org/workload"], 0, "verified: "),
+        ([*x509, "-id", "spiffe://example.org/other"], 5, 'not of "spiffe://example.org/other"'),
+        ([*x509, "-id", "nonsense"], 2, "-id: "),
+        (["verify", "-svid", "certs/bundle.pem", "-bundle", "certs/bundle.pem"], 5, "has no path"),
+        (["verify", "-svid", "certs/svid.pem", "-bundle", "certs/svid_key.pem"], 1, "bundle: holds no PEM"),
+        (["verify", "-svid", "missing", "-bundle", "certs/bundle.pem"], 1, "missing: no such file"),
+        (["verify", "-svid", "certs/svid.pem"], 2, "verify needs -bundle"),
+        (["verify"], 2, "verify needs either -svid or -jwt"),
+        ([*jwt, "db"], 0, "verified: spiffe://example.org/workload, until "),
+        ([*jwt, "web"], 5, 'not for the audience "web"'),
+        (jwt[:-1], 2, "-jwt needs -audience"),
+    ]
+    for words, expected, said in rows:
+        code, out, err = ask(*words, cwd=certs.parent)
+        assert (code, said in out + err) == (expected, True), (words, code, out, err)
+        if expected in (0, 5):
+            told = json.loads(ask(*words, "-output", "json", cwd=certs.parent)[1])
+            assert told["verified"] == (expected == 0)
+    old = (certs / "svid.pem").read_bytes()
+    agent.stop()
+    agent.start()
+    publish()
+    (certs.parent / "old.pem").write_bytes(old)
+    code, _, err = ask("verify", "-svid", "old.pem", "-bundle", "certs/bundle.pem", cwd=certs.parent)
+    assert code == 5
+    assert "no authority of" in err

@@ -1,0 +1,197 @@
+#include "cli/explain.hh"
+
+#include <sstream>
+
+#include "base/base64.hh"
+#include "cli/describe_certificate.hh"
+#include "output/pem.hh"
+#include "support/catch.hh"
+#include "support/jwt.hh"
+#include "support/pki.hh"
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using spiffe::SecretBytes;
+using spiffe::WallTime;
+using spiffe::cli::explain;
+using spiffe::cli::Explained;
+using spiffe::cli::left_text;
+namespace test = spiffe::test;
+using test::authority;
+using test::Ca;
+using test::kNow;
+using test::leaf;
+
+namespace {
+
+constexpr std::size_t kWidth = 80;
+
+std::string pem(std::span<const std::byte> der, std::string_view label = "CERTIFICATE") {
+  SecretBytes out;
+  spiffe::output::append_pem(out, label, der);
+  return std::string(out.text());
+}
+
+Explained of(std::string_view text) {
+  auto out = explain(SecretBytes(text), kNow, kWidth);
+  INFO((out ? "" : out.error().message));
+  REQUIRE(out);
+  std::istringstream lines(out->rows.text());
+  for (std::string line; std::getline(lines, line);) {
+    CAPTURE(line);
+    // A word that is longer than the line stands out.
+    CHECK((spiffe::cli::length(line) <= kWidth || line.find(' ', 20) == std::string::npos));
+  }
+  return *std::move(out);
+}
+
+std::string refused(std::string_view text) {
+  const auto out = explain(SecretBytes(text), kNow, kWidth);
+  REQUIRE_FALSE(out);
+  CHECK(out.error().kind == spiffe::ErrorKind::failed);
+  return out.error().message;
+}
+
+bool has(const Explained& out, std::string_view words) {
+  CAPTURE(out.rows.text(), words);
+  return out.rows.text().find(words) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("explain: an SVID of every type of key says who it is and how long") {
+  const std::vector<std::pair<test::KeyType, std::string>> kinds = {
+      {test::KeyType::ec_p256, "EC P-256"}, {test::KeyType::ec_p384, "EC P-384"},
+      {test::KeyType::ec_p521, "EC P-521"}, {test::KeyType::rsa_2048, "RSA 2048"},
+      {test::KeyType::ed25519, "Ed25519"},  {test::KeyType::ec_secp256k1, "EC secp256k1"}};
+  const Ca root(authority());
+  for (const auto& [type, name] : kinds) {
+    CAPTURE(name);
+    auto options = leaf();
+    options.key_type = type;
+    const auto issued = root.issue(options);
+    const Explained svid = of(pem(issued.der));
+    CHECK(svid.title == "X.509-SVID");
+    CHECK(svid.json["kind"] == "x509-svid");
+    CHECK(svid.json["spiffe_id"] == "spiffe://example.org/web");
+    CHECK(svid.json["certificates"][0]["key"] == name);
+    CHECK(has(svid, "spiffe://example.org/web"));
+    CHECK(has(svid, name));
+    CHECK(has(svid, "left"));
+    const Explained key = of(pem(issued.key.pkcs8().bytes(), "PRIVATE KEY"));
+    CHECK(key.title == "private key");
+    CHECK(key.json.dump() == R"({"kind":"private-key","private_key":{"type":")" + name +
+                                 R"(","format":"PRIVATE KEY"},"problems":[]})");
+    CHECK(key.rows.text() == "  key  " + name + " (PRIVATE KEY)\n");
+  }
+}
+
+TEST_CASE("explain: chains, bundles and combined files are told apart") {
+  const Ca root(authority());
+  const auto issued = root.intermediate(authority("Intermediate")).issue(leaf());
+  const std::string chain = pem(issued.der) + pem(issued.intermediates[0]);
+  CHECK(of(chain).title == "X.509-SVID with 1 intermediate");
+  CHECK(has(of(chain), "issued by  CN=Intermediate, EC P-256"));
+  CHECK(of(pem(root.der())).title == "bundle of 1 authority");
+  CHECK(of(pem(root.der()) + pem(root.der())).title == "bundle of 2 authorities");
+  const std::string key = pem(issued.key.pkcs8().bytes(), "PRIVATE KEY");
+  CHECK(of(key + chain).title == "X.509-SVID with 1 intermediate with its private key");
+  CHECK(of(key + chain).json["kind"] == "combined");
+  CHECK(has(of(key + key), "holds 2 private keys"));
+  std::string many;
+  for (int i = 0; i < 40; ++i) many += pem(root.der());
+  CHECK(has(of(many), "and 28 more"));
+  CHECK(of(many).json["certificates"].size() == 40);
+}
+
+TEST_CASE("explain: what the rules refuse is shown, and why") {
+  const Ca root(authority());
+  auto options = leaf();
+  options.uris = {"spiffe://example.org/a", "spiffe://example.org/b"};
+  const Explained two = of(pem(root.issue(options).der));
+  CHECK(two.title == "certificate");
+  CHECK(two.json["problems"][0] == "no SVID: has 2 URI SANs, not one");
+  options = leaf();
+  options.not_after = kNow - 3min;
+  CHECK(has(of(pem(root.issue(options).der)), "expired 3m ago"));
+}
+
+TEST_CASE("explain: control characters of a certificate are escaped") {
+  auto options = leaf("spiffe://example.org/\x1b[31m");
+  options.common_name = "a\nb";
+  const Explained out = of(pem(Ca(authority()).issue(options).der));
+  CHECK(has(out, "\\x1b[31m"));
+  CHECK_FALSE(has(out, "\x1b"));
+}
+
+TEST_CASE("explain: a token tells its claims and not its signature") {
+  const auto key = test::Key::generate();
+  const auto token = test::token(key, {{"alg", "ES256"}, {"kid", "k1"}},
+                                 {{"sub", "spiffe://example.org/web"},
+                                  {"aud", {"db", "web"}},
+                                  {"exp", 1767323345},
+                                  {"iat", 1767323045}});
+  const Explained out = of(token + "\n");
+  CHECK(out.title == "JWT-SVID");
+  CHECK(has(out, "audience   db, web"));
+  CHECK(has(out, "2026-01-02T03:04:05Z to 2026-01-02T03:09:05Z, 5m left"));
+  CHECK(has(out, "ES256 by key k1"));
+  CHECK_FALSE(has(out, token.substr(token.rfind('.') + 1)));
+  CHECK(out.json["expires_at"] == "2026-01-02T03:09:05Z");
+  const auto odd = test::token(key, {{"alg", "ES256"}}, {{"sub", "me"}, {"exp", "soon"}, {"aud", 7}});
+  CHECK(of(odd).json["problems"] == json({"its sub is no SPIFFE ID", "it has no exp"}));
+}
+
+TEST_CASE("explain: JWK Sets, bundle maps and the helper's file are told apart") {
+  const Ca root(authority());
+  json x509 = test::jwk(root.key(), "");
+  x509["use"] = "x509-svid";
+  x509["x5c"] = {spiffe::base64_encode(std::span<const std::byte>(root.der()))};
+  json jwt = test::jwk(test::Key::generate(), "k1");
+  jwt["use"] = "jwt-svid";
+  const json set = {{"keys", {x509, jwt}}};
+  const Explained lone = of(set.dump());
+  CHECK(lone.title == "JWK Set of 2 keys");
+  CHECK(has(lone, "authority  CN=Test CA, EC P-256"));
+  CHECK(has(lone, "JWT key    k1, EC P-256"));
+  const Explained map =
+      of(json({{"trust_domains", {{"a.org", set}, {"b.org", {{"keys", json::array()}}}}}}).dump());
+  CHECK(map.title == "bundle map of 2 trust domains");
+  CHECK(has(map, "a.org  1 X.509, 1 JWT keys"));
+  CHECK(has(map, "b.org  none: nothing is trusted"));
+  CHECK(map.json["trust_domains"][0]["x509_authorities"] == 1);
+  CHECK(of(json({{"a.org", spiffe::base64_encode(set.dump())}}).dump()).title ==
+        "JWT bundles of 1 trust domain");
+}
+
+TEST_CASE("explain: a bundle map of 9,000 domains is summarised") {
+  json jwt = test::jwk(test::Key::generate(), "k1");
+  json domains = json::object();
+  for (int i = 0; i < 9000; ++i) domains["td" + std::to_string(i) + ".example"] = {{"keys", {jwt}}};
+  const Explained map = of(json({{"trust_domains", domains}}).dump());
+  CHECK(map.title == "bundle map of 9000 trust domains");
+  CHECK(has(map, "and 8988 more"));
+  CHECK(has(map, "9000 JWT keys"));
+  CHECK(map.rows.text().size() < 1000);
+  CHECK(map.json["trust_domains"].size() == 9000);
+}
+
+TEST_CASE("explain: what is none of these is an error in words") {
+  CHECK(refused("") == "is empty");
+  CHECK(refused(" \n") == "is empty");
+  CHECK(refused("garbage").starts_with("neither PEM, JSON nor a token"));
+  CHECK(refused("{").starts_with("no JSON: "));
+  CHECK(refused("{\"a\": 1}").starts_with("JSON, but holds no JWK Set"));
+  CHECK(refused("-----BEGIN CERTIFICATE-----\nAAAA\n").find("cut off") != std::string::npos);
+  CHECK(refused("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").find("not a DER") !=
+        std::string::npos);
+  CHECK(refused("-----BEGIN DOG-----\nAAAA\n-----END DOG-----\n").ends_with("but DOG"));
+  CHECK(refused("eyJhbGciOiJub25lIn0.e30.").find("alg") != std::string::npos);
+}
+
+TEST_CASE("lifetimes of centuries do not overflow") {
+  CHECK(left_text(WallTime::min(), WallTime::min(), kNow) == "expired 73000d ago");
+  CHECK(left_text(WallTime::min(), WallTime::max(), kNow).ends_with(" left"));
+  CHECK(left_text(kNow, kNow + 1h, kNow) == "1h left");
+  CHECK(left_text(kNow + 20s, kNow + 1h, kNow) == "not valid for another 20s");
+}
