@@ -10,6 +10,7 @@
 #include "cli/command_line.hh"
 #include "cli/completion_command.hh"
 #include "cli/config_command.hh"
+#include "cli/doctor_command.hh"
 #include "cli/exit.hh"
 #include "cli/fetch_command.hh"
 #include "cli/health_command.hh"
@@ -59,7 +60,7 @@ constexpr Command kHelp = {.name = "help",
                            .max_words = 1};
 
 constexpr std::array kCommands = {
-    &kRun,           &kFetchCommand,  &kWatchCommand,      &kShowCommand,    &kVerifyCommand,
+    &kRun,           &kFetchCommand,  &kWatchCommand,      &kShowCommand,    &kVerifyCommand, &kDoctorCommand,
     &kConfigCommand, &kHealthCommand, &kCompletionCommand, &kVersionCommand, &kHelp};
 
 }  // namespace

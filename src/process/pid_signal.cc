@@ -169,13 +169,27 @@ PidSignal::PidSignal(std::string path, int signo, bool check)
     : path_(std::move(path)), signo_(signo), check_(check) {}
 
 std::expected<pid_t, Refusal> PidSignal::send() {
+  const auto target = find();
+  if (!target) return std::unexpected(target.error());
+  if (auto sent = deliver(*target); !sent) return std::unexpected(std::move(sent.error()));
+  signalled_ = checked_;
+  return target->pid();
+}
+
+std::expected<pid_t, Refusal> PidSignal::look() {
+  const auto target = find();
+  if (!target) return std::unexpected(target.error());
+  return target->pid();
+}
+
+std::expected<PidSignal::Target, Refusal> PidSignal::find() {
   const std::string parsing = "parse " + escape(path_);
   const auto first = read_pid_file(path_);
   if (!first) return std::unexpected(first.error());
   const auto pid = parse_pid(first->text, ::getpid());
   if (!pid) return refuse(parsing, pid.error());
-  const auto target = Target::open(*pid);
-  if (!target) return std::unexpected(target.error());
+  auto target = Target::open(*pid);
+  if (!target) return target;
   if (check_) {
     if (auto good = check(*pid, first->written); !good) return std::unexpected(std::move(good.error()));
   }
@@ -184,9 +198,7 @@ std::expected<pid_t, Refusal> PidSignal::send() {
   if (const auto now = parse_pid(again->text, ::getpid()); !now || *now != *pid) {
     return refuse("read " + escape(path_) + " again", Error{.message = "it has changed"});
   }
-  if (auto sent = deliver(*target); !sent) return std::unexpected(std::move(sent.error()));
-  signalled_ = checked_;
-  return *pid;
+  return target;
 }
 
 // /proc goes by the number. Should the process in hand end, and another be looked at, sending will fail.

@@ -47,6 +47,9 @@ class PidSignal {
   // The pid signalled. Blocks no longer than a local file takes to be read, whatever is at the path.
   [[nodiscard]] std::expected<pid_t, Refusal> send();
 
+  // What send() would signal. Signals nothing.
+  [[nodiscard]] std::expected<pid_t, Refusal> look();
+
  private:
   class Target;
 
@@ -57,6 +60,7 @@ class PidSignal {
     bool operator==(const Identity&) const = default;
   };
 
+  [[nodiscard]] std::expected<Target, Refusal> find();
   [[nodiscard]] std::expected<void, Refusal> check(pid_t pid, WallTime written);
   [[nodiscard]] std::expected<void, Refusal> deliver(const Target& target);
   void warn_no_pidfd();

@@ -1,0 +1,161 @@
+#include "cli/doctor_disk.hh"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <climits>
+#include <cstdlib>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/statvfs.h>
+
+#include "base/fd.hh"
+#include "base/text.hh"
+#include "cli/doctor_files.hh"
+#include "cli/input_file.hh"
+#include "daemon/settings.hh"
+#include "output/directory.hh"
+#include "output/lock.hh"
+#include "output/name.hh"
+#include "process/proc.hh"
+
+namespace spiffe::cli {
+
+namespace {
+
+constexpr std::size_t kMaxLockFile = 1UL << 20;
+
+std::string resolved(const std::string& path) {
+  std::array<char, PATH_MAX> out{};
+  return ::realpath(path.c_str(), out.data()) != nullptr ? std::string(out.data()) : path;
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+  struct stat left{};
+  struct stat right{};
+  return ::stat(a.c_str(), &left) == 0 && ::stat(b.c_str(), &right) == 0 && left.st_dev == right.st_dev &&
+         left.st_ino == right.st_ino;
+}
+
+// Whether cert_dir is there and can be written. False: there is nothing more to look at.
+bool check_directory(const config::Config& config, const std::string& path, Findings& out) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0) {
+    const int code = errno;
+    if (code == ENOENT && config.create_cert_dir) {
+      add(out, Grade::ok, "cert-dir", path + " is not there yet, and will be made");
+    } else {
+      add(out, Grade::fail, "cert-dir", path + ": " + errno_text(code),
+          code == ENOENT ? "create it, mount it, or set create_cert_dir = true"
+                         : "look at the modes of the directories above it");
+    }
+    return false;
+  }
+  const auto mountinfo = process::read_proc(::getpid(), "mountinfo");
+  const bool empty_dir = mountinfo && is_empty_dir(*mountinfo, resolved(path));
+  out.push_back(judge_directory(path, info, empty_dir, config.require_secure_dir));
+  if (!S_ISDIR(info.st_mode)) return false;
+  if (::faccessat(AT_FDCWD, path.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return true;
+  const int code = errno;
+  add(out, Grade::fail, "cert-dir", path + ": cannot be written: " + errno_text(code),
+      code == EROFS ? "it is mounted read-only: is readOnly set on the helper's volumeMount?"
+                    : "user " + std::to_string(::geteuid()) +
+                          " may not write it: chown it, or set fsGroup or runAsUser");
+  return true;
+}
+
+void check_space(const std::string& path, Findings& out) {
+  struct statvfs space{};
+  if (::statvfs(path.c_str(), &space) != 0 || (space.f_flag & ST_RDONLY) != 0) return;
+  constexpr unsigned long long kBytes = 64ULL * 1024;
+  constexpr unsigned long long kFiles = 16;
+  const bool root = ::geteuid() == 0;
+  const auto free = static_cast<unsigned long long>(root ? space.f_bfree : space.f_bavail) * space.f_frsize;
+  const auto nodes = root ? space.f_ffree : space.f_favail;
+  if (space.f_blocks > 0 && free < kBytes) {
+    add(out, Grade::fail, "disk", std::to_string(free) + " bytes are free in " + path,
+        "make room: the helper keeps the old files as long as new ones do not fit");
+  } else if (space.f_files > 0 && nodes < kFiles) {
+    add(out, Grade::fail, "disk", "room for " + std::to_string(nodes) + " more files in " + path,
+        "remove files: the file system has no inodes left");
+  } else {
+    add(out, Grade::ok, "disk", "room for new files");
+  }
+}
+
+// Somebody who holds a lock file of one of our names.
+struct Holder {
+  std::string lock;
+  pid_t pid = 0;
+};
+
+std::optional<Holder> find_holder(int directory, const std::vector<std::string>& leaves) {
+  std::optional<Holder> out;
+  const auto listed = output::for_each_entry(directory, [&](std::string_view name) {
+    if (out || (name != "..lock" && !name.starts_with("..lock."))) return;
+    const std::string copy(name);
+    const Fd fd(::openat(directory, copy.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    std::string text(kMaxLockFile, '\0');
+    const ssize_t size = fd ? ::pread(fd.get(), text.data(), text.size(), 0) : 0;
+    text.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    const output::LockRecord record = output::parse_lock(text);
+    if (!record.whole || !record.overlaps(leaves)) return;
+    if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+    out = Holder{.lock = copy};
+    std::from_chars(record.pid.data(), record.pid.data() + record.pid.size(), out->pid);
+  });
+  return listed ? out : std::nullopt;
+}
+
+// The running helper holds its own lock: that is as it should be.
+bool is_ours(pid_t pid, const std::string& config_file) {
+  const auto cmdline = pid > 0 ? process::read_proc(pid, "cmdline") : std::nullopt;
+  if (!cmdline || cmdline->find("spiffe-helper") == std::string::npos) return false;
+  const std::string root = "/proc/" + std::to_string(pid);
+  const std::string named = config_of(*cmdline);
+  if (config_file.empty()) return named == "helper.conf";
+  return same_file((named.starts_with('/') ? root + "/root" : root + "/cwd/") + named, config_file);
+}
+
+RunningHelper check_lock(const std::string& path, const std::vector<std::string>& leaves,
+                         const std::string& config_file, Findings& out) {
+  const Fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return {};
+  const auto holder = find_holder(directory.get(), leaves);
+  if (!holder) {
+    add(out, Grade::ok, "lock", "no helper has these files now");
+    return {};
+  }
+  const std::string who = "pid " + std::to_string(holder->pid);
+  if (is_ours(holder->pid, config_file)) {
+    add(out, Grade::ok, "lock", "the helper of this configuration runs, " + who);
+    return {holder->pid};
+  }
+  add(out, Grade::fail, "lock", "another helper (" + who + ") writes these files and holds " + holder->lock,
+      "stop it, or give this one other file names or another cert_dir");
+  return {};
+}
+
+}  // namespace
+
+RunningHelper check_disk(const config::Config& config, const std::string& config_file, Findings& out) {
+  const std::string path = config.cert_dir.empty() ? "." : escape(config.cert_dir);
+  if (!check_directory(config, path, out)) return {};
+  check_space(path, out);
+  const auto names = daemon::names_of(config);
+  if (!names) return {};
+  std::vector<std::string> leaves;
+  for (const std::string& name : daemon::publisher_options(config, *names).names) {
+    // Those of other directories are locked there.
+    if (const auto split = output::split_name(name); split.directory.empty()) leaves.emplace_back(split.leaf);
+  }
+  const RunningHelper helper = check_lock(path, leaves, config_file, out);
+  check_layout(config, path, out);
+  check_files(config, *names, out);
+  return helper;
+}
+
+}  // namespace spiffe::cli

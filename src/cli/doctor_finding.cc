@@ -1,0 +1,114 @@
+#include "cli/doctor_finding.hh"
+
+#include <algorithm>
+#include <utility>
+
+#include "cli/describe_certificate.hh"
+
+namespace spiffe::cli {
+
+namespace {
+
+// Takes what stands before `end` from the front of `text`, and `end`.
+std::string_view take(std::string_view& text, char end) {
+  const std::size_t at = std::min(text.find(end), text.size());
+  const std::string_view out = text.substr(0, at);
+  text.remove_prefix(std::min(at + 1, text.size()));
+  return out;
+}
+
+}  // namespace
+
+void add(Findings& out, Grade grade, std::string_view step, std::string message, std::string_view hint) {
+  out.push_back({grade, std::string(step), std::move(message), std::string(hint)});
+}
+
+std::string_view grade_name(Grade grade) {
+  if (grade == Grade::ok) return "ok";
+  return grade == Grade::warn ? "warn" : "fail";
+}
+
+bool has_fail(const Findings& findings) {
+  return std::ranges::find(findings, Grade::fail, &Finding::grade) != findings.end();
+}
+
+std::string finding_text(const Finding& finding) {
+  std::string out(grade_name(finding.grade));
+  out.resize(6, ' ');
+  out += finding.step + ": " + finding.message + "\n";
+  if (!finding.hint.empty()) out += "      hint: " + finding.hint + "\n";
+  return out;
+}
+
+Finding judge_failure(const workload::Failure& failure, const Caller& caller) {
+  Finding out{Grade::fail, "workload-api", failure.cause, failure.hint};
+  if (failure.kind != workload::FailureKind::no_identity) return out;
+  out.step = "identity";
+  out.hint =
+      "no registration entry matches: its selectors must fit this process as the agent sees it, unix:uid:" +
+      std::to_string(caller.uid) + ", unix:gid:" + std::to_string(caller.gid) + ", pid " +
+      std::to_string(caller.pid) + ", its pod and container; is the entry's parent this agent?";
+  return out;
+}
+
+Finding judge_clock(WallTime not_before, WallTime not_after, WallTime now) {
+  const std::string left = left_text(not_before, not_after, now);
+  if (now < not_before) {
+    return {Grade::fail, "clock", "the SVID is " + left + ", from " + rfc3339(not_before),
+            "is this machine's clock slow? compare date -u here (" + rfc3339(now) + ") and at the agent"};
+  }
+  if (now >= not_after) {
+    return {Grade::fail, "clock", "the SVID " + left + ", at " + rfc3339(not_after),
+            "is this machine's clock fast? compare date -u here (" + rfc3339(now) +
+                ") and at the agent; if they agree the agent cannot renew, and its log says why"};
+  }
+  return {Grade::ok, "clock", "within the SVID's validity, " + left};
+}
+
+Finding judge_directory(const std::string& path, const struct stat& info, bool empty_dir,
+                        bool require_secure) {
+  constexpr const char* kStep = "cert-dir";
+  if (!S_ISDIR(info.st_mode)) {
+    return {Grade::fail, kStep, path + ": not a directory",
+            "cert_dir names the directory, the *_file_name keys the files"};
+  }
+  const bool open = (info.st_mode & S_IWOTH) != 0 && (info.st_mode & S_ISVTX) == 0;
+  if (!open) return {Grade::ok, kStep, path + " is there"};
+  if (require_secure) {
+    return {Grade::fail, kStep, path + ": others can write it, and require_secure_dir is set",
+            "chmod o-w " + path};
+  }
+  if (empty_dir) return {Grade::ok, kStep, path + " is an emptyDir"};
+  return {Grade::warn, kStep, path + ": others can write it, and so replace what is published there",
+          "chmod o-w " + path};
+}
+
+bool is_empty_dir(std::string_view mountinfo, std::string_view path) {
+  while (!mountinfo.empty()) {
+    std::string_view line = take(mountinfo, '\n');
+    for (int i = 0; i < 3; ++i) take(line, ' ');
+    const std::string_view root = take(line, ' ');
+    if (take(line, ' ') != path) continue;
+    const std::size_t dash = line.find(" - ");
+    const std::string_view type = dash == std::string_view::npos ? "" : line.substr(dash + 3);
+    // medium: Memory is a tmpfs of its own.
+    if (root.find("/kubernetes.io~empty-dir/") != std::string_view::npos || type.starts_with("tmpfs "))
+      return true;
+  }
+  return false;
+}
+
+std::string config_of(std::string_view cmdline) {
+  take(cmdline, '\0');
+  std::string out = "helper.conf";
+  while (!cmdline.empty()) {
+    std::string_view word = take(cmdline, '\0');
+    if (word == "--") break;
+    if (word.starts_with("--")) word.remove_prefix(1);
+    if (word == "-config") out = take(cmdline, '\0');
+    if (word.starts_with("-config=")) out = word.substr(8);
+  }
+  return out;
+}
+
+}  // namespace spiffe::cli

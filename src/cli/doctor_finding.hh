@@ -1,0 +1,56 @@
+// What the doctor finds, and the judgements that need no system. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sys/stat.h>
+
+#include "base/clock.hh"
+#include "identity/x509_context.hh"
+#include "workload/failure.hh"
+
+namespace spiffe::cli {
+
+enum class Grade { ok, warn, fail };
+
+struct Finding {
+  Grade grade = Grade::ok;
+  std::string step;     // a stable word: "socket", "cert-dir"
+  std::string message;  // as Error::message
+  std::string hint = {};
+};
+using Findings = std::vector<Finding>;
+
+void add(Findings& out, Grade grade, std::string_view step, std::string message, std::string_view hint = {});
+
+[[nodiscard]] std::string_view grade_name(Grade grade);
+[[nodiscard]] bool has_fail(const Findings& findings);
+// "fail  socket: …" and "      hint: …", with their ends.
+[[nodiscard]] std::string finding_text(const Finding& finding);
+
+// Who asks, as an agent that attests the peer of its socket sees it.
+struct Caller {
+  unsigned uid = 0;
+  unsigned gid = 0;
+  int pid = 0;
+};
+
+// The agent gave no answer, but ended the call.
+[[nodiscard]] Finding judge_failure(const workload::Failure& failure, const Caller& caller);
+
+// The agent's SVID: valid now? `now` outside of its validity is as likely the clock's fault as the agent's.
+[[nodiscard]] Finding judge_clock(WallTime not_before, WallTime not_after, WallTime now);
+
+// A directory of outputs. `empty_dir`: a volume that Kubernetes makes 0777 for a pod alone.
+[[nodiscard]] Finding judge_directory(const std::string& path, const struct stat& info, bool empty_dir,
+                                      bool require_secure);
+
+// Whether /proc/self/mountinfo has an emptyDir of Kubernetes at `path`, absolute and without symlinks.
+[[nodiscard]] bool is_empty_dir(std::string_view mountinfo, std::string_view path);
+
+// The configuration file that a helper's command line names; words end with NUL, as in /proc/<pid>/cmdline.
+[[nodiscard]] std::string config_of(std::string_view cmdline);
+
+}  // namespace spiffe::cli

@@ -1,0 +1,12 @@
+// The doctor's look at those who are to be told: cmd, renew_cmd, the PID file; and at the health port.
+#pragma once
+
+#include "cli/doctor_disk.hh"
+#include "cli/doctor_finding.hh"
+#include "config/config.hh"
+
+namespace spiffe::cli {
+
+void check_process(const config::Config& config, const RunningHelper& helper, Findings& out);
+
+}  // namespace spiffe::cli
