@@ -43,10 +43,20 @@ if(SPIFFE_FUZZ)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
+# Templates leave many functions of the same code: gold keeps one of each whose address nobody compares. Where it is
+# not installed the programs are 1 % larger.
+if(SPIFFE_STATIC AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+  include(CheckLinkerFlag)
+  check_linker_flag(CXX "-fuse-ld=gold;-Wl,--icf=safe" SPIFFE_HAS_GOLD)
+endif()
+
 # Link options of a program: dead code out, and for releases static and stripped.
 function(spiffe_program target)
   target_link_options(${target} PRIVATE -Wl,--gc-sections)
   if(SPIFFE_STATIC)
+    if(SPIFFE_HAS_GOLD)
+      target_link_options(${target} PRIVATE -fuse-ld=gold -Wl,--icf=safe)
+    endif()
     target_link_options(${target} PRIVATE -static -s -Wl,--build-id=none -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
   endif()
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})

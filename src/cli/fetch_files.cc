@@ -82,7 +82,9 @@ Result<void> write_files(const std::string& directory, const std::vector<File>& 
   std::vector<output::Item> items;
   items.reserve(files.size());
   for (const File& file : files) items.push_back({.file = &file, .leaf = file.name});
-  if (auto written = output::replace_files(place, items); !written) return written;
+  const std::function<bool()> nothing_to_ask;
+  output::Approval approval(nothing_to_ask);
+  if (auto written = output::replace_files(place, items, approval); !written) return written;
   for (const auto& notice : notices.take()) {
     std::fputs(("warning: " + escape(notice.path) + " " + notice.message + "\n").c_str(), stderr);
   }
