@@ -62,9 +62,12 @@ class Terminal:
         while self._shown.count(text) < count:
             left = deadline - time.monotonic()
             assert left > 0, f"no {text!r} on the terminal, but {self._shown!r}\n{self.log()}"
-            if select.select([self.screen], [], [], left)[0]:
-                self._shown += os.read(self.screen, 65536).decode(errors="replace")
+            self._read(left)
         self._shown = self._shown.rpartition(text)[2]
+
+    def _read(self, patience: float) -> None:
+        if select.select([self.screen], [], [], patience)[0]:
+            self._shown += os.read(self.screen, 65536).decode(errors="replace")
 
     def foreground(self) -> int:
         """The process group that ^C goes to."""
@@ -100,6 +103,16 @@ class Shell(Terminal):
         """Starts the helper, its log in a file; the pid of its child."""
         self.type(line.replace('"${words[@]}"', '"${words[@]}" 2>>helper.log') + "\n")
         return self.wait_child()
+
+    def wait_stopped(self) -> None:
+        """Until the shell knows that a job in the background has stopped: later than we may see it."""
+
+        def told() -> bool:
+            self.type("jobs\n")
+            self._read(0.1)
+            return "Stopped" in self._shown
+
+        wait_until(told, "the shell to know of the stop")
 
     def expect_code(self, code: int) -> None:
         """Of what ran last."""

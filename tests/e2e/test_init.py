@@ -52,7 +52,7 @@ def reaped(helper: Helper) -> int:
 def test_a_thousand_orphans(agent: DevAgent, run_helper: Run) -> None:
     command = wrap(agent, *PROGRAM, ORPHANS, log_level="debug")
     helper = run_helper(command=command, prefix=NAMESPACE)
-    wait_stdout(helper, "left")
+    wait_stdout(helper, "left", timeout=60)
     init = init_of(helper)
     (child,) = wait_until(lambda: len(left := children_of(init)) == 1 and left, "all orphans to be reaped")
     assert reaped(helper) == ORPHANS

@@ -7,7 +7,7 @@ from helper import Helper, LogLine, wait_until
 from published import hcl, settings
 
 # A shell that ends with code 3 when it is asked to.
-OBEDIENT = "trap 'exit 3' TERM; sleep 36000 & echo ready; wait"
+OBEDIENT = "trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done"
 # And one that does not, nor does what it has started.
 DEAF = "trap '' TERM; sleep 36000 & echo $!; echo ready; wait"
 
@@ -30,11 +30,11 @@ def wait_event(helper: Helper, kind: str, since: int = 0, timeout: float = 10.0)
     return helper.wait_log(lambda line: line.fields.get("event") == kind, timeout, since)
 
 
-def wait_stdout(helper: Helper, text: str = "ready") -> list[str]:
+def wait_stdout(helper: Helper, text: str = "ready", timeout: float = 10.0) -> list[str]:
     """The lines that the child has printed, once `text` is one of them."""
 
     def lines() -> list[str]:
         whole = helper.stdout().rpartition("\n")[0].splitlines()
         return whole if text in whole else []
 
-    return wait_until(lines, f"the child to say {text!r}")
+    return wait_until(lines, f"the child to say {text!r}", timeout)
