@@ -11,6 +11,7 @@
 #include <openssl/sha.h>
 
 #include "base/text.hh"
+#include "cli/cat.hh"
 
 namespace spiffe::cli {
 
@@ -137,11 +138,11 @@ std::string key_of(const Certificate& certificate) {
 std::string left_text(WallTime from, WallTime until, WallTime now) {
   if (now < from) return "not valid for another " + long_human(between(now, from));
   if (now < until) return long_human(between(now, until)) + " left";
-  return "expired " + long_human(between(until, now)) + " ago";
+  return cat({"expired ", long_human(between(until, now)), " ago"});
 }
 
 std::string lifetime_text(WallTime from, WallTime until, WallTime now) {
-  return rfc3339(from) + " to " + rfc3339(until) + ", " + left_text(from, until, now);
+  return cat({rfc3339(from), " to ", rfc3339(until), ", ", left_text(from, until, now)});
 }
 
 std::string key_name(const EVP_PKEY* key) {
@@ -165,8 +166,8 @@ bool is_authority(const Certificate& certificate) {
 void certificate_rows(TextTable& rows, const Certificate& certificate, WallTime now) {
   X509* x509 = certificate.x509_without_key();
   const Names names = names_of(x509);
-  const auto row = [&rows](const char* label, std::string value) {
-    if (!value.empty()) rows.row({label, std::move(value)});
+  const auto row = [&rows](const char* label, std::string_view value) {
+    if (!value.empty()) rows.row(label, value);
   };
   for (const std::string& uri : names.uris) row(uri.starts_with("spiffe:") ? "SPIFFE ID" : "URI", uri);
   row("valid", lifetime_text(certificate.not_before(), certificate.not_after(), now));
@@ -183,8 +184,8 @@ void certificate_rows(TextTable& rows, const Certificate& certificate, WallTime 
 std::string certificate_line(const Certificate& certificate, WallTime now) {
   std::string name = certificate.subject();
   if (name.empty()) name = "serial " + certificate.serial();
-  return name + ", " + key_of(certificate) + ", until " + rfc3339(certificate.not_after()) + ", " +
-         left_text(certificate.not_before(), certificate.not_after(), now);
+  return cat({name, ", ", key_of(certificate), ", until ", rfc3339(certificate.not_after()), ", ",
+              left_text(certificate.not_before(), certificate.not_after(), now)});
 }
 
 Json certificate_json(const Certificate& certificate, WallTime now) {

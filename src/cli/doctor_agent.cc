@@ -9,6 +9,7 @@
 
 #include "base/loop.hh"
 #include "base/text.hh"
+#include "cli/cat.hh"
 #include "workload/channel.hh"
 #include "workload/socket_probe.hh"
 #include "workload/x509_source.hh"
@@ -31,21 +32,21 @@ std::string reachable(std::string path) {
 std::string owner_of(const struct stat& info) {
   std::string mode;
   for (int shift = 9; shift >= 0; shift -= 3) mode += static_cast<char>('0' + (info.st_mode >> shift & 7));
-  return "owner " + std::to_string(info.st_uid) + ":" + std::to_string(info.st_gid) + ", mode " + mode;
+  return cat({"owner ", std::to_string(info.st_uid), ":", std::to_string(info.st_gid), ", mode ", mode});
 }
 
 Finding not_there(const std::string& path, int code) {
   const std::string base = reachable(path);
-  Finding out{Grade::fail, "socket", escape(path) + ": " + errno_text(code)};
+  Finding out{Grade::fail, "socket", cat({escape(path), ": ", errno_text(code)})};
   if (code == EACCES) {
-    out.hint = "user " + std::to_string(::geteuid()) + " gets no further than " + escape(base) +
-               ": look at the modes of the directories below it";
+    out.hint = cat({"user ", std::to_string(::geteuid()), " gets no further than ", escape(base),
+                    ": look at the modes of the directories below it"});
   } else {
     const bool parent = base == path.substr(0, path.rfind('/'));
     out.hint =
         parent ? "its directory is there: is the agent running, and is that its directory and no empty one?"
-               : "is the agent's socket directory mounted into this container? of the path only " +
-                     escape(base) + " is there";
+               : cat({"is the agent's socket directory mounted into this container? of the path only ",
+                      escape(base), " is there"});
   }
   return out;
 }
@@ -101,9 +102,10 @@ void judge_update(const workload::X509Update& update, Findings& out) {
     return;
   }
   add(out, Grade::fail, "verification", refusal->error.message, refusal->error.hint);
-  if (out.back().hint.empty())
+  if (out.back().hint.empty()) {
     out.back().hint =
         "the helper refuses this answer and keeps what is on disk: what does the agent's log say?";
+  }
 }
 
 }  // namespace
@@ -118,7 +120,7 @@ void check_socket(const Endpoint& endpoint, Findings& out) {
   if (!S_ISSOCK(info.st_mode)) {
     out.push_back(
         {Grade::fail, "socket",
-         escape(path) + ": " + (S_ISDIR(info.st_mode) ? "a directory" : "a file") + ", not a socket",
+         cat({escape(path), ": ", (S_ISDIR(info.st_mode) ? "a directory" : "a file"), ", not a socket"}),
          "correct agent_address, or what is mounted there: a mount of a path that was missing makes a "
          "directory"});
     return;
@@ -127,7 +129,7 @@ void check_socket(const Endpoint& endpoint, Findings& out) {
   const int code = workload::probe_endpoint(endpoint);
   if (code == EACCES || code == EPERM) {
     add(out, Grade::fail, "permission",
-        "user " + std::to_string(::geteuid()) + " may not open it: " + owner_of(info),
+        cat({"user ", std::to_string(::geteuid()), " may not open it: ", owner_of(info)}),
         "run as another user, or let the agent's socket be writable for this one");
   } else if (code != 0) {
     out.push_back(
@@ -146,7 +148,7 @@ void check_answer(const Endpoint& endpoint, const workload::X509Rules& rules,
   if (!answer) {
     add(out, Grade::fail, "workload-api", answer.error().message, answer.error().hint);
   } else if (answer->update != nullptr) {
-    add(out, Grade::ok, "workload-api", "the agent at " + endpoint.uri() + " answers");
+    add(out, Grade::ok, "workload-api", cat({"the agent at ", endpoint.uri(), " answers"}));
     judge_update(*answer->update, out);
   } else if (answer->failure) {
     out.push_back(judge_failure(*answer->failure, {::geteuid(), ::getegid(), ::getpid()}));
@@ -154,9 +156,9 @@ void check_answer(const Endpoint& endpoint, const workload::X509Rules& rules,
       out.back().hint = "is it the Workload API of a SPIFFE agent that listens there? its log says more";
   } else {
     add(out, Grade::fail, "workload-api", "no answer within " + human(timeout),
-        "somebody listens at " + endpoint.uri() +
-            " and says nothing: is it a SPIFFE agent, and what "
-            "does its log say?");
+        cat({"somebody listens at ", endpoint.uri(),
+             " and says nothing: is it a SPIFFE agent, and what "
+             "does its log say?"}));
   }
 }
 

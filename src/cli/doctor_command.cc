@@ -7,6 +7,7 @@
 
 #include "base/text.hh"
 #include "cli/arguments.hh"
+#include "cli/cat.hh"
 #include "cli/doctor_agent.hh"
 #include "cli/doctor_disk.hh"
 #include "cli/doctor_process.hh"
@@ -77,7 +78,7 @@ std::optional<config::Loaded> check_configuration(const Arguments& arguments, Fi
 
 void check_agent(const Arguments& arguments, const config::Config& config, Findings& out) {
   const Endpoint& endpoint = config.agent_address;
-  add(out, Grade::ok, "address", endpoint.uri() + ", from " + config.agent_address_source);
+  add(out, Grade::ok, "address", cat({endpoint.uri(), ", from ", config.agent_address_source}));
   if (endpoint.kind() == Endpoint::Kind::unix_socket) {
     check_socket(endpoint, out);
     if (out.back().grade == Grade::fail) {

@@ -14,6 +14,7 @@
 
 #include "base/fd.hh"
 #include "base/text.hh"
+#include "cli/cat.hh"
 #include "cli/doctor_files.hh"
 #include "cli/input_file.hh"
 #include "daemon/settings.hh"
@@ -48,7 +49,7 @@ bool check_directory(const config::Config& config, const std::string& path, Find
     if (code == ENOENT && config.create_cert_dir) {
       add(out, Grade::ok, "cert-dir", path + " is not there yet, and will be made");
     } else {
-      add(out, Grade::fail, "cert-dir", path + ": " + errno_text(code),
+      add(out, Grade::fail, "cert-dir", cat({path, ": ", errno_text(code)}),
           code == ENOENT ? "create it, mount it, or set create_cert_dir = true"
                          : "look at the modes of the directories above it");
     }
@@ -60,10 +61,10 @@ bool check_directory(const config::Config& config, const std::string& path, Find
   if (!S_ISDIR(info.st_mode)) return false;
   if (::faccessat(AT_FDCWD, path.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return true;
   const int code = errno;
-  add(out, Grade::fail, "cert-dir", path + ": cannot be written: " + errno_text(code),
+  add(out, Grade::fail, "cert-dir", cat({path, ": cannot be written: ", errno_text(code)}),
       code == EROFS ? "it is mounted read-only: is readOnly set on the helper's volumeMount?"
-                    : "user " + std::to_string(::geteuid()) +
-                          " may not write it: chown it, or set fsGroup or runAsUser");
+                    : cat({"user ", std::to_string(::geteuid()),
+                           " may not write it: chown it, or set fsGroup or runAsUser"}));
   return true;
 }
 
@@ -76,10 +77,10 @@ void check_space(const std::string& path, Findings& out) {
   const auto free = static_cast<unsigned long long>(root ? space.f_bfree : space.f_bavail) * space.f_frsize;
   const auto nodes = root ? space.f_ffree : space.f_favail;
   if (space.f_blocks > 0 && free < kBytes) {
-    add(out, Grade::fail, "disk", std::to_string(free) + " bytes are free in " + path,
+    add(out, Grade::fail, "disk", cat({std::to_string(free), " bytes are free in ", path}),
         "make room: the helper keeps the old files as long as new ones do not fit");
   } else if (space.f_files > 0 && nodes < kFiles) {
-    add(out, Grade::fail, "disk", "room for " + std::to_string(nodes) + " more files in " + path,
+    add(out, Grade::fail, "disk", cat({"room for ", std::to_string(nodes), " more files in ", path}),
         "remove files: the file system has no inodes left");
   } else {
     add(out, Grade::ok, "disk", "room for new files");
@@ -134,7 +135,8 @@ RunningHelper check_lock(const std::string& path, const std::vector<std::string>
     add(out, Grade::ok, "lock", "the helper of this configuration runs, " + who);
     return {holder->pid};
   }
-  add(out, Grade::fail, "lock", "another helper (" + who + ") writes these files and holds " + holder->lock,
+  add(out, Grade::fail, "lock",
+      cat({"another helper (", who, ") writes these files and holds ", holder->lock}),
       "stop it, or give this one other file names or another cert_dir");
   return {};
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/text.hh"
+#include "cli/cat.hh"
 #include "cli/show_files.hh"
 #include "config/path_join.hh"
 #include "output/own_names.hh"
@@ -58,16 +59,16 @@ bool has_attributes(const Wanted& wanted, const struct stat& info, Findings& out
   const std::string path = escape(wanted.path);
   if ((info.st_mode & 07777) != wanted.mode) {
     add(out, Grade::fail, "files",
-        path + ": its mode is " + octal(info.st_mode) + ", not " + octal(wanted.mode),
+        cat({path, ": its mode is ", octal(info.st_mode), ", not ", octal(wanted.mode)}),
         "a running helper puts that right: does it run, and who changes it?");
     return false;
   }
   const auto& [user, group] = wanted.owner;
   if (user.value_or(info.st_uid) == info.st_uid && group.value_or(info.st_gid) == info.st_gid) return true;
   add(out, Grade::fail, "files",
-      path + ": it belongs to " + std::to_string(info.st_uid) + ":" + std::to_string(info.st_gid) +
-          ", not to " + std::to_string(user.value_or(info.st_uid)) + ":" +
-          std::to_string(group.value_or(info.st_gid)),
+      cat({path, ": it belongs to ", std::to_string(info.st_uid), ":", std::to_string(info.st_gid),
+           ", not to ", std::to_string(user.value_or(info.st_uid)), ":",
+           std::to_string(group.value_or(info.st_gid))}),
       "a running helper puts that right: does it run, as root or with CAP_CHOWN?");
   return false;
 }
@@ -98,7 +99,7 @@ bool check_contents(std::vector<ShownFile> files, Findings& out) {
     }
     for (const auto& problem : file.explained->json["problems"]) {
       const auto& text = problem.get_ref<const std::string&>();
-      add(out, Grade::fail, "files", escape(file.path) + ": " + text, hint_for(text));
+      add(out, Grade::fail, "files", cat({escape(file.path), ": ", text}), hint_for(text));
       good = false;
     }
   }
@@ -109,7 +110,7 @@ bool check_contents(std::vector<ShownFile> files, Findings& out) {
 
 void check_layout(const config::Config& config, const std::string& path, Findings& out) {
   const output::OwnNames own;
-  const std::string data = path + "/" + own.data();
+  const std::string data = cat({path, "/", own.data()});
   struct stat info{};
   if (::lstat(data.c_str(), &info) != 0) return;
   std::array<char, PATH_MAX> target{};
@@ -118,10 +119,10 @@ void check_layout(const config::Config& config, const std::string& path, Finding
   if (!own.is_generation(live)) {
     out.push_back(
         {config.layout == config::Layout::snapshot ? Grade::fail : Grade::warn, "layout",
-         data + " is not the helper's: it leads to " + quote(live),
+         cat({data, " is not the helper's: it leads to ", quote(live)}),
          "is this a volume of Kubernetes itself, a Secret or ConfigMap? the helper needs another cert_dir"});
   } else if (::stat(data.c_str(), &info) != 0) {
-    add(out, Grade::fail, "layout", data + " leads to " + escape(live) + ": " + errno_text(errno),
+    add(out, Grade::fail, "layout", cat({data, " leads to ", escape(live), ": ", errno_text(errno)}),
         "somebody removed it: a running helper writes it again");
   } else {
     add(out, Grade::ok, "layout", "a snapshot");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cli/cat.hh"
 #include "cli/describe_certificate.hh"
 
 namespace spiffe::cli {
@@ -44,23 +45,24 @@ Finding judge_failure(const workload::Failure& failure, const Caller& caller) {
   Finding out{Grade::fail, "workload-api", failure.cause, failure.hint};
   if (failure.kind != workload::FailureKind::no_identity) return out;
   out.step = "identity";
-  out.hint =
-      "no registration entry matches: its selectors must fit this process as the agent sees it, unix:uid:" +
-      std::to_string(caller.uid) + ", unix:gid:" + std::to_string(caller.gid) + ", pid " +
-      std::to_string(caller.pid) + ", its pod and container; is the entry's parent this agent?";
+  out.hint = cat(
+      {"no registration entry matches: its selectors must fit this process as the agent sees it, unix:uid:",
+       std::to_string(caller.uid), ", unix:gid:", std::to_string(caller.gid), ", pid ",
+       std::to_string(caller.pid), ", its pod and container; is the entry's parent this agent?"});
   return out;
 }
 
 Finding judge_clock(WallTime not_before, WallTime not_after, WallTime now) {
   const std::string left = left_text(not_before, not_after, now);
   if (now < not_before) {
-    return {Grade::fail, "clock", "the SVID is " + left + ", from " + rfc3339(not_before),
-            "is this machine's clock slow? compare date -u here (" + rfc3339(now) + ") and at the agent"};
+    return {
+        Grade::fail, "clock", cat({"the SVID is ", left, ", from ", rfc3339(not_before)}),
+        cat({"is this machine's clock slow? compare date -u here (", rfc3339(now), ") and at the agent"})};
   }
   if (now >= not_after) {
-    return {Grade::fail, "clock", "the SVID " + left + ", at " + rfc3339(not_after),
-            "is this machine's clock fast? compare date -u here (" + rfc3339(now) +
-                ") and at the agent; if they agree the agent cannot renew, and its log says why"};
+    return {Grade::fail, "clock", cat({"the SVID ", left, ", at ", rfc3339(not_after)}),
+            cat({"is this machine's clock fast? compare date -u here (", rfc3339(now),
+                 ") and at the agent; if they agree the agent cannot renew, and its log says why"})};
   }
   return {Grade::ok, "clock", "within the SVID's validity, " + left};
 }

@@ -14,6 +14,7 @@
 
 #include "base/signals.hh"
 #include "base/text.hh"
+#include "cli/cat.hh"
 #include "health/listener.hh"
 #include "process/launcher.hh"
 #include "process/pid_signal.hh"
@@ -46,7 +47,7 @@ void check_program(const char* step, const std::string& program, Findings& out) 
 // The running helper's child that runs cmd.
 std::optional<pid_t> child_of(pid_t helper, const std::string& cmd) {
   if (helper == 0 || cmd.empty()) return std::nullopt;
-  const auto children = process::read_proc(helper, "task/" + std::to_string(helper) + "/children");
+  const auto children = process::read_proc(helper, cat({"task/", std::to_string(helper), "/children"}));
   if (!children) return std::nullopt;
   const char* at = children->data();
   const char* const end = at + children->size();
@@ -70,12 +71,12 @@ void check_signal(const config::Config& config, const RunningHelper& helper, Fin
   const std::string who = "process " + std::to_string(*child);
   const bool caught = process::signal_use(*child, signal) != process::SignalUse::none;
   if (caught || !process::is_deadly(signal)) {
-    add(out, Grade::ok, "renew-signal", who + " takes " + signal_name(signal));
+    add(out, Grade::ok, "renew-signal", cat({who, " takes ", signal_name(signal)}));
     return;
   }
   out.push_back(
       {Grade::fail, "renew-signal",
-       who + " (" + escape(config.cmd) + ") does not catch " + signal_name(signal) + ", which would end it",
+       cat({who, " (", escape(config.cmd), ") does not catch ", signal_name(signal), ", which would end it"}),
        "which signal makes it reload? set renew_signal to that, or on_rotate = \"restart\""});
 }
 
@@ -84,7 +85,7 @@ void check_pid_file(const config::Config& config, Findings& out) {
   if (path.empty()) return;
   const auto found = process::PidSignal(path, config.renew_signal, config.pid_file_check).look();
   if (found) {
-    add(out, Grade::ok, "pid-file", escape(path) + " is of process " + std::to_string(*found));
+    add(out, Grade::ok, "pid-file", cat({escape(path), " is of process ", std::to_string(*found)}));
     return;
   }
   const process::Refusal& refusal = found.error();
@@ -94,7 +95,7 @@ void check_pid_file(const config::Config& config, Findings& out) {
   if (!refusal.error.hint.empty() && !refusal.error.message.starts_with("check ")) hint = refusal.error.hint;
   if (refusal.error.sys == ENOENT)
     hint = "does the program run, and write its number there? is the path shared with it?";
-  if (refusal.error.sys == EACCES) hint = "let user " + std::to_string(::geteuid()) + " read it";
+  if (refusal.error.sys == EACCES) hint = cat({"let user ", std::to_string(::geteuid()), " read it"});
   if (deaf) hint = "which signal makes it reload? set renew_signal to that";
   add(out, refusal.usual ? Grade::ok : Grade::fail, deaf ? "renew-signal" : "pid-file", refusal.error.message,
       hint);

@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 
 #include "base/text.hh"
+#include "cli/cat.hh"
 #include "cli/describe_certificate.hh"
 #include "cli/explain_json.hh"
 #include "cli/pem_blocks.hh"
@@ -36,16 +37,16 @@ void judge_leaf(Explained& out, const identity::Bytes& der) {
   if (!svid) return out.problem("no SVID: " + svid.error().message);
   out.svid = *std::move(svid);
   out.json["spiffe_id"] = id->str();
-  for (const std::string& warning : warnings) out.rows.row({"warning", warning});
+  for (const std::string& warning : warnings) out.rows.row("warning", warning);
   out.json["warnings"] = warnings;
 }
 
 void list(Explained& out, std::size_t first, const char* label, WallTime now) {
   const std::size_t count = out.certificates.size();
   for (std::size_t i = first; i < std::min(count, first + kMaxListed); ++i)
-    out.rows.row({label, certificate_line(out.certificates[i], now)});
+    out.rows.row(label, certificate_line(out.certificates[i], now));
   if (count > first + kMaxListed)
-    out.rows.row({"", "and " + std::to_string(count - first - kMaxListed) + " more"});
+    out.rows.row("", cat({"and ", std::to_string(count - first - kMaxListed), " more"}));
 }
 
 // Certificates, which are not empty.
@@ -55,7 +56,7 @@ void tell_certificates(Explained& out, const identity::Bytes& der, WallTime now)
   const std::size_t count = out.certificates.size();
   if (std::ranges::all_of(out.certificates, is_authority)) {
     out.json["kind"] = "bundle";
-    out.title = "bundle of " + std::to_string(count) + (count == 1 ? " authority" : " authorities");
+    out.title = cat({"bundle of ", std::to_string(count), (count == 1 ? " authority" : " authorities")});
     if (count == 1) return certificate_rows(out.rows, out.certificates[0], now);
     return list(out, 0, "authority", now);
   }
@@ -73,9 +74,10 @@ void take_key(Explained& out, const PemBlock& block) {
   out.key.reset(d2i_AutoPrivateKey(nullptr, &in, size));
   ERR_clear_error();
   const std::string name = key_name(out.key.get());
-  out.rows.row({out.certificates.empty() ? "key" : "private key",
-                out.key ? name + " (" + escape(block.label) + ")" : "cannot be read"});
+  out.rows.row(out.certificates.empty() ? "key" : "private key",
+               out.key ? cat({name, " (", escape(block.label), ")"}) : "cannot be read");
   out.json["private_key"] = {{"type", name}, {"format", escape(block.label)}};
+  if (block.label.starts_with("ENCRYPTED")) return out.problem("the private key is encrypted");
   if (!out.key) return out.problem("the private key cannot be read");
   if (in != block.der.uchars() + size) out.problem("bytes follow the private key");
   if (block.label == "PRIVATE KEY") out.pkcs8 = block.der.clone();
@@ -113,8 +115,8 @@ Result<Explained> explain_pem(std::string_view text, WallTime now, std::size_t w
     out.json["kind"] = der.empty() ? "private-key" : "combined";
     out.title = der.empty() ? "private key" : out.title + " with its private key";
   }
-  if (keys > 1) out.problem("holds " + std::to_string(keys) + " private keys");
-  if (!others.empty()) out.rows.row({"also", others});
+  if (keys > 1) out.problem(cat({"holds ", std::to_string(keys), " private keys"}));
+  if (!others.empty()) out.rows.row("also", others);
   return out;
 }
 
@@ -142,7 +144,7 @@ Result<Explained> explain_der(const SecretBytes& content, WallTime now, std::siz
 }  // namespace
 
 void Explained::problem(const std::string& what) {
-  rows.row({"problem", what});
+  rows.row("problem", what);
   json["problems"].push_back(what);
 }
 

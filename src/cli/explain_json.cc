@@ -5,6 +5,7 @@
 
 #include "base/base64.hh"
 #include "base/text.hh"
+#include "cli/cat.hh"
 #include "cli/describe_certificate.hh"
 #include "cli/jwks_file.hh"
 #include "identity/json.hh"
@@ -32,7 +33,7 @@ std::optional<WallTime> date(const json& claims, const char* name) {
 }
 
 std::string counted(std::size_t n, const char* what) {
-  return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
+  return cat({std::to_string(n), " ", what, (n == 1 ? "" : "s")});
 }
 
 // The authorities of one domain.
@@ -70,16 +71,16 @@ Counts read_keys(Explained& out, const json& set, bool list, WallTime now) {
       if (!certificate) out.problem("an X.509 authority " + certificate.error().message);
     } else {
       const std::string curve = member(jwk, "crv");
-      line = member(jwk, "kid") + ", " + member(jwk, "kty") + (curve.empty() ? "" : " " + curve);
+      line = cat({member(jwk, "kid"), ", ", member(jwk, "kty"), (curve.empty() ? "" : " " + curve)});
     }
-    if (told.size() < kMaxListed) out.rows.row({x509 ? "authority" : "JWT key", line});
+    if (told.size() < kMaxListed) out.rows.row(x509 ? "authority" : "JWT key", line);
     told.push_back({{"use", use},
                     {"key_id", member(jwk, "kid")},
                     {"type", member(jwk, "kty")},
                     {"curve", member(jwk, "crv")}});
   }
   if (told.size() > kMaxListed)
-    out.rows.row({"", "and " + std::to_string(told.size() - kMaxListed) + " more"});
+    out.rows.row("", cat({"and ", std::to_string(told.size() - kMaxListed), " more"}));
   if (list) out.json["keys"] = std::move(told);
   return counts;
 }
@@ -87,7 +88,7 @@ Counts read_keys(Explained& out, const json& set, bool list, WallTime now) {
 std::string in_words(const Counts& counts) {
   std::string out;
   if (counts.x509 > 0) out = std::to_string(counts.x509) + " X.509";
-  if (counts.jwt > 0) out += (out.empty() ? "" : ", ") + std::to_string(counts.jwt) + " JWT";
+  if (counts.jwt > 0) out += cat({out.empty() ? "" : ", ", std::to_string(counts.jwt), " JWT"});
   return out.empty() ? "none: nothing is trusted" : out + (counts.x509 + counts.jwt == 1 ? " key" : " keys");
 }
 
@@ -99,16 +100,16 @@ void tell_domains(Explained& out, const std::vector<NamedSet>& sets, WallTime no
     const bool good = set.is_object() && set.contains("keys");
     const Counts counts = good ? read_keys(out, set, false, now) : Counts{};
     const std::string words = good ? in_words(counts) : "no JWK Set";
-    if (told.size() < kMaxListed) out.rows.row({name, words});
+    if (told.size() < kMaxListed) out.rows.row(name, words);
     told.push_back(
         {{"trust_domain", domain}, {"x509_authorities", counts.x509}, {"jwt_authorities", counts.jwt}});
-    if (!good) out.problem("the entry of " + name + " is no JWK Set");
+    if (!good) out.problem(cat({"the entry of ", name, " is no JWK Set"}));
     all.x509 += counts.x509;
     all.jwt += counts.jwt;
   }
   if (told.size() > kMaxListed) {
-    out.rows.row({"…", "and " + std::to_string(told.size() - kMaxListed) + " more"});
-    out.rows.row({"together", in_words(all)});
+    out.rows.row("…", cat({"and ", std::to_string(told.size() - kMaxListed), " more"}));
+    out.rows.row("together", in_words(all));
   }
 }
 
@@ -136,7 +137,7 @@ Result<Explained> explain_json(std::string_view text, std::size_t width, WallTim
   constexpr std::size_t kMost = 5;
   const auto& findings = out.jwt_bundles->findings;
   for (std::size_t i = 0; i < std::min(findings.size(), kMost); ++i)
-    out.problem(findings[i].subject + ": " + findings[i].message);
+    out.problem(cat({findings[i].subject, ": ", findings[i].message}));
   return out;
 }
 
@@ -153,15 +154,15 @@ void tell_token(Explained& out, const Token& token, WallTime now) {
   const auto issued = date(claims, "iat");
   const auto expires = date(claims, "exp");
   const std::string subject = escape(token.subject, kMaxShown);
-  out.rows.row({"SPIFFE ID", subject});
-  out.rows.row({"audience", shown});
+  out.rows.row("SPIFFE ID", subject);
+  out.rows.row("audience", shown);
   if (expires) {
     const auto begin = issued.value_or(WallTime::min());
     const std::string left = left_text(WallTime::min(), *expires, now);
-    out.rows.row(
-        {"valid", issued ? lifetime_text(begin, *expires, now) : "to " + rfc3339(*expires) + ", " + left});
+    out.rows.row("valid",
+                 issued ? lifetime_text(begin, *expires, now) : cat({"to ", rfc3339(*expires), ", ", left}));
   }
-  out.rows.row({"signed", token.algorithm + " by key " + escape(token.key_id, kMaxShown)});
+  out.rows.row("signed", cat({token.algorithm, " by key ", escape(token.key_id, kMaxShown)}));
   out.json["kind"] = "jwt-svid";
   out.json["spiffe_id"] = subject;
   out.json["audience"] = audiences;

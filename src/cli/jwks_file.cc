@@ -2,6 +2,7 @@
 
 #include "base/base64.hh"
 #include "base/text.hh"
+#include "cli/cat.hh"
 #include "identity/json.hh"
 
 namespace spiffe::cli {
@@ -46,7 +47,7 @@ Result<std::vector<NamedSet>> sets_of(json document) {
       continue;
     }
     const auto text = base64_decode(value.get_ref<const std::string&>());
-    if (!text) return refuse("the entry " + quote(domain, kMaxShown) + " is no base64");
+    if (!text) return refuse(cat({"the entry ", quote(domain, kMaxShown), " is no base64"}));
     auto set = identity::parse_json(text->text(), text->size());
     if (!set) return fail(context("the entry " + quote(domain, kMaxShown), set.error()));
     out.push_back({domain, *std::move(set)});

@@ -4,6 +4,7 @@
 
 #include "base/base64.hh"
 #include "base/text.hh"
+#include "cli/cat.hh"
 
 namespace spiffe::cli {
 
@@ -39,9 +40,9 @@ Result<std::vector<PemBlock>> parse_pem(std::string_view text) {
     const std::string which = "PEM block " + std::to_string(blocks.size() + 1);
     if (label_end == std::string_view::npos) return fail(ErrorKind::verification, which + " has no label");
     const std::string label(text.substr(0, label_end));
-    const std::string named = which + " (" + escape(label) + ")";
+    const std::string named = cat({which, " (", escape(label), ")"});
     text.remove_prefix(label_end + kDashes.size());
-    const std::string last = "-----END " + label + std::string(kDashes);
+    const std::string last = cat({"-----END ", label, std::string(kDashes)});
     const std::size_t end = text.find(last);
     // The next block must not be taken for the rest of this one.
     if (end == std::string_view::npos || text.substr(0, end).find(kBegin) != std::string_view::npos)

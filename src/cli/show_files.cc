@@ -13,6 +13,7 @@
 
 #include "base/fd.hh"
 #include "base/text.hh"
+#include "cli/cat.hh"
 #include "cli/describe_certificate.hh"
 #include "cli/input_file.hh"
 #include "identity/private_key.hh"
@@ -66,7 +67,7 @@ void relate_key(const std::vector<ShownFile>& files, ShownFile& file) {
   Json& told = key.json["private_key"]["belongs_to"];
   if (!key.certificates.empty()) {
     if (!belongs(key, key.certificates.front())) return key.problem("the key is another certificate's");
-    key.rows.row({"belongs to", "the certificate"});
+    key.rows.row("belongs to", "the certificate");
     told = file.path;
     return;
   }
@@ -74,12 +75,12 @@ void relate_key(const std::vector<ShownFile>& files, ShownFile& file) {
     return has_leaf(each) && belongs(key, each.certificates.front());
   });
   if (leaf != nullptr) {
-    key.rows.row({"belongs to", escape(leaf->path)});
+    key.rows.row("belongs to", escape(leaf->path));
     told = leaf->path;
   } else if (const ShownFile* other = beside(files, file, has_leaf)) {
     key.problem("it does not belong to " + escape(other->path));
   } else {
-    key.rows.row({"belongs to", "no certificate here"});
+    key.rows.row("belongs to", "no certificate here");
   }
 }
 
@@ -97,10 +98,10 @@ void relate_svid(const std::vector<ShownFile>& files, ShownFile& file, WallTime 
     return false;
   });
   if (bundle != nullptr) {
-    svid.rows.row({"verified", "by " + escape(bundle->path)});
+    svid.rows.row("verified", "by " + escape(bundle->path));
     told = bundle->path;
   } else if (reason.empty()) {
-    svid.rows.row({"verified", "no: there is no bundle beside it"});
+    svid.rows.row("verified", "no: there is no bundle beside it");
   } else {
     svid.problem("does not verify: " + reason);
   }
@@ -127,10 +128,10 @@ void relate_token(const std::vector<ShownFile>& files, ShownFile& file, WallTime
     return false;
   });
   if (bundle != nullptr) {
-    token.rows.row({"verified", "by " + escape(bundle->path)});
+    token.rows.row("verified", "by " + escape(bundle->path));
     told = bundle->path;
   } else if (reason.empty()) {
-    token.rows.row({"verified", "no: there is no JWT bundle beside it"});
+    token.rows.row("verified", "no: there is no JWT bundle beside it");
   } else {
     token.problem("does not verify: " + reason);
   }
@@ -170,7 +171,7 @@ Result<ShownDirectory> look_into(const std::string& path) {
     const std::string copy(name);
     if (name.starts_with("..") || out.files.size() >= kMaxFiles) return;
     if (::fstatat(directory.get(), copy.c_str(), &info, 0) == 0 && S_ISDIR(info.st_mode)) return;
-    out.files.push_back(path.ends_with('/') ? path + copy : path + "/" + copy);
+    out.files.push_back(path.ends_with('/') ? path + copy : cat({path, "/", copy}));
   });
   if (!listed) return fail(context(escape(path), listed.error()));
   std::ranges::sort(out.files);

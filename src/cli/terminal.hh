@@ -29,6 +29,7 @@ class TextTable {
   // `indent` spaces before each line.
   explicit TextTable(std::size_t width = 80, std::size_t indent = 0) : width_(width), indent_(indent) {}
   void row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  // Two cells: most rows have a label and a value.
   void row(std::string_view label, std::string_view value);
   [[nodiscard]] std::string text() const;
 

@@ -7,6 +7,7 @@
 
 #include "base/text.hh"
 #include "cli/arguments.hh"
+#include "cli/cat.hh"
 #include "cli/exit.hh"
 #include "cli/input_file.hh"
 #include "cli/json_text.hh"
@@ -91,12 +92,13 @@ int verify_command(const Arguments& arguments) {
   const auto verified = verify(arguments);
   const int code = verified ? kOk : report(verified.error());
   if (verified) {
-    for (const auto& warning : verified->warnings) std::fputs(("warning: " + warning + "\n").c_str(), stderr);
+    for (const auto& warning : verified->warnings)
+      std::fputs((cat({"warning: ", warning, "\n"})).c_str(), stderr);
   }
   if (!arguments.json) {
     if (!verified) return code;
-    return print("verified: " + verified->spiffe_id + ", until " + rfc3339(verified->not_after) + " (" +
-                 human(verified->not_after - wall_now()) + " left)\n");
+    return print(cat({"verified: ", verified->spiffe_id, ", until ", rfc3339(verified->not_after), " (",
+                      human(verified->not_after - wall_now()), " left)\n"}));
   }
   Json out = {{"verified", verified.has_value()}};
   if (verified) {

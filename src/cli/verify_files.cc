@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hh"
+#include "cli/cat.hh"
 #include "cli/jwks_file.hh"
 #include "cli/pem_blocks.hh"
 #include "cli/token_text.hh"
@@ -42,7 +43,7 @@ Result<identity::Bytes> certificates_among(const std::vector<PemBlock>& blocks) 
 
 Result<void> is_of(const SpiffeId& found, const std::optional<SpiffeId>& id) {
   if (!id || found == *id) return {};
-  return refuse("it is of " + quote(found.str()) + ", not of " + quote(id->str()));
+  return refuse(cat({"it is of ", quote(found.str()), ", not of ", quote(id->str())}));
 }
 
 // What stands there, as a message that says who it is of.

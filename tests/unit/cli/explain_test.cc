@@ -104,6 +104,16 @@ TEST_CASE("explain: chains, bundles and combined files are told apart") {
   CHECK(of(many).json["certificates"].size() == 40);
 }
 
+TEST_CASE("explain: a key that cannot be read is a problem, and none of it is shown") {
+  const auto key = test::Key::generate().pkcs8();
+  CHECK(of(pem(key.bytes(), "ENCRYPTED PRIVATE KEY")).json["problems"][0] == "the private key is encrypted");
+  CHECK(of(pem(key.bytes().first(40), "PRIVATE KEY")).json["problems"][0] ==
+        "the private key cannot be read");
+  SecretBytes longer = key.clone();
+  longer.append("x");
+  CHECK(of(pem(longer.bytes(), "PRIVATE KEY")).json["problems"][0] == "bytes follow the private key");
+}
+
 TEST_CASE("explain: what the rules refuse is shown, and why") {
   const Ca root(authority());
   auto options = leaf();
