@@ -157,9 +157,10 @@ int show_command(const Arguments& arguments) {
     const auto loaded = load_partial(arguments);
     if (!loaded) return report(loaded.error());
     const auto outputs = config::output_paths(loaded->config);
-    if (outputs.empty())
+    if (outputs.empty()) {
       return report({ErrorKind::failed, "no output is configured, and no path is given",
                      "spiffe-helper show PATH, or -config FILE"});
+    }
     for (const auto& output : outputs) show.add_configured(output.path);
   }
   return show.finish();

@@ -88,7 +88,6 @@ void relate_svid(const std::vector<ShownFile>& files, ShownFile& file, WallTime 
   Explained& svid = *file.explained;
   Json& told = svid.json["verified_by"] = nullptr;
   std::string reason;
-  std::string refused_by;
   const ShownFile* bundle = beside(files, file, [&](const Explained& each) {
     if (!is_bundle(each)) return false;
     const identity::X509Bundle trusted{svid.svid->id.trust_domain(), each.certificates};

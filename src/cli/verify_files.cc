@@ -106,9 +106,10 @@ Result<Verified> verify_jwt(std::string_view token, std::span<const std::string>
   const auto subject = SpiffeId::parse(claims->subject);
   // A lone JWK Set names no trust domain: it is the token's.
   const auto bundles = bundles_of(*sets, subject ? subject->trust_domain().name() : "unknown");
-  if (bundles.bundles.empty())
+  if (bundles.bundles.empty()) {
     return no_bundle(
         {ErrorKind::failed, bundles.findings.empty() ? "is empty" : bundles.findings[0].message});
+  }
   const auto svid = identity::JwtSvid::parse_and_verify(SecretBytes(trimmed(token)), audiences,
                                                         id ? id->str() : std::string(), bundles, now);
   if (!svid) return fail(svid.error());
