@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <utility>
 
 #include <arpa/inet.h>
@@ -12,6 +11,7 @@
 
 #include "base/text.hh"
 #include "cli/cat.hh"
+#include "cli/lifetime.hh"
 
 namespace spiffe::cli {
 
@@ -22,15 +22,6 @@ using Strings = std::vector<std::string>;
 
 constexpr std::size_t kMaxShown = 2048;  // bytes of a name
 constexpr std::size_t kMaxNames = 100;
-
-std::chrono::seconds between(WallTime from, WallTime to) {
-  return std::chrono::ceil<std::chrono::seconds>(to) - std::chrono::ceil<std::chrono::seconds>(from);
-}
-
-// Of several hundred years a count of nanoseconds would overflow.
-std::string long_human(std::chrono::seconds d) {
-  return human(std::min<std::chrono::seconds>(d, std::chrono::hours(24 * 365 * 200)));
-}
 
 std::string text_of(const ASN1_STRING* text) {
   return escape({reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
@@ -135,16 +126,6 @@ std::string key_of(const Certificate& certificate) {
 
 }  // namespace
 
-std::string left_text(WallTime from, WallTime until, WallTime now) {
-  if (now < from) return "not valid for another " + long_human(between(now, from));
-  if (now < until) return long_human(between(now, until)) + " left";
-  return cat({"expired ", long_human(between(until, now)), " ago"});
-}
-
-std::string lifetime_text(WallTime from, WallTime until, WallTime now) {
-  return cat({rfc3339(from), " to ", rfc3339(until), ", ", left_text(from, until, now)});
-}
-
 std::string key_name(const EVP_PKEY* key) {
   if (key == nullptr) return "unknown";
   const int kind = EVP_PKEY_get_base_id(key);
@@ -185,7 +166,7 @@ std::string certificate_line(const Certificate& certificate, WallTime now) {
   std::string name = certificate.subject();
   if (name.empty()) name = "serial " + certificate.serial();
   return cat({name, ", ", key_of(certificate), ", until ", rfc3339(certificate.not_after()), ", ",
-              left_text(certificate.not_before(), certificate.not_after(), now)});
+              time_left(certificate.not_before(), certificate.not_after(), now)});
 }
 
 Json certificate_json(const Certificate& certificate, WallTime now) {
@@ -200,7 +181,7 @@ Json certificate_json(const Certificate& certificate, WallTime now) {
   out["serial"] = certificate.serial();
   out["not_before"] = rfc3339(certificate.not_before());
   out["not_after"] = rfc3339(certificate.not_after());
-  out["remaining_seconds"] = between(now, certificate.not_after()).count();
+  out["remaining_seconds"] = seconds_left(certificate.not_after(), now);
   out["key"] = key_of(certificate);
   out["signature"] = OBJ_nid2sn(X509_get_signature_nid(x509));
   out["authority"] = is_authority(certificate);

@@ -11,11 +11,6 @@
 
 namespace spiffe::cli {
 
-// "2026-01-02T03:04:05Z to 2026-01-02T04:04:05Z, 59m40s left".
-[[nodiscard]] std::string lifetime_text(WallTime from, WallTime until, WallTime now);
-// "59m40s left", "expired 3m ago", "not valid for another 20s".
-[[nodiscard]] std::string left_text(WallTime from, WallTime until, WallTime now);
-
 // "EC P-256", "RSA 2048", "Ed25519"; "unknown" for null.
 [[nodiscard]] std::string key_name(const EVP_PKEY* key);
 

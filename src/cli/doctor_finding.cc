@@ -5,6 +5,7 @@
 
 #include "cli/cat.hh"
 #include "cli/describe_certificate.hh"
+#include "cli/lifetime.hh"
 
 namespace spiffe::cli {
 
@@ -53,7 +54,7 @@ Finding judge_failure(const workload::Failure& failure, const Caller& caller) {
 }
 
 Finding judge_clock(WallTime not_before, WallTime not_after, WallTime now) {
-  const std::string left = left_text(not_before, not_after, now);
+  const std::string left = time_left(not_before, not_after, now);
   if (now < not_before) {
     return {
         Grade::fail, "clock", cat({"the SVID is ", left, ", from ", rfc3339(not_before)}),

@@ -8,6 +8,7 @@
 #include "cli/cat.hh"
 #include "cli/describe_certificate.hh"
 #include "cli/jwks_file.hh"
+#include "cli/lifetime.hh"
 #include "identity/json.hh"
 
 namespace spiffe::cli {
@@ -158,7 +159,7 @@ void tell_token(Explained& out, const Token& token, WallTime now) {
   out.rows.row("audience", shown);
   if (expires) {
     const auto begin = issued.value_or(WallTime::min());
-    const std::string left = left_text(WallTime::min(), *expires, now);
+    const std::string left = time_left(WallTime::min(), *expires, now);
     out.rows.row("valid",
                  issued ? lifetime_text(begin, *expires, now) : cat({"to ", rfc3339(*expires), ", ", left}));
   }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.hh"
+#include "cli/lifetime.hh"
 
 namespace spiffe::cli {
 
@@ -102,23 +103,8 @@ std::string with_last_row(TextTable rows, std::string_view label, std::string_vi
   return text + paint(terminal, colour, std::string_view(all).substr(text.size())) + "\n";
 }
 
-long long seconds_left(WallTime until, WallTime now) {
-  return std::chrono::floor<std::chrono::seconds>(until - now).count();
-}
-
-std::string time_left(WallTime not_before, WallTime not_after, WallTime now) {
-  // Whole seconds: what is a moment from now is not "999ms left".
-  const auto whole = [](WallTime::duration d) {
-    return human(std::max(std::chrono::ceil<std::chrono::seconds>(d), std::chrono::seconds(1)));
-  };
-  if (now < not_before) return "not valid for another " + whole(not_before - now);
-  return now < not_after ? whole(not_after - now) + " left" : "expired " + whole(now - not_after) + " ago";
-}
-
 std::string validity(const Certificate& certificate, WallTime now) {
-  const WallTime from = certificate.not_before();
-  const WallTime until = certificate.not_after();
-  return rfc3339(from) + " to " + rfc3339(until) + ", " + time_left(from, until, now);
+  return lifetime_text(certificate.not_before(), certificate.not_after(), now);
 }
 
 std::string in_short(const Certificate& certificate, WallTime now) {

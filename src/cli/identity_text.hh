@@ -13,8 +13,6 @@
 
 namespace spiffe::cli {
 
-// "59m40s left", "expired 3m ago", "not valid for another 20s".
-[[nodiscard]] std::string time_left(WallTime not_before, WallTime not_after, WallTime now);
 // "2026-01-02T03:04:05Z to 2026-01-02T04:04:05Z, 59m40s left".
 [[nodiscard]] std::string validity(const identity::Certificate& certificate, WallTime now);
 // "CN=Test CA, O=SPIFFE, 1d left".
@@ -37,7 +35,5 @@ namespace spiffe::cli {
 // The rows with one more at their end, which alone is in `colour`.
 [[nodiscard]] std::string with_last_row(TextTable rows, std::string_view label, std::string_view value,
                                         Colour colour, const Terminal& terminal);
-// Whole seconds from `now`, negative where that is past.
-[[nodiscard]] long long seconds_left(WallTime until, WallTime now);
 
 }  // namespace spiffe::cli

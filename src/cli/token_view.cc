@@ -5,6 +5,7 @@
 
 #include "base/text.hh"
 #include "cli/identity_text.hh"
+#include "cli/lifetime.hh"
 #include "identity/jws.hh"
 #include "identity/jwt_svid.hh"
 

@@ -11,6 +11,7 @@
 #include "cli/changes.hh"
 #include "cli/exit.hh"
 #include "cli/identity_text.hh"
+#include "cli/lifetime.hh"
 #include "cli/stdout.hh"
 #include "cli/visit.hh"
 #include "cli/voice.hh"

@@ -4,6 +4,7 @@
 
 #include "base/base64.hh"
 #include "cli/describe_certificate.hh"
+#include "cli/lifetime.hh"
 #include "output/pem.hh"
 #include "support/catch.hh"
 #include "support/jwt.hh"
@@ -15,7 +16,7 @@ using spiffe::SecretBytes;
 using spiffe::WallTime;
 using spiffe::cli::explain;
 using spiffe::cli::Explained;
-using spiffe::cli::left_text;
+using spiffe::cli::time_left;
 namespace test = spiffe::test;
 using test::authority;
 using test::Ca;
@@ -200,8 +201,8 @@ TEST_CASE("explain: what is none of these is an error in words") {
 }
 
 TEST_CASE("lifetimes of centuries do not overflow") {
-  CHECK(left_text(WallTime::min(), WallTime::min(), kNow) == "expired 73000d ago");
-  CHECK(left_text(WallTime::min(), WallTime::max(), kNow).ends_with(" left"));
-  CHECK(left_text(kNow, kNow + 1h, kNow) == "1h left");
-  CHECK(left_text(kNow + 20s, kNow + 1h, kNow) == "not valid for another 20s");
+  CHECK(time_left(WallTime::min(), WallTime::min(), kNow) == "expired 73000d ago");
+  CHECK(time_left(WallTime::min(), WallTime::max(), kNow).ends_with(" left"));
+  CHECK(time_left(kNow, kNow + 1h, kNow) == "1h left");
+  CHECK(time_left(kNow + 20s, kNow + 1h, kNow) == "not valid for another 20s");
 }

@@ -1,5 +1,6 @@
 #include "cli/identity_text.hh"
 
+#include "cli/lifetime.hh"
 #include "views.hh"
 
 using namespace spiffe;
