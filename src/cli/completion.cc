@@ -144,9 +144,10 @@ complete -F _spiffe_helper spiffe-helper
 
 std::string zsh_completion() {
   std::string described;
-  for (const Command* command : commands())
+  for (const Command* command : commands()) {
     described +=
         "    " + shell_quoted(std::string(command->name) + ":" + std::string(command->summary)) + "\n";
+  }
   return "#compdef spiffe-helper\n" + tables() + R"(
 _spiffe_helper() {
   local before=${words[CURRENT-1]} command=run first=2 value list
