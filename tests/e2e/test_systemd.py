@@ -250,7 +250,7 @@ def test_watchdog(agent: DevAgent, run_helper: Run, workdir: Path, manager: Mana
     wait_until(lambda: len(manager.gaps("WATCHDOG")) >= 5, "pings")
     # At half the interval.
     assert max(manager.gaps("WATCHDOG")) < 0.4
-    assert min(manager.gaps("WATCHDOG")[1:]) > 0.1
+    assert min(manager.gaps("WATCHDOG")[1:]) * SLOW > 0.1
     assert helper.stop() == 0
 
 
