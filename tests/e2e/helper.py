@@ -34,6 +34,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SLOW = float(os.environ.get("SPIFFE_TEST_SLOW", "1"))
 TIMEOUT_S = 10.0
 POLL_S = 0.005
+# For an environment made from nothing: without its options a sanitizer knows none of our suppressions.
+SANITIZERS = {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
 # What a developer's own environment must not decide.
 NOT_INHERITED = ("SPIFFE_ENDPOINT_SOCKET", "NOTIFY_SOCKET", "WATCHDOG_USEC", "OPENSSL_CONF", "NO_COLOR")
 SANITIZER_REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|: runtime error: ")

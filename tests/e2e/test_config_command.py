@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from helper import ROOT, SLOW, program
+from helper import ROOT, SANITIZERS, SLOW, program
 
 sys.path.append(str(ROOT / "tests/interop"))
 
@@ -26,7 +26,7 @@ SEED = 20260
 EVERY = round(SLOW**2)
 RANDOM_FILES = 1000 // EVERY
 # Of what the machine has set nothing counts.
-PLAIN: Mapping[str, str] = {}
+PLAIN: Mapping[str, str] = SANITIZERS
 
 
 @dataclass(frozen=True)

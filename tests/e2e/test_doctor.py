@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from children import Recorder
 from devagent import DevAgent
-from helper import Helper, program
+from helper import SANITIZERS, Helper, program
 from mounts import mounting
 
 NOBODY = 65534
@@ -88,7 +88,7 @@ class Setup:
                     [*words, "-output", form],
                     capture_output=True,
                     cwd=self.directory,
-                    env={"PATH": os.environ["PATH"]},
+                    env=SANITIZERS | {"PATH": os.environ["PATH"]},
                     stdin=subprocess.DEVNULL,
                     timeout=60,
                 )

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from devagent import DevAgent
-from helper import SLOW, program
+from helper import SANITIZERS, SLOW, program
 
 WEB = "spiffe://example.org/web"
 TWO = pytest.mark.agent("-id", "/web,hint=internal", "-id", "/db", "-federated", "2", "-intermediate")
@@ -34,7 +34,7 @@ class Ran:
 
 def fetch(agent: DevAgent | str, *words: str | Path, cwd: Path | None = None) -> Ran:
     address = agent if isinstance(agent, str) else agent.endpoint
-    env = {"PATH": os.environ["PATH"], "SPIFFE_ENDPOINT_SOCKET": address}
+    env = SANITIZERS | {"PATH": os.environ["PATH"], "SPIFFE_ENDPOINT_SOCKET": address}
     begin = time.monotonic()
     # A umask that modes must not depend on.
     done = subprocess.run(
@@ -227,7 +227,7 @@ def test_an_agent_that_says_nothing(workdir: Path) -> None:
 
 def test_it_waits_for_an_identity(agent: DevAgent) -> None:
     agent.deny()
-    env = {"SPIFFE_ENDPOINT_SOCKET": agent.endpoint}
+    env = SANITIZERS | {"SPIFFE_ENDPOINT_SOCKET": agent.endpoint}
     command = [program(), "fetch", "x509", "-timeout", "30s"]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
@@ -241,7 +241,7 @@ def test_it_waits_for_an_identity(agent: DevAgent) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_waiting_ends_by_a_signal(agent: DevAgent, number: int) -> None:
     agent.deny()
-    env = {"SPIFFE_ENDPOINT_SOCKET": agent.endpoint}
+    env = SANITIZERS | {"SPIFFE_ENDPOINT_SOCKET": agent.endpoint}
     with subprocess.Popen(
         [program(), "fetch", "x509", "-timeout", "0"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:
@@ -277,7 +277,9 @@ def read_until(fd: int, done: Callable[[str], bool]) -> str:
 def test_on_a_terminal_the_waiting_line_is_drawn_again(agent: DevAgent, colour: bool) -> None:
     agent.deny()
     ours, theirs = pty.openpty()
-    env = {"SPIFFE_ENDPOINT_SOCKET": agent.endpoint, "TERM": "xterm"} | ({} if colour else {"NO_COLOR": "1"})
+    env = SANITIZERS | {"SPIFFE_ENDPOINT_SOCKET": agent.endpoint, "TERM": "xterm"}
+    if not colour:
+        env["NO_COLOR"] = "1"
     with subprocess.Popen(
         [program(), "fetch", "x509", "-timeout", "30s"], env=env, stdout=theirs, stderr=theirs, stdin=theirs
     ) as running:

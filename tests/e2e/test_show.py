@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from certs import pem_blocks
 from devagent import DevAgent
-from helper import SLOW, Helper, program
+from helper import SANITIZERS, SLOW, Helper, program
 
 CONFIG = """
 agent_address = "{socket}"
@@ -32,7 +32,7 @@ MAX_COLUMNS = 80
 
 def ask(*words: str | Path, cwd: Path) -> tuple[int, str, str]:
     done = subprocess.run(
-        [program(), *words], capture_output=True, cwd=cwd, env={}, stdin=subprocess.DEVNULL, timeout=60
+        [program(), *words], capture_output=True, cwd=cwd, env=SANITIZERS, stdin=subprocess.DEVNULL, timeout=60
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 

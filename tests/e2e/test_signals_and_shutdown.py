@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from children import Recorder, wait_gone
 from devagent import DevAgent
-from helper import SLOW, Helper, wait_until
+from helper import SANITIZERS, SLOW, Helper, wait_until
 from published import agent_serial, config, lines_of, make_certs, rotate, wait_published
 
 Run = Callable[..., Helper]
@@ -202,7 +202,7 @@ def test_closed_standard_descriptors(
 
 def test_without_any_environment(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
-    sanitizers = [f"{name}={value}" for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")]
+    sanitizers = [f"{name}={value}" for name, value in SANITIZERS.items()]
     prefix = ["env", "-i", *sanitizers]
     helper = run_helper(config(agent, cmd="sleep", cmd_args="36000"), prefix=prefix)
     out.check(wait_published(helper))

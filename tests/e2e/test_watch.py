@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 from devagent import DevAgent
-from helper import SLOW, program
+from helper import SANITIZERS, SLOW, program
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 
 class Watch:
     def __init__(self, endpoint: str, *words: str) -> None:
-        env = {"SPIFFE_ENDPOINT_SOCKET": endpoint}
+        env = SANITIZERS | {"SPIFFE_ENDPOINT_SOCKET": endpoint}
         self.process = subprocess.Popen(
             [program(), "watch", *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
