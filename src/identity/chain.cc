@@ -78,7 +78,8 @@ Verdict verify(const Attempt& attempt) {
   const X509StoreCtxPtr context(X509_STORE_CTX_new());
   const Owned<STACK_OF(X509), [](STACK_OF(X509) * s) { sk_X509_free(s); }> untrusted(sk_X509_new_null());
   Verdict verdict;
-  if (!store || !context || !untrusted) return verdict;
+  if (!store || !context || !untrusted || !std::ranges::all_of(attempt.chain, &Certificate::x509))
+    return verdict;
   for (std::size_t i = 1; i < attempt.chain.size(); ++i)
     sk_X509_push(untrusted.get(), attempt.chain[i].x509());
   if (X509_STORE_add_cert(store.get(), attempt.authority.x509()) != 1 ||
@@ -185,6 +186,7 @@ bool better(const ChainRefusal& a, int code_a, const ChainRefusal& b, int code_b
 }
 
 bool may_have_issued(const Certificate& authority, const Chain& chain) {
+  if (authority.x509() == nullptr) return false;
   const X509_NAME* subject = X509_get_subject_name(authority.x509());
   return std::ranges::any_of(chain, [subject](const Certificate& c) {
     return X509_NAME_cmp(subject, X509_get_issuer_name(c.x509_without_key())) == 0;

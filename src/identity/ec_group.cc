@@ -1,6 +1,7 @@
 #include "identity/ec_group.hh"
 
 #include <openssl/obj_mac.h>
+#include <openssl/objects.h>
 
 #include "base/openssl.hh"
 
@@ -14,6 +15,13 @@ const EC_GROUP* ec_group(int nid) {
   if (nid == NID_X9_62_prime256v1) return p256.get();
   if (nid == NID_secp384r1) return p384.get();
   return nid == NID_secp521r1 ? p521.get() : nullptr;
+}
+
+int named_curve(const X509_ALGOR* identifier) {
+  int type = 0;
+  const void* value = nullptr;
+  X509_ALGOR_get0(nullptr, &type, &value, identifier);
+  return type == V_ASN1_OBJECT ? OBJ_obj2nid(static_cast<const ASN1_OBJECT*>(value)) : NID_undef;
 }
 
 }  // namespace spiffe::identity

@@ -58,14 +58,6 @@ KeyParts parts_of(const ASN1_OBJECT* algorithm, const X509_ALGOR* identifier, co
   return {OBJ_obj2nid(algorithm), identifier, as_span(data, size)};
 }
 
-// The curve's NID where the parameters name one.
-int named_curve(const X509_ALGOR* identifier) {
-  int type = 0;
-  const void* value = nullptr;
-  X509_ALGOR_get0(nullptr, &type, &value, identifier);
-  return type == V_ASN1_OBJECT ? OBJ_obj2nid(static_cast<const ASN1_OBJECT*>(value)) : NID_undef;
-}
-
 // A non-negative INTEGER's content as a number.
 BnPtr to_number(std::optional<DerSpan> content) {
   constexpr std::size_t kMaxBytes = 2049;  // RSA-16384: more would only keep us busy

@@ -3,18 +3,25 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <ctime>
+#include <optional>
 #include <span>
 
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
 
 #include "identity/der.hh"
+#include "identity/ec_group.hh"
 
 namespace spiffe::identity {
 
 namespace {
 
 using MdCtxPtr = Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
+using PointPtr = Owned<EC_POINT, EC_POINT_free>;
+
+constexpr std::size_t kMostCertificates = 10;  // OpenSSL ends somewhere above 100
 
 // Extensions that say nothing about a path, or what is looked at here.
 bool known_extension(int nid) {
@@ -64,52 +71,97 @@ const char* digest_of(const X509* certificate, const EVP_PKEY* key) {
   return digest == NID_sha512 ? "SHA512" : nullptr;
 }
 
-// What is signed of a certificate: TBSCertificate as it came.
-DerSpan signed_part(const Certificate& certificate) {
+struct Signed {
+  DerSpan content;  // TBSCertificate as it came
+  DerSpan signature;
+};
+
+// Nothing where the signature is no whole number of bytes.
+std::optional<Signed> signed_parts(const Certificate& certificate) {
   DerReader outer(certificate.der());
-  const auto content = outer.take(DerTag::sequence);
-  return content ? DerReader(*content).take_whole(DerTag::sequence).value_or(DerSpan()) : DerSpan();
+  const auto fields = outer.take(DerTag::sequence);
+  if (!fields) return std::nullopt;
+  DerReader reader(*fields);
+  const auto content = reader.take_whole(DerTag::sequence);
+  const auto algorithm = reader.take(DerTag::sequence);
+  const auto bits = reader.take(DerTag::bit_string);
+  if (!content || !algorithm || !bits || bits->empty() || bits->front() != std::byte{0}) return std::nullopt;
+  return Signed{*content, bits->subspan(1)};
 }
 
 bool is_signed_by(const Certificate& certificate, const X509* parsed, X509* issuer) {
   EVP_PKEY* key = X509_get0_pubkey(issuer);
   if (key == nullptr) return false;
   const char* digest = digest_of(parsed, key);
-  const DerSpan content = signed_part(certificate);
-  const ASN1_BIT_STRING* signature = nullptr;
-  X509_get0_signature(&signature, nullptr, parsed);
+  const auto parts = signed_parts(certificate);
   const MdCtxPtr context(EVP_MD_CTX_new());
-  if (digest == nullptr || content.empty() || !context) return false;
+  if (digest == nullptr || !parts || !context) return false;
+  const auto uchars = [](DerSpan span) { return reinterpret_cast<const unsigned char*>(span.data()); };
   return EVP_DigestVerifyInit_ex(context.get(), nullptr, digest, nullptr, nullptr, key, nullptr) == 1 &&
-         EVP_DigestVerify(context.get(), ASN1_STRING_get0_data(signature),
-                          static_cast<std::size_t>(ASN1_STRING_length(signature)),
-                          reinterpret_cast<const unsigned char*>(content.data()), content.size()) == 1;
+         EVP_DigestVerify(context.get(), uchars(parts->signature), parts->signature.size(),
+                          uchars(parts->content), parts->content.size()) == 1;
 }
 
-bool is_valid(const Certificate& certificate, WallTime at) {
-  return certificate.not_before() <= at && at < certificate.not_after();
+// A public key as it stands in its certificate.
+struct PublicKey {
+  explicit PublicKey(const X509* certificate) {
+    ASN1_OBJECT* object = nullptr;
+    X509_ALGOR* identifier = nullptr;
+    X509_PUBKEY_get0_param(&object, &data, &size, &identifier, X509_get_X509_PUBKEY(certificate));
+    ec = OBJ_obj2nid(object) == NID_X9_62_id_ecPublicKey;
+    curve = named_curve(identifier);
+  }
+
+  bool ec = false;
+  int curve = NID_undef;  // where it is named
+  const unsigned char* data = nullptr;
+  int size = 0;
+};
+
+// Whether an elliptic curve's parameters are written out: OpenSSL takes no path with such a key.
+bool has_unnamed_curve(const X509* certificate) {
+  const PublicKey key(certificate);
+  return key.ec && key.curve == NID_undef;
 }
 
-bool check(const std::vector<Certificate>& chain, const Certificate& authority, WallTime at) {
+// Whether the leaf's key can be read, which nobody here needs. Only those of other kinds are decoded.
+bool has_key(const Certificate& leaf) {
+  const PublicKey key(leaf.x509_without_key());
+  const EC_GROUP* group = key.ec ? ec_group(key.curve) : nullptr;
+  if (group == nullptr) return leaf.x509() != nullptr && X509_get0_pubkey(leaf.x509()) != nullptr;
+  const PointPtr point(EC_POINT_new(group));
+  return point && key.size > 1 &&
+         EC_POINT_oct2point(group, point.get(), key.data, static_cast<std::size_t>(key.size), nullptr) == 1;
+}
+
+// As X509_verify_cert compares: RFC 5280 knows two forms of a date, ASN.1 several more.
+bool is_valid(const X509* certificate, std::time_t at) {
+  return X509_cmp_time(X509_get0_notBefore(certificate), &at) < 0 &&
+         X509_cmp_time(X509_get0_notAfter(certificate), &at) > 0;
+}
+
+bool check(const std::vector<Certificate>& chain, const Certificate& authority, std::time_t at) {
   X509* subject = chain.front().x509_without_key();
-  if (!is_plain(subject) || !is_valid(authority, at)) return false;
+  if (!is_plain(subject) || has_unnamed_curve(subject) || !is_valid(subject, at)) return false;
   for (std::size_t i = 0; i < chain.size(); ++i) {
-    if (!is_valid(chain[i], at)) return false;
     // Has i authorities between itself and the leaf.
     X509* issuer = (i + 1 < chain.size() ? chain[i + 1] : authority).x509();
     if (issuer == nullptr || !is_plain(issuer) || !is_authority(issuer, static_cast<long>(i))) return false;
+    if (has_unnamed_curve(issuer) || !is_valid(issuer, at)) return false;
     if (X509_check_issued(issuer, subject) != X509_V_OK || !is_signed_by(chain[i], subject, issuer)) {
       return false;
     }
     subject = issuer;
   }
-  return true;
+  return has_key(chain.front());
 }
 
 }  // namespace
 
 bool is_usual_path(const std::vector<Certificate>& chain, const Certificate& authority, WallTime at) {
-  const bool good = check(chain, authority, at);
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(at);
+  const bool good = chain.size() <= kMostCertificates &&
+                    check(chain, authority, std::chrono::system_clock::to_time_t(seconds));
   ERR_clear_error();
   return good;
 }

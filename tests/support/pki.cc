@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <stdexcept>
 
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/rsa.h>
 
@@ -15,12 +16,20 @@ void check(bool good, const char* what) {
   if (!good) throw std::runtime_error(std::string("test CA: ") + what + ": " + take_openssl_error());
 }
 
+EVP_PKEY* with_unnamed_curve(EVP_PKEY* key) {
+  check(EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_EXPLICIT) == 1,
+        "curve");
+  return key;
+}
+
 EVP_PKEY* new_key(KeyType type) {
   switch (type) {
     case KeyType::ec_p224:
       return EVP_EC_gen("P-224");
     case KeyType::ec_p256:
       return EVP_EC_gen("P-256");
+    case KeyType::ec_p256_unnamed:
+      return with_unnamed_curve(EVP_EC_gen("P-256"));
     case KeyType::ec_p384:
       return EVP_EC_gen("P-384");
     case KeyType::ec_p521:

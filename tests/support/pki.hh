@@ -22,7 +22,18 @@
 
 namespace spiffe::test {
 
-enum class KeyType { ec_p256, ec_p384, ec_p521, ec_secp256k1, ec_p224, rsa_1024, rsa_2048, ed25519, ed448 };
+enum class KeyType {
+  ec_p256,
+  ec_p256_unnamed,  // the curve's parameters are written out
+  ec_p384,
+  ec_p521,
+  ec_secp256k1,
+  ec_p224,
+  rsa_1024,
+  rsa_2048,
+  ed25519,
+  ed448
+};
 
 class Key {
  public:

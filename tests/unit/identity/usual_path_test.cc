@@ -1,12 +1,22 @@
 #include "identity/usual_path.hh"
 
+#include <optional>
+#include <string_view>
+
+#include <openssl/x509_vfy.h>
+
+#include "identity/der.hh"
 #include "identity/x509_svid.hh"
 #include "support/catch.hh"
 #include "support/pki.hh"
 
 using namespace std::chrono_literals;
 using spiffe::WallTime;
+using spiffe::identity::Bytes;
 using spiffe::identity::Certificate;
+using spiffe::identity::DerReader;
+using spiffe::identity::DerSpan;
+using spiffe::identity::DerTag;
 using spiffe::identity::is_usual_path;
 namespace test = spiffe::test;
 using test::authority;
@@ -26,7 +36,178 @@ bool usual(const Ca& issuer, const CertificateOptions& options, const Ca& root, 
   return is_usual_path(*chain, *anchor, at);
 }
 
+// What the quick way must agree with.
+bool openssl_accepts(const std::vector<Certificate>& chain, const Certificate& anchor) {
+  const spiffe::X509StorePtr store(X509_STORE_new());
+  const spiffe::X509StoreCtxPtr context(X509_STORE_CTX_new());
+  const spiffe::X509StackPtr untrusted(sk_X509_new_null());
+  for (std::size_t i = 1; i < chain.size(); ++i) {
+    X509_up_ref(chain[i].x509());
+    sk_X509_push(untrusted.get(), chain[i].x509());
+  }
+  REQUIRE(X509_STORE_add_cert(store.get(), anchor.x509()) == 1);
+  REQUIRE(X509_STORE_CTX_init(context.get(), store.get(), chain[0].x509(), untrusted.get()) == 1);
+  X509_VERIFY_PARAM* parameters = X509_STORE_CTX_get0_param(context.get());
+  X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
+  X509_VERIFY_PARAM_set_auth_level(parameters, 0);
+  X509_VERIFY_PARAM_set_time(parameters, std::chrono::system_clock::to_time_t(kNow));
+  const bool good = X509_verify_cert(context.get()) == 1;
+  static_cast<void>(spiffe::take_openssl_error());
+  return good;
+}
+
+Bytes element(DerTag tag, const Bytes& content) {
+  Bytes out = {static_cast<std::byte>(tag), std::byte{0x82}, static_cast<std::byte>(content.size() >> 8),
+               static_cast<std::byte>(content.size())};
+  // Lengths must be as short as can be.
+  if (content.size() < 0x80) {
+    out = {static_cast<std::byte>(tag), static_cast<std::byte>(content.size())};
+  } else if (content.size() < 0x100) {
+    out = {static_cast<std::byte>(tag), std::byte{0x81}, static_cast<std::byte>(content.size())};
+  }
+  return test::concat({out, content});
+}
+
+// A certificate in its three parts.
+struct Parts {
+  Bytes content;
+  Bytes algorithm;
+  Bytes bits;  // how many are unused, and the signature
+
+  explicit Parts(const Bytes& der) {
+    DerReader outer(der);
+    const auto fields = outer.take(DerTag::sequence);
+    REQUIRE(fields);
+    DerReader reader(*fields);
+    const auto copy = [](std::optional<DerSpan> span) { return Bytes(span->begin(), span->end()); };
+    content = copy(reader.take_whole(DerTag::sequence));
+    algorithm = copy(reader.take_whole(DerTag::sequence));
+    bits = copy(reader.take(DerTag::bit_string));
+  }
+  [[nodiscard]] Bytes der() const {
+    return element(DerTag::sequence, test::concat({content, algorithm, element(DerTag::bit_string, bits)}));
+  }
+  void sign(EVP_PKEY* key) {
+    const spiffe::Owned<EVP_MD_CTX, EVP_MD_CTX_free> context(EVP_MD_CTX_new());
+    std::size_t size = static_cast<std::size_t>(EVP_PKEY_get_size(key));
+    bits.assign(size + 1, std::byte{0});
+    REQUIRE(EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1);
+    REQUIRE(EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(bits.data() + 1), &size,
+                           reinterpret_cast<const unsigned char*>(content.data()), content.size()) == 1);
+    bits.resize(size + 1);
+  }
+};
+
+struct Tally {
+  int usual = 0;
+  int refused = 0;
+};
+
+// `path` takes the changed certificate for its leaf, an intermediate or its authority, as `place` says.
+void compare(const std::vector<Bytes>& path, std::size_t place, const Bytes& changed, Tally& tally) {
+  std::vector<Certificate> certificates;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    auto certificate = Certificate::parse(i == place ? changed : path[i]);
+    if (!certificate || certificate->x509() == nullptr) return;
+    certificates.push_back(*std::move(certificate));
+  }
+  const Certificate anchor = certificates.back();
+  certificates.pop_back();
+  if (!is_usual_path(certificates, anchor, kNow)) {
+    ++tally.refused;
+    return;
+  }
+  ++tally.usual;
+  CHECK(openssl_accepts(certificates, anchor));
+}
+
 }  // namespace
+
+TEST_CASE("no change to a certificate, signed anew, makes a usual path that OpenSSL refuses") {
+  const Ca root(authority());
+  const Ca middle = root.intermediate(authority("Intermediate"));
+  const test::Issued issued = middle.issue(leaf());
+  const std::vector<Bytes> path = {issued.der, middle.der(), root.der()};
+  const std::vector<EVP_PKEY*> signers = {middle.key().get(), root.key().get(), root.key().get()};
+  for (std::size_t place = 0; place < path.size(); ++place) {
+    CAPTURE(place);
+    const Parts original(path[place]);
+    Tally tally;
+    for (std::size_t at = 0; at < original.content.size(); ++at) {
+      CAPTURE(at);
+      for (const auto change : {std::byte{0x01}, std::byte{0x20}, std::byte{0x80}, std::byte{0xFF}}) {
+        Parts changed = original;
+        changed.content[at] ^= change;
+        changed.sign(signers[place]);
+        compare(path, place, changed.der(), tally);
+      }
+    }
+    // Neither is the comparison empty, nor the quick way blind.
+    CHECK(tally.usual > 10);
+    CHECK(tally.refused > 100);
+  }
+}
+
+TEST_CASE("no change behind what is signed makes a usual path that OpenSSL refuses") {
+  const Ca root(authority());
+  const std::vector<Bytes> path = {root.issue(leaf()).der, root.der()};
+  const std::size_t begin = path[0].size() - Parts(path[0]).bits.size() - 16;
+  Tally tally;
+  for (std::size_t at = begin; at < path[0].size(); ++at) {
+    CAPTURE(at);
+    for (unsigned bit = 0; bit < 8; ++bit) {
+      Bytes changed = path[0];
+      changed[at] ^= std::byte{1} << bit;
+      compare(path, 0, changed, tally);
+    }
+  }
+  CHECK(tally.refused > 100);
+}
+
+TEST_CASE("a signature of no whole number of bytes makes no usual path") {
+  const Ca root(authority());
+  Parts parts(root.issue(leaf()).der);
+  while ((parts.bits.back() & std::byte{1}) != std::byte{0}) parts.sign(root.key().get());
+  Tally tally;
+  compare({parts.der(), root.der()}, 0, parts.der(), tally);
+  CHECK(tally.usual == 1);
+  parts.bits.front() = std::byte{1};
+  compare({parts.der(), root.der()}, 0, parts.der(), tally);
+  CHECK(tally.usual == 1);
+}
+
+TEST_CASE("a date that RFC 5280 does not know makes no usual path") {
+  const Ca root(authority());
+  for (const std::string_view until :
+       {"20260102040405Z", "20260102040405.5Z", "20260102050405+0100", "202601020404Z"}) {
+    CAPTURE(std::string(until));
+    const Bytes good = root.issue(leaf()).der;
+    const auto* in = reinterpret_cast<const unsigned char*>(good.data());
+    const spiffe::X509Ptr odd(d2i_X509(nullptr, &in, static_cast<long>(good.size())));
+    ASN1_STRING* date = X509_getm_notAfter(odd.get());
+    date->type = V_ASN1_GENERALIZEDTIME;
+    REQUIRE(ASN1_STRING_set(date, until.data(), static_cast<int>(until.size())) == 1);
+    REQUIRE(X509_sign(odd.get(), root.key().get(), EVP_sha256()) > 0);
+    Bytes der(static_cast<std::size_t>(i2d_X509(odd.get(), nullptr)));
+    auto* out = reinterpret_cast<unsigned char*>(der.data());
+    i2d_X509(odd.get(), &out);
+    Tally tally;
+    compare({der, root.der()}, 0, der, tally);
+    CHECK(tally.usual == (until == "20260102040405Z" ? 1 : 0));
+  }
+}
+
+TEST_CASE("a key on a curve that is written out makes no usual path, whosever it is") {
+  const auto unnamed = [](CertificateOptions options) {
+    options.key_type = KeyType::ec_p256_unnamed;
+    return options;
+  };
+  const Ca root(authority());
+  CHECK_FALSE(usual(root, unnamed(leaf()), root));
+  CHECK_FALSE(usual(root.intermediate(unnamed(authority("Intermediate"))), leaf(), root));
+  const Ca unnamed_root(unnamed(authority()));
+  CHECK_FALSE(usual(unnamed_root, leaf(), unnamed_root));
+}
 
 TEST_CASE("a leaf under an authority is a usual path, whatever the key") {
   for (const auto type : {KeyType::ec_p256, KeyType::ec_p384, KeyType::ec_p521, KeyType::rsa_2048}) {
