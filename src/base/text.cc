@@ -44,20 +44,33 @@ bool continuation(std::string_view text, std::size_t at) {
   return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
 }
 
+// Characters that drive a terminal (C1), end a line for some readers, or turn the direction of what follows:
+// the code point; 0 for any other. `character` is one character of UTF-8.
+unsigned unshowable(std::string_view character) {
+  const auto low = [character](std::size_t at) { return static_cast<unsigned char>(character[at]) & 0x3FU; };
+  const auto first = static_cast<unsigned char>(character[0]);
+  unsigned code = 0;
+  if (character.size() == 2) code = (first & 0x1FU) << 6 | low(1);
+  if (character.size() == 3) code = (first & 0x0FU) << 12 | low(1) << 6 | low(2);
+  const auto among = [code](unsigned from, unsigned to) { return code >= from && code <= to; };
+  const bool bad =
+      among(0x80, 0x9F) || among(0x200E, 0x200F) || among(0x2028, 0x202E) || among(0x2066, 0x2069);
+  return bad ? code : 0;
+}
+
 std::string escape_with(std::string_view text, bool quotes) {
   std::string out;
   out.reserve(text.size() + 2);
   for (std::size_t i = 0; i < text.size();) {
     const auto c = static_cast<unsigned char>(text[i]);
     const std::size_t n = utf8_length(text.substr(i));
-    // C1 control characters (U+0080 … U+009F) can drive a terminal as well as C0 ones.
-    const bool c1 = n == 2 && c == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    const unsigned code = n > 1 ? unshowable(text.substr(i, n)) : 0;
     if (n == 0 || c < 0x20 || c == 0x7F) {
       append_escaped(out, c);
       i += 1;
-    } else if (c1) {
-      fmt::format_to(std::back_inserter(out), "\\u00{:02x}", static_cast<unsigned char>(text[i + 1]));
-      i += 2;
+    } else if (code != 0) {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", code);
+      i += n;
     } else {
       if (quotes && (c == '"' || c == '\\')) out += '\\';
       out.append(text.substr(i, n));
