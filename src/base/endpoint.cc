@@ -4,8 +4,10 @@
 #include <array>
 #include <charconv>
 #include <climits>
+#include <iterator>
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -42,6 +44,19 @@ std::string scheme_of(std::string_view text) {
 bool is_ip(const std::string& host, int family) {
   std::array<unsigned char, sizeof(in6_addr)> raw{};
   return ::inet_pton(family, host.c_str(), raw.data()) == 1;
+}
+
+// gRPC reads a target as a URI: what ends its path there is encoded, and what begins an encoding.
+std::string percent_encode(std::string_view path) {
+  std::string out;
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#') {
+      fmt::format_to(std::back_inserter(out), "%{:02X}", c);
+    } else {
+      out += c;
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -144,7 +159,7 @@ std::string Endpoint::uri() const {
 }
 
 std::string Endpoint::grpc_target() const {
-  if (kind_ == Kind::unix_socket) return "unix:" + path_;
+  if (kind_ == Kind::unix_socket) return "unix:" + percent_encode(path_);
   const bool v6 = host_.find(':') != std::string::npos;
   return v6 ? "ipv6:[" + host_ + "]:" + std::to_string(port_) : "ipv4:" + host_ + ":" + std::to_string(port_);
 }

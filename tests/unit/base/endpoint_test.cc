@@ -34,6 +34,13 @@ TEST_CASE("rule 2: unix is an absolute path and nothing else") {
   }
 }
 
+TEST_CASE("a path may hold what means something in a URI") {
+  const auto endpoint = Endpoint::parse("/run/100%25?#/agent.sock");
+  REQUIRE(endpoint);
+  CHECK(endpoint->path() == "/run/100%25?#/agent.sock");
+  CHECK(endpoint->grpc_target() == "unix:/run/100%2525%3F%23/agent.sock");
+}
+
 TEST_CASE("rule 2: what is wrong with a unix address is named") {
   CHECK(refusal("unix:") == "a unix address needs a path");
   CHECK(refusal("unix://") == "a unix address has no authority: the path begins with a third slash");
