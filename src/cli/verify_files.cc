@@ -35,6 +35,9 @@ Result<identity::Bytes> certificates_among(const std::vector<PemBlock>& blocks) 
   for (const PemBlock& block : blocks) {
     if (block.label != "CERTIFICATE") continue;
     const auto bytes = block.der.bytes();
+    // By itself: readers of PEM take the first certificate of a block and no more.
+    if (const auto one = Certificate::parse(bytes, Certificate::Keep::der_only); !one)
+      return fail(one.error());
     der.insert(der.end(), bytes.begin(), bytes.end());
   }
   if (der.empty()) return refuse("holds no PEM certificate");

@@ -171,6 +171,12 @@ TEST_CASE("verify: rules 20 and 23, a key in the file must be the leaf's, and DE
   Bytes longer = issued.der;
   longer.push_back(std::byte{0});
   CHECK(verdict(pem(longer), pem(root.der())) != "ok");
+  // One certificate in two blocks, two certificates in one: no reader of PEM finds them.
+  const std::span der(issued.der);
+  CHECK(verdict(pem(der.first(100)) + pem(der.subspan(100)), pem(root.der())) == "not a DER certificate");
+  const auto below = root.intermediate(authority("I")).issue(leaf());
+  CHECK(verdict(pem_of(below), pem(root.der())) == "ok");
+  CHECK(verdict(pem(below.chain()), pem(root.der())) == "bytes follow the certificate");
 }
 
 TEST_CASE("verify: -id must be who it is of") {
