@@ -1,6 +1,7 @@
 #include "workload/channel.hh"
 
 #include <absl/synchronization/mutex.h>
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
@@ -17,6 +18,8 @@ void init_grpc() {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
   gpr_set_log_function([](gpr_log_func_args* args) { log::debug("grpc: " + std::string(args->message)); });
+  google::protobuf::SetLogHandler([](google::protobuf::LogLevel, const char*, int,
+                                     const std::string& message) { log::debug("protobuf: " + message); });
 }
 
 std::shared_ptr<grpc::Channel> open_channel(const Endpoint& endpoint) {

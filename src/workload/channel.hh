@@ -16,7 +16,7 @@ namespace spiffe::workload {
 // The largest message taken: a bundle of some 90,000 federated trust domains. gRPC's own limit is 4 MiB.
 inline constexpr int kMaxMessageBytes = 64 * 1024 * 1024;
 
-// Sends gRPC's own log to ours at debug level, and keeps what it would print on stderr out of sight. Once,
+// Sends the logs of gRPC and Protobuf to ours at debug level, and so keeps them off stderr. Once,
 // before the first channel.
 void init_grpc();
 

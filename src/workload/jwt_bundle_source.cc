@@ -2,11 +2,8 @@
 
 #include <utility>
 
-#include <grpcpp/channel.h>
-#include <grpcpp/client_context.h>
-
-#include "workload.grpc.pb.h"
-#include "workload/channel.hh"
+#include "workload.pb.h"
+#include "workload/message_stream.hh"
 
 namespace spiffe::workload {
 
@@ -26,18 +23,16 @@ JwtBundleSource::JwtBundleSource(Loop& loop, Endpoint endpoint, Callbacks callba
       stream_(
           loop, std::move(endpoint),
           [this, alive = std::weak_ptr<char>(alive_)](const Endpoint& address, grpc::ClientContext& context) {
-            const auto stub = SpiffeWorkloadAPI::NewStub(open_channel(address));
-            const auto reader = stub->FetchJWTBundles(&context, JWTBundlesRequest());
+            MessageStream stream(address, "FetchJWTBundles", context);
             JWTBundlesResponse message;
-            while (reader->Read(&message)) {
+            while (stream.read(message)) {
               // Where one was waiting, its task is still queued and will take this one instead.
               if (!latest_.put(take_material(message))) continue;
               loop_.post([this, alive] {
                 if (!alive.expired()) take_latest();
               });
             }
-            const grpc::Status status = reader->Finish();
-            return StreamEnd{static_cast<int>(status.error_code()), status.error_message()};
+            return stream.finish();
           },
           [this](const Lost& lost) { callbacks_.on_lost(lost); }) {}
 

@@ -4,12 +4,9 @@
 #include <string>
 #include <utility>
 
-#include <grpcpp/channel.h>
-#include <grpcpp/client_context.h>
-
 #include "base/secret.hh"
-#include "workload.grpc.pb.h"
-#include "workload/channel.hh"
+#include "workload.pb.h"
+#include "workload/message_stream.hh"
 
 namespace spiffe::workload {
 
@@ -49,12 +46,10 @@ X509Source::X509Source(Loop& loop, Endpoint endpoint, X509Rules rules, Callbacks
       stream_(
           loop, std::move(endpoint),
           [this, alive = std::weak_ptr<char>(alive_)](const Endpoint& address, grpc::ClientContext& context) {
-            const auto stub = SpiffeWorkloadAPI::NewStub(open_channel(address));
-            const auto reader = stub->FetchX509SVID(&context, X509SVIDRequest());
+            MessageStream stream(address, "FetchX509SVID", context);
             X509SVIDResponse message;
-            while (reader->Read(&message)) receive(take_material(message), alive);
-            const grpc::Status status = reader->Finish();
-            return StreamEnd{static_cast<int>(status.error_code()), status.error_message()};
+            while (stream.read(message)) receive(take_material(message), alive);
+            return stream.finish();
           },
           [this](const Lost& lost) { callbacks_.on_lost(lost); }) {}
 

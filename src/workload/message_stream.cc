@@ -1,0 +1,64 @@
+#include "workload/message_stream.hh"
+
+#include <google/protobuf/message_lite.h>
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/completion_queue.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/proto_buffer_reader.h>
+
+#include "workload/channel.hh"
+
+namespace spiffe::workload {
+
+// One step after the other: of each it is awaited that it is done.
+struct MessageStream::Call {
+  ~Call() {
+    queue.Shutdown();
+    done();  // nothing is under way: the queue only says that it is empty
+  }
+  bool done() {
+    void* tag = nullptr;
+    bool good = false;
+    return queue.Next(&tag, &good) && good;
+  }
+
+  grpc::CompletionQueue queue;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream;
+};
+
+MessageStream::MessageStream(const Endpoint& endpoint, const std::string& method,
+                             grpc::ClientContext& context)
+    : call_(std::make_unique<Call>()), context_(context) {
+  call_->stream = grpc::GenericStub(open_channel(endpoint))
+                      .PrepareCall(&context, "/SpiffeWorkloadAPI/" + method, &call_->queue);
+  call_->stream->StartCall(nullptr);
+  if (!call_->done()) return;
+  const grpc::Slice nothing;
+  call_->stream->WriteLast(grpc::ByteBuffer(&nothing, 1), grpc::WriteOptions(), nullptr);
+  call_->done();
+}
+
+MessageStream::~MessageStream() = default;
+
+bool MessageStream::read(google::protobuf::MessageLite& message) {
+  grpc::ByteBuffer bytes;
+  call_->stream->Read(&bytes, nullptr);
+  if (!call_->done()) return false;
+  grpc::ProtoBufferReader reader(&bytes);
+  if (reader.status().ok() && message.ParseFromZeroCopyStream(&reader)) return true;
+  rubbish_ = "the agent sent a message that is no " + message.GetTypeName();
+  return false;
+}
+
+StreamEnd MessageStream::finish() {
+  if (!rubbish_.empty()) context_.TryCancel();
+  grpc::Status status;
+  call_->stream->Finish(&status, nullptr);
+  call_->done();
+  if (!rubbish_.empty()) return {grpc::StatusCode::INTERNAL, rubbish_};
+  return {static_cast<int>(status.error_code()), status.error_message()};
+}
+
+}  // namespace spiffe::workload
