@@ -331,7 +331,7 @@ void Daemon::notify(Kind kind) {
   const bool incomplete = std::ranges::any_of(
       unwritten_, [this](const std::string& name) { return notify_on_.contains(kind_of(name)); });
   if (incomplete) return;
-  if (!std::exchange(settling_, true)) settled_.after(kSettled);
+  if (!std::exchange(told_, true)) settled_.after(kSettled);
   if (std::exchange(reconfigure_due_, false)) reconfigure_consumers();
   consumers_->changed(std::exchange(changes_, {}));
 }
@@ -393,7 +393,7 @@ void Daemon::on_lost(const workload::Lost& lost) {
   const bool denied = lost.failure.kind == workload::FailureKind::no_identity;
   log::Fields fields = {{"event", denied ? "identity_denied" : "stream_lost"}};
   if (!lost.failure.hint.empty()) fields.push_back({"hint", lost.failure.hint});
-  if (!lost.fatal) fields.push_back({"retry_in", human(lost.retry_in)});
+  if (!lost.fatal || told_) fields.push_back({"retry_in", human(lost.retry_in)});
   if (updates_.current() != nullptr) fields.push_back({"files", "kept"});
   log::write(
       lost.new_cause ? log::Level::error : log::Level::debug,
@@ -413,9 +413,10 @@ void Daemon::on_lost(const workload::Lost& lost) {
 }
 
 // Rule 7: what the agent refuses as a request is of no use to be asked again, but for another agent; and one
-// kind that it does not know need not stop the others.
+// kind that it does not know need not stop the others. Once there are consumers nothing ends them, not even a
+// reload that names another server.
 void Daemon::on_refused(Kind kind, const workload::Lost& lost) {
-  if (!lost.fatal) return;
+  if (!lost.fatal || told_) return;
   refused_.insert(kind);
   const bool unimplemented = lost.failure.kind == workload::FailureKind::unimplemented;
   const std::size_t kinds = static_cast<std::size_t>(

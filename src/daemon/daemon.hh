@@ -119,7 +119,7 @@ class Daemon {
   std::set<std::string> unwritten_;  // what has not been on disk yet; "" is the X.509 set
   std::set<std::string> to_adapt_;   // to a new configuration: not yet looked at since it came
   std::set<health::Kind> refused_;   // that the agent will not serve at all (rule 7)
-  bool settling_ = false;            // settled_ was armed
+  bool told_ = false;                // the consumers, of their first files
   int exit_code_ = 0;
   bool ending_ = false;
   bool consumers_done_ = false;

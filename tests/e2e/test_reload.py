@@ -357,6 +357,28 @@ def test_an_agent_that_is_not_there_yet(run_agent: AgentRun, run_helper: Run, wo
     out.check(rotate(second, helper))
 
 
+@pytest.mark.parametrize("fault", ["invalid", "unimplemented"])
+def test_a_server_that_is_no_agent_stops_no_child(
+    run_agent: AgentRun, run_helper: Run, workdir: Path, recorder: Recorder, fault: str
+) -> None:
+    out = make_certs(workdir)
+    agent, other = run_agent(), run_agent("-fault", fault)
+    helper = run_helper(config(agent, **recorder.keys()))
+    child = recorder.wait("started")["pid"]
+    before = out.state()
+    reload(helper, config(other, **recorder.keys()))
+    lost = wait_event(helper, "stream_lost")
+    assert lost.level == "error"
+    assert lost.fields["retry_in"].startswith("3"), "30 s and a little"
+    assert out.state() == before
+    agent.wait_streams(0)
+    # The same process takes the mistake back, and has the same child.
+    reload(helper, config(agent, **recorder.keys()))
+    agent.wait_streams(1)
+    out.check(rotate(agent, helper))
+    assert helper.children() == [child]
+
+
 HINTS = ("-id", "/one,hint=one", "-id", "/two,hint=two")
 
 
