@@ -65,7 +65,9 @@ Failure classify(const StreamEnd& end, int connect_error, std::string_view addre
       failure.hint = "the server at " + escape(address) + " does not speak the SPIFFE Workload API";
       break;
     case kResourceExhausted:
-      failure.hint = "a message over 64 MiB is refused: how many trust domains are federated?";
+      // Our own limit, in gRPC's words; an agent has others.
+      if (end.message.find("larger than max") != std::string::npos)
+        failure.hint = "a message over 64 MiB is refused: how many trust domains are federated?";
       break;
     default:
       break;

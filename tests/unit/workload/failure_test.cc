@@ -29,6 +29,13 @@ TEST_CASE("the agent's words are escaped") {
         "PermissionDenied: no\\x1b[31m\\nidentity");
 }
 
+TEST_CASE("only a message that is too large has to do with our limit") {
+  const auto hint = [](const char* message) { return classify({8, message}, 0, "unix:///x").hint; };
+  CHECK(
+      hint("Received message larger than max (70000000 vs. 67108864)").starts_with("a message over 64 MiB"));
+  CHECK(hint("too many streams").empty());
+}
+
 TEST_CASE("an orderly end of the stream is a cause too") {
   CHECK(classify({0, ""}, 0, "unix:///s").cause == "the agent ended the stream");
 }
