@@ -23,6 +23,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -212,19 +213,25 @@ class Helper:
         """Ends the program, and whatever of its children outlives it."""
         if self._process is None:
             return
-        left = [os.pidfd_open(pid) for pid in self.children()] if self.running else []
+        left = self._open_children() if self.running else []
         if self.running:
             try:
                 self.stop(timeout=5)
             except AssertionError:
                 self.kill()
         for child in left:
-            try:
+            with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(child, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             os.close(child)
         self._reaper.join()
+
+    def _open_children(self) -> list[int]:
+        """A pidfd of each child that has not been reaped meanwhile."""
+        descriptors = []
+        for pid in self.children():
+            with suppress(ProcessLookupError):
+                descriptors.append(os.pidfd_open(pid))
+        return descriptors
 
     # The process.
 
