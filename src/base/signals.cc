@@ -36,16 +36,28 @@ int parse_realtime(std::string_view name) {
   return number >= SIGRTMIN && number <= SIGRTMAX ? number : 0;
 }
 
+sigset_t ignored_signals() {
+  sigset_t out;
+  sigemptyset(&out);
+  for (int signo = 1; signo < NSIG; ++signo) {
+    struct sigaction action{};
+    if (::sigaction(signo, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) sigaddset(&out, signo);
+  }
+  return out;
+}
+
 }  // namespace
 
-sigset_t block_signals() {
+FoundSignals block_signals() {
+  FoundSignals found;
   sigset_t all;
-  sigset_t old;
   sigfillset(&all);
   for (const int fault : kFaults) sigdelset(&all, fault);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
+  pthread_sigmask(SIG_SETMASK, &all, &found.mask);
+  found.ignored = ignored_signals();
+  if (sigismember(&found.ignored, SIGCHLD) == 1) ::signal(SIGCHLD, SIG_DFL);
   ::signal(SIGPIPE, SIG_IGN);
-  return old;
+  return found;
 }
 
 Result<std::unique_ptr<SignalWatch>> SignalWatch::create(Loop& loop, const sigset_t& signals,

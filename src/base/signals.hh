@@ -1,5 +1,5 @@
 // Signals as events. The process blocks them before its first thread exists, so that no thread of a library
-// ever takes one; children get the old mask back.
+// ever takes one; children get back what was found.
 #pragma once
 
 #include <functional>
@@ -15,9 +15,16 @@
 
 namespace spiffe {
 
+// What a process was started with.
+struct FoundSignals {
+  sigset_t mask{};
+  sigset_t ignored{};  // as under nohup(1), or SIGPIPE under systemd
+};
+
 // Blocks every signal but those of programming errors (SEGV, BUS, FPE, ILL, TRAP, ABRT, SYS) in the calling
-// thread and ignores SIGPIPE. Returns the mask found. Call once, first thing in main.
-sigset_t block_signals();
+// thread, ignores SIGPIPE, and no longer SIGCHLD, or no child could be reaped. Returns what was found. Call
+// once, first thing in main.
+FoundSignals block_signals();
 
 // Delivers blocked signals on the loop's thread.
 class SignalWatch {

@@ -11,7 +11,7 @@
 
 namespace spiffe::cli {
 
-int main(const std::vector<std::string>& args, const sigset_t& original_mask) {
+int main(const std::vector<std::string>& args, const FoundSignals& found_signals) {
   if (is_subcommand(args)) return run_subcommand(args);
   const auto line = parse_command_line(args);
   if (!line) {
@@ -28,7 +28,7 @@ int main(const std::vector<std::string>& args, const sigset_t& original_mask) {
     case CommandLine::Action::run:
       break;
   }
-  return run(*line, original_mask);
+  return run(*line, found_signals);
 }
 
 }  // namespace spiffe::cli

@@ -4,14 +4,13 @@
 #include <string>
 #include <vector>
 
-#include <signal.h>
-
+#include "base/signals.hh"
 #include "cli/exit.hh"
 
 namespace spiffe::cli {
 
-// Runs the program. `args` without its name; `original_mask` is the signal mask for children. Returns the
-// exit code. Errors are on stderr already.
-int main(const std::vector<std::string>& args, const sigset_t& original_mask);
+// Runs the program. `args` without its name; `found_signals` is what children get back. Returns the exit
+// code. Errors are on stderr already.
+int main(const std::vector<std::string>& args, const FoundSignals& found_signals);
 
 }  // namespace spiffe::cli

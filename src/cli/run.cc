@@ -31,7 +31,7 @@ Result<config::Loaded> load(const CommandLine& line) {
 
 }  // namespace
 
-int run(const CommandLine& line, const sigset_t& original_mask) {
+int run(const CommandLine& line, const FoundSignals& found_signals) {
   auto loaded = load(line);
   if (!loaded) {
     say(loaded.error());
@@ -45,7 +45,7 @@ int run(const CommandLine& line, const sigset_t& original_mask) {
   }
   log::info(config.daemon_mode ? "Launching daemon" : "Daemon mode disabled");
   workload::init_grpc();
-  auto daemon = daemon::Daemon::create(config, original_mask, kVersion, [&line] { return load(line); });
+  auto daemon = daemon::Daemon::create(config, found_signals, kVersion, [&line] { return load(line); });
   if (!daemon) {
     say(daemon.error());
     return kFailed;

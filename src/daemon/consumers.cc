@@ -58,7 +58,7 @@ Consumers::Consumers(Loop& loop, const config::Config& config, Setting setting, 
 
 Result<void> Consumers::assemble_renew_command() {
   if (config_.renew_cmd.empty() || (!config_.daemon_mode && !config_.renew_cmd_once)) return {};
-  auto options = renew_options(config_, setting_.original_mask);
+  auto options = renew_options(config_, setting_.found_signals);
   options.launch.core_dumps = setting_.core_dumps;
   options.reaper = reaper_.get();
   auto command = process::RenewCommand::create(loop_, std::move(options), [this](int exit_code) {
@@ -80,7 +80,7 @@ void Consumers::assemble_child() {
 }
 
 process::Supervision::Options Consumers::child_options() {
-  auto options = daemon::child_options(config_, setting_.original_mask);
+  auto options = daemon::child_options(config_, setting_.found_signals);
   options.launch.core_dumps = setting_.core_dumps;
   options.reaper = reaper_.get();
   options.on_news = [this](process::ChildNews news) { on_child(news); };

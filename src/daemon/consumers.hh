@@ -10,9 +10,8 @@
 #include <set>
 #include <vector>
 
-#include <signal.h>
-
 #include "base/loop.hh"
+#include "base/signals.hh"
 #include "config/config.hh"
 #include "health/status.hh"
 #include "process/core_dumps.hh"
@@ -27,7 +26,7 @@ namespace spiffe::daemon {
 class Consumers {
  public:
   struct Setting {
-    sigset_t original_mask{};                        // that the process was started with, for children
+    FoundSignals found_signals = {};                 // by this process, for its children
     const process::CoreDumps* core_dumps = nullptr;  // what children get back; not owned
   };
   using Kinds = std::set<health::Kind>;

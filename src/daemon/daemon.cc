@@ -42,8 +42,9 @@ void let_suspend() {
 
 }  // namespace
 
-Result<std::unique_ptr<Daemon>> Daemon::create(const config::Config& config, const sigset_t& original_mask,
-                                               std::string_view version, Load load) {
+Result<std::unique_ptr<Daemon>> Daemon::create(const config::Config& config,
+                                               const FoundSignals& found_signals, std::string_view version,
+                                               Load load) {
   auto loop = Loop::create();
   if (!loop) return fail(loop.error());
   auto names = names_of(config);
@@ -51,7 +52,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(const config::Config& config, con
   std::unique_ptr<Daemon> self(new Daemon(std::move(*loop), config, std::move(*names)));
   self->status_.version = version;
   self->load_ = std::move(load);
-  if (auto assembled = self->assemble(original_mask); !assembled) return fail(assembled.error());
+  if (auto assembled = self->assemble(found_signals); !assembled) return fail(assembled.error());
   return self;
 }
 
@@ -86,7 +87,7 @@ Daemon::Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Names n
 
 Daemon::~Daemon() = default;
 
-Result<void> Daemon::assemble(const sigset_t& original_mask) {
+Result<void> Daemon::assemble(const FoundSignals& found_signals) {
   if (auto good = watch_signals(); !good) return good;
   expect_files();
   auto publication = assemble_publication(config_, names_);
@@ -94,7 +95,7 @@ Result<void> Daemon::assemble(const sigset_t& original_mask) {
   publication_ = std::move(*publication);
   if (auto good = serve_health(config_.health_checks); !good) return good;
   if (!config_.allow_core_dumps) core_dumps_ = process::CoreDumps::forbid();
-  if (auto good = assemble_consumers(original_mask); !good) return good;
+  if (auto good = assemble_consumers(found_signals); !good) return good;
   assemble_x509();
   assemble_jwt();
   return {};
@@ -162,9 +163,9 @@ Result<void> Daemon::serve_health(const config::HealthChecks& checks) {
   return {};
 }
 
-Result<void> Daemon::assemble_consumers(const sigset_t& original_mask) {
+Result<void> Daemon::assemble_consumers(const FoundSignals& found_signals) {
   auto consumers = Consumers::create(
-      *loop_, config_, {.original_mask = original_mask, .core_dumps = core_dumps_ ? &*core_dumps_ : nullptr},
+      *loop_, config_, {.found_signals = found_signals, .core_dumps = core_dumps_ ? &*core_dumps_ : nullptr},
       status_, [this](int exit_code) {
         consumers_done_ = true;
         // What went wrong here counts more than how the child took its end.

@@ -33,10 +33,11 @@ class Daemon {
  public:
   using Load = std::function<Result<config::Loaded>()>;
 
-  // `original_mask`: the signal mask that the process was started with, for the child. `version`: of the
+  // `found_signals`: what the process was started with, for the child. `version`: of the
   // program, for the metrics. `load` reads the configuration once more.
-  static Result<std::unique_ptr<Daemon>> create(const config::Config& config, const sigset_t& original_mask,
-                                                std::string_view version, Load load);
+  static Result<std::unique_ptr<Daemon>> create(const config::Config& config,
+                                                const FoundSignals& found_signals, std::string_view version,
+                                                Load load);
   ~Daemon();
 
   // Returns the exit code.
@@ -54,11 +55,11 @@ class Daemon {
   };
 
   Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Names names);
-  Result<void> assemble(const sigset_t& original_mask);
+  Result<void> assemble(const FoundSignals& found_signals);
   Result<void> watch_signals();
   Result<std::unique_ptr<Publication>> assemble_publication(const config::Config& config, const Names& names);
   Result<void> serve_health(const config::HealthChecks& checks);
-  Result<void> assemble_consumers(const sigset_t& original_mask);
+  Result<void> assemble_consumers(const FoundSignals& found_signals);
   void assemble_x509();
   void assemble_jwt();
   void expect_files();

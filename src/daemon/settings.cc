@@ -146,14 +146,14 @@ std::set<health::Kind> notify_kinds(const config::Config& config) {
   return kinds;
 }
 
-process::Supervision::Options child_options(const config::Config& config, const sigset_t& original_mask) {
+process::Supervision::Options child_options(const config::Config& config, const FoundSignals& found_signals) {
   std::vector<std::string> argv = {config.cmd};
   argv.insert(argv.end(), config.cmd_args.begin(), config.cmd_args.end());
   const bool wrap = config.cmd_mode == config::CmdMode::wrap;
   return {.launch = {.argv = std::move(argv),
                      .env = process::child_environment(
                          environ, {{"SPIFFE_ENDPOINT_SOCKET", config.agent_address.uri()}}),
-                     .mask = original_mask,
+                     .signals = found_signals,
                      .die_with_parent = config.stop_cmd_on_exit,
                      .own_group = wrap},
           .policy = {.wrap = wrap,
@@ -167,13 +167,14 @@ process::Supervision::Options child_options(const config::Config& config, const 
           .stop_signal = config.stop_signal};
 }
 
-process::RenewCommand::Options renew_options(const config::Config& config, const sigset_t& original_mask) {
+process::RenewCommand::Options renew_options(const config::Config& config,
+                                             const FoundSignals& found_signals) {
   std::error_code ignored;
   const std::filesystem::path cert_dir = config.cert_dir.empty() ? "." : config.cert_dir;
   return {.launch = {.argv = config.renew_cmd,
                      .env = process::child_environment(
                          environ, {{"SPIFFE_ENDPOINT_SOCKET", config.agent_address.uri()}}),
-                     .mask = original_mask},
+                     .signals = found_signals},
           .cert_dir = std::filesystem::absolute(cert_dir, ignored).lexically_normal().string(),
           .timeout = config.renew_cmd_timeout,
           .once = !config.daemon_mode};

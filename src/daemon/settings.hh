@@ -5,8 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <signal.h>
-
+#include "base/signals.hh"
 #include "config/config.hh"
 #include "health/server.hh"
 #include "health/status.hh"
@@ -39,12 +38,12 @@ Result<Names> names_of(const config::Config& config);
 [[nodiscard]] health::Kind first_kind(const config::Config& config);
 // Which changes count as a rotation: notify_on, or the first kind that is configured.
 [[nodiscard]] std::set<health::Kind> notify_kinds(const config::Config& config);
-// `original_mask`: the signal mask that the process was started with. The caller adds what lives longer.
+// `found_signals`: what the process was started with. The caller adds what lives longer.
 [[nodiscard]] process::Supervision::Options child_options(const config::Config& config,
-                                                          const sigset_t& original_mask);
+                                                          const FoundSignals& found_signals);
 // The same for renew_cmd.
 [[nodiscard]] process::RenewCommand::Options renew_options(const config::Config& config,
-                                                           const sigset_t& original_mask);
+                                                           const FoundSignals& found_signals);
 // The caller adds what is to be called.
 [[nodiscard]] process::PidFile::Options pid_file_options(const config::Config& config);
 

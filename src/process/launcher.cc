@@ -153,17 +153,6 @@ StartError start_error(const std::string& program, int error) {
   return out;
 }
 
-sigset_t ignored_signals() {
-  sigset_t out;
-  sigemptyset(&out);
-  for (int signo = 1; signo < NSIG; ++signo) {
-    struct sigaction action{};
-    if (::sigaction(signo, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) sigaddset(&out, signo);
-  }
-  sigdelset(&out, SIGPIPE);
-  return out;
-}
-
 }  // namespace
 
 std::expected<std::string, StartError> find_program(std::string_view command, std::string_view search_path) {
@@ -196,9 +185,7 @@ Launcher::Launcher(LaunchOptions options)
     : options_(std::move(options)),
       argv_(pointers(options_.argv)),
       envp_(pointers(options_.env)),
-      search_path_(path_of(options_.env)),
-      ignored_(ignored_signals()) {
-  if (sigismember(&ignored_, SIGCHLD) == 1) ::signal(SIGCHLD, SIG_DFL);
+      search_path_(path_of(options_.env)) {
   stack_ =
       ::mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   if (stack_ == MAP_FAILED) std::abort();  // out of memory at start
@@ -267,8 +254,8 @@ Launcher::Attempt Launcher::attempt() {
   Plan plan{.program = program_.c_str(),
             .argv = argv_.data(),
             .envp = envp_.data(),
-            .mask = &options_.mask,
-            .ignored = &ignored_,
+            .mask = &options_.signals.mask,
+            .ignored = &options_.signals.ignored,
             .core_limit = options_.core_dumps != nullptr ? options_.core_dumps->found_limit() : nullptr,
             .parent = ::getpid(),
             .die_with_parent = options_.die_with_parent,

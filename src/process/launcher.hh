@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "base/fd.hh"
+#include "base/signals.hh"
 #include "process/core_dumps.hh"
 
 namespace spiffe::process {
@@ -45,7 +46,7 @@ struct Launched {
 struct LaunchOptions {
   std::vector<std::string> argv;          // argv[0] is the command, looked up in PATH of `env`
   std::vector<std::string> env;           // "NAME=value"
-  sigset_t mask{};                        // the signal mask of the child: the one found by block_signals()
+  FoundSignals signals = {};              // mask and dispositions of the child: those of block_signals()
   const CoreDumps* core_dumps = nullptr;  // what the child gets back; not owned
   // The child gets SIGTERM when this process dies. Tied to the thread that calls launch(), which therefore
   // must live as long as the process; lost where the program changes its user.
@@ -61,9 +62,7 @@ struct LaunchOptions {
 };
 
 // Starts one command, as often as asked. The constructor does the work that need not wait for the first
-// start. Signals ignored at that time stay ignored in the child, as nohup(1) wants it, but for SIGPIPE, which
-// block_signals() ignores; a SIGCHLD found ignored is set back to its default here, or no child could be
-// reaped. Main thread.
+// start. Main thread.
 class Launcher {
  public:
   explicit Launcher(LaunchOptions options);
@@ -96,8 +95,7 @@ class Launcher {
   std::vector<char*> argv_;  // into options_
   std::vector<char*> envp_;
   std::string search_path_;
-  std::string program_;  // empty: not found yet
-  sigset_t ignored_{};
+  std::string program_;    // empty: not found yet
   void* stack_ = nullptr;  // of the child until it execs
 };
 

@@ -34,12 +34,8 @@ struct Fixture : process::LoopFixture {
     }
   }
   void assemble() {
-    sigset_t mask;
-    sigemptyset(&mask);
-    consumers =
-        std::move(Consumers::create(loop(), config, {.original_mask = mask}, status, [this](int code) {
-                    ends.push_back(code);
-                  }).value());
+    consumers = std::move(
+        Consumers::create(loop(), config, {}, status, [this](int code) { ends.push_back(code); }).value());
   }
   std::string out() const { return read_all(dir / "out"); }
   bool until_out(const std::string& text) {

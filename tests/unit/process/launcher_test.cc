@@ -119,22 +119,26 @@ TEST_CASE("no descriptor but the standard ones reaches a child") {
 TEST_CASE("a child gets the mask and dispositions that this process was given") {
   const TempDir dir;
   const SignalsRestored restored;
-  ::signal(SIGHUP, SIG_IGN);  // as under nohup
+  ::signal(SIGHUP, SIG_IGN);   // as under nohup
+  ::signal(SIGPIPE, SIG_IGN);  // as under systemd
   ::signal(SIGUSR1, [](int) {});
-  sigset_t found = block_signals();
-  sigaddset(&found, SIGWINCH);
+  FoundSignals found = block_signals();
+  sigaddset(&found.mask, SIGWINCH);
 
   LaunchOptions options = launch_options({"cp", "/proc/self/status", dir / "out"});
-  options.mask = found;
+  options.signals = found;
   const std::string status = output_of(dir, std::move(options));
   CHECK(status_set(status, "SigBlk") == bit(SIGWINCH));
-  CHECK(status_set(status, "SigIgn") == bit(SIGHUP));
+  CHECK(status_set(status, "SigIgn") == (bit(SIGHUP) | bit(SIGPIPE)));
   CHECK(status_set(status, "SigCgt") == 0);
 }
 
 TEST_CASE("a child can be reaped where SIGCHLD was found ignored") {
   const SignalsRestored restored;
   ::signal(SIGCHLD, SIG_IGN);
+  const FoundSignals found = block_signals();
+  CHECK(sigismember(&found.ignored, SIGCHLD) == 1);
+  CHECK(sigismember(&found.ignored, SIGPIPE) == 0);
   Launcher launcher(shell("exit 3"));
   const auto launched = launcher.launch();
   REQUIRE(launched);
@@ -200,7 +204,6 @@ TEST_CASE("a command that appears or moves later is found then") {
   const TempDir first;
   const TempDir second;
   LaunchOptions options{.argv = {"tool"}, .env = {"PATH=" + first.path() + ':' + second.path()}};
-  sigemptyset(&options.mask);
   Launcher launcher(std::move(options));
   CHECK(launcher.launch().error().kind == StartFailure::not_found);
   static_cast<void>(first.write("tool", "#!/bin/sh\nexit 1\n", 0755));

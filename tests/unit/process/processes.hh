@@ -110,9 +110,7 @@ class CapturedLog {
 
 // Options to run `argv` with the environment of the test, no signal blocked.
 inline LaunchOptions launch_options(std::vector<std::string> argv) {
-  LaunchOptions out{.argv = std::move(argv), .env = child_environment(environ, {})};
-  sigemptyset(&out.mask);
-  return out;
+  return {.argv = std::move(argv), .env = child_environment(environ, {})};
 }
 
 inline LaunchOptions shell(const std::string& script) {

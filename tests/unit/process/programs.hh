@@ -16,7 +16,7 @@ class Program {
     static int count = 0;
     out_ = dir.write("out" + std::to_string(++count), "");
     auto options = shell("exec >> " + out_ + "; " + traps + "; echo ready; while :; do sleep 0.005; done");
-    if (blocked != 0) sigaddset(&options.mask, blocked);
+    if (blocked != 0) sigaddset(&options.signals.mask, blocked);
     Launcher launcher(std::move(options));
     launched_ = std::move(launcher.launch().value());
     REQUIRE(says("ready\n"));
