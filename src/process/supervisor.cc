@@ -42,7 +42,7 @@ Actions Supervisor::handle(const Event& event, BootTime now) {
 
 void Supervisor::set_policy(const Policy& policy) {
   policy_ = policy;
-  ready_ = false;  // for another signal it may not be
+  blocked_ = false;  // that was another signal, perhaps
 }
 
 Actions Supervisor::on(const Begin&) {
@@ -77,7 +77,8 @@ Actions Supervisor::rotate() {
     case OnRotate::restart:
       return stop(Target::start);
     case OnRotate::signal:
-      if (policy_.deadly && !ready_) return {CheckReady{}};
+      // Each time anew: a script that traps it may have become a program that does not.
+      if (policy_.deadly) return {CheckReady{}};
       return signal(true);
     case OnRotate::none:
       break;
@@ -141,8 +142,7 @@ Actions Supervisor::on(const Readiness& event) {
   const bool young = now_ - started_ < kGuardGrace;
   // Shells block everything for the moment in which they start a program: one look is not enough.
   const bool was_blocked = std::exchange(blocked_, event.use == SignalUse::blocked);
-  ready_ = event.use == SignalUse::handled || (blocked_ && (was_blocked || !young));
-  if (ready_) return signal(true);
+  if (event.use == SignalUse::handled || (blocked_ && (was_blocked || !young))) return signal(true);
   if (young) return {ArmTimer{kGuardPoll}};
   if (!policy_.withhold) return signal(false);
   if (std::exchange(withheld_, true)) return {ArmTimer{kWithheldPoll}};
@@ -210,7 +210,6 @@ Actions Supervisor::start() {
   state_ = State::run;
   told_ = published_;
   started_ = now_;
-  ready_ = false;
   blocked_ = false;
   withheld_ = false;
   return {Start{}};

@@ -12,12 +12,13 @@
 //                Terminate        (CancelTimer) End                             ended
 //   run          Published, W > N
 //                  signal         Signal, N = W                                 run
-//                  deadly signal  CheckReady (unless found ready before)        run
+//                  deadly signal  CheckReady                                    run
 //                  restart        SendStop, ArmTimer{stop_timeout}              stopping(start)
 //                  none           N = W                                         run
 //                Readiness
 //                  handled        Signal, N = W                                 run
-//                  blocked        ArmTimer{kGuardPoll}; if so before or past the grace: Signal, N = W
+//                  blocked        ArmTimer{kGuardPoll}; if so at the last look or past the grace:
+//                                 Signal, N = W                                 run
 //                  none           ArmTimer{kGuardPoll}; past the grace:
 //                                 withhold: ReportWithheld once, ArmTimer{kWithheldPoll}
 //                                 else: Signal{handled = false}, N = W          run
@@ -201,8 +202,7 @@ class Supervisor {
   BootTime started_;                     // this child
   int last_code_ = 0;                    // of the last child
   bool timed_ = false;                   // start_timeout runs
-  bool ready_ = false;                   // this child was once found ready for the signal
-  bool blocked_ = false;                 // and at the last look it blocked it
+  bool blocked_ = false;                 // at the last look this child blocked the signal
   bool withheld_ = false;                // and that it was withheld is said
 };
 

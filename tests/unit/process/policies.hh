@@ -17,6 +17,8 @@ inline constexpr Supervisor::Policy kWithheld{
     .on_rotate = OnRotate::signal, .deadly = true, .withhold = true};
 inline constexpr Supervisor::Policy kRestart{.on_rotate = OnRotate::restart};
 inline constexpr Supervisor::Policy kLeave{.on_rotate = OnRotate::signal, .leave_at_end = true};
+inline constexpr Supervisor::Policy kLeaveGuarded{
+    .on_rotate = OnRotate::signal, .deadly = true, .leave_at_end = true};
 inline constexpr Supervisor::Policy kTimed{.on_rotate = OnRotate::signal,
                                            .start_timeout = std::chrono::seconds(30)};
 inline constexpr Supervisor::Policy kWrap{.wrap = true, .on_rotate = OnRotate::signal};

@@ -45,7 +45,11 @@ TEST_CASE("five quick failures in a row are the end") {
     CHECK_FALSE(quick());
     CHECK(restarts.gave_up());
   }
-  SECTION("but not when one lived ten seconds") {
+  SECTION("but not of a policy that starts none again") {
+    CHECK_FALSE(restarts.after(Restart::never, true, seconds(9), kMiddle));
+    CHECK_FALSE(restarts.gave_up());
+  }
+  SECTION("nor when one lived ten seconds") {
     CHECK(restarts.after(Restart::always, true, seconds(10), kMiddle));
     for (int i = 0; i < 4; ++i) CHECK(quick());
     CHECK_FALSE(quick());

@@ -19,6 +19,7 @@ class World {
   int pick(int n) { return static_cast<int>(random_() % static_cast<unsigned>(n)); }
 
   void send(Event event) {
+    told_to_end_ |= std::holds_alternative<Terminate>(event);
     std::optional<Event> next = std::move(event);
     while (next) {
       const Actions actions = machine_.handle(*std::exchange(next, std::nullopt), now_);
@@ -101,6 +102,7 @@ class World {
   std::optional<Event> act(const Start&) {
     REQUIRE_FALSE(alive_);
     REQUIRE_FALSE(ended_);
+    REQUIRE_FALSE(told_to_end_);
     child_knows_ = published_;
     if (pick(8) == 0) return StartFailed{};
     alive_ = true;
@@ -151,12 +153,15 @@ class World {
   }
   std::optional<Event> act(const ReportTimeout&) {
     REQUIRE(published_ == 0);
+    timed_out_ = true;
     return std::nullopt;
   }
   std::optional<Event> act(const End& action) {
     REQUIRE_FALSE(ended_);
     REQUIRE_FALSE(armed_);
     REQUIRE((action.left ? policy_.leave_at_end : true));
+    // A job's helper goes on, whatever becomes of the job.
+    if (!policy_.wrap) REQUIRE((told_to_end_ || timed_out_));
     if (!policy_.wrap) REQUIRE((action.exit_code == 0 || published_ == 0));
     ended_ = true;
     return std::nullopt;
@@ -170,13 +175,16 @@ class World {
   bool alive_ = false;
   bool armed_ = false;
   bool ended_ = false;
+  bool told_to_end_ = false;
+  bool timed_out_ = false;
   Generation published_ = 0;
   Generation child_knows_ = 0;
 };
 
 TEST_CASE("supervisor keeps its promises in ten thousand random lives") {
-  constexpr std::array kPolicies = {kNone,  kSignal, kGuarded,     kWithheld,      kRestart,   kLeave,
-                                    kTimed, kWrap,   kWrapGuarded, kWrapOnFailure, kWrapAlways};
+  constexpr std::array kPolicies = {kNone,    kSignal,      kGuarded,       kWithheld,
+                                    kRestart, kLeave,       kLeaveGuarded,  kTimed,
+                                    kWrap,    kWrapGuarded, kWrapOnFailure, kWrapAlways};
   for (std::uint64_t seed = 0; seed < 10'000; ++seed) {
     INFO("seed " << seed);
     const auto& policy = kPolicies.at(seed % kPolicies.size());

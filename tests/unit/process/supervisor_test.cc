@@ -174,6 +174,18 @@ const std::vector<Situation> kTable = {
       {"start failed", kNotStarted},
       {"replaced", kStopToStart},
       {"terminate", "End(0, left) -> ended"}}},
+    {"running, to be left alone, a deadly signal put off",
+     kLeaveGuarded,
+     {Published{5}, Published{6}, Readiness{SignalUse::none}},
+     {{"exit", "CancelTimer ReportExit(restart) Start -> run"},
+      {"a good exit", "CancelTimer ReportExit(restart) Start -> run"},
+      {"start failed", kNotStarted},
+      {"ready", "Signal -> run"},
+      {"not ready", "ArmTimer(100) -> run"},
+      {"blocked", "ArmTimer(100) -> run"},
+      {"timer", "CheckReady -> run"},
+      {"replaced", kStopToStart},
+      {"terminate", "CancelTimer End(0, left) -> ended"}}},
     {"running, wrapped, never to start again",
      kWrap,
      {Published{5}},
@@ -294,7 +306,7 @@ TEST_CASE("the first generation of the helper's life starts the child whatever i
 TEST_CASE("a deadly signal waits for the handler, but not longer than the child is young") {
   Supervisor machine(kGuarded);
   static_cast<void>(machine.handle(Published{1}, kStart));
-  SECTION("until the handler is there, and asks no more after that") {
+  SECTION("until the handler is there, which is asked for each time") {
     CHECK(step(machine, Published{2}, kStart) == "CheckReady -> run");
     CHECK(step(machine, Readiness{SignalUse::none}, kStart) == "ArmTimer(100) -> run");
     CHECK(machine.told() == 1);
@@ -302,7 +314,9 @@ TEST_CASE("a deadly signal waits for the handler, but not longer than the child 
     CHECK(step(machine, TimerFired{}, kStart) == "CheckReady -> run");
     CHECK(step(machine, Readiness{SignalUse::handled}, kStart) == "Signal -> run");
     CHECK(machine.told() == 3);
-    CHECK(step(machine, Published{4}, kStart) == "Signal -> run");
+    CHECK(step(machine, Published{4}, kStart) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::none}, kStart) == "ArmTimer(100) -> run");
+    CHECK(machine.told() == 3);
   }
   SECTION("until ten seconds of its life are over") {
     CHECK(step(machine, Published{2}, kStart + seconds(9)) == "CheckReady -> run");
@@ -316,6 +330,15 @@ TEST_CASE("a deadly signal waits for the handler, but not longer than the child 
     CHECK(step(machine, Readiness{SignalUse::none}, kStart) == "ArmTimer(100) -> run");
     CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
     CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "Signal -> run");
+    CHECK(step(machine, Published{3}, kStart) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "Signal -> run");
+  }
+  SECTION("and both looks see the same child") {
+    CHECK(step(machine, Published{2}, kStart) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
+    CHECK(step(machine, kExit3, kStart) == "CancelTimer ReportExit(restart) Start -> run");
+    CHECK(step(machine, Published{3}, kStart) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
   }
   SECTION("or one look, once it is no longer young") {
     CHECK(step(machine, Published{2}, kStart + seconds(30)) == "CheckReady -> run");
@@ -341,8 +364,19 @@ TEST_CASE("a deadly signal is withheld for as long as the child is not ready") {
   CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(11)) == "ArmTimer(1000) -> run");
   CHECK(step(machine, Published{3}, kStart + seconds(12)) == "-> run");
   CHECK(step(machine, TimerFired{}, kStart + seconds(12)) == "CheckReady -> run");
-  CHECK(step(machine, Readiness{SignalUse::handled}, kStart + seconds(12)) == "Signal -> run");
-  CHECK(machine.told() == 3);
+  SECTION("and is said once, but again for the next one") {
+    CHECK(step(machine, Readiness{SignalUse::handled}, kStart + seconds(12)) == "Signal -> run");
+    CHECK(machine.told() == 3);
+    CHECK(step(machine, Published{4}, kStart + seconds(13)) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(13)) ==
+          "ReportWithheld ArmTimer(1000) -> run");
+  }
+  SECTION("and for the next child") {
+    CHECK(step(machine, kExit3, kStart + seconds(12)) == "CancelTimer ReportExit(restart) Start -> run");
+    CHECK(step(machine, Published{4}, kStart + seconds(22)) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(22)) ==
+          "ReportWithheld ArmTimer(1000) -> run");
+  }
 }
 
 TEST_CASE("a new policy counts for what is under way") {
@@ -360,9 +394,9 @@ TEST_CASE("a new policy counts for what is under way") {
     CHECK(step(machine, TimerFired{}, kStart) == "Signal -> run");
   }
   SECTION("another deadly signal is looked for anew") {
-    CHECK(step(machine, Readiness{SignalUse::handled}, kStart) == "Signal -> run");
+    CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
     machine.set_policy(kGuarded);
-    CHECK(step(machine, Published{3}, kStart) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
   }
 }
 
