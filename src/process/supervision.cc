@@ -82,6 +82,10 @@ void Supervision::suspend() {
 
 void Supervision::forward(int signal) {
   reap();
+  if (!child_ && signal == SIGHUP && terminal_ && terminal_->hung_up()) {
+    log::info("The terminal has hung up, and there is no child", {{"event", "stopping"}});
+    return terminate(signal);
+  }
   if (!child_) {
     log::debug(signal_name(signal) + " is not passed on: there is no child");
     return;

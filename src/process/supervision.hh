@@ -48,7 +48,7 @@ class Supervision {
   // that told the helper to end, 0 where none did.
   void terminate(int signal = 0);
 
-  // Passes a signal on to the child, if it is there.
+  // Passes a signal on to the child, if it is there. Where it is not, the hang-up of the terminal is the end.
   void forward(int signal);
 
   // ^Z while the terminal is ours and not the child's, which shall stop with us.

@@ -317,3 +317,24 @@ def test_a_wrapped_program_decides_when_its_terminal_goes(agent: DevAgent, workd
         terminal.expect("ready")
         terminal.hang_up()
         assert terminal.process.wait(TIMEOUT_S) == 3
+
+
+def test_a_hang_up_while_there_is_no_program(run_agent: Callable[..., DevAgent], workdir: Path) -> None:
+    """Nobody sits there any more who waits for it to start."""
+    agent = run_agent("-fault", "deny")
+    with Terminal(workdir, [*LOGGED, program(), *wrap(agent, "cat")]) as terminal:
+        terminal.wait_log("PermissionDenied")
+        os.kill(terminal.process.pid, 1)  # with the terminal there it means nothing to us
+        terminal.hang_up()
+        assert terminal.process.wait(TIMEOUT_S) == 129
+        assert "terminal has hung up" in terminal.log()
+
+
+def test_a_hang_up_between_two_starts(agent: DevAgent, workdir: Path) -> None:
+    """Of which none succeeds: whenever the signal comes, there is no child."""
+    words = wrap(agent, workdir / "nothing", restart="always")
+    with Terminal(workdir, [*LOGGED, program(), *words]) as terminal:
+        terminal.wait_log("it is tried again in")
+        terminal.hang_up()
+        assert terminal.process.wait(TIMEOUT_S) == 127
+        assert "terminal has hung up" in terminal.log()
