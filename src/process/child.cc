@@ -5,6 +5,7 @@
 
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/signals.hh"
 
@@ -28,8 +29,10 @@ Result<> Child::signal(int signo) const {
 }
 
 Result<> Child::signal_group(int signo) const {
-  if (::kill(-launched_.pid, signo) == 0) return {};
+  const bool sent = ::kill(-launched_.pid, signo) == 0;
   const int code = errno;
+  if (::getpgid(launched_.pid) != launched_.pid) return signal(signo);
+  if (sent) return {};
   return fail_errno("send " + signal_name(signo) + " to process group " + std::to_string(launched_.pid),
                     code);
 }

@@ -27,7 +27,8 @@ class Child {
   // Never reaches another process: the pid is not reused before it is reaped here.
   [[nodiscard]] Result<> signal(int signo) const;
 
-  // To the process group that the child leads; true to the same promise.
+  // To the process group that the child was made to lead, and to the child where it has left that; true to
+  // the same promise.
   [[nodiscard]] Result<> signal_group(int signo) const;
 
   // The signal that has stopped it since the last call, if it was one of the terminal's: SIGTSTP of ^Z,

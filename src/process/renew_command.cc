@@ -204,11 +204,8 @@ std::optional<RenewSchedule::Event> RenewCommand::perform(const RenewSchedule::E
   return std::nullopt;
 }
 
-// It is a group since before launch() returned, and its number stays taken until the child is reaped. The
-// child may have left it.
 void RenewCommand::signal_group(int signo) const {
-  if (::kill(-pid(), signo) == 0) return;
-  if (const auto sent = child_->signal(signo); !sent) {
+  if (const auto sent = child_->signal_group(signo); !sent) {
     log::warning(
         "renew_cmd: " + sent.error().message,
         {{"event", "signal_failed"}, {"pid", std::to_string(pid())}, {"signal", signal_name(signo)}});

@@ -147,6 +147,22 @@ def test_the_deaf_are_killed_with_their_group(agent: DevAgent, run_helper: Run, 
     assert "killed by SIGKILL" in lines_of(helper, "child_exited")[0].msg
 
 
+def test_who_has_left_its_group_is_ended_too(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    """Somebody else may have stayed behind in it."""
+    make_certs(workdir)
+    script = (
+        "import os, signal, subprocess\n"
+        "other = subprocess.Popen(['sleep', '36000'])\n"
+        "os.setpgid(0, os.getpgid(os.getppid()))\n"
+        "print(other.pid, 'ready', sep='\\n', flush=True)\n"
+        "while True: signal.pause()\n"
+    )
+    helper = run_helper(command=wrap(agent, sys.executable, "-c", script))
+    other = int(wait_stdout(helper)[0])
+    assert helper.stop() == 143
+    wait_gone(other)
+
+
 def test_a_second_signal_kills(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     helper = run_helper(command=wrap(agent, "sh", "-c", DEAF, stop_timeout="1h"))
