@@ -1,8 +1,8 @@
 #include "cli/arguments.hh"
 
 #include <algorithm>
+#include <iterator>
 
-#include <CLI/CLI.hpp>
 #include <unistd.h>
 
 #include "base/text.hh"
@@ -44,18 +44,15 @@ class Parser {
   }
 
   Result<Arguments> run(std::span<const std::string> args) {
-    std::vector<std::string> words = normalise_flags({args.begin(), args.end()}, known());
-    std::vector<std::string> behind;
-    if (const auto dashes = std::ranges::find(words, "--"); dashes != words.end()) {
-      behind.assign(dashes + 1, words.end());
-      words.erase(dashes, words.end());
-    }
-    if (auto done = parse(std::move(words)); !done) return fail(done.error());
+    auto given = parse_flags(args, known());
+    if (!given) return fail(given.error());
+    out_.help = given->help;
     if (out_.help) return std::move(out_);
-    for (const auto& [name, value] : given_) {
+    for (const auto& [name, value] : given->values) {
       if (auto done = take(name, value); !done) return fail(done.error());
     }
-    out_.words.insert(out_.words.end(), behind.begin(), behind.end());
+    out_.words = std::move(given->words);
+    if (given->behind) std::ranges::move(*given->behind, std::back_inserter(out_.words));
     if (auto done = take_words(); !done) return fail(done.error());
     out_.configuration.environment = config::environment_from(environ);
     return std::move(out_);
@@ -67,48 +64,6 @@ class Parser {
     for (const auto& flag : flags_) out.push_back({std::string(flag.name), flag.value.empty()});
     for (const auto& key : keys_) out.push_back({key.name, key.boolean});
     return out;
-  }
-
-  // Fills given_ and the words.
-  Result<void> parse(std::vector<std::string> words) {
-    CLI::App app;
-    app.set_help_flag();
-    app.allow_extras();
-    for (const GoFlag& flag : known()) {
-      const auto take_all = [this, name = flag.name](const std::vector<std::string>& values) {
-        for (const auto& value : values) given_.emplace_back(name, value);
-      };
-      app.add_option_function<std::vector<std::string>>(flag.name.size() == 1 ? "-h,--h" : "--" + flag.name,
-                                                        take_all)
-          ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-          ->expected(1)
-          ->allow_extra_args(false);
-    }
-    try {
-      std::ranges::reverse(words);  // as CLI11 wants them
-      app.parse(words);
-    } catch (const CLI::ParseError& e) {
-      return fail(ErrorKind::usage, lower(e.what()));
-    }
-    for (const auto& [name, value] : given_) {
-      const bool asks = name == "help" || name == "h";
-      if (asks && parse_go_bool(value).value_or(false)) out_.help = true;
-    }
-    for (const std::string& word : app.remaining()) {
-      if (word.size() > 1 && word.starts_with('-') && !out_.help) return unknown_flag(word);
-      out_.words.push_back(word);
-    }
-    return {};
-  }
-
-  [[nodiscard]] Result<void> unknown_flag(const std::string& word) const {
-    const std::string name = word.substr(2, word.find('=') - 2);
-    const std::vector<GoFlag> all = known();
-    std::vector<std::string_view> names(all.size());
-    std::ranges::transform(all, names.begin(), &GoFlag::name);
-    const std::string_view near = nearest(name, names);
-    return fail(ErrorKind::usage, "flag provided but not defined: -" + escape(name),
-                near.empty() ? "" : "did you mean -" + std::string(near) + "?");
   }
 
   Result<void> take(const std::string& name, const std::string& value) {
@@ -138,15 +93,12 @@ class Parser {
     return {};
   }
 
-  // Flags with a few words, and booleans. Keys are checked with the configuration.
+  // Flags with a few words. Keys are checked with the configuration.
   [[nodiscard]] static Result<void> check(const CommandFlag& flag, const std::string& value) {
     const auto words = words_of(flag.value);
-    const std::string name = "-" + std::string(flag.name);
-    if (!words.empty() && std::ranges::find(words, value) == words.end())
-      return fail(ErrorKind::usage, name + " must be " + one_of(words) + ", not " + quote(value));
-    if (flag.value.empty() && !parse_go_bool(value))
-      return fail(ErrorKind::usage, name + " must be true or false, not " + quote(value));
-    return {};
+    if (words.empty() || std::ranges::find(words, value) != words.end()) return {};
+    return fail(ErrorKind::usage,
+                "-" + std::string(flag.name) + " must be " + one_of(words) + ", not " + quote(value));
   }
 
   Result<void> take_timeout(const std::string& value) {
@@ -179,7 +131,6 @@ class Parser {
   const Command& command_;
   std::vector<CommandFlag> flags_;
   std::vector<config::FlagSpec> keys_;
-  std::vector<std::pair<std::string, std::string>> given_;
   Arguments out_;
 };
 

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <CLI/CLI.hpp>
-
 #include "base/text.hh"
 #include "cli/commands.hh"
 #include "cli/go_flags.hh"
@@ -13,22 +11,13 @@ namespace spiffe::cli {
 
 namespace {
 
-// "--cert-dirr=x" -> an error in the words of Go's flag package, with the nearest flag there is.
-Error unknown_argument(const std::string& argument, const std::vector<GoFlag>& known) {
-  if (!argument.starts_with("-")) {
-    if (find_command(argument) != nullptr) {
-      return {ErrorKind::usage, "unexpected argument " + quote(argument),
-              "a command comes before its flags: spiffe-helper " + argument + " …"};
-    }
-    return {ErrorKind::usage, "unexpected argument " + quote(argument),
-            "flags begin with a dash; the program to start is cmd in the configuration"};
+Error unexpected_word(const std::string& word) {
+  if (find_command(word) != nullptr) {
+    return {ErrorKind::usage, "unexpected argument " + quote(word),
+            "a command comes before its flags: spiffe-helper " + word + " …"};
   }
-  const std::string name = argument.substr(2, argument.find('=') - 2);
-  std::vector<std::string_view> names(known.size());
-  std::ranges::transform(known, names.begin(), &GoFlag::name);
-  const std::string_view near = nearest(name, names);
-  return {ErrorKind::usage, "flag provided but not defined: -" + escape(name),
-          near.empty() ? "spiffe-helper -h lists the flags" : "did you mean -" + std::string(near) + "?"};
+  return {ErrorKind::usage, "unexpected argument " + quote(word),
+          "flags begin with a dash; the program to start is cmd in the configuration"};
 }
 
 std::vector<GoFlag> known_flags(const std::vector<config::FlagSpec>& keys) {
@@ -38,63 +27,38 @@ std::vector<GoFlag> known_flags(const std::vector<config::FlagSpec>& keys) {
   return flags;
 }
 
-// Registers one flag whose occurrences are collected, the last one to win later.
-void add_key(CLI::App& app, const config::FlagSpec& spec, std::vector<config::FlagValue>& out) {
-  app.add_option_function<std::vector<std::string>>("--" + spec.name,
-                                                    [&out, &spec](const std::vector<std::string>& values) {
-                                                      for (const auto& value : values)
-                                                        out.push_back({spec.key, value, "-" + spec.name});
-                                                    })
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->expected(1)
-      ->allow_extra_args(false);
-}
-
-bool flag_is_true(const std::vector<std::string>& values) {
-  return !values.empty() && parse_go_bool(values.back()).value_or(false);
-}
-
 }  // namespace
 
 Result<CommandLine> parse_command_line(const std::vector<std::string>& args) {
   const auto keys = config::flag_table();
-  const auto known = known_flags(keys);
-  std::vector<std::string> words = normalise_flags(args, known);
-
+  auto given = parse_flags(args, known_flags(keys));
+  if (!given) {
+    Error error = given.error();
+    if (error.hint.empty()) error.hint = "spiffe-helper -h lists the flags";
+    return fail(std::move(error));
+  }
   CommandLine out;
-  if (const auto dashes = std::ranges::find(words, "--"); dashes != words.end()) {
-    out.child_command.assign(dashes + 1, words.end());
-    if (out.child_command.empty()) return fail(ErrorKind::usage, "no command follows --");
-    words.erase(dashes, words.end());
+  for (const auto& [name, value] : given->values) {
+    if (name == "config") {
+      out.config_path = value;
+      out.config_given = true;
+    } else if (name == "config-format") {
+      out.config_format = value;
+    } else if (name == "version") {
+      const bool asked = parse_go_bool(value).value_or(false);
+      out.action = asked ? CommandLine::Action::version : CommandLine::Action::run;
+    } else {
+      const auto key = std::ranges::find(keys, name, &config::FlagSpec::name);
+      out.flags.push_back({key->key, value, "-" + name});
+    }
   }
-
-  CLI::App app;
-  app.set_help_flag();
-  app.allow_extras();
-  app.fallthrough();
-  app.add_subcommand("run")->fallthrough()->allow_extras()->set_help_flag();
-  std::vector<std::string> help;
-  std::vector<std::string> version;
-  std::vector<std::string> path;
-  const auto last = CLI::MultiOptionPolicy::TakeAll;
-  app.add_option("--help,-h,--h", help)->multi_option_policy(last);
-  app.add_option("--version", version)->multi_option_policy(last);
-  app.add_option("--config", path)->multi_option_policy(last);
-  app.add_option("--config-format", out.config_format)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  for (const auto& key : keys) add_key(app, key, out.flags);
-  try {
-    std::ranges::reverse(words);  // as CLI11 wants them
-    app.parse(words);
-  } catch (const CLI::ParseError& e) {
-    return fail(ErrorKind::usage, lower(e.what()), "spiffe-helper -h lists the flags");
-  }
-  if (const auto extras = app.remaining(true); !extras.empty())
-    return fail(unknown_argument(extras.front(), known));
-  if (flag_is_true(version)) out.action = CommandLine::Action::version;
-  if (flag_is_true(help)) out.action = CommandLine::Action::help;
-  if (!path.empty()) {
-    out.config_path = path.back();
-    out.config_given = true;
+  if (given->help) out.action = CommandLine::Action::help;
+  if (out.action != CommandLine::Action::run) return out;
+  const auto stray = std::ranges::find_if(given->words, [](const auto& word) { return word != "run"; });
+  if (stray != given->words.end()) return fail(unexpected_word(*stray));
+  if (given->behind) {
+    if (given->behind->empty()) return fail(ErrorKind::usage, "no command follows --");
+    out.child_command = *std::move(given->behind);
   }
   return out;
 }

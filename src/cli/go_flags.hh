@@ -1,4 +1,4 @@
-// Go's flag syntax, turned into the one that CLI11 reads. Pure.
+// Go's flag syntax, read with CLI11. Pure.
 //
 // Go takes -name, --name, -name=value and, for flags that are not boolean, -name value; a boolean flag takes
 // its value only after '='. Old command lines and charts rely on each of these. Where upstream's own examples
@@ -7,9 +7,13 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "base/result.hh"
 
 namespace spiffe::cli {
 
@@ -18,10 +22,17 @@ struct GoFlag {
   bool boolean = false;
 };
 
-// `args` without the program's name -> every known flag as "--name=value"; unknown ones as "--name[=value]"
-// for CLI11 to refuse; words as they are; everything from "--" on untouched.
-[[nodiscard]] std::vector<std::string> normalise_flags(const std::vector<std::string>& args,
-                                                       const std::vector<GoFlag>& known);
+struct GivenFlags {
+  bool help = false;                                        // -h or -help, where those are known
+  std::vector<std::pair<std::string, std::string>> values;  // by flag, those of one in order; no help
+  std::vector<std::string> words;                           // what is no flag
+  std::optional<std::vector<std::string>> behind;           // what follows "--", if that is there
+};
+
+// `args` without the program's name. Errors are of kind usage; an unknown flag is none where help is asked
+// for.
+[[nodiscard]] Result<GivenFlags> parse_flags(std::span<const std::string> args,
+                                             const std::vector<GoFlag>& known);
 
 // As Go's strconv.ParseBool: 1, t, T, TRUE, true, True and their opposites.
 [[nodiscard]] std::optional<bool> parse_go_bool(std::string_view text);

@@ -77,7 +77,11 @@ def test_help(run_helper: Run, words: list[str]) -> None:
         (["--nonsense=1"], "-nonsense"),
         (["run", "walk"], '"walk"'),
         (["-log-level", "debug", "config"], "a command comes before its flags: spiffe-helper config"),
-        (["-config"], "config"),
+        (["-config"], "flag needs an argument: -config"),
+        (["-daemon-mode=maybe"], '-daemon-mode must be true or false, not "maybe"'),
+        (["-version=maybe"], '-version must be true or false, not "maybe"'),
+        (["-"], 'unexpected argument "-"'),
+        (["-config", "x", "y"], 'unexpected argument "y"'),
         (["--"], "command"),
     ],
 )
@@ -172,6 +176,13 @@ def test_flags_alone(agent: DevAgent, run_helper: Run, workdir: Path, dash: str,
     helper = run_helper(command=as_flags(settings(agent), dash, assign))
     check_works(agent, helper, workdir)
     assert not [line for line in helper.log if "Using configuration file" in line.msg]
+
+
+def test_an_empty_value_undoes_the_file_and_swallows_nothing(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    make_certs(workdir)
+    helper = run_helper(config(agent, hint="nobody", cmd="/nonexistent"), "-hint=", "-cmd", "", "-daemon-mode=false")
+    assert helper.wait() == 0
+    assert Published(workdir / "certs").check() == agent_serial(agent)
 
 
 def test_variables_alone(agent: DevAgent, run_helper: Run, workdir: Path) -> None:

@@ -2,53 +2,108 @@
 
 #include "support/catch.hh"
 
+using spiffe::cli::GivenFlags;
 using spiffe::cli::GoFlag;
-using spiffe::cli::normalise_flags;
 using spiffe::cli::parse_go_bool;
 using Words = std::vector<std::string>;
+using Values = std::vector<std::pair<std::string, std::string>>;
 
 namespace {
 
-Words normalise(const Words& args) {
-  return normalise_flags(args, {{"config", false}, {"daemon-mode", true}, {"version", true}});
+const std::vector<GoFlag> kKnown = {{"config", false}, {"hint", false}, {"daemon-mode", true},
+                                    {"help", true},    {"h", true},     {"version", true}};
+
+GivenFlags parse(const Words& args) {
+  auto given = spiffe::cli::parse_flags(args, kKnown);
+  REQUIRE(given);
+  return *std::move(given);
+}
+
+std::string complaint(const Words& args) {
+  const auto given = spiffe::cli::parse_flags(args, kKnown);
+  if (given) return {};
+  CHECK(given.error().kind == spiffe::ErrorKind::usage);
+  return given.error().message + (given.error().hint.empty() ? "" : "; " + given.error().hint);
 }
 
 }  // namespace
 
 TEST_CASE("one dash and two, value behind '=' and as the next word, are the same") {
-  const Words expected = {"--config=f.conf"};
-  CHECK(normalise({"-config", "f.conf"}) == expected);
-  CHECK(normalise({"--config", "f.conf"}) == expected);
-  CHECK(normalise({"-config=f.conf"}) == expected);
-  CHECK(normalise({"--config=f.conf"}) == expected);
+  const Values expected = {{"config", "f.conf"}};
+  CHECK(parse({"-config", "f.conf"}).values == expected);
+  CHECK(parse({"--config", "f.conf"}).values == expected);
+  CHECK(parse({"-config=f.conf"}).values == expected);
+  CHECK(parse({"--config=f.conf"}).values == expected);
 }
 
-TEST_CASE("a value may begin with a dash") {
-  CHECK(normalise({"-config", "-x"}) == Words{"--config=-x"});
+TEST_CASE("a value is taken as it is") {
+  for (const char* value :
+       {"-x", "--config=b", "--", "", "a=b", "[a,b]", "{}", "\"q\"", "%%", "++", "run", "a\nb"}) {
+    INFO(value);
+    const Values expected = {{"hint", value}};
+    CHECK(parse({"-hint", value}).values == expected);
+    CHECK(parse({std::string("-hint=") + value}).values == expected);
+  }
 }
 
-TEST_CASE("a value may be empty") {
-  CHECK(normalise({"-config="}) == Words{"--config="});
-  CHECK(normalise({"-config", ""}) == Words{"--config="});
+TEST_CASE("an empty value takes nothing of what follows it") {
+  for (const Words& args :
+       {Words{"-hint=", "-daemon-mode=false", "run"}, {"-hint", "", "-daemon-mode=false", "run"}}) {
+    const GivenFlags given = parse(args);
+    CHECK(given.values == Values{{"hint", ""}, {"daemon-mode", "false"}});
+    CHECK(given.words == Words{"run"});
+  }
+}
+
+TEST_CASE("a value takes no word that follows it") {
+  CHECK(parse({"-config=a", "b"}).words == Words{"b"});
+  CHECK(parse({"-config", "a", "b"}).words == Words{"b"});
 }
 
 TEST_CASE("a boolean flag alone is true, and takes a following word only where it is a boolean") {
-  CHECK(normalise({"-daemon-mode"}) == Words{"--daemon-mode=true"});
-  CHECK(normalise({"-daemon-mode", "false"}) == Words{"--daemon-mode=false"});
-  CHECK(normalise({"-daemon-mode=F"}) == Words{"--daemon-mode=F"});
-  CHECK(normalise({"-daemon-mode", "run"}) == Words{"--daemon-mode=true", "run"});
+  const Values yes = {{"daemon-mode", "true"}};
+  CHECK(parse({"-daemon-mode"}).values == yes);
+  CHECK(parse({"-daemon-mode", "run"}).values == yes);
+  CHECK(parse({"-daemon-mode", "run"}).words == Words{"run"});
+  CHECK(parse({"-daemon-mode", "false"}).values == Values{{"daemon-mode", "false"}});
+  CHECK(parse({"-daemon-mode=F"}).values == Values{{"daemon-mode", "F"}});
+  CHECK(parse({"-daemon-mode", ""}).words == Words{""});
 }
 
-TEST_CASE("words, a lone dash and unknown flags pass through") {
-  CHECK(normalise({"run", "-", "-nope", "--nope=1"}) == Words{"run", "-", "--nope", "--nope=1"});
+TEST_CASE("a flag given again comes again") {
+  CHECK(parse({"-hint", "a", "-hint=b"}).values == Values{{"hint", "a"}, {"hint", "b"}});
+}
+
+TEST_CASE("words and a lone dash pass through") {
+  CHECK(parse({"run", "-", ""}).words == Words{"run", "-", ""});
 }
 
 TEST_CASE("everything behind -- is left alone") {
-  CHECK(normalise({"-config", "a", "--", "-config", "b"}) == Words{"--config=a", "--", "-config", "b"});
+  const GivenFlags given = parse({"-config", "a", "--", "-config", "b", "--"});
+  CHECK(given.values == Values{{"config", "a"}});
+  REQUIRE(given.behind);
+  CHECK(*given.behind == Words{"-config", "b", "--"});
+  CHECK_FALSE(parse({"-config", "--"}).behind.has_value());
+  CHECK(parse({"--"}).behind == Words{});
 }
 
-TEST_CASE("a flag without its value is left for the parser to refuse") {
-  CHECK(normalise({"-config"}) == Words{"--config"});
+TEST_CASE("help is asked for by true alone, and forgives an unknown flag") {
+  for (const Words& args : {Words{"-h"}, {"--h"}, {"-help"}, {"--help=T"}, {"-nope", "-h"}})
+    CHECK(parse(args).help);
+  for (const Words& args : {Words{}, {"-h=false"}, {"-help", "0"}, {"--", "-h"}})
+    CHECK_FALSE(parse(args).help);
+}
+
+TEST_CASE("what is wrong with a flag is said") {
+  CHECK(complaint({"-config"}) == "flag needs an argument: -config");
+  CHECK(complaint({"--nope=1"}) == "flag provided but not defined: -nope");
+  CHECK(complaint({"-confgi", "x"}) == "flag provided but not defined: -confgi; did you mean -config?");
+  CHECK(complaint({"-config_", "x"}) == "flag provided but not defined: -config_; did you mean -config?");
+  for (const char* word : {"-=x", "--=x", "---config"})
+    CHECK(complaint({word}) == "bad flag syntax: " + std::string(word));
+  CHECK(complaint({"-daemon-mode=maybe"}) == "-daemon-mode must be true or false, not \"maybe\"");
+  CHECK(complaint({"-h="}) == "-h must be true or false, not \"\"");
+  CHECK(complaint({"-version=2"}) == "-version must be true or false, not \"2\"");
 }
 
 TEST_CASE("booleans are spelt as Go's ParseBool takes them") {
