@@ -31,14 +31,12 @@ Result<std::string> absolute(std::string_view path) {
   return std::string(cwd.data()) + "/" + std::string(path);
 }
 
-// The scheme of "scheme:rest", "" where there is none.
+// The scheme of "scheme:rest", "" where there is none. What stands before a colon in front of the first slash
+// can be nothing else, valid or not ("1.2.3.4:80"): the first part of a relative path holds no colon.
 std::string scheme_of(std::string_view text) {
-  const std::size_t colon = text.find(':');
-  if (colon == std::string_view::npos || colon == 0) return {};
-  const std::string_view scheme = text.substr(0, colon);
-  const bool good = std::ranges::all_of(
-      scheme, [](unsigned char c) { return std::isalnum(c) != 0 || c == '+' || c == '-' || c == '.'; });
-  return good && std::isalpha(static_cast<unsigned char>(scheme[0])) != 0 ? lower(scheme) : std::string();
+  const std::string_view first = text.substr(0, text.find('/'));
+  const std::size_t colon = first.find(':');
+  return colon == std::string_view::npos ? std::string() : lower(first.substr(0, colon));
 }
 
 bool is_ip(const std::string& host, int family) {
@@ -71,9 +69,7 @@ Result<Endpoint> Endpoint::parse(std::string_view text) {
   const std::string scheme = scheme_of(text);
   if (scheme == "unix") return parse_unix(text, text.substr(5));
   if (scheme == "tcp") return parse_tcp(text, text.substr(4));
-  if (!scheme.empty() && text.substr(scheme.size()).starts_with("://")) {
-    return refuse(text, "the scheme must be unix or tcp, not " + scheme);
-  }
+  if (!scheme.empty()) return refuse(text, "the scheme must be unix or tcp, not " + escape(scheme));
   auto path = absolute(text);
   if (!path) return std::unexpected(path.error());
   if (path->size() > kMaxSocketPath) {

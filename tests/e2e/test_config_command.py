@@ -218,6 +218,10 @@ ADDRESSES = {
     "tcp://user@127.0.0.1:8000": False,
     "tcp:127.0.0.1:8000": False,
     "http://127.0.0.1:8000": False,
+    "npipe:spire-agent": False,
+    "127.0.0.1:8000": False,
+    "./a:b": True,
+    "/run/a:b": True,
 }
 
 

@@ -95,6 +95,10 @@ TEST_CASE("rule 2: what is wrong with a tcp address is named") {
 TEST_CASE("rule 2: other schemes are refused by name") {
   CHECK(refusal("https://example.org") == "the scheme must be unix or tcp, not https");
   CHECK(refusal("dns:///agent:80") == "the scheme must be unix or tcp, not dns");
+  CHECK(refusal("npipe:spire-agent") == "the scheme must be unix or tcp, not npipe");
+  CHECK(refusal("ipv4:127.0.0.1:80") == "the scheme must be unix or tcp, not ipv4");
+  CHECK(refusal("localhost:8081") == "the scheme must be unix or tcp, not localhost");
+  CHECK(refusal("127.0.0.1:8081") == "the scheme must be unix or tcp, not 127.0.0.1");
   CHECK(refusal("") == "is empty");
   CHECK(refusal(std::string("/run\0x", 6)) == "holds a NUL byte");
   for (const char* text :
@@ -107,7 +111,7 @@ TEST_CASE("a bare path may be relative: it is taken against the working director
   const auto endpoint = Endpoint::parse("run/agent.sock");
   REQUIRE(endpoint);
   CHECK(endpoint->path() == std::filesystem::current_path().string() + "/run/agent.sock");
-  CHECK(Endpoint::parse("odd:name.sock")->path().ends_with("/odd:name.sock"));
+  CHECK(Endpoint::parse("./odd:name.sock")->path().ends_with("/./odd:name.sock"));
   CHECK(refusal("/" + std::string(107, 'a')) == "a socket path has at most 107 bytes");
   CHECK(Endpoint::parse("/" + std::string(106, 'a')));
 }
