@@ -61,7 +61,8 @@ Result<void> Binder::entry(Scope& scope, const Entry& entry) {
   for (const Key& key : scope.keys) {
     if (!key.name.starts_with(scope.section)) continue;
     const std::string_view rest = key.name.substr(scope.section.size());
-    if (rest == name) return known(scope, entry, key, false);
+    // A dot in a file's key is a part of its name: only TOML nests by dots, and its reader has done so.
+    if (rest == name && !rest.contains('.')) return known(scope, entry, key, false);
     if (!key.alias.empty() && lower(key.alias) == name) return known(scope, entry, key, true);
     if (rest.starts_with(name + ".")) return section(scope, entry, name);
   }
@@ -151,7 +152,9 @@ Result<void> Binder::unknown(const Scope& scope, const Entry& entry) {
   std::string message = "unknown key " + quote_short(entry.key);
   const std::string where = scope.prefix + scope.section;
   if (!where.empty()) message += " in " + where.substr(0, where.size() - 1);
-  const std::string_view home = where.empty() ? home_of(lower(entry.key)) : std::string_view();
+  const std::string name = lower(entry.key);
+  const std::string_view home =
+      where.empty() ? home_of(name.substr(name.rfind('.') + 1)) : std::string_view();
   const std::string_view near = nearest(entry.key, candidates(scope.keys, scope.section));
   if (!home.empty()) {
     message += ": it belongs in " + std::string(home);

@@ -54,7 +54,8 @@ class Translator {
     for (const Key& key : keys) {
       if (!key.name.starts_with(section) || in.value.kind == Kind::null) continue;
       const std::string_view rest = key.name.substr(section.size());
-      if (rest == name || (!key.alias.empty() && lower(key.alias) == name))
+      const bool named = rest == name && !rest.contains('.');
+      if (named || (!key.alias.empty() && lower(key.alias) == name))
         return known(key, std::string(rest), in, out);
       if (!rest.starts_with(name + ".")) continue;
       Value& inner = place(out, name, in, Kind::object).value;

@@ -59,7 +59,8 @@ Result<Document> read_hcl(std::string_view text, const std::string& source) {
 
 Result<Document> read_toml(std::string_view text, const std::string& source) {
   auto document = parse_toml(text, source);
-  if (document || !parse_hcl(text, source)) return document;
+  // Where the reader knows what was meant, it is TOML.
+  if (document || !document.error().hint.empty() || !parse_hcl(text, source)) return document;
   Error error = document.error();
   error.message += "; this looks like HCL, and is read as TOML";
   error.hint = "rename the file to *.conf, or add -config-format hcl";

@@ -24,13 +24,6 @@ std::string shown(const HclToken& token) {
   }
 }
 
-std::string hint_for_bare_word(const std::string& word) {
-  const std::string small = lower(word);
-  if (small == "true" || small == "yes" || small == "on") return "write true";
-  if (small == "false" || small == "no" || small == "off") return "write false";
-  return "strings need double quotes: " + quote(word);
-}
-
 class Parser {
  public:
   Parser(std::string_view text, std::string_view source) : lexer_(text, source), source_(source) {}

@@ -1,7 +1,5 @@
 #include "config/text_cursor.hh"
 
-#include <string>
-
 namespace spiffe::config {
 
 Result<void> check_text(std::string_view text, std::string_view source) {
@@ -39,6 +37,13 @@ void append_utf8(std::string& out, unsigned long code) {
     put(0x80 | (code >> 6 & 0x3F));
     put(0x80 | (code & 0x3F));
   }
+}
+
+std::string hint_for_bare_word(const std::string& word) {
+  const std::string small = lower(word);
+  if (small == "true" || small == "yes" || small == "on") return "write true";
+  if (small == "false" || small == "no" || small == "off") return "write false";
+  return "strings need double quotes: " + quote(word);
 }
 
 }  // namespace spiffe::config

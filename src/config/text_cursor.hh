@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 #include "base/text.hh"
@@ -61,5 +62,8 @@ class TextCursor {
 
 // `code` as UTF-8; U+FFFD for surrogates and what is no character, as Go's encoder does.
 void append_utf8(std::string& out, unsigned long code);
+
+// What to write where `word` stands for a value.
+[[nodiscard]] std::string hint_for_bare_word(const std::string& word);
 
 }  // namespace spiffe::config

@@ -147,11 +147,42 @@ Result<void> scan(std::string_view text, std::string_view source, std::vector<Co
   return {};
 }
 
-std::string plain(std::string_view description) {
-  std::string out(description);
-  if (!out.empty()) out[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(out[0])));
-  while (out.ends_with('.')) out.pop_back();
-  return out;
+// The bare word or number at `at`, or that ends there.
+std::string word_at(std::string_view text, Position at) {
+  TextCursor cursor(text);
+  while (!cursor.at_end() && cursor.position() != at) cursor.advance();
+  const auto belongs = [text](std::size_t i) {
+    return i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) != 0 || text[i] == '_');
+  };
+  std::size_t first = cursor.offset();
+  std::size_t last = first;
+  while (first > 0 && belongs(first - 1)) --first;
+  while (belongs(last)) ++last;
+  return std::string(text.substr(first, last - first));
+}
+
+// The library's words, put so that they say what to write instead where they are met most.
+std::unexpected<Error> refuse(std::string_view source, std::string_view text,
+                              const toml::parse_error& error) {
+  std::string message(error.description());
+  if (!message.empty()) message[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[0])));
+  while (message.ends_with('.')) message.pop_back();
+  const Position at = position_of(error.source());
+  const std::string word = word_at(text, at);
+  std::string hint;
+  if (message.contains("nested value depth")) {
+    message = "more than " + std::to_string(kMaxDepth) + " levels deep";
+  } else if (message.contains("cannot redefine")) {
+    hint = "TOML takes a key once";
+  } else if (message.contains("leading zeroes")) {
+    const bool octal = word.find_first_not_of("01234567") == std::string::npos;
+    hint = octal ? "write " + quote(word) + ", or 0o" + word.substr(1)
+                 : "if it is a string, write " + quote(word);
+  } else if (message.contains("value type") || message.contains("parsing boolean")) {
+    if (!word.empty()) message = "expected a value, found " + quote_short(word);
+    if (!word.empty()) hint = hint_for_bare_word(word);
+  }
+  return fail_at(source, at, message, hint);
 }
 
 }  // namespace
@@ -161,9 +192,7 @@ Result<Document> parse_toml(std::string_view text, std::string source) {
   std::vector<Comment> comments;
   if (auto good = scan(text, source, comments); !good) return fail(good.error());
   const toml::parse_result parsed = toml::parse(text);
-  if (!parsed) {
-    return fail_at(source, position_of(parsed.error().source()), plain(parsed.error().description()));
-  }
+  if (!parsed) return refuse(source, text, parsed.error());
   auto root = Converter(source).value(parsed.table());
   if (!root) return fail(root.error());
   return Document{std::move(source), Syntax::toml, *std::move(root), std::move(comments)};
