@@ -2,12 +2,12 @@
 
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "cli/commands.hh"
 #include "config/schema.hh"
-#include "config/validate.hh"
 
 namespace spiffe::cli {
 
@@ -80,13 +80,32 @@ std::string value_name(const Key& key) {
   }
 }
 
+// Defaults that no single value tells: they hang on other keys, or on where the helper runs.
+constexpr std::pair<std::string_view, std::string_view> kDependent[] = {
+    {"agent_address", "see ENVIRONMENT"},
+    {"cert_dir", "the working directory"},
+    {"cmd_mode", "\"job\", or \"wrap\" for a command behind --"},
+    {"on_rotate", "\"signal\" where renew_signal is set, else \"none\""},
+    {"notify_on", "the first of them that is configured"},
+    {"renew_signal_guard", "true in wrap mode, else false"},
+    {"config_reload_signal", "\"SIGHUP\" in job mode, else none"},
+    {"health_checks.bind_address", "all addresses"},
+};
+
+std::string default_of(const Key& key, const void* defaults) {
+  for (const auto& [name, text] : kDependent) {
+    if (name == key.name) return std::string(text);
+  }
+  return key.type == KeyType::records ? "" : spelt(key.show(defaults));
+}
+
 std::string keys_list(std::span<const Key> keys, const void* defaults) {
   std::string out = ".Bl -tag -width Ds\n";
   for (const Key& key : keys) {
     out += fmt::format(".It Cm {} = Ar {}\n", key.name, plain(value_name(key)));
     // Keys of a record that mean what the key of that name means elsewhere have no text of their own.
     out += key.help.empty() ? "As for the key of this name above.\n" : sentence(key.help);
-    const std::string standard = key.type == KeyType::records ? "" : spelt(key.show(defaults));
+    const std::string standard = default_of(key, defaults);
     if (!standard.empty()) out += "Default: " + plain(standard) + ".\n";
     if (key.stage > config::kSupportedStage && key.name != "daemon_mode")
       out += "Not supported yet by this version.\n";
@@ -114,7 +133,7 @@ std::string manual_of_commands() {
 }
 
 std::string manual_of_keys() {
-  const config::Config defaults = config::with_implied_defaults({});
+  const config::Config defaults;
   return ".Ss Keys of the configuration\n" + keys_list(config::config_keys(), &defaults) +
          records<config::JwtSvid>("jwt_svids", config::jwt_svid_keys()) +
          records<config::X509Svid>("x509_svids", config::x509_svid_keys()) +
