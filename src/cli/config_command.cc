@@ -108,8 +108,11 @@ int print_effective(const Arguments& arguments, config::LoadOptions options) {
   const auto loaded = config::load(options);
   if (!loaded) return report(loaded.error());
   tell(loaded->warnings);
-  const config::Value effective = config::effective(config::with_implied_defaults(loaded->config));
+  config::Value effective = config::effective(config::with_implied_defaults(loaded->config));
   if (arguments.json) return print(json_text(json_of(effective)));
+  // A file that has it is warned of in daemon mode, where it means nothing.
+  if (loaded->config.daemon_mode && loaded->config.timeout == config::Config().timeout)
+    std::erase_if(effective.entries, [](const config::Entry& entry) { return entry.key == "timeout"; });
   const auto text = config::to_toml(effective);
   return text ? print(*text) : report(text.error());
 }

@@ -52,6 +52,11 @@ def effective(path: Path, env: Mapping[str, str] = PLAIN) -> tuple[object, str]:
     return None, re.sub(r"^error: (\S+?(:\d+)*: )?", "", said)
 
 
+def warned(err: str) -> set[str]:
+    """The warnings, without their places."""
+    return set(re.findall(r"(?m)^warning: \S+: (.*)$", err))
+
+
 def converted(path: Path, name: str) -> Path | None:
     """The file in the other syntax, beside it; none where it is refused."""
     ran = config("convert", path)
@@ -138,6 +143,7 @@ def test_the_printed_configuration_means_the_same(workdir: Path) -> None:
         toml = workdir / f"{number}.toml"
         toml.write_bytes(printed.out)
         assert effective(toml) == effective(original), case.text
+        assert warned(config("check", toml).err) <= warned(config("check", original).err)
         assert set(tomllib.loads(printed.out.decode())) <= set(json.loads(config("print", original, "-output=json").out))
         kept += 1
     assert kept > 60
