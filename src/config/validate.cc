@@ -2,6 +2,8 @@
 
 #include <array>
 #include <csignal>
+#include <functional>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -64,23 +66,27 @@ Result<void> check_names(const Config& config, const Origins& origins) {
 
 // Two outputs may neither share a path nor need one to be a directory and a file at once.
 Result<void> check_collisions(const Config& config, const Origins& origins) {
-  const std::vector<OutputPath> outputs = output_paths(config);
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    for (std::size_t j = 0; j < i; ++j) {
-      const OutputPath& one = outputs[j];
-      const OutputPath& other = outputs[i];
-      if (one.path == other.path) {
-        return refuse(origins, other.key,
-                      one.key + " and " + other.key + " are the same file, " + quote(one.path));
-      }
-      const bool inside = other.path.starts_with(one.path + "/") && !one.key.ends_with("_dir");
-      const bool around = one.path.starts_with(other.path + "/") && !other.key.ends_with("_dir");
-      if (inside || around) {
-        return refuse(
-            origins, other.key,
-            (inside ? other : one).key + " lies below " + (inside ? one : other).key + ", which is a file");
-      }
+  std::map<std::string, std::string, std::less<>> seen;  // key by path
+  const auto below = [&](const OutputPath& at, const std::string& inner, const std::string& outer) {
+    return refuse(origins, at.key, inner + " lies below " + outer + ", which is a file");
+  };
+  const auto is_file = [](const std::string& key) { return !key.ends_with("_dir"); };
+  for (const OutputPath& output : output_paths(config)) {
+    const auto [own, first] = seen.try_emplace(output.path, output.key);
+    if (!first) {
+      return refuse(origins, output.key,
+                    own->second + " and " + output.key + " are the same file, " + quote(output.path));
     }
+    std::string_view parent = output.path;
+    for (std::size_t slash = parent.rfind('/'); slash != std::string_view::npos; slash = parent.rfind('/')) {
+      parent = parent.substr(0, slash);
+      const auto around = seen.find(parent);
+      if (around != seen.end() && is_file(around->second)) return below(output, output.key, around->second);
+    }
+    const std::string directory = output.path + "/";
+    const auto inside = seen.lower_bound(directory);
+    if (inside != seen.end() && inside->first.starts_with(directory) && is_file(output.key))
+      return below(output, inside->second, output.key);
   }
   return {};
 }

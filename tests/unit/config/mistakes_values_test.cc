@@ -158,6 +158,20 @@ svid_bundle_file_name = "bundle.pem"
 )",
      "helper.conf:2:22: svid_key_file_name lies below svid_file_name, which is a file",
      ""},
+    {"a file around a file",
+     "helper.conf", R"(svid_file_name = "a/b/svid.pem"
+svid_key_file_name = "a/b-key.pem"
+svid_bundle_file_name = "a"
+)",
+     "helper.conf:3:25: svid_key_file_name lies below svid_bundle_file_name, which is a file",
+     ""},
+    {"a file two levels below a file",
+     "helper.conf", R"(svid_file_name = "a"
+svid_key_file_name = "a-key.pem"
+svid_bundle_file_name = "a/b/c"
+)",
+     "helper.conf:3:25: svid_bundle_file_name lies below svid_file_name, which is a file",
+     ""},
     {"a name that leads out of cert_dir",
      "helper.conf", R"(svid_file_name = "a/../../svid.pem"
 svid_key_file_name = "key.pem"
