@@ -28,6 +28,7 @@ struct Command {
   std::size_t max_words = 0;  // besides the verb
   bool prints_data = false;   // takes -output text|json
   bool takes_keys = false;    // every configuration key is a flag, -timeout being the key of that name
+  bool ends_itself = false;   // watches for ^C and its like; any other command they just end
 };
 
 }  // namespace spiffe::cli

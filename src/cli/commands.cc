@@ -4,6 +4,8 @@
 #include <array>
 #include <vector>
 
+#include <signal.h>
+
 #include "base/log.hh"
 #include "base/text.hh"
 #include "cli/arguments.hh"
@@ -63,6 +65,15 @@ constexpr std::array kCommands = {
     &kRun,           &kFetchCommand,  &kWatchCommand,      &kShowCommand,    &kVerifyCommand, &kDoctorCommand,
     &kConfigCommand, &kHealthCommand, &kCompletionCommand, &kVersionCommand, &kHelp};
 
+// main() blocks every signal, for the sake of those who watch for them. Who has nothing to clean up is ended
+// by ^C, also while it waits for somebody's answer or for the other end of a pipe.
+void let_signals_end_us() {
+  sigset_t ending;
+  sigemptyset(&ending);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP}) sigaddset(&ending, signal);
+  ::pthread_sigmask(SIG_UNBLOCK, &ending, nullptr);
+}
+
 }  // namespace
 
 std::span<const Command* const> commands() {
@@ -121,6 +132,7 @@ int run_subcommand(std::span<const std::string> args) {
   if (!arguments) return report(arguments.error());
   if (arguments->help) return print(help_of(*command));
   log::configure(arguments->log_level, log::Format::automatic);
+  if (!command->ends_itself) let_signals_end_us();
   return command->run(*arguments);
 }
 

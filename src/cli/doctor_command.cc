@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include <signal.h>
 #include <unistd.h>
 
 #include "base/text.hh"
@@ -119,11 +118,6 @@ std::string as_json(const Findings& findings) {
 
 int doctor(const Arguments& arguments) {
   process::CoreDumps::forbid();
-  // It has nothing to clean up: ^C ends it.
-  sigset_t ending;
-  sigemptyset(&ending);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP}) sigaddset(&ending, signal);
-  ::pthread_sigmask(SIG_UNBLOCK, &ending, nullptr);
   Findings findings;
   if (const auto loaded = check_configuration(arguments, findings)) {
     check_agent(arguments, loaded->config, findings);

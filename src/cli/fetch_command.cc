@@ -251,6 +251,7 @@ constinit const Command kFetchCommand = {.name = "fetch",
                                          .run = &fetch,
                                          .verbs = kVerbs,
                                          .flags = kFlags,
-                                         .prints_data = true};
+                                         .prints_data = true,
+                                         .ends_itself = true};
 
 }  // namespace spiffe::cli

@@ -163,6 +163,7 @@ constinit const Command kWatchCommand = {.name = "watch",
                                          .summary = "show every update and what changed",
                                          .help = kHelp,
                                          .run = &watch,
-                                         .prints_data = true};
+                                         .prints_data = true,
+                                         .ends_itself = true};
 
 }  // namespace spiffe::cli

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tomllib
@@ -240,6 +241,14 @@ def test_addresses_of_the_agent(workdir: Path, address: str) -> None:
     if not ADDRESSES[address]:
         assert f"{path}:4:17: agent_address: " in ran.err
         assert address in ran.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_wait_for_a_pipe(number: signal.Signals) -> None:
+    command = [program(), "config", "check", "/dev/stdin"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=PLAIN) as check:
+        check.send_signal(number)
+        assert check.wait(timeout=10) == -number
 
 
 def test_nothing_is_touched(workdir: Path) -> None:
