@@ -147,12 +147,14 @@ Result<void> scan(std::string_view text, std::string_view source, std::vector<Co
   return {};
 }
 
-// The bare word or number at `at`, or that ends there.
+// The bare word, path or number at `at`, or that ends there.
 std::string word_at(std::string_view text, Position at) {
   TextCursor cursor(text);
   while (!cursor.at_end() && cursor.position() != at) cursor.advance();
   const auto belongs = [text](std::size_t i) {
-    return i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) != 0 || text[i] == '_');
+    constexpr std::string_view kMarks = "_-+.:/";
+    return i < text.size() &&
+           (std::isalnum(static_cast<unsigned char>(text[i])) != 0 || kMarks.contains(text[i]));
   };
   std::size_t first = cursor.offset();
   std::size_t last = first;
@@ -174,13 +176,18 @@ std::unexpected<Error> refuse(std::string_view source, std::string_view text,
     message = "more than " + std::to_string(kMaxDepth) + " levels deep";
   } else if (message.contains("cannot redefine")) {
     hint = "TOML takes a key once";
+  } else if (word.empty()) {
+    // "<<EOF", perhaps, which is HCL.
   } else if (message.contains("leading zeroes")) {
     const bool octal = word.find_first_not_of("01234567") == std::string::npos;
     hint = octal ? "write " + quote(word) + ", or 0o" + word.substr(1)
                  : "if it is a string, write " + quote(word);
   } else if (message.contains("value type") || message.contains("parsing boolean")) {
-    if (!word.empty()) message = "expected a value, found " + quote_short(word);
-    if (!word.empty()) hint = hint_for_bare_word(word);
+    message = "expected a value, found " + quote_short(word);
+    hint = hint_for_bare_word(word);
+  } else if (message.contains("integer: expected") || message.contains("floating-point: expected")) {
+    message = quote_short(word) + " is not a number";
+    hint = "if it is a string, write " + quote_short(word);
   }
   return fail_at(source, at, message, hint);
 }
