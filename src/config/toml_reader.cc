@@ -180,6 +180,7 @@ std::unexpected<Error> refuse(std::string_view source, std::string_view text,
     // "<<EOF", perhaps, which is HCL.
   } else if (message.contains("leading zeroes")) {
     const bool octal = word.find_first_not_of("01234567") == std::string::npos;
+    message = word + " is not a TOML number: it begins with 0";
     hint = octal ? "write " + quote(word) + ", or 0o" + word.substr(1)
                  : "if it is a string, write " + quote(word);
   } else if (message.contains("value type") || message.contains("parsing boolean")) {

@@ -95,7 +95,7 @@ constexpr Mistake kToml[] = {
      "write true"},
     {"an octal number of another language in TOML",
      "helper.toml", "cert_file_mode = 0640",
-     "helper.toml:1:22: error while parsing decimal integer: leading zeroes are prohibited",
+     "helper.toml:1:22: 0640 is not a TOML number: it begins with 0",
      R"(write "0640", or 0o640)"},
     {"a key twice in TOML",
      "helper.toml", "cmd = \"a\"\n"
