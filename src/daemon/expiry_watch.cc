@@ -14,6 +14,7 @@ constexpr int kWarnFraction = 4;
 ExpiryWatch::ExpiryWatch(Loop& loop) : timer_(loop, [this] { look(); }) {}
 
 void ExpiryWatch::watch(std::string spiffe_id, WallTime not_before, WallTime not_after) {
+  if (spiffe_id == spiffe_id_ && not_after == not_after_) return;
   spiffe_id_ = std::move(spiffe_id);
   not_after_ = not_after;
   warn_at_ = not_after - (not_after - not_before) / kWarnFraction;

@@ -13,7 +13,7 @@ class ExpiryWatch {
  public:
   explicit ExpiryWatch(Loop& loop);
 
-  // An identity was published; forgets the one before.
+  // This identity is on disk; forgets the one before. Said again of the same one, it changes nothing.
   void watch(std::string spiffe_id, WallTime not_before, WallTime not_after);
 
  private:
