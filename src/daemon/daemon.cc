@@ -24,12 +24,19 @@ constexpr auto kDiskPatience = 1s;
 // From the first publication to the end of the start.
 constexpr auto kSettled = 500ms;
 
-// The ones that a wrapped child gets; SIGTERM and SIGINT are ours.
+// The ones that a wrapped child gets; those of ends_us() are ours.
 bool is_forwarded(int signal) {
   for (const int each : {SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGQUIT, SIGCONT}) {
     if (signal == each) return true;
   }
   return signal >= SIGRTMIN && signal <= SIGRTMAX;
+}
+
+// In job mode SIGQUIT as well: it is the stop signal of images that a helper is put into, such as nginx's.
+bool ends_us(int signal, const config::Config& config) {
+  if (signal == SIGTERM || signal == SIGINT) return true;
+  return signal == SIGQUIT && config.cmd_mode == config::CmdMode::job &&
+         config.config_reload_signal != SIGQUIT;
 }
 
 // ^Z stops us as it stops any job, the child with us.
@@ -439,7 +446,7 @@ void Daemon::on_signal(int signal) {
   const bool wrap = config_.cmd_mode == config::CmdMode::wrap;
   if (signal == SIGCHLD) {
     consumers_->child_changed();
-  } else if (signal == SIGTERM || signal == SIGINT) {
+  } else if (ends_us(signal, config_)) {
     log::info("Received " + signal_name(signal), {{"event", "stopping"}});
     // One-shot that is interrupted has not done what it was asked for.
     end(config_.daemon_mode || unwritten_.empty() ? exit_code_ : 1, signal);

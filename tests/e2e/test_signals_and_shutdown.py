@@ -30,7 +30,7 @@ def timed_stop(helper: Helper, number: signal.Signals = signal.SIGTERM) -> float
     return (time.monotonic() - begin) / SLOW
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 @pytest.mark.parametrize("when", ["published", "denied", "no agent", "at once"])
 def test_stopped_without_a_child(
     run_agent: AgentRun, run_helper: Run, workdir: Path, number: signal.Signals, when: str
