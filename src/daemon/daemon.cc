@@ -207,6 +207,8 @@ void Daemon::assemble_jwt() {
       *loop_, config_, names_.jwt, status_,
       JwtUpdates::Callbacks{
           .on_file = [this](const std::string& name) { publication_->put(name); },
+          .on_not_offered =
+              [this](const std::string& name) { output_of(name).state = health::WriteState::failed; },
           .on_lost = [this](Kind kind, const workload::Lost& lost) { on_refused(kind, lost); },
           .own = [this]() -> const identity::TrustDomain* {
             const auto* context = updates_.current();

@@ -168,6 +168,10 @@ void JwtUpdates::judge(std::size_t index, identity::JwtSvidMaterial material) {
 }
 
 void JwtUpdates::token_lost(std::size_t index, const workload::Lost& lost) {
+  if (lost.failure.kind == workload::FailureKind::not_offered) {
+    token_not_offered(tokens_[index], lost);
+    return;
+  }
   auto& updates = status_.of(Kind::jwt);
   ++updates.count(UpdateResult::failed);
   updates.stream_connected = false;
@@ -176,6 +180,17 @@ void JwtUpdates::token_lost(std::size_t index, const workload::Lost& lost) {
   log::write(lost.new_cause ? log::Level::error : log::Level::debug,
              "Unable to fetch JWT SVID: " + lost.failure.cause, fields);
   callbacks_.on_lost(Kind::jwt, lost);
+}
+
+// As in Go: that is a file that cannot be written.
+void JwtUpdates::token_not_offered(const Token& token, const workload::Lost& lost) {
+  auto& updates = status_.of(Kind::jwt);
+  ++updates.count(UpdateResult::refused);
+  updates.stream_connected = true;
+  log::write(lost.new_cause ? log::Level::error : log::Level::debug,
+             "Unable to update JWT SVID: " + lost.failure.cause,
+             {{"event", "update_refused"}, {"path", token.name}, {"retry_in", human(lost.retry_in)}});
+  callbacks_.on_not_offered(token.name);
 }
 
 void JwtUpdates::bundles_lost(const workload::Lost& lost) {

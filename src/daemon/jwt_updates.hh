@@ -30,6 +30,8 @@ class JwtUpdates {
   struct Callbacks {
     // There is a new content of this file.
     std::function<void(const std::string& name)> on_file;
+    // The agent answers, but offers no token that is meant for this file.
+    std::function<void(const std::string& name)> on_not_offered;
     // An agent's refusal; `kind` says of what (bundle or jwt).
     std::function<void(health::Kind kind, const workload::Lost&)> on_lost;
     // Our own trust domain; null while it is not known.
@@ -68,6 +70,7 @@ class JwtUpdates {
   void judge_next();
   void judge(std::size_t index, identity::JwtSvidMaterial material);
   void token_lost(std::size_t index, const workload::Lost& lost);
+  void token_not_offered(const Token& token, const workload::Lost& lost);
   void bundles_lost(const workload::Lost& lost);
 
   struct Waiting {

@@ -158,7 +158,7 @@ Error none_selected(std::span<const JwtSvidMaterial> svids, std::string_view hin
   for (const auto& svid : svids) {
     offered.push_back(svid.spiffe_id + (svid.hint.empty() ? " (no hint)" : " (hint " + svid.hint + ")"));
   }
-  return {ErrorKind::verification, "no JWT-SVID has the " + wanted + "; the agent offers " + listed(offered)};
+  return {ErrorKind::no_identity, "no JWT-SVID has the " + wanted + "; the agent offers " + listed(offered)};
 }
 
 }  // namespace

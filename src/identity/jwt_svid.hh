@@ -35,7 +35,7 @@ struct JwtSvid {
 
 // Which token of an answer is the one with this hint and this SPIFFE ID; each may be empty, which any
 // matches. Rule 13: of several the first. Rule 12: an error where the answer is empty or holds an empty
-// field. The errors' kind is verification.
+// field, its kind verification. None that matches: kind no_identity.
 [[nodiscard]] Result<std::size_t> select_jwt_svid(std::span<const JwtSvidMaterial> svids,
                                                   std::string_view hint, std::string_view spiffe_id);
 

@@ -11,6 +11,7 @@ enum class FailureKind {
   no_identity,       // PermissionDenied: attested, but no registration entry matches (yet, or any more)
   invalid_argument,  // the agent refuses the request itself
   unimplemented,     // something else than a Workload API listens there, or an older agent
+  not_offered,       // the answer holds no identity of the kind that is configured
   transient,         // everything else, end of stream included: ask again
 };
 

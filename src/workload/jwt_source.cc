@@ -156,7 +156,9 @@ void JwtSource::take_answer(Call& done) {
   const JwtRequest& request = requests_[done.index];
   const auto selected = identity::select_jwt_svid(tokens, request.hint, request.spiffe_id);
   if (!selected) {
-    report(done.index, {FailureKind::transient, selected.error().message, selected.error().hint});
+    const auto kind =
+        selected.error().kind == ErrorKind::no_identity ? FailureKind::not_offered : FailureKind::transient;
+    report(done.index, {kind, selected.error().message, selected.error().hint});
     return;
   }
   absence_.clear();

@@ -395,6 +395,14 @@ HEALTHY = (
         health=PATHS,
         ready=(REFUSED_UPDATE,),
     ),
+    Row(
+        "health of a token whose hint none has",
+        JWT_BASE + HEALTH + f'jwt_svids = [{TOKEN}]\nhint = "other"\n',
+        whole=True,
+        agent=HINTS,
+        health=PATHS,
+        ready=("Unable to update JWT SVID",),
+    ),
 )
 
 LATER = (*JWT, *SHOTS, *HEALTHY)

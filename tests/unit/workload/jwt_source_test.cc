@@ -120,7 +120,7 @@ TEST_CASE("a JWT-SVID is selected by its hint; an answer without it is a failure
   bench.source().start();
   REQUIRE(bench.until([&] { return bench.tokens.size() + bench.losses.size() == 2; }));
   CHECK(bench.tokens[0] == "inner");
-  CHECK(bench.losses[1].at(0).failure.kind == FailureKind::transient);
+  CHECK(bench.losses[1].at(0).failure.kind == FailureKind::not_offered);
   CHECK(bench.losses[1].at(0).failure.cause.starts_with(
       "no JWT-SVID has the hint \"absent\"; the agent offers"));
 }
