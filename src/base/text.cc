@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdint>
 #include <iterator>
 #include <utility>
 
@@ -40,22 +41,30 @@ void append_escaped(std::string& out, unsigned char c) {
   }
 }
 
-bool continuation(std::string_view text, std::size_t at) {
-  return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
+// Of a valid sequence of several bytes.
+char32_t code_point(std::string_view sequence) {
+  const auto first = static_cast<unsigned char>(sequence[0]);
+  char32_t out = first & (0xFFU >> (sequence.size() + 1));
+  for (const char c : sequence.substr(1)) out = (out << 6) | (static_cast<unsigned char>(c) & 0x3FU);
+  return out;
 }
 
-// Characters that drive a terminal (C1), end a line for some readers, or turn the direction of what follows:
-// the code point; 0 for any other. `character` is one character of UTF-8.
-unsigned unshowable(std::string_view character) {
-  const auto low = [character](std::size_t at) { return static_cast<unsigned char>(character[at]) & 0x3FU; };
-  const auto first = static_cast<unsigned char>(character[0]);
-  unsigned code = 0;
-  if (character.size() == 2) code = (first & 0x1FU) << 6 | low(1);
-  if (character.size() == 3) code = (first & 0x0FU) << 12 | low(1) << 6 | low(2);
-  const auto among = [code](unsigned from, unsigned to) { return code >= from && code <= to; };
-  const bool bad =
-      among(0x80, 0x9F) || among(0x200E, 0x200F) || among(0x2028, 0x202E) || among(0x2066, 0x2069);
-  return bad ? code : 0;
+// Characters that drive a terminal, break a line, turn its direction or are not seen at all: what is shown
+// would not be what is there. C1 controls, the soft hyphen, marks and embeddings of bidirectional text, line
+// and paragraph separators, zero-width and tag characters.
+bool deceives(char32_t c) {
+  struct Range {
+    char32_t first;
+    char32_t last;
+  };
+  static constexpr Range kRanges[] = {{0x80, 0x9F},     {0xAD, 0xAD},     {0x61C, 0x61C},
+                                      {0x200B, 0x200F}, {0x2028, 0x202E}, {0x2060, 0x206F},
+                                      {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE007F}};
+  return std::ranges::any_of(kRanges, [c](const Range& r) { return c >= r.first && c <= r.last; });
+}
+
+bool continuation(std::string_view text, std::size_t at) {
+  return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
 }
 
 std::string escape_with(std::string_view text, bool quotes) {
@@ -64,12 +73,13 @@ std::string escape_with(std::string_view text, bool quotes) {
   for (std::size_t i = 0; i < text.size();) {
     const auto c = static_cast<unsigned char>(text[i]);
     const std::size_t n = utf8_length(text.substr(i));
-    const unsigned code = n > 1 ? unshowable(text.substr(i, n)) : 0;
+    const char32_t wide = n > 1 ? code_point(text.substr(i, n)) : 0;
     if (n == 0 || c < 0x20 || c == 0x7F) {
       append_escaped(out, c);
       i += 1;
-    } else if (code != 0) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", code);
+    } else if (deceives(wide)) {
+      const auto number = static_cast<std::uint32_t>(wide);
+      out += number > 0xFFFF ? fmt::format("\\U{:08x}", number) : fmt::format("\\u{:04x}", number);
       i += n;
     } else {
       if (quotes && (c == '"' || c == '\\')) out += '\\';

@@ -9,7 +9,7 @@
 
 namespace spiffe {
 
-// `text` with control characters, invalid UTF-8 and DEL as escapes ("\n", "\x1b"); valid UTF-8 stays.
+// `text` with invalid UTF-8 and characters that control or deceive as escapes ("\x1b", "\u202e").
 [[nodiscard]] std::string escape(std::string_view text);
 
 // As Go's strconv.Quote: double quotes around escape(text), with '"' and '\' escaped too.

@@ -15,9 +15,12 @@ TEST_CASE("escape leaves what can be shown and writes the rest as Go does") {
   CHECK(escape("\xff\xfe") == "\\xff\\xfe");
   CHECK(escape("\xc2\x9b!") == "\\u009b!");  // CSI in one character
   CHECK(escape("\xc2\xa0") == "\xc2\xa0");
-  // Ends a line for some readers; turns the direction of what follows.
+  // Ends a line for some readers; turns the direction of what follows; is not seen.
   CHECK(escape("a\u2028b\u202ec\u2066d\u200fe") == "a\\u2028b\\u202ec\\u2066d\\u200fe");
-  CHECK(escape("\u2027\u202f\u206a") == "\u2027\u202f\u206a");
+  CHECK(escape("a\u202eb\u2066c\u2028d\u200be\ufefff\u00adg") ==
+        R"(a\u202eb\u2066c\u2028d\u200be\ufefff\u00adg)");
+  CHECK(escape("\U000e0041") == R"(\U000e0041)");
+  CHECK(escape("\u2027\u202f\u2070\ufefe") == "\u2027\u202f\u2070\ufefe");
   CHECK(escape("\"\\") == "\"\\");
   CHECK(escape("").empty());
 }
