@@ -31,8 +31,8 @@ enum class Kind { x509, jwt, bundle };
 inline constexpr std::size_t kKinds = 3;
 
 // What became of one message of the agent, or of one fetched JWT-SVID.
-enum class UpdateResult { accepted, unchanged, refused, not_yet_valid, failed };
-inline constexpr std::size_t kUpdateResults = 5;
+enum class UpdateResult { accepted, refused, not_yet_valid, failed };
+inline constexpr std::size_t kUpdateResults = 4;
 
 // What became of one signal to the child or to the process of the PID file.
 enum class SignalResult { sent, withheld, failed };
