@@ -209,7 +209,7 @@ void Daemon::assemble_jwt() {
           .on_file = [this](const std::string& name) { publication_->put(name); },
           .on_not_offered =
               [this](const std::string& name) { output_of(name).state = health::WriteState::failed; },
-          .on_lost = [this](Kind kind, const workload::Lost& lost) { on_refused(kind, lost); },
+          .end_if_fatal = [this](Kind kind, const workload::Lost& lost) { return end_if_fatal(kind, lost); },
           .own = [this]() -> const identity::TrustDomain* {
             const auto* context = updates_.current();
             return context == nullptr ? nullptr : &context->bundle.trust_domain;
@@ -403,7 +403,7 @@ void Daemon::on_lost(const workload::Lost& lost) {
   const bool denied = lost.failure.kind == workload::FailureKind::no_identity;
   log::Fields fields = {{"event", denied ? "identity_denied" : "stream_lost"}};
   if (!lost.failure.hint.empty()) fields.push_back({"hint", lost.failure.hint});
-  if (!lost.fatal || told_) fields.push_back({"retry_in", human(lost.retry_in)});
+  if (!end_if_fatal(Kind::x509, lost)) fields.push_back({"retry_in", human(lost.retry_in)});
   if (updates_.current() != nullptr) fields.push_back({"files", "kept"});
   log::write(
       lost.new_cause ? log::Level::error : log::Level::debug,
@@ -419,21 +419,27 @@ void Daemon::on_lost(const workload::Lost& lost) {
              !revoke_timer_.armed()) {
     revoke_timer_.after(config_.revoke_after);
   }
-  on_refused(Kind::x509, lost);
 }
 
 // Rule 7: what the agent refuses as a request is of no use to be asked again, but for another agent; and one
 // kind that it does not know need not stop the others. Once there are consumers nothing ends them, not even a
-// reload that names another server.
-void Daemon::on_refused(Kind kind, const workload::Lost& lost) {
-  if (!lost.fatal || told_) return;
+// reload that names another server. Returns whether the process ends, for the log.
+bool Daemon::end_if_fatal(Kind kind, const workload::Lost& lost) {
+  if (!lost.fatal || told_) return false;
   refused_.insert(kind);
   const bool unimplemented = lost.failure.kind == workload::FailureKind::unimplemented;
   const std::size_t kinds = static_cast<std::size_t>(
       std::ranges::count_if(status_.updates, [](const auto& each) { return each.has_value(); }));
   // A token's request is about its audience alone.
   const bool of_one_token = kind == Kind::jwt && !unimplemented;
-  if (!config_.daemon_mode || refused_.size() == kinds || (!unimplemented && !of_one_token)) end(1);
+  const bool ends = !config_.daemon_mode || refused_.size() == kinds || (!unimplemented && !of_one_token);
+  // Posted: the caller has yet to say why.
+  if (ends) {
+    loop_->post([this] {
+      if (!ending_) end(1);
+    });
+  }
+  return ends;
 }
 
 void Daemon::revoke() {

@@ -80,7 +80,7 @@ class Daemon {
   void on_failed(const std::string& name, const Error& error);
 
   void on_lost(const workload::Lost& lost);
-  void on_refused(health::Kind kind, const workload::Lost& lost);
+  bool end_if_fatal(health::Kind kind, const workload::Lost& lost);
   void revoke();
   void on_signal(int signal);
   void end(int exit_code, int signal = 0);

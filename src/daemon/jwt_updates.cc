@@ -26,11 +26,11 @@ workload::JwtRequest request_of(const config::Config& config, const config::JwtS
   return request;
 }
 
-log::Fields fields_of_loss(const workload::Lost& lost) {
+log::Fields fields_of_loss(const workload::Lost& lost, bool last) {
   log::Fields fields = {
       {"event", lost.failure.kind == workload::FailureKind::no_identity ? "identity_denied" : "stream_lost"}};
   if (!lost.failure.hint.empty()) fields.push_back({"hint", lost.failure.hint});
-  fields.push_back({"retry_in", human(lost.retry_in)});
+  if (!last) fields.push_back({"retry_in", human(lost.retry_in)});
   return fields;
 }
 
@@ -175,11 +175,10 @@ void JwtUpdates::token_lost(std::size_t index, const workload::Lost& lost) {
   auto& updates = status_.of(Kind::jwt);
   ++updates.count(UpdateResult::failed);
   updates.stream_connected = false;
-  log::Fields fields = fields_of_loss(lost);
+  log::Fields fields = fields_of_loss(lost, callbacks_.end_if_fatal(Kind::jwt, lost));
   fields.push_back({"path", tokens_[index].name});
   log::write(lost.new_cause ? log::Level::error : log::Level::debug,
              "Unable to fetch JWT SVID: " + lost.failure.cause, fields);
-  callbacks_.on_lost(Kind::jwt, lost);
 }
 
 // As in Go: that is a file that cannot be written.
@@ -199,8 +198,7 @@ void JwtUpdates::bundles_lost(const workload::Lost& lost) {
   log::write(lost.new_cause ? log::Level::error : log::Level::debug,
              (config_.daemon_mode ? "Error while watching JWT bundles: " : "Error fetching JWT bundle: ") +
                  lost.failure.cause,
-             fields_of_loss(lost));
-  callbacks_.on_lost(Kind::bundle, lost);
+             fields_of_loss(lost, callbacks_.end_if_fatal(Kind::bundle, lost)));
 }
 
 std::optional<output::File> JwtUpdates::file(const std::string& name) const {

@@ -32,8 +32,8 @@ class JwtUpdates {
     std::function<void(const std::string& name)> on_file;
     // The agent answers, but offers no token that is meant for this file.
     std::function<void(const std::string& name)> on_not_offered;
-    // An agent's refusal; `kind` says of what (bundle or jwt).
-    std::function<void(health::Kind kind, const workload::Lost&)> on_lost;
+    // An agent's refusal; `kind` says of what (bundle or jwt). True: nothing is asked for again.
+    std::function<bool(health::Kind kind, const workload::Lost&)> end_if_fatal;
     // Our own trust domain; null while it is not known.
     std::function<const identity::TrustDomain*()> own;
   };

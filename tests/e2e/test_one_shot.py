@@ -256,6 +256,7 @@ def test_a_server_that_is_no_agent(
     assert ends_at_once(helper) == 1
     first = next(line for line in helper.log if line.level == "error")
     assert code in first.msg
+    assert "retry_in" not in first.fields
 
 
 # What it does not do.

@@ -349,6 +349,8 @@ SHOTS = (
         ends=True,
     ),
     Row("one-shot with health checks", ONE_SHOT + HEALTH, ends=True),
+    Row("wrong request", agent=("-fault", "invalid"), ends=True),
+    Row("wrong request, JWT", JWT_BASE + JWT_BUNDLE, whole=True, agent=("-fault", "invalid"), ends=True),
     Row("one-shot, wrong request", ONE_SHOT, agent=("-fault", "invalid"), ends=True),
 )
 

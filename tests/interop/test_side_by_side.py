@@ -110,6 +110,12 @@ INTENDED = (
         "a flag's value is part of the configuration: 1 as for a mistake in the file",
         lambda ours, go: (ours, go) == (1, 2),
     ),
+    Intended(
+        "wrong request.*",
+        "says Exiting",
+        "we say so at every end, Go at a good one",
+        lambda ours, go: go == NOTHING,
+    ),
     # Later rows.
     Intended(
         "one-shot with more audiences",
