@@ -310,6 +310,14 @@ JWT = (
         ready=(JWT_UPDATED,),
     ),
     Row(
+        "tokens of odd audiences",
+        JWT_BASE
+        + 'jwt_svids = [{{ jwt_audience = "a b/ü", jwt_svid_file_name = "1.jwt", jwt_extra_audiences = [] }},\n'
+        + '{{ jwt_audience = "a", jwt_svid_file_name = "2.jwt", jwt_extra_audiences = ["a", "", "x", "x"] }}]\n',
+        whole=True,
+        ready=(JWT_UPDATED, JWT_UPDATED),
+    ),
+    Row(
         "child and all three",
         recorder() + 'renew_signal = "SIGUSR1"\n' + BOTH_TOKENS + JWT_BUNDLE,
         child=True,
@@ -381,6 +389,34 @@ HEALTHY = (
         "health paths",
         HEALTH.replace("}}", '  liveness_path = "/healthz/live"\n  readiness_path = "/healthz/ready"\n}}'),
         health=("/healthz/live", "/healthz/ready"),
+    ),
+    Row(
+        "health paths that end in a slash",
+        HEALTH.replace("}}", '  liveness_path = "/h/"\n  readiness_path = "/"\n}}'),
+        health=("/h/", "/h/x", "/", "/x"),
+    ),
+    Row(
+        "health of a name that JSON escapes",
+        JWT_BASE
+        + HEALTH
+        + 'jwt_svids = [{{ jwt_audience = "a", jwt_svid_file_name = "<&>\u2028é\\"x.jwt" }}]\n',
+        whole=True,
+        health=PATHS,
+        ready=(JWT_UPDATED,),
+    ),
+    Row(
+        "health of a name that is taken",
+        HEALTH,
+        prepare=folders(f"certs/{SVID}"),
+        health=PATHS,
+        ready=("Unable to dump bundle",),
+    ),
+    Row(
+        "health while the agent is unavailable",
+        HEALTH,
+        agent=("-fault", "unavailable"),
+        health=PATHS,
+        ready=("Error while watching x509 context",),
     ),
     Row("health of a failed write", HEALTH, prepare=nothing, health=PATHS, ready=("Unable to dump bundle",)),
     Row(
