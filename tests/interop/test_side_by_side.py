@@ -105,12 +105,6 @@ INTENDED = (
         lambda ours, go: ours == NOTHING,
     ),
     Intended(
-        "usage: -daemon-mode=perhaps",
-        "exit status",
-        "a flag's value is part of the configuration: 1 as for a mistake in the file",
-        lambda ours, go: (ours, go) == (1, 2),
-    ),
-    Intended(
         "wrong request.*",
         "says Exiting",
         "we say so at every end, Go at a good one",
