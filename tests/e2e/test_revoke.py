@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -44,8 +45,9 @@ def content(path: Path) -> bytes:
 
 def keys_on_disk(out: Published) -> list[str]:
     """Every file below the directory that holds a private key, in whatever generation."""
-    files = [path for path in out.directory.rglob("*") if path.is_file() and not path.is_symlink()]
-    return sorted(str(path) for path in files if b"PRIVATE KEY" in content(path))
+    # Not rglob(): a generation may be removed while it is looked through.
+    files = [Path(folder, name) for folder, _, names in os.walk(out.directory) for name in names]
+    return sorted(str(path) for path in files if not path.is_symlink() and b"PRIVATE KEY" in content(path))
 
 
 def wait_event(helper: Helper, event: str, since: int = 0, timeout: float = 10.0) -> LogLine:
@@ -125,6 +127,9 @@ def test_a_refused_message_does_not_bring_the_key_back(
         mark = helper.mark()
         agent.resend()
         wait_event(helper, "update_refused", mark)
+    # In memory a set is prepared while it is judged: it takes a moment to go.
+    for out in outs:
+        wait_removed(out)
     # Everything is looked through every 10 s.
     deadline = time.monotonic() + 11
     wait_until(lambda: any(map(keys_on_disk, outs)) or time.monotonic() > deadline, "a key, in vain", 15)
