@@ -152,6 +152,11 @@ Result<std::unique_ptr<Publication>> Daemon::assemble_publication(const config::
            [this](const std::string& name) { return jwt_ == nullptr ? std::nullopt : jwt_->file(name); },
        .on_single = [this](const std::string& name, output::Change change) { on_single(name, change); },
        .on_failed = [this](const std::string& name, const Error& error) { on_failed(name, error); },
+       .on_withdrawn =
+           [this] {
+             log::warning("No identity for " + human(config_.revoke_after) + ": the private key is removed",
+                          {{"event", "revoked"}, {"path", names_.x509.svid_key_file_name}});
+           },
        .on_locked_out =
            [this](const Error& error) {
              log::error(error.message, {{"event", "locked_out"}, {"hint", error.hint}});
@@ -415,8 +420,8 @@ void Daemon::on_lost(const workload::Lost& lost) {
   if (updates_.current() == nullptr) manager_.waiting("waiting for an identity: " + lost.failure.cause);
   if (!denied) {
     revoke_timer_.cancel();
-  } else if (config_.revoke == config::Revoke::remove && updates_.current() != nullptr && !revoked_ &&
-             !revoke_timer_.armed()) {
+  } else if (config_.revoke == config::Revoke::remove && !revoked_ && !revoke_timer_.armed()) {
+    // Without an identity as well: a helper before us may have left a key.
     revoke_timer_.after(config_.revoke_after);
   }
 }
@@ -444,8 +449,6 @@ bool Daemon::end_if_fatal(Kind kind, const workload::Lost& lost) {
 
 void Daemon::revoke() {
   revoked_ = true;
-  log::warning("No identity for " + human(config_.revoke_after) + ": the private key is removed",
-               {{"event", "revoked"}, {"path", names_.x509.svid_key_file_name}});
   status_.x509 = health::Output{};
   publication_->withdraw({names_.x509.svid_key_file_name});
 }

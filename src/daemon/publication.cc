@@ -26,6 +26,7 @@ struct Publication::Answer {
   // Of a job that opened, published a set or tidied: its outcome is empty where it did not publish.
   std::optional<Result<std::optional<output::Outcome>>> set = std::nullopt;
   std::optional<Single> single = std::nullopt;
+  bool withdrawn = false;  // something was there
   std::vector<std::string> not_withdrawn = {};
   std::vector<output::Notice> notices = {};
 };
@@ -105,7 +106,9 @@ void Publication::pump() {
     if (!to_withdraw_.empty()) {
       run([names = std::exchange(to_withdraw_, {})](output::Publisher& publisher) -> Answer {
         auto outcome = publisher.withdraw(names);
-        if (outcome) return {.notices = outcome->notices};
+        if (outcome) {
+          return {.withdrawn = outcome->change == output::Change::published, .notices = outcome->notices};
+        }
         return {.set = fail(outcome.error()), .not_withdrawn = names, .notices = publisher.take_notices()};
       });
     } else if (std::exchange(set_due_, false)) {
@@ -188,6 +191,7 @@ void Publication::done(Answer answer) {
   busy_ = false;
   tell(answer.notices);
   not_withdrawn_.insert(not_withdrawn_.end(), answer.not_withdrawn.begin(), answer.not_withdrawn.end());
+  if (answer.withdrawn) callbacks_.on_withdrawn();
   if (answer.set) set_done(*answer.set);
   if (answer.single) single_done(answer.single->name, answer.single->outcome);
   if (finishing_) {

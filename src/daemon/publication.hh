@@ -42,6 +42,8 @@ class Publication {
     std::function<void(const std::string& name, output::Change change)> on_single;
     // The set (name "") or a single file could not be written; it is tried again. Every time, said or not.
     std::function<void(const std::string& name, const Error&)> on_failed;
+    // What was withdrawn was there, and is gone.
+    std::function<void()> on_withdrawn;
     // Another helper has our files and does not give them up: the daemon cannot begin.
     std::function<void(const Error&)> on_locked_out;
   };

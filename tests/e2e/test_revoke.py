@@ -102,6 +102,25 @@ def test_the_same_identity_brings_the_key_back(agent: DevAgent, run_helper: Run,
     out.check(serial)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_key_of_a_helper_before_goes(
+    agent: DevAgent, run_helper: Run, workdir: Path, layout: str
+) -> None:
+    out = make_certs(workdir)
+    first = run_helper(config(agent, layout=layout))
+    wait_published(first)
+    rotate(agent, first)
+    first.kill()
+    assert keys_on_disk(out)
+    agent.deny()
+    helper = run_helper(revoking(agent, "500ms", layout=layout))
+    wait_event(helper, "revoked")
+    wait_removed(out)
+    agent.allow()
+    wait_published(helper)
+    out.check(agent_serial(agent))
+
+
 def test_a_refused_message_does_not_bring_the_key_back(
     agent: DevAgent, run_helper: Run, workdir: Path, shm: Path
 ) -> None:

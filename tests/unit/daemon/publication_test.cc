@@ -33,6 +33,7 @@ struct Bench {
   std::map<std::string, std::string> singles;  // their contents
   std::vector<std::pair<std::string, Change>> put;
   std::vector<std::string> failed;
+  int withdrawn = 0;                 // times that something was
   std::function<void()> then;        // after each report
   std::function<void()> then_put;    // after each single file
   std::function<void()> when_asked;  // for a single file
@@ -76,6 +77,7 @@ struct Bench {
                failed.push_back(name);
                if (then_put) then_put();
              },
+         .on_withdrawn = [this] { ++withdrawn; },
          .on_locked_out = [this](const spiffe::Error& error) { locked_out.push_back(error.message); }});
     REQUIRE(created);
     publication = std::move(*created);
@@ -347,6 +349,9 @@ TEST_CASE("what is withdrawn is gone, and comes back with the next set") {
   bench.content = 0;
   bench.publication->withdraw({"a"});
   CHECK_FALSE(fs::exists(fs::path(directory.path()) / "a"));
+  CHECK(bench.withdrawn == 1);
+  bench.publication->withdraw({"a"});
+  CHECK(bench.withdrawn == 1);
   bench.content = 2;
   bench.publication->request();
   CHECK(fs::exists(fs::path(directory.path()) / "a"));
