@@ -66,7 +66,8 @@ Publication::Publication(Loop& loop, output::Publisher publisher, Callbacks call
 
 Publication::~Publication() = default;
 
-void Publication::start() {
+void Publication::start(Patience patience) {
+  patience_ = patience;
   // On the loop: nothing depends on it yet, and from here on it is known whether the directory is in memory.
   busy_ = true;
   const auto opened = publisher_.open();
@@ -207,8 +208,7 @@ void Publication::set_done(const Result<std::optional<output::Outcome>>& outcome
     done_badly("", outcome.error());
     return;
   }
-  opened_ = true;
-  locked_since_.reset();
+  patience_ = Patience::endless;
   done_well("");
   if (!*outcome) return;
   take(**outcome);
@@ -254,17 +254,11 @@ void Publication::done_badly(const std::string& name, const Error& error) {
   log::Fields fields = {{"event", error.kind == ErrorKind::locked ? "locked" : "write_failed"},
                         {"error", error.message}};
   if (!error.hint.empty()) fields.push_back({"hint", error.hint});
-  callbacks_.on_failed(name, error);
-  if (error.kind == ErrorKind::locked && !opened_) {
-    if (!locked_since_) locked_since_ = BootClock::now();
-    if (BootClock::now() - *locked_since_ >= kLockPatience) {
-      callbacks_.on_locked_out(error);
-      return;
-    }
-    if (!known) log::warning("Waiting up to 30 s for another helper to release the files", fields);
-    retry_timer_.after(kLockPoll);
+  if (error.kind == ErrorKind::locked && patience_ == Patience::limited) {
+    wait_for_lock(error, known, fields);
     return;
   }
+  callbacks_.on_failed(name, error);
   log::write(known ? log::Level::debug : log::Level::error,
              name.empty() ? "Unable to dump bundle" : "Unable to write " + name, fields);
   if (retry_timer_.armed()) return;  // for something else that failed in the same round
@@ -272,6 +266,16 @@ void Publication::done_badly(const std::string& name, const Error& error) {
   const double jitter = std::uniform_real_distribution<>(0.0, 0.1)(random_);
   retry_timer_.after(backoff_ + std::chrono::milliseconds(static_cast<long>(
                                     jitter * 1000 * static_cast<double>(backoff_.count()))));
+}
+
+void Publication::wait_for_lock(const Error& error, bool known, const log::Fields& fields) {
+  if (!locked_since_) locked_since_ = BootClock::now();
+  if (BootClock::now() - *locked_since_ >= kLockPatience) {
+    callbacks_.on_locked_out(error);
+    return;
+  }
+  if (!known) log::warning("Waiting up to 30 s for another helper to release the files", fields);
+  retry_timer_.after(kLockPoll);
 }
 
 void Publication::tidy_later() {

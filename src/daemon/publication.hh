@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/chore.hh"
+#include "base/log.hh"
 #include "base/loop.hh"
 #include "daemon/disk_worker.hh"
 #include "output/file_set.hh"
@@ -44,7 +45,8 @@ class Publication {
     std::function<void(const std::string& name, const Error&)> on_failed;
     // What was withdrawn was there, and is gone.
     std::function<void()> on_withdrawn;
-    // Another helper has our files and does not give them up: the daemon cannot begin.
+    // Another helper has our files and does not give them up: the daemon cannot begin. While it is waited for
+    // nothing has failed.
     std::function<void(const Error&)> on_locked_out;
   };
 
@@ -52,8 +54,11 @@ class Publication {
                                                      Callbacks callbacks);
   ~Publication();
 
-  // Opens the directory and takes the lock; failures are logged and tried again.
-  void start();
+  // With another helper that has our files.
+  enum class Patience { limited, endless };
+  // Opens the directory and takes the lock; failures are logged and tried again. Where patience is limited it
+  // ends after 30 s, see on_locked_out.
+  void start(Patience patience = Patience::limited);
   // There is a new set to publish.
   void request();
   // There is a new content of this single file. It is written in a later turn of the loop.
@@ -81,6 +86,7 @@ class Publication {
   void take(const output::Outcome& outcome);
   void done_badly(const std::string& name, const Error& error);
   void done_well(const std::string& name);
+  void wait_for_lock(const Error& error, bool known, const log::Fields& fields);
   void tidy_later();
   void clean_up();
   void tell(const std::vector<output::Notice>& notices);
@@ -98,7 +104,7 @@ class Publication {
   std::set<std::string> singles_;      // all that were ever put
   std::vector<std::string> to_withdraw_;
   std::vector<std::string> not_withdrawn_;  // to be tried again
-  bool opened_ = false;                     // the lock was ours at least once
+  Patience patience_ = Patience::limited;   // endless once the lock was ours
   bool told_ = false;                       // on_disk was called at least once
   bool finishing_ = false;                  // the end has begun: nothing is published any more
   std::function<void()> finish_;

@@ -268,6 +268,26 @@ def test_another_directory_keeps_the_files_of_the_first(
     assert lines_of(other, "locked") == []
 
 
+def test_a_directory_that_another_helper_has(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    make_certs(workdir)
+    second = make_certs(workdir, "second")
+    (workdir / "other").mkdir()
+    other = run_helper(config(agent, cert_dir=second.directory), directory=workdir / "other")
+    old = wait_published(other)
+    helper = run_helper(config(agent))
+    wait_published(helper)
+    mark = helper.mark()
+    reload(helper, config(agent, cert_dir="second"))
+    # It goes on trying, for longer than at the start: what runs does not end for another helper.
+    failed = wait_event(helper, "locked", mark)
+    assert (failed.level, failed.msg) == ("error", "Unable to dump bundle")
+    assert second.check() == old
+    mark = helper.mark()
+    assert other.stop() == 0
+    second.check(wait_published(helper, mark))
+    second.check(rotate(agent, helper))
+
+
 def test_tokens_come_and_go(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     helper = run_helper(config(agent))

@@ -183,7 +183,8 @@ def test_a_second_helper_gives_up_in_the_end(agent: DevAgent, run_helper: Run, w
     same = beside(run_helper, workdir, config(agent, cert_dir=out.directory))
     overlapping = OTHER | {"svid_file_name": SVID}
     some = beside(run_helper, workdir, config(agent, cert_dir=out.directory, **overlapping))
-    for second in (same, some):
+    once = beside(run_helper, workdir, config(agent, cert_dir=out.directory, daemon_mode=False))
+    for second in (same, some, once):
         assert second.wait(timeout=40) == 1
         assert 28 < time.monotonic() - begin < 33 * SLOW
         assert len(lines_of(second, "locked")) == 1

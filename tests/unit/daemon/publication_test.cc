@@ -171,6 +171,28 @@ TEST_CASE("a directory that is missing at the start is tried again until it is t
   CHECK(read(certs + "/a") == "1");
 }
 
+TEST_CASE("another helper's lock is waited for: at the start nothing has failed, later on it has") {
+  using Patience = Publication::Patience;
+  for (const Patience patience : {Patience::limited, Patience::endless}) {
+    const TempDir dir("/dev/shm");
+    Bench first(dir.path());
+    first.publication->start();
+    first.content = 1;
+    first.publication->request();
+    Bench second(dir.path());
+    second.publication->start(patience);
+    second.content = 2;
+    second.publication->request();
+    CHECK(second.failed.empty() == (patience == Patience::limited));
+    CHECK(second.on_disk.empty());
+    CHECK(read(dir.path() + "/a") == "1");
+    first.publication.reset();
+    second.run_until([&] { return !second.on_disk.empty(); });
+    CHECK(read(dir.path() + "/a") == "2");
+    CHECK(second.locked_out.empty());
+  }
+}
+
 TEST_CASE("finish() removes superseded generations and then calls back") {
   for (const char* parent : {"/dev/shm", "/var/tmp"}) {
     const TempDir dir(parent);
