@@ -15,10 +15,7 @@ namespace {
 
 Result<void> fill(const Place& place, int fd, const Item& item, const Ownership& ownership) {
   // Owner and mode come before the content: nobody reads a key who may not.
-  if (auto owned = apply_owner(place, item, fd, ownership); !owned) {
-    return place.directory.fail_at(item.leaf, "chown", owned.error().sys);
-  }
-  if (::fchmod(fd, item.file->mode) != 0) return place.directory.fail_at(item.leaf, "chmod", errno);
+  if (auto set = set_attributes(place, item, fd, ownership); !set) return set;
   if (const int code = write_all(fd, item.file->content.bytes()); code != 0) {
     return place.directory.fail_at(item.leaf, "write", code);
   }

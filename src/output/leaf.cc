@@ -23,22 +23,23 @@ Leaf::Kind kind_of_link(const Place& place, const std::string& leaf, std::string
   return is_helper_link(target, leaf) ? Leaf::Kind::helper_link : Leaf::Kind::foreign_link;
 }
 
-// Gives what can be had of the owner to be kept; a helper without CAP_CHOWN can at most pass on its own
-// groups.
-void keep_owner(const Place& place, const Item& item, int fd, const Ownership& o) {
-  if (o.kept_user == kNoUser && o.kept_group == kNoGroup) return;
+// 0 or errno.
+int give(int fd, uid_t user, gid_t group) {
+  if (user == kNoUser && group == kNoGroup) return 0;
+  return ::fchown(fd, user, group) == 0 ? 0 : errno;
+}
+
+// What became of an owner that was to be kept; a helper without CAP_CHOWN can at most pass on its own groups.
+void tell_of_keeping(const Place& place, const Item& item, int fd, int code) {
   const std::string path = place.directory.path().shown(item.leaf);
-  if (::fchown(fd, o.kept_user, o.kept_group) == 0) {
-    struct stat st{};
-    if (::fstat(fd, &st) == 0) {
-      place.notices->inform("owner_kept", path,
-                            "keeps the owner of the file before it, " + ids(st.st_uid, st.st_gid));
-    }
-    return;
+  struct stat st{};
+  if (code != 0) {
+    place.notices->warn("owner_lost", path,
+                        "cannot keep the owner of the file before it: " + errno_text(code));
+  } else if (::fstat(fd, &st) == 0) {
+    place.notices->inform("owner_kept", path,
+                          "keeps the owner of the file before it, " + ids(st.st_uid, st.st_gid));
   }
-  const int code = errno;
-  if (o.kept_group != kNoGroup && ::fchown(fd, kNoUser, o.kept_group) == 0 && o.kept_user == kNoUser) return;
-  place.notices->warn("owner_lost", path, "cannot keep the owner of the file before it: " + errno_text(code));
 }
 
 }  // namespace
@@ -82,12 +83,19 @@ Ownership decide_owner(const Place& place, const Item& item, const struct stat* 
   return out;
 }
 
-Result<void> apply_owner(const Place& place, const Item& item, int fd, const Ownership& ownership) {
-  if ((ownership.configured_user != kNoUser || ownership.configured_group != kNoGroup) &&
-      ::fchown(fd, ownership.configured_user, ownership.configured_group) != 0) {
-    return fail_errno("chown", errno);
+Result<void> set_attributes(const Place& place, const Item& item, int fd, const Ownership& o) {
+  // The group may read from the mode on, so it is the right one by then. The user comes last: of a file that
+  // was given away CAP_CHOWN alone does not let us set the mode.
+  if (const int code = give(fd, kNoUser, o.configured_group); code != 0) {
+    return place.directory.fail_at(item.leaf, "chown", code);
   }
-  keep_owner(place, item, fd, ownership);
+  int lost = give(fd, kNoUser, o.kept_group);
+  if (::fchmod(fd, item.file->mode) != 0) return place.directory.fail_at(item.leaf, "chmod", errno);
+  if (const int code = give(fd, o.configured_user, kNoGroup); code != 0) {
+    return place.directory.fail_at(item.leaf, "chown", code);
+  }
+  if (const int code = give(fd, o.kept_user, kNoGroup); code != 0) lost = code;
+  if (o.kept_user != kNoUser || o.kept_group != kNoGroup) tell_of_keeping(place, item, fd, lost);
   return {};
 }
 

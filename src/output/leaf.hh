@@ -40,9 +40,9 @@ struct Ownership {
 // have put it there to be given a key: nothing is taken over from it.
 Ownership decide_owner(const Place& place, const Item& item, const struct stat* before);
 
-// fchown to `ownership`. A configured owner that cannot be had is an error; one that was only to be kept is a
-// notice. The error's message holds the call only.
-Result<void> apply_owner(const Place& place, const Item& item, int fd, const Ownership& ownership);
+// Owner and mode of a file that is new and still empty. A configured owner that cannot be had is an error;
+// one that was only to be kept is a notice.
+Result<void> set_attributes(const Place& place, const Item& item, int fd, const Ownership& ownership);
 
 // Whether the file has the mode and the configured owner of `item`.
 [[nodiscard]] bool has_attributes(const struct stat& st, const File& file);

@@ -42,7 +42,7 @@ Result<bool> put_right(const Place& place, const Item& item, int fd, const struc
       return place.directory.fail_at(item.leaf, "chown", errno);
     }
   }
-  if (::fchmod(fd, file.mode) == 0) return true;
+  if ((st.st_mode & 07777) == file.mode || ::fchmod(fd, file.mode) == 0) return true;
   const int code = errno;
   const bool too_open = (st.st_mode & 0777 & ~file.mode) != 0;
   if (code != EPERM || (file.secret && too_open)) return place.directory.fail_at(item.leaf, "chmod", code);
@@ -111,8 +111,8 @@ Result<bool> write_in_place(const Place& place, const Item& item, bool follow, b
   if (created) {
     fd = Fd(::openat(place.fd(), item.leaf.c_str(), flags | O_CREAT, 0600));
     if (!fd) return place.directory.fail_at(item.leaf, "create", errno);
-    if (auto owned = apply_owner(place, item, fd.get(), decide_owner(place, item, nullptr)); !owned) {
-      return place.directory.fail_at(item.leaf, "chown", owned.error().sys);
+    if (auto set = set_attributes(place, item, fd.get(), decide_owner(place, item, nullptr)); !set) {
+      return fail(set.error());
     }
   }
   struct stat st{};

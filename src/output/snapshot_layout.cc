@@ -216,7 +216,7 @@ Result<bool> SnapshotLayout::repair_files(Items items) {
                    AT_SYMLINK_NOFOLLOW) != 0) {
       return place_.directory.fail_at(item.leaf, "chown", errno);
     }
-    if (::fchmodat(directory, leaf, file.mode, 0) != 0) {
+    if ((st.st_mode & 07777) != file.mode && ::fchmodat(directory, leaf, file.mode, 0) != 0) {
       return place_.directory.fail_at(item.leaf, "chmod", errno);
     }
     changed = true;

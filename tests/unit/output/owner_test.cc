@@ -1,6 +1,7 @@
 // Who may read the files: groups inherited, owners taken over, owners configured.
 #include <chrono>
 
+#include <linux/capability.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -217,6 +218,34 @@ TEST_CASE("a helper that may not give files away says so once and goes on") {
       const Outcome first = must_publish(publisher, make_set("1"));
       if (first.notices.size() != 1 || !has_notice(first.notices, "owner_lost")) return false;
       return must_publish(publisher, make_set("2")).notices.empty() && holds_version(dir.path(), "2");
+    });
+  }
+}
+
+TEST_CASE("CAP_CHOWN is all that is needed to give files away") {
+  if (skipped_without_root()) return;
+  for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
+    const Scratch dir;
+    in_child([&] {
+      if (layout != Layout::in_place) {
+        write(dir / "svid_key.pem", "", 0600);
+        give_to(dir / "svid_key.pem", kUser, kGroup);
+      }
+      keep_capability(CAP_CHOWN);
+      Publisher publisher = make_publisher(options_for(dir.path(), layout));
+      // To open in place what was given away is another right.
+      const int last = layout == Layout::in_place ? 1 : 2;
+      for (int version = 1; version <= last; ++version) {
+        FileSet set = make_set(std::to_string(version));
+        for (File& file : set.files) {
+          file.mode = 0640;
+          if (file.role == Role::certificate) file.owner = {kUser, kGroup};
+        }
+        must_publish(publisher, set);
+        if (!owned_by(dir / "svid.pem", kUser, kGroup) || mode_of(dir / "svid.pem") != 0640) return false;
+      }
+      return layout == Layout::in_place ||
+             (owned_by(dir / "svid_key.pem", kUser, kGroup) && mode_of(dir / "svid_key.pem") == 0640);
     });
   }
 }

@@ -81,5 +81,7 @@ bool deny_syscall(long number, int error);
 bool skipped_without_root();
 // setuid and setgid to an unprivileged pair, with one supplementary group at most.
 void become(uid_t user, gid_t group, std::optional<gid_t> supplementary = std::nullopt);
+// Drops all capabilities but this one.
+void keep_capability(unsigned capability);
 
 }  // namespace spiffe::output::test

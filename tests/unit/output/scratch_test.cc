@@ -11,12 +11,14 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -190,6 +192,17 @@ void become(uid_t user, gid_t group, std::optional<gid_t> supplementary) {
   if (::setgroups(supplementary ? 1 : 0, groups) != 0 || ::setresgid(group, group, group) != 0 ||
       ::setresuid(user, user, user) != 0) {
     std::perror("dropping privileges");
+    std::abort();
+  }
+}
+
+void keep_capability(unsigned capability) {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+  auto& set = sets.at(capability / 32);
+  set.effective = set.permitted = 1U << (capability % 32);
+  if (::syscall(SYS_capset, &header, sets.data()) != 0) {
+    std::perror("dropping capabilities");
     std::abort();
   }
 }
