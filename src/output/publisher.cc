@@ -88,6 +88,14 @@ std::vector<Item> items_in(std::string_view directory, const FileSet& set) {
   return items;
 }
 
+// What is published last of these: readers reload when the certificate changes, and find what is in other
+// directories in place by then.
+Role last_role(std::span<const Item> items) {
+  Role last = Role::bundle;
+  for (const Item& item : items) last = std::max(last, item.file->role);
+  return last;
+}
+
 }  // namespace
 
 struct Publisher::State {
@@ -206,12 +214,16 @@ Result<Outcome> Publisher::publish(const FileSet& set, BootTime now, const std::
   for (const File& file : set.files) {
     if (auto site = state_->site_of(file.name); !site) return fail(site.error());
   }
+  std::vector<std::pair<Opened*, std::vector<Item>>> parts;
+  for (auto& [directory, site] : state_->sites) {
+    std::vector<Item> items = items_in(directory, set);
+    if (!items.empty() || site.opened->has_set) parts.emplace_back(site.opened.get(), std::move(items));
+  }
+  std::ranges::stable_sort(parts, {}, [](const auto& part) { return last_role(part.second); });
   std::string generation;
   Approval approval(approve);
-  for (auto& [directory, site] : state_->sites) {
-    const std::vector<Item> items = items_in(directory, set);
-    Opened& opened = *site.opened;
-    if (items.empty() && !opened.has_set) continue;
+  for (auto& [place, items] : parts) {
+    Opened& opened = *place;
     auto change = opened.arrangement->publish(items, approval, now);
     if (!change) return fail(change.error());
     opened.has_set = !items.empty();

@@ -187,6 +187,32 @@ TEST_CASE("outputs in different directories form one snapshot each") {
   CHECK(link_of(dir / "..data").starts_with("..gen."));
 }
 
+TEST_CASE("the directory of the certificate is the last to change, whatever it is called") {
+  for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
+    const Scratch dir;
+    fs::create_directory(dir / "certs");
+    fs::create_directory(dir / "private");
+    PublisherOptions options = options_for(dir.path(), layout);
+    options.names = {"certs/svid.pem", "certs/svid_bundle.pem", "private/svid_key.pem"};
+    const auto set = [](const std::string& version) {
+      FileSet files = make_set(version);
+      for (File& file : files.files) file.name.insert(0, file.role == Role::key ? "private/" : "certs/");
+      return files;
+    };
+    Publisher publisher = make_publisher(options);
+    must_publish(publisher, set("1"));
+    // The key cannot be written: then no reader must be told to load a new certificate.
+    fs::remove(dir / "private/svid_key.pem");
+    fs::create_directory(dir / "private/svid_key.pem");
+    must_fail(publisher.publish(set("2")));
+    CHECK(content_of(dir / "certs/svid.pem") == "certificate 1");
+    fs::remove(dir / "private/svid_key.pem");
+    must_publish(publisher, set("2"));
+    CHECK(content_of(dir / "certs/svid.pem") == "certificate 2");
+    CHECK(content_of(dir / "private/svid_key.pem") == "key 2");
+  }
+}
+
 TEST_CASE("a single file is a plain file and leaves the set alone") {
   const Scratch dir;
   PublisherOptions options = options_for(dir.path());
