@@ -39,10 +39,12 @@ Result<Fd> open_root(const DirectoryPath& path, bool create) {
     fd = Fd(::open(root.c_str(), kOpenDirectory));
   }
   if (fd) return fd;
-  const int code = errno;
-  auto error = fail_errno("publish " + root + ": open", code);
-  if (code == ENOENT) error.error().hint = "create it, or set create_cert_dir = true";
-  return error;
+  return fail_errno("publish " + root + ": open", errno);
+}
+
+std::unexpected<Error> with_way_out(Error error, bool create) {
+  if (error.sys == ENOENT && !create) error.hint = "create it, or set create_cert_dir = true";
+  return fail(std::move(error));
 }
 
 bool is_memory(int fd) {
@@ -72,12 +74,12 @@ Result<Directory> Directory::open(DirectoryPath path, bool create) {
   Directory self;
   self.path_ = std::move(path);
   auto root = open_root(self.path_, create);
-  if (!root) return fail(root.error());
+  if (!root) return with_way_out(root.error(), create);
   if (self.path_.sub.empty()) {
     self.fd_ = std::move(*root);
   } else {
     auto sub = open_beneath(root->get(), self.path_.sub, create);
-    if (!sub) return fail(context("publish " + self.path_.shown(), sub.error()));
+    if (!sub) return with_way_out(context("publish " + self.path_.shown(), sub.error()), create);
     self.fd_ = std::move(*sub);
     self.root_ = std::move(*root);
   }

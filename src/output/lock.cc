@@ -42,6 +42,11 @@ std::string digits(std::string_view text) {
   return good ? std::string(text) : std::string();
 }
 
+// Whether opening failed because of what the name is: a symlink, a directory, a socket.
+bool is_no_file(int code) {
+  return code == ELOOP || code == EISDIR || code == ENXIO;
+}
+
 // Opens without creating first: where fs.protected_regular is set the kernel refuses O_CREAT on a file of
 // somebody else in a sticky directory, even to root. Empty Fd: not there and `create` is false.
 Result<Fd> open_lock(const Directory& directory, const std::string& name, bool create) {
@@ -53,9 +58,10 @@ Result<Fd> open_lock(const Directory& directory, const std::string& name, bool c
       if (!fd && errno == EEXIST) continue;
     }
     struct stat st{};
-    if (!fd || ::fstat(fd.get(), &st) != 0) return directory.fail_at(name, "open", errno);
-    if (S_ISREG(st.st_mode)) return fd;
-    return fail(ErrorKind::failed, "publish " + directory.path().shown(name) + ": it is not a regular file");
+    if (fd && ::fstat(fd.get(), &st) == 0 && S_ISREG(st.st_mode)) return fd;
+    if (!fd && !is_no_file(errno)) return directory.fail_at(name, "open", errno);
+    return fail(ErrorKind::failed, "publish " + directory.path().shown(name) + ": it is not a regular file",
+                "remove what somebody put there");
   }
   return directory.fail_at(name, "open", EEXIST);
 }

@@ -27,6 +27,25 @@ TEST_CASE("a missing cert_dir is an error with a way out") {
   CHECK(holds_version(dir / "certs", "1"));
 }
 
+TEST_CASE("a missing directory below cert_dir is an error with the same way out") {
+  const Scratch dir;
+  PublisherOptions options = options_for(dir.path());
+  for (std::string& name : options.names) name.insert(0, "sub/");
+  Publisher publisher = make_publisher(options);
+  const Error error = must_fail(publisher.publish(make_set("1", "sub/")));
+  CHECK(error.message == "publish " + (dir / "sub") + ": open: no such file or directory");
+  CHECK(error.hint == "create it, or set create_cert_dir = true");
+}
+
+TEST_CASE("a cert_dir that leads nowhere is not said to lack what is set") {
+  const Scratch dir;
+  fs::create_symlink("nowhere", dir / "certs");
+  PublisherOptions options = options_for(dir / "certs");
+  options.create_cert_dir = true;
+  Publisher publisher = make_publisher(options);
+  CHECK(must_fail(publisher.publish(make_set("1"))).hint.empty());
+}
+
 TEST_CASE("create_cert_dir makes it with its parents, mode 0755 whatever the umask") {
   const Scratch dir;
   in_child([&] {
@@ -163,7 +182,7 @@ TEST_CASE("without a cert_dir names are taken from the working directory, and ab
     Publisher blocked = make_publisher({.names = {"x.pem"}});
     return content_of(dir / "work/svid.pem") == "certificate 1" &&
            content_of(dir / "other/svid_key.pem") == "key 1" &&
-           blocked.open().error().message.starts_with("publish ..lock: open: ");
+           blocked.open().error().message == "publish ..lock: it is not a regular file";
   });
 }
 

@@ -220,13 +220,19 @@ TEST_CASE("a directory that others can write is used with one warning, or refuse
 
 TEST_CASE("planted lock files are not followed and not waited for") {
   const Scratch dir;
-  fs::create_symlink("/etc/passwd", dir / "..lock");
   Publisher publisher = make_publisher(options_for(dir.path()));
-  must_fail(publisher.publish(make_set("1")));
-  fs::remove(dir / "..lock");
+  const auto refused = [&] {
+    const Error error = must_fail(publisher.publish(make_set("1")));
+    CHECK(error.message == "publish " + (dir / "..lock") + ": it is not a regular file");
+    CHECK_FALSE(error.hint.empty());
+    fs::remove(dir / "..lock");
+  };
+  fs::create_symlink("/etc/passwd", dir / "..lock");
+  refused();
+  fs::create_directory(dir / "..lock");
+  refused();
   REQUIRE(::mkfifo((dir / "..lock").c_str(), 0600) == 0);
-  must_fail(publisher.publish(make_set("1")));
-  fs::remove(dir / "..lock");
+  refused();
   write(dir / "..lock", std::string(3000, '\0'), 0600);
   must_publish(publisher, make_set("1"));
 }
