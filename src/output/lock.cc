@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kMaxLockFile = 1 << 20;
 constexpr int kAttempts = 16;
+constexpr mode_t kLockMode = 0600;
 constexpr int kOpenLock = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
 bool is_lock_file(std::string_view name) {
@@ -47,6 +48,18 @@ bool is_no_file(int code) {
   return code == ELOOP || code == EISDIR || code == ENXIO;
 }
 
+// A lock file of another user's helper says neither what it is about nor whether it is held.
+std::unexpected<Error> cannot_open(const Directory& directory, const std::string& name, int code) {
+  auto error = directory.fail_at(name, "open", code);
+  struct stat st{};
+  if (code == EACCES && ::fstatat(directory.fd(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+      st.st_uid != ::geteuid()) {
+    error.error().hint = "it belongs to user " + std::to_string(st.st_uid) +
+                         ": remove it if that user's helper is gone for good, or choose another cert_dir";
+  }
+  return error;
+}
+
 // Opens without creating first: where fs.protected_regular is set the kernel refuses O_CREAT on a file of
 // somebody else in a sticky directory, even to root. Empty Fd: not there and `create` is false.
 Result<Fd> open_lock(const Directory& directory, const std::string& name, bool create) {
@@ -54,12 +67,14 @@ Result<Fd> open_lock(const Directory& directory, const std::string& name, bool c
     Fd fd(::openat(directory.fd(), name.c_str(), kOpenLock));
     if (!fd && errno == ENOENT) {
       if (!create) return Fd();
-      fd = Fd(::openat(directory.fd(), name.c_str(), kOpenLock | O_CREAT | O_EXCL, 0600));
+      fd = Fd(::openat(directory.fd(), name.c_str(), kOpenLock | O_CREAT | O_EXCL, kLockMode));
       if (!fd && errno == EEXIST) continue;
+      // The next life has to open it, whatever the umask of this one.
+      if (fd && ::fchmod(fd.get(), kLockMode) != 0) return directory.fail_at(name, "chmod", errno);
     }
     struct stat st{};
     if (fd && ::fstat(fd.get(), &st) == 0 && S_ISREG(st.st_mode)) return fd;
-    if (!fd && !is_no_file(errno)) return directory.fail_at(name, "open", errno);
+    if (!fd && !is_no_file(errno)) return cannot_open(directory, name, errno);
     return fail(ErrorKind::failed, "publish " + directory.path().shown(name) + ": it is not a regular file",
                 "remove what somebody put there");
   }

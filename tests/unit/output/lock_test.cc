@@ -60,6 +60,30 @@ TEST_CASE("a second helper with the same names is refused and told by whom") {
   CHECK(holds_version(dir.path(), "4"));
 }
 
+TEST_CASE("a lock file can be opened again, whatever the umask") {
+  const Scratch dir;
+  in_child([&] {
+    ::umask(0777);
+    Publisher publisher = make_publisher(options_for(dir.path()));
+    must_publish(publisher, make_set("1"));
+    return mode_of(dir / "..lock") == 0600;
+  });
+}
+
+TEST_CASE("a lock file of another user is an error that says what to do") {
+  if (skipped_without_root()) return;
+  const Scratch dir;
+  write(dir / "..lock", "", 0600);
+  REQUIRE(::chmod(dir.path().c_str(), 0777) == 0);
+  in_child([&] {
+    become(12345, 12345);
+    Publisher publisher = make_publisher(options_for(dir.path()));
+    const Error error = must_fail(publisher.publish(make_set("1")));
+    return error.message == "publish " + (dir / "..lock") + ": open: permission denied" &&
+           error.hint.starts_with("it belongs to user 0: ");
+  });
+}
+
 TEST_CASE("one name in common is enough to be refused") {
   const Scratch dir;
   Publisher first = make_publisher(options_for(dir.path()));
