@@ -100,14 +100,6 @@ bool held(int fd) {
   return false;
 }
 
-// Whether `name` still names the file that is locked; a cleaned directory may have got a new one.
-bool still_named(const Directory& directory, const std::string& name, int fd) {
-  struct stat by_name{};
-  struct stat by_fd{};
-  return ::fstatat(directory.fd(), name.c_str(), &by_name, AT_SYMLINK_NOFOLLOW) == 0 &&
-         ::fstat(fd, &by_fd) == 0 && by_name.st_ino == by_fd.st_ino && by_name.st_dev == by_fd.st_dev;
-}
-
 // A third helper may hold one of our names under its hash. Ours is taken by now, so of two that look at each
 // other at once at least one sees the other.
 Result<void> check_others(const Directory& directory, std::span<const std::string> leaves,
@@ -194,6 +186,13 @@ Result<Lock> take_lock(const Directory& directory, std::span<const std::string> 
     return Lock{.fd = {}, .names = OwnNames(), .may_clean = false};
   }
   return directory.fail_at(OwnNames().lock(), "lock", EAGAIN);
+}
+
+bool still_named(const Directory& directory, const std::string& name, int fd) {
+  struct stat by_name{};
+  struct stat by_fd{};
+  return ::fstatat(directory.fd(), name.c_str(), &by_name, AT_SYMLINK_NOFOLLOW) == 0 &&
+         ::fstat(fd, &by_fd) == 0 && by_name.st_ino == by_fd.st_ino && by_name.st_dev == by_fd.st_dev;
 }
 
 bool LockRecord::overlaps(std::span<const std::string> others) const {

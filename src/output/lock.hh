@@ -30,6 +30,9 @@ struct Lock {
 Result<Lock> take_lock(const Directory& directory, std::span<const std::string> leaves, bool optional,
                        Notices& notices);
 
+// Whether `name` still names the file that is locked: in a cleaned directory the next helper makes a new one.
+[[nodiscard]] bool still_named(const Directory& directory, const std::string& name, int fd);
+
 // What a lock file says. Pure.
 struct LockRecord {
   bool whole = false;  // else it is new, or being written, or not a lock file

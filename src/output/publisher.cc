@@ -122,7 +122,10 @@ Result<void> Publisher::State::ensure_open(Site& site) {
   if (site.opened) {
     // Where the path leads nowhere, opening it says so: now, and in the same words at every later try.
     const auto there = site.opened->place.directory.still_there();
-    if (!there || !*there) site.opened.reset();
+    const Fd& lock = site.opened->lock;
+    const bool locked =
+        !lock || still_named(site.opened->place.directory, site.opened->place.names.lock(), lock.get());
+    if (!there || !*there || !locked) site.opened.reset();
   }
   if (site.opened) return check_secure(site, site.opened->place.directory);
   if (auto opened = open_site(site); !opened) return opened;

@@ -185,6 +185,21 @@ TEST_CASE("a lock file is removed under a helper: the next one does not lock a f
   CHECK(entries(dir.path(), "..lock") == std::vector<std::string>{"..lock"});
 }
 
+TEST_CASE("a lock file that is removed under a helper is made again, or the files are another's by then") {
+  const Scratch dir;
+  Publisher first = make_publisher(options_for(dir.path()));
+  Publisher second = make_publisher(options_for(dir.path()));
+  must_publish(first, make_set("1"));
+  fs::remove(dir / "..lock");
+  REQUIRE(first.open());
+  CHECK(second.open().error().kind == ErrorKind::locked);
+  CHECK(must_publish(first, make_set("1")).change == Change::unchanged);
+  fs::remove(dir / "..lock");
+  must_publish(second, make_set("2"));
+  CHECK(must_fail(first.publish(make_set("3"))).kind == ErrorKind::locked);
+  CHECK(holds_version(dir.path(), "2"));
+}
+
 TEST_CASE("where the file system knows no locks a warning is given and work goes on") {
   for (const int code : {EBADF, ENOLCK, EOPNOTSUPP}) {
     const Scratch dir;
