@@ -35,15 +35,22 @@ Result<void> Temporaries::add_file(const Item& item, const Ownership& ownership)
 }
 
 Result<void> Temporaries::add_link(const std::string& leaf, const std::string& target) {
-  for (int attempt = 1;; ++attempt) {
+  int code = EEXIST;
+  for (int attempt = 0; attempt < kNameAttempts && code == EEXIST; ++attempt) {
     std::string name = place_.temporaries.next(place_.names);
     if (::symlinkat(target.c_str(), place_.fd(), name.c_str()) == 0) {
       names_.push_back(std::move(name));
       return {};
     }
-    if (errno != EEXIST || attempt == kNameAttempts) return place_.directory.fail_at(leaf, "symlink", errno);
+    code = errno;
     place_.temporaries.reseed();
   }
+  auto error = place_.directory.fail_at(leaf, "symlink", code);
+  // So say VFAT and some network file systems.
+  if (code == EPERM || code == EOPNOTSUPP) {
+    error.error().hint = "if this file system has no symlinks, set layout = \"files\"";
+  }
+  return error;
 }
 
 int Temporaries::rename_next(const std::string& name) {

@@ -199,6 +199,19 @@ TEST_CASE("EACCES: an error, and the old set stays") {
   }
 }
 
+TEST_CASE("a file system without symlinks is an error with a way out") {
+  const Scratch dir;
+  in_child([&] {
+    REQUIRE(deny_syscall(SYS_symlinkat, EPERM));
+    Publisher publisher = make_publisher(options_for(dir.path()));
+    const Error error = must_fail(publisher.publish(make_set("1")));
+    must_publish(publisher = make_publisher(options_for(dir.path(), Layout::files)), make_set("1"));
+    return error.message.ends_with(": symlink: operation not permitted") &&
+           error.hint == "if this file system has no symlinks, set layout = \"files\"" &&
+           holds_version(dir.path(), "1");
+  });
+}
+
 TEST_CASE("a single file that something is mounted on is written in place, with one warning") {
   for (const Layout layout : {Layout::snapshot, Layout::files}) {
     const Scratch dir;
