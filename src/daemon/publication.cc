@@ -66,15 +66,22 @@ Publication::Publication(Loop& loop, output::Publisher publisher, Callbacks call
 
 Publication::~Publication() = default;
 
-void Publication::start(Patience patience) {
-  patience_ = patience;
-  // On the loop: nothing depends on it yet, and from here on it is known whether the directory is in memory.
-  busy_ = true;
-  const auto opened = publisher_.open();
+void Publication::start(Occasion occasion) {
   check_timer_.after(kCheckEvery);
-  Answer answer{.set = std::optional<output::Outcome>(), .notices = publisher_.take_notices()};
-  if (!opened) answer.set = fail(opened.error());
-  done(std::move(answer));
+  gives_up_ = occasion == Occasion::launch;
+  if (occasion == Occasion::launch) {
+    busy_ = true;
+    done(open(publisher_));
+  } else {
+    run(open);
+  }
+}
+
+Publication::Answer Publication::open(output::Publisher& publisher) {
+  Answer answer{.set = std::optional<output::Outcome>()};
+  if (auto opened = publisher.open(); !opened) answer.set = fail(opened.error());
+  answer.notices = publisher.take_notices();
+  return answer;
 }
 
 void Publication::request() {
@@ -126,12 +133,7 @@ void Publication::publish_set() {
   if (!publisher_.on_memory()) callbacks_.approve();
   auto set = callbacks_.render();
   if (!set) {
-    run([](output::Publisher& publisher) -> Answer {
-      Answer answer{.set = std::optional<output::Outcome>()};
-      if (auto opened = publisher.open(); !opened) answer.set = fail(opened.error());
-      answer.notices = publisher.take_notices();
-      return answer;
-    });
+    run(open);
     return;
   }
   if (!*set) {
@@ -190,6 +192,8 @@ void Publication::run(Job job) {
 
 void Publication::done(Answer answer) {
   busy_ = false;
+  // Its one job was to open the directory, before this was known.
+  if (publisher_.on_memory()) worker_.reset();
   tell(answer.notices);
   not_withdrawn_.insert(not_withdrawn_.end(), answer.not_withdrawn.begin(), answer.not_withdrawn.end());
   if (answer.withdrawn) callbacks_.on_withdrawn();
@@ -208,7 +212,7 @@ void Publication::set_done(const Result<std::optional<output::Outcome>>& outcome
     done_badly("", outcome.error());
     return;
   }
-  patience_ = Patience::endless;
+  gives_up_ = false;
   done_well("");
   if (!*outcome) return;
   take(**outcome);
@@ -254,7 +258,7 @@ void Publication::done_badly(const std::string& name, const Error& error) {
   log::Fields fields = {{"event", error.kind == ErrorKind::locked ? "locked" : "write_failed"},
                         {"error", error.message}};
   if (!error.hint.empty()) fields.push_back({"hint", error.hint});
-  if (error.kind == ErrorKind::locked && patience_ == Patience::limited) {
+  if (error.kind == ErrorKind::locked && gives_up_) {
     wait_for_lock(error, known, fields);
     return;
   }

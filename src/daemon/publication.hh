@@ -23,9 +23,9 @@
 
 namespace spiffe::daemon {
 
-// Loop thread only. Where all directories are in memory the publisher is called on the loop, a hop to another
-// thread costs as much as a whole set; else it runs as a job of the disk worker. Single files are written one
-// a turn of the loop; on a disk one that is being written is given up for a set.
+// Loop thread only. Where all directories are known to be in memory the publisher is called on the loop, a
+// hop to another thread costs as much as a whole set; else it runs as a job of the disk worker. Single files
+// are written one a turn of the loop; on a disk one that is being written is given up for a set.
 class Publication {
  public:
   struct Callbacks {
@@ -54,11 +54,11 @@ class Publication {
                                                      Callbacks callbacks);
   ~Publication();
 
-  // With another helper that has our files.
-  enum class Patience { limited, endless };
-  // Opens the directory and takes the lock; failures are logged and tried again. Where patience is limited it
-  // ends after 30 s, see on_locked_out.
-  void start(Patience patience = Patience::limited);
+  enum class Occasion { launch, reload };
+  // Opens the directory and takes the lock; failures are logged and tried again. At the launch of the process
+  // on the loop: no program runs that may have to be reaped, and another thread is time. And another helper
+  // that has our files is waited for no longer than 30 s then, see on_locked_out.
+  void start(Occasion occasion = Occasion::launch);
   // There is a new set to publish.
   void request();
   // There is a new content of this single file. It is written in a later turn of the loop.
@@ -75,6 +75,7 @@ class Publication {
   struct Answer;
   using Job = std::function<Answer(output::Publisher&)>;
   Publication(Loop& loop, output::Publisher publisher, Callbacks callbacks);
+  static Answer open(output::Publisher& publisher);
   void check();
   void pump();
   void publish_set();
@@ -104,7 +105,7 @@ class Publication {
   std::set<std::string> singles_;      // all that were ever put
   std::vector<std::string> to_withdraw_;
   std::vector<std::string> not_withdrawn_;  // to be tried again
-  Patience patience_ = Patience::limited;   // endless once the lock was ours
+  bool gives_up_ = false;                   // launched, and the lock was never ours
   bool told_ = false;                       // on_disk was called at least once
   bool finishing_ = false;                  // the end has begun: nothing is published any more
   std::function<void()> finish_;

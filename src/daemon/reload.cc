@@ -158,7 +158,7 @@ void Daemon::change_files(std::unique_ptr<Publication> elsewhere, bool other_ide
 void Daemon::move_in() {
   if (ending_) return;
   publication_ = std::move(next_publication_);
-  publication_->start(Publication::Patience::endless);  // what runs does not end for another helper
+  publication_->start(Publication::Occasion::reload);
   if (revoked_ && wants_x509(config_)) publication_->withdraw({names_.x509.svid_key_file_name});
   publication_->request();
   for (const std::string& name : names_.jwt) publication_->put(name);

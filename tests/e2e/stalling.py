@@ -1,4 +1,4 @@
-"""A disk that hangs: a helper whose fsync(2) does not return before the test says so.
+"""A disk that hangs: a helper whose fsync(2), or another call, does not return before the test says so.
 
     helper = run_helper(config, prefix=stalling.PREFIX)
     with Disk(helper) as disk:      # fsync works
@@ -6,7 +6,7 @@
         disk.wait_stalled()         # a thread of the helper is in it
         disk.flow()                 # and goes on
 
-This file is also the prefix: it sets a seccomp filter that hands each fsync to whoever holds the listener, a
+This file is also the prefix: it sets a seccomp filter that hands each such call to whoever holds the listener, a
 descriptor that the helper inherits and the test takes from it.
 """
 
@@ -23,10 +23,12 @@ import threading
 
 from helper import SLOW, TIMEOUT_S, Helper, wait_until
 
-PREFIX = [sys.executable, __file__]
-FSYNC, SECCOMP, AUDIT_ARCH = {
-    "x86_64": (74, 317, 0xC000003E),
-    "aarch64": (82, 277, 0xC00000B7),
+PREFIX = [sys.executable, __file__, "fsync"]
+# The first call to a directory that a path alone cannot make hang.
+AT_OPENING = [sys.executable, __file__, "flock"]
+CALLS, SECCOMP, AUDIT_ARCH = {
+    "x86_64": ({"fsync": 74, "flock": 73}, 317, 0xC000003E),
+    "aarch64": ({"fsync": 82, "flock": 32}, 277, 0xC00000B7),
 }[platform.machine()]
 PIDFD_GETFD = 438
 LISTENER = 9
@@ -48,13 +50,13 @@ def checked(result: int) -> int:
     return result
 
 
-def install_filter() -> int:
-    """Hands fsync to a listener, whose descriptor it gives."""
+def install_filter(call: str) -> int:
+    """Hands this call to a listener, whose descriptor it gives."""
     program = [
         struct.pack("HBBI", LOAD, 0, 0, 4),  # the architecture
         struct.pack("HBBI", JUMP_IF_EQUAL, 0, 3, AUDIT_ARCH),
         struct.pack("HBBI", LOAD, 0, 0, 0),  # the call
-        struct.pack("HBBI", JUMP_IF_EQUAL, 0, 1, FSYNC),
+        struct.pack("HBBI", JUMP_IF_EQUAL, 0, 1, CALLS[call]),
         struct.pack("HBBI", RETURN, 0, 0, RET_USER_NOTIF),
         struct.pack("HBBI", RETURN, 0, 0, RET_ALLOW),
     ]
@@ -108,7 +110,7 @@ class Disk:
     def wait_stalled(self) -> None:
         wait_until(lambda: not self._flowing.is_set(), "the calls that are let through")
         ready = select.select([self._listener], [], [], TIMEOUT_S * SLOW)[0]
-        assert ready, "no thread of the helper calls fsync"
+        assert ready, "no thread of the helper makes the call"
 
     def _serve(self) -> None:
         while self._over not in select.select([self._listener, self._over], [], [])[0]:
@@ -139,9 +141,10 @@ def take_descriptor(pidfd: int, number: int) -> int | None:
 
 
 def main() -> None:
-    os.dup2(install_filter(), LISTENER)
+    call, program = sys.argv[1:3]
+    os.dup2(install_filter(call), LISTENER)
     os.set_inheritable(LISTENER, True)
-    os.execvp(sys.argv[1], sys.argv[1:])
+    os.execvp(program, sys.argv[2:])
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ from published import (
     wait_published,
     wait_serial,
 )
-from stalling import PREFIX, Disk
+from reloading import reload
+from stalling import AT_OPENING, PREFIX, Disk
 
 Run = Callable[..., Helper]
 
@@ -102,6 +103,26 @@ def test_it_ends_while_the_disk_hangs(
     rotate(agent, again)
     assert again.stop() == 0
     assert out.strangers() == []
+
+
+def test_a_child_is_reaped_while_another_directory_hangs(
+    agent: DevAgent, run_helper: Run, workdir: Path, out: Published
+) -> None:
+    second = make_certs(workdir, "second")
+    recorder = Recorder(workdir)
+    helper = run_helper(config(agent, **recorder.keys()), prefix=AT_OPENING)
+    with Disk(helper) as disk:
+        child = recorder.wait("started")["pid"]
+        disk.stall()
+        reload(helper, config(agent, cert_dir="second", **recorder.keys()))
+        disk.wait_stalled()
+        os.kill(child, signal.SIGKILL)
+        helper.wait_log(lambda line: line.fields.get("event") == "child_exited")
+        mark = helper.mark()
+        disk.flow()
+        second.check(wait_published(helper, mark))
+        assert helper.stop() == 0
+    assert second.strangers() == []
 
 
 def test_it_ends_where_nothing_was_ever_written(agent: DevAgent, run_helper: Run, out: Published) -> None:

@@ -83,6 +83,16 @@ struct Bench {
     publication = std::move(*created);
   }
 
+  // Starts, and runs the loop until the directory was looked at.
+  void start(Publication::Occasion occasion = Publication::Occasion::launch) {
+    publication->start(occasion);
+    // Of a single file that there never is it asks as soon as that is done.
+    publication->put("");
+    when_asked = [this] { loop->stop(); };
+    loop->run();
+    when_asked = nullptr;
+  }
+
   // Runs the loop until so many single files were told of, well or not.
   void run_until_put(std::size_t count) {
     then_put = [this, count] {
@@ -119,7 +129,7 @@ std::string read(const fs::path& path) {
 TEST_CASE("on a memory file system a set is on disk when request() returns") {
   const TempDir dir("/dev/shm");
   Bench bench(dir.path());
-  bench.publication->start();
+  bench.start();
   bench.content = 1;
   bench.publication->request();
   REQUIRE(bench.on_disk.size() == 1);
@@ -130,7 +140,7 @@ TEST_CASE("on a memory file system a set is on disk when request() returns") {
 TEST_CASE("on a disk the worker writes, and requests meanwhile are coalesced to the last state") {
   const TempDir dir("/var/tmp");
   Bench bench(dir.path());
-  bench.publication->start();
+  bench.start();
   for (bench.content = 1; bench.content < 50; ++bench.content) bench.publication->request();
   bench.publication->request();
   bench.run_until([&] { return read(dir.path() + "/a") == "50"; });
@@ -143,13 +153,13 @@ TEST_CASE("unchanged content is reported as such, and counts for the first time 
   const TempDir dir;
   {
     Bench before(dir.path());
-    before.publication->start();
+    before.start();
     before.content = 7;
     before.publication->request();
     before.publication->finish([] {});
   }
   Bench bench(dir.path());
-  bench.publication->start();
+  bench.start();
   bench.content = 7;
   bench.publication->request();
   bench.publication->request();
@@ -162,7 +172,7 @@ TEST_CASE("a directory that is missing at the start is tried again until it is t
   const TempDir dir;
   const std::string certs = dir.path() + "/certs";
   Bench bench(certs);
-  bench.publication->start();
+  bench.start();
   bench.content = 1;
   bench.publication->request();
   CHECK(bench.on_disk.empty());
@@ -172,18 +182,18 @@ TEST_CASE("a directory that is missing at the start is tried again until it is t
 }
 
 TEST_CASE("another helper's lock is waited for: at the start nothing has failed, later on it has") {
-  using Patience = Publication::Patience;
-  for (const Patience patience : {Patience::limited, Patience::endless}) {
+  using Occasion = Publication::Occasion;
+  for (const Occasion occasion : {Occasion::launch, Occasion::reload}) {
     const TempDir dir("/dev/shm");
     Bench first(dir.path());
-    first.publication->start();
+    first.start();
     first.content = 1;
     first.publication->request();
     Bench second(dir.path());
-    second.publication->start(patience);
+    second.start(occasion);
     second.content = 2;
     second.publication->request();
-    CHECK(second.failed.empty() == (patience == Patience::limited));
+    CHECK(second.failed.empty() == (occasion == Occasion::launch));
     CHECK(second.on_disk.empty());
     CHECK(read(dir.path() + "/a") == "1");
     first.publication.reset();
@@ -197,7 +207,7 @@ TEST_CASE("finish() removes superseded generations and then calls back") {
   for (const char* parent : {"/dev/shm", "/var/tmp"}) {
     const TempDir dir(parent);
     Bench bench(dir.path());
-    bench.publication->start();
+    bench.start();
     bench.content = 1;
     bench.publication->request();
     if (bench.on_disk.empty()) bench.run_until([] { return true; });
@@ -224,7 +234,7 @@ TEST_CASE("nothing is published after finish(), not even once that is done") {
   for (const char* where : {"/dev/shm", "/var/tmp"}) {
     const TempDir dir(where);
     Bench bench(dir.path());
-    bench.publication->start();
+    bench.start();
     bench.content = 1;
     bench.publication->request();
     if (bench.on_disk.empty()) bench.run_until([] { return true; });
@@ -241,7 +251,7 @@ TEST_CASE("nothing is published after finish(), not even once that is done") {
 TEST_CASE("what is not approved is not published, and is no failure to write") {
   const TempDir directory("/dev/shm");
   Bench bench(directory.path());
-  bench.publication->start();
+  bench.start();
   bench.content = 1;
   bench.publication->request();
   REQUIRE(bench.on_disk.size() == 1);
@@ -261,7 +271,7 @@ TEST_CASE("what is not approved is not published, and is no failure to write") {
 TEST_CASE("single files are published beside the set, and each is told of") {
   const TempDir directory("/dev/shm");
   Bench bench(directory.path());
-  bench.publication->start();
+  bench.start();
   bench.singles = {{"token", "t"}, {"other", "o"}};
   bench.publication->put("token");
   bench.publication->put("other");
@@ -281,7 +291,7 @@ TEST_CASE("single files are published beside the set, and each is told of") {
 TEST_CASE("a single file that cannot be written is told of, and written once it can be") {
   const TempDir directory("/dev/shm");
   Bench bench(directory.path());
-  bench.publication->start();
+  bench.start();
   fs::create_directory(fs::path(directory.path()) / "token");
   bench.singles = {{"token", "t"}, {"other", "o"}};
   bench.publication->put("token");
@@ -302,7 +312,7 @@ TEST_CASE("a set does not wait for all single files, and none of them is forgott
     std::vector<std::string> names;
     for (int i = 0; i < 64; ++i) names.push_back("t" + std::to_string(i));
     Bench bench(dir.path(), names);
-    bench.publication->start();
+    bench.start();
     for (const std::string& name : names) {
       bench.singles[name] = "content of " + name;
       bench.publication->put(name);
@@ -334,7 +344,7 @@ TEST_CASE("on a disk a single file is given up for a set once, and written after
   const TempDir dir("/var/tmp");
   if (in_memory(dir.path())) return;
   Bench bench(dir.path());
-  bench.publication->start();
+  bench.start();
   std::string events;
   bench.then = [&] { events += 's'; };
   bench.then_put = [&] {
@@ -364,7 +374,7 @@ TEST_CASE("on a disk a single file is given up for a set once, and written after
 TEST_CASE("what is withdrawn is gone, and comes back with the next set") {
   const TempDir directory("/dev/shm");
   Bench bench(directory.path());
-  bench.publication->start();
+  bench.start();
   bench.content = 1;
   bench.publication->request();
   REQUIRE(fs::exists(fs::path(directory.path()) / "a"));
