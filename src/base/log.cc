@@ -7,10 +7,14 @@
 #include <climits>
 #include <cstdlib>
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.hh"
+#include "base/fd.hh"
 #include "base/text.hh"
 
 namespace spiffe::log {
@@ -25,9 +29,12 @@ constexpr std::array<std::string_view, 3> kFormats = {"auto", "text", "json"};
 
 struct Settings {
   std::atomic<Level> level = Level::info;
-  Format format = Format::text;
-  bool colour = false;
-  int fd = 2;
+  std::atomic<Format> format = Format::text;
+  std::atomic<bool> colour = false;
+  int given = -1;  // to configure()
+  int fd = 2;      // the same, or `own`
+  Fd own;
+  bool socket = false;
 };
 Settings settings;
 std::atomic<unsigned> dropped = 0;  // lines that nobody took since the last one that was written
@@ -37,7 +44,7 @@ thread_local std::vector<std::string> kept;
 thread_local bool keeping = false;
 
 // How long a full pipe may hold up a rotation. Once lines are being dropped it is not waited for at all.
-constexpr int kPatienceMs = 50;
+constexpr std::chrono::milliseconds kPatience{50};
 
 std::string_view name(Level level) {
   return kLevels[static_cast<std::size_t>(level)];
@@ -122,14 +129,39 @@ std::string console_line(bool colour, std::string_view time, Level level, std::s
   return out;
 }
 
-// Writes a whole line. False where the reader of a pipe is stuck: a log must not stop a rotation. A pipe that
-// polls as writable takes PIPE_BUF bytes without blocking.
+// The pipe `fd` opened once more. The child writes to it as well and may fill it between our look and our
+// write, which then must not block; but its own writes must, and O_NONBLOCK is of what was opened together.
+Fd open_again(int fd) {
+  struct stat info{};
+  if (::fstat(fd, &info) != 0 || !S_ISFIFO(info.st_mode)) return {};
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  return Fd(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+}
+
+void write_to(int fd) {
+  struct stat info{};
+  settings.given = fd;
+  settings.own = open_again(fd);
+  settings.fd = settings.own ? settings.own.get() : fd;
+  settings.socket = ::fstat(fd, &info) == 0 && S_ISSOCK(info.st_mode);
+}
+
+ssize_t write_some(std::string_view bytes) {
+  if (settings.socket) return ::send(settings.fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  return ::write(settings.fd, bytes.data(), bytes.size());
+}
+
+// Writes a whole line. False where the reader of a pipe is stuck: a log must not stop a rotation. What polls
+// as writable takes PIPE_BUF bytes without blocking, unless somebody else is faster.
 bool write_all(std::string_view line) {
+  const BootTime end = BootClock::now() + (dropped > 0 ? kPatience * 0 : kPatience);
   while (!line.empty()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - BootClock::now());
     pollfd ready{.fd = settings.fd, .events = POLLOUT, .revents = 0};
-    if (::poll(&ready, 1, dropped > 0 ? 0 : kPatienceMs) == 0) return false;
-    const ssize_t n = ::write(settings.fd, line.data(), std::min<std::size_t>(line.size(), PIPE_BUF));
-    if (n < 0 && errno == EINTR) continue;
+    if (::poll(&ready, 1, static_cast<int>(std::max(left.count(), 0L))) == 0) return false;
+    const ssize_t n = write_some(line.substr(0, PIPE_BUF));
+    if (n < 0 && errno == EAGAIN && left.count() <= 0) return false;
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (n <= 0) return true;  // closed: there is nobody to tell
     line.remove_prefix(static_cast<std::size_t>(n));
   }
@@ -161,7 +193,7 @@ void configure(Level level, Format format, int fd) {
   settings.level = level;
   settings.format = format != Format::automatic ? format : terminal ? Format::console : Format::text;
   settings.colour = terminal && (no_color == nullptr || *no_color == '\0');
-  settings.fd = fd;
+  if (fd != settings.given) write_to(fd);
 }
 
 void set_level(Level level) {

@@ -31,7 +31,8 @@ struct Field {
 };
 using Fields = std::vector<Field>;
 
-// Call before the first thread is started. `fd` is where lines go (2 = stderr), NO_COLOR is respected.
+// Call before the first thread is started, and later with the same `fd` only: where lines go (2 = stderr).
+// NO_COLOR is respected.
 void configure(Level level, Format format, int fd = 2);
 // Changes the level while running (configuration reload). Loop thread.
 void set_level(Level level);

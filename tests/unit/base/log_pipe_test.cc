@@ -1,7 +1,12 @@
 #include <array>
+#include <atomic>
+#include <climits>
 #include <string>
+#include <thread>
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fd.hh"
@@ -27,6 +32,9 @@ class LogPipe {
   ~LogPipe() { slog::configure(slog::Level::info, slog::Format::text, 2); }
   LogPipe(const LogPipe&) = delete;
   LogPipe& operator=(const LogPipe&) = delete;
+
+  [[nodiscard]] int reader() const { return reader_.get(); }
+  [[nodiscard]] int writer() const { return writer_.get(); }
 
   // What the pipe holds.
   [[nodiscard]] std::string take() const {
@@ -54,6 +62,41 @@ TEST_CASE("a log that nobody reads holds up nothing, and the loss is told") {
   const std::string rest = pipe.take();
   CHECK(rest.find("event=log_dropped") != std::string::npos);
   CHECK(rest.find("msg=after") != std::string::npos);
+}
+
+TEST_CASE("a child that fills the same pipe holds up nothing, and may itself block") {
+  const LogPipe pipe;
+  std::atomic<bool> over = false;
+  std::thread child([&] {
+    const std::string page(PIPE_BUF, '.');
+    while (!over && ::write(pipe.writer(), page.data(), page.size()) > 0) {
+    }
+  });
+  std::array<char, PIPE_BUF> buffer{};
+  for (int i = 0; i < 500; ++i) {
+    // Room for one: the child or us.
+    pollfd full{.fd = pipe.reader(), .events = POLLIN, .revents = 0};
+    ::poll(&full, 1, -1);
+    CHECK(::read(pipe.reader(), buffer.data(), buffer.size()) > 0);
+    slog::info("line", {{"number", std::to_string(i)}});
+  }
+  CHECK((::fcntl(pipe.writer(), F_GETFL) & O_NONBLOCK) == 0);
+  over = true;
+  (void)pipe.take();
+  child.join();
+}
+
+TEST_CASE("a log that is a socket holds up nothing either") {
+  std::array<int, 2> ends{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+  const Fd reader(ends[0]);
+  const Fd writer(ends[1]);
+  slog::configure(slog::Level::info, slog::Format::text, writer.get());
+  for (int i = 0; i < 3000; ++i) slog::info("line", {{"number", std::to_string(i)}});
+  slog::configure(slog::Level::info, slog::Format::text, 2);
+  std::array<char, 128> begin{};
+  REQUIRE(::read(reader.get(), begin.data(), begin.size()) > 0);
+  CHECK(std::string(begin.data(), begin.size()).starts_with("time="));
 }
 
 TEST_CASE("the lines of a batch are written when its outermost scope ends, whole and in order") {
