@@ -15,7 +15,7 @@ void keep_what_is_fixed(const config::Config& before, config::Config& next) {
   const auto keep = [&](const char* key, auto config::Config::* member) {
     if (next.*member == before.*member) return;
     next.*member = before.*member;
-    log::warning(std::string(key) + " takes effect at the next start", {{"event", "reload_partial"}});
+    log::warning(std::string(key) + " takes effect at the next start", {{"event", "config_reload_partial"}});
   };
   if (next.cmd_mode != before.cmd_mode) {
     // Their defaults go by the mode.
@@ -47,7 +47,7 @@ void Daemon::reload() {
     reload_again_ = true;
     return;
   }
-  log::info("Reloading the configuration", {{"event", "reload_begun"}});
+  log::info("Reloading the configuration", {{"event", "config_reload_begun"}});
   manager_.reloading();
   auto loaded = load_();
   Result<void> done;
@@ -60,9 +60,9 @@ void Daemon::reload() {
     done = fail(loaded.error());
   }
   if (done) {
-    log::info("Configuration reloaded", {{"event", "reloaded"}});
+    log::info("Configuration reloaded", {{"event", "config_reloaded"}});
   } else {
-    log::Fields fields = {{"event", "reload_refused"}, {"error", done.error().message}};
+    log::Fields fields = {{"event", "config_reload_refused"}, {"error", done.error().message}};
     if (!done.error().hint.empty()) fields.push_back({"hint", done.error().hint});
     log::error("The configuration is not reloaded, everything stays as it was", fields);
   }

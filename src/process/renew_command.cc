@@ -67,7 +67,7 @@ RenewCommand::RenewCommand(Loop& loop, Options options, Pipe pipe, std::function
       machine_({.timeout = options.timeout, .once = options.once}),
       pipe_(std::move(pipe)),
       lines_([](std::string_view line) {
-        log::info("renew_cmd: " + std::string(line), {{"event", "renew_output"}});
+        log::info("renew_cmd: " + std::string(line), {{"event", "renew_cmd_output"}});
       }),
       launcher_(launch_options(std::move(options.launch), pipe_.writer.get())),
       timer_(loop,
@@ -98,7 +98,7 @@ bool RenewCommand::reap() {
   child_.reset();
   finish_output();
   outcome_ = status.words();
-  outcome_fields_ = {{"event", "renew_failed"}};
+  outcome_fields_ = {{"event", "renew_cmd_failed"}};
   if (status.known && status.signal == 0) {
     outcome_fields_.push_back({"exit_code", std::to_string(status.code)});
   }
@@ -136,7 +136,7 @@ void RenewCommand::finish_output() {
   if (::ioctl(pipe_.reader.get(), FIONREAD, &bytes) == 0 && bytes > 0) read(static_cast<std::size_t>(bytes));
   if (const std::size_t left_out = lines_.finish(); left_out > 0) {
     log::warning("renew_cmd: " + std::to_string(left_out) + " more lines",
-                 {{"event", "renew_output_left_out"}});
+                 {{"event", "renew_cmd_output_left_out"}});
   }
 }
 
@@ -149,14 +149,14 @@ std::optional<RenewSchedule::Event> RenewCommand::perform(const RenewSchedule::S
   auto launched = launcher_.launch();
   if (!launched) {
     outcome_ = "cannot be started: " + launched.error().message;
-    outcome_fields_ = {{"event", "renew_failed"}};
+    outcome_fields_ = {{"event", "renew_cmd_failed"}};
     if (!launched.error().hint.empty()) outcome_fields_.push_back({"hint", launched.error().hint});
     return RenewSchedule::StartFailed{launched.error().shell_code()};
   }
   child_ = std::make_unique<Child>(loop_, std::move(*launched), [this] { reap(); }, reaper_);
   log::info(
       "renew_cmd started",
-      {{"event", "renew_started"}, {"pid", std::to_string(pid())}, {"changed", action.changes.words()}});
+      {{"event", "renew_cmd_started"}, {"pid", std::to_string(pid())}, {"changed", action.changes.words()}});
   return std::nullopt;
 }
 
@@ -184,7 +184,7 @@ std::optional<RenewSchedule::Event> RenewCommand::perform(const RenewSchedule::C
 std::optional<RenewSchedule::Event> RenewCommand::perform(const RenewSchedule::Report& action) {
   if (action.succeeded) {
     log::info("renew_cmd succeeded",
-              {{"event", "renew_succeeded"}, {"took", human(BootClock::now() - started_)}});
+              {{"event", "renew_cmd_succeeded"}, {"took", human(BootClock::now() - started_)}});
     return std::nullopt;
   }
   if (action.retry_in) outcome_fields_.push_back({"retry_in", human(*action.retry_in)});
@@ -197,7 +197,7 @@ std::optional<RenewSchedule::Event> RenewCommand::perform(const RenewSchedule::R
 std::optional<RenewSchedule::Event> RenewCommand::perform(const RenewSchedule::End& action) {
   if (child_) {
     log::error("renew_cmd cannot be ended and is left running",
-               {{"event", "renew_left"}, {"pid", std::to_string(pid())}});
+               {{"event", "renew_cmd_left"}, {"pid", std::to_string(pid())}});
     child_.reset();
   }
   on_end_(action.code);

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from devagent import DevAgent
 from helper import Helper, LogLine
 
-ENDS = ("reloaded", "reload_refused")
+ENDS = ("config_reloaded", "config_reload_refused")
 
 
 def reload(
-    helper: Helper, text: str, number: signal.Signals = signal.SIGHUP, event: str = "reloaded"
+    helper: Helper, text: str, number: signal.Signals = signal.SIGHUP, event: str = "config_reloaded"
 ) -> LogLine:
     """Gives it this configuration, and the line that says what came of it."""
     helper.config_file.write_text(text)

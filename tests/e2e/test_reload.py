@@ -92,7 +92,7 @@ def edit(helper: Helper, name: str, text: str, first: DevAgent, other: DevAgent)
     """One of edits(), and that rotations go on and streams are as they were."""
     before = calls(first), calls(other)
     mark = helper.mark()
-    reload(helper, text, event="reload_refused" if name == "bad" else "reloaded")
+    reload(helper, text, event="config_reload_refused" if name == "bad" else "config_reloaded")
     helper.wait_log(is_publication, since=mark)
     if name.startswith("*"):
         opened = before[1].streams + 1
@@ -159,7 +159,7 @@ def test_a_bad_file_changes_nothing(
     if kind == "a missing file":
         helper.config_file.unlink()
     helper.send(signal.SIGHUP)
-    line = wait_event(helper, "reload_refused")
+    line = wait_event(helper, "config_reload_refused")
     assert line.level == "error"
     assert f"{helper.config_file}{words}" in line.fields["error"]
     assert (out.state(), calls(agent), helper.children()) == (before, streams, [child])
@@ -323,7 +323,7 @@ def test_the_health_endpoint(agent: DevAgent, run_helper: Run, workdir: Path) ->
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = int(taken.getsockname()[1])
         make_certs(workdir, "second")
-        line = reload(helper, config(agent, cert_dir="second", **health(port)), event="reload_refused")
+        line = reload(helper, config(agent, cert_dir="second", **health(port)), event="config_reload_refused")
         assert str(port) in line.fields["error"]
     assert ask(second, "/ready").code == 200
     rotate(agent, helper)
@@ -479,7 +479,7 @@ def test_while_the_disk_hangs(agent: DevAgent, run_helper: Run, workdir: Path, r
         assert helper.children() == [child], "the old one goes on"
         mark = helper.mark()
         disk.flow()
-        wait_event(helper, "reloaded", mark)
+        wait_event(helper, "config_reloaded", mark)
         wait_until(lambda: recorder.events()[-1].get("arguments") == ["2"], "the third child")
         wait_on_disk(outs[2], agent)
         assert recorder.events()[-1]["digest"] == digest(outs[2].read(SVID))

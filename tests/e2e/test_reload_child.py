@@ -98,7 +98,7 @@ def test_the_old_child_goes_on_where_the_files_cannot_be_written(
     agent.rotate()
     helper.wait_log("Received update", since=mark)
     reload(helper, config(agent, log_level="debug", **keys))
-    reload(helper, 'log_level = "loud"\n', event="reload_refused")
+    reload(helper, 'log_level = "loud"\n', event="config_reload_refused")
     assert helper.children() == [child]
     assert kinds(recorder) == ["started"]
     second = make_certs(workdir, "second")
@@ -191,7 +191,7 @@ def test_renew_cmd_comes_and_goes(agent: DevAgent, run_helper: Run, workdir: Pat
         mark = helper.mark()
         rotate(agent, helper)
         helper.wait_log(f"renew_cmd: {word}", since=mark)
-        wait_event(helper, "renew_succeeded", mark)
+        wait_event(helper, "renew_cmd_succeeded", mark)
     reload(helper, config(agent))
     mark = helper.mark()
     rotate(agent, helper)
@@ -255,7 +255,7 @@ def test_wrap_mode_stays(
     helper = run_helper(config(agent, cmd_mode="wrap", config_reload_signal="SIGUSR2", **keys))
     child = recorder.wait("started")["pid"]
     text = config(agent, cert_file_mode=0o640, **(keys if cmd else {}))
-    reload(helper, text, signal.SIGUSR2, event="reloaded" if cmd else "reload_refused")
+    reload(helper, text, signal.SIGUSR2, event="config_reloaded" if cmd else "config_reload_refused")
     helper.wait_log("cmd_mode takes effect at the next start")
     helper.send(signal.SIGHUP)
     recorder.wait("SIGHUP")
@@ -275,8 +275,8 @@ def test_wrap_mode_forwards_hup_and_reloads_by_its_own_signal(
     helper.config_file.write_text("no HCL at all")
     helper.send(signal.SIGHUP)
     recorder.wait("SIGHUP")
-    assert lines_of(helper, "reload_begun") == []
-    reload(helper, "no HCL at all", signal.SIGUSR2, event="reload_refused")
+    assert lines_of(helper, "config_reload_begun") == []
+    reload(helper, "no HCL at all", signal.SIGUSR2, event="config_reload_refused")
     mark = helper.mark()
     reload(helper, config(agent, **keys | {"cert_dir": "second"}), signal.SIGUSR2)
     second.check(wait_published(helper, mark))

@@ -60,11 +60,11 @@ def command(workdir: Path) -> Command:
 
 
 def output(helper: Helper) -> list[str]:
-    return [line.msg.removeprefix("renew_cmd: ") for line in lines_of(helper, "renew_output")]
+    return [line.msg.removeprefix("renew_cmd: ") for line in lines_of(helper, "renew_cmd_output")]
 
 
 def wait_failed(helper: Helper, since: int = 0, timeout: float = 10.0) -> LogLine:
-    return wait_event(helper, "renew_failed", since, timeout)
+    return wait_event(helper, "renew_cmd_failed", since, timeout)
 
 
 # When it runs.
@@ -83,7 +83,7 @@ def test_after_each_publication(agent: DevAgent, run_helper: Run, workdir: Path,
     agent.resend()
     rotate(agent, helper)
     command.wait("end", 5)
-    wait_until(lambda: len(lines_of(helper, "renew_succeeded")) == 5, "the end of the last run")
+    wait_until(lambda: len(lines_of(helper, "renew_cmd_succeeded")) == 5, "the end of the last run")
     assert len(command.notes("begin")) == 5
     assert helper.children() == []
     assert helper.stop() == 0
@@ -103,7 +103,7 @@ def test_once_for_a_burst(agent: DevAgent, run_helper: Run, workdir: Path, comma
     (workdir / "hold").unlink()
     command.wait("end", 2)
     assert (workdir / "seen").read_bytes() == out.read(SVID)
-    wait_until(lambda: len(lines_of(helper, "renew_succeeded")) == 2, "the end of the last run")
+    wait_until(lambda: len(lines_of(helper, "renew_cmd_succeeded")) == 2, "the end of the last run")
     assert [words[0] for words in command.lines()] == ["begin", "end"] * 2
 
 
@@ -142,7 +142,7 @@ def test_debounced(agent: DevAgent, run_helper: Run, workdir: Path, command: Com
     for _ in range(5):
         rotate(agent, helper)
     command.wait("end", 2)
-    wait_until(lambda: len(lines_of(helper, "renew_succeeded")) == 2, "the end of the run")
+    wait_until(lambda: len(lines_of(helper, "renew_cmd_succeeded")) == 2, "the end of the run")
     assert len(command.notes("begin")) == 2
 
 
@@ -204,7 +204,7 @@ echo plain; echo error >&2; printf 'escape \033[31m \007 and \\ and "\n'
 printf 'bad \377 utf-8\n'; printf '%0300d\n' 0; printf 'without an end'
 """
     helper = run_helper(config(agent, renew_cmd=["sh", "-c", script]))
-    wait_event(helper, "renew_succeeded")
+    wait_event(helper, "renew_cmd_succeeded")
     lines = output(helper)
     assert lines[:2] == ["plain", "error"]
     assert lines[4] == "0" * 200 + "…"
@@ -218,8 +218,8 @@ printf 'bad \377 utf-8\n'; printf '%0300d\n' 0; printf 'without an end'
 def test_a_flood_of_output_is_limited(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     helper = run_helper(config(agent, renew_cmd=["sh", "-c", "seq 1 200000"]))
-    wait_event(helper, "renew_succeeded")
-    left = wait_event(helper, "renew_output_left_out")
+    wait_event(helper, "renew_cmd_succeeded")
+    left = wait_event(helper, "renew_cmd_output_left_out")
     lines = output(helper)
     assert lines[0] == "1"
     assert 1 < len(lines) <= 100
@@ -231,14 +231,14 @@ def test_its_stdin_is_empty_and_no_descriptor_leaks(
 ) -> None:
     make_certs(workdir)
     helper = run_helper(config(agent, renew_cmd=["sh", "-c", "read line; echo read $?; ls -m /proc/$$/fd"]))
-    wait_event(helper, "renew_succeeded")
+    wait_event(helper, "renew_cmd_succeeded")
     assert output(helper) == ["read 1", "0, 1, 2"]
 
 
 def test_a_string_is_split_as_cmd_args_are(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     helper = run_helper(config(agent, renew_cmd='echo "two words"  $HOME *'))
-    wait_event(helper, "renew_succeeded")
+    wait_event(helper, "renew_cmd_succeeded")
     # No shell; two blanks have an empty word between them.
     assert output(helper) == ["two words  $HOME *"]
 
@@ -260,10 +260,10 @@ def test_retried_until_it_succeeds(
     command.wait("end")
     # After 1 s and 2 s more.
     assert time.monotonic() - begin > 2.5
-    assert [line.fields["retry_in"] for line in lines_of(helper, "renew_failed")] == ["1s", "2s"]
+    assert [line.fields["retry_in"] for line in lines_of(helper, "renew_cmd_failed")] == ["1s", "2s"]
     assert len(command.notes("begin")) == 3
     assert {words[2] for words in command.lines()} == {"x509"}
-    wait_event(helper, "renew_succeeded")
+    wait_event(helper, "renew_cmd_succeeded")
     assert helper.children() == []
 
 
@@ -274,11 +274,11 @@ def test_a_newer_rotation_does_not_wait_for_the_retry(
     helper = run_helper(config(agent, **command.keys("exit 1")))
     for count in range(1, 5):
         command.wait("begin", count)
-        wait_until(lambda count=count: len(lines_of(helper, "renew_failed")) == count, "a failure")
+        wait_until(lambda count=count: len(lines_of(helper, "renew_cmd_failed")) == count, "a failure")
         agent.rotate()
     # The back-off begins anew with each.
     command.wait("begin", 5)
-    assert {line.fields["retry_in"] for line in lines_of(helper, "renew_failed")} == {"1s"}
+    assert {line.fields["retry_in"] for line in lines_of(helper, "renew_cmd_failed")} == {"1s"}
 
 
 def test_what_a_failed_run_was_for_is_told_again(
@@ -290,7 +290,7 @@ def test_what_a_failed_run_was_for_is_told_again(
     wait_failed(helper)
     mark = helper.mark()
     rotate(agent, helper)
-    wait_event(helper, "renew_succeeded", mark)
+    wait_event(helper, "renew_cmd_succeeded", mark)
     assert {*command.lines()[-1][2].split(",")} == {"x509", "jwt"}
 
 
@@ -335,7 +335,7 @@ def test_what_it_leaves_behind_lives_on(
     make_certs(workdir)
     script = "sleep 36000 & echo $! > other"
     helper = run_helper(config(agent, **command.keys(script)))
-    wait_event(helper, "renew_succeeded")
+    wait_event(helper, "renew_cmd_succeeded")
     other = int((workdir / "other").read_text())
     try:
         rotate(agent, helper)
@@ -358,7 +358,7 @@ def test_before_the_child_and_the_pid_file(
     helper = run_helper(config(agent, **keys))
     recorder.wait("started")
     command.wait("end")
-    wait_event(helper, "renew_succeeded")
+    wait_event(helper, "renew_cmd_succeeded")
     mark = helper.mark()
     agent.rotate()
     recorder.wait("SIGUSR1")
@@ -444,7 +444,7 @@ def test_one_shot_that_fails(
     out = make_certs(workdir)
     helper = run_helper(one_shot(agent, **command.keys(script), renew_cmd_once=True))
     assert helper.wait() == 1
-    assert words in lines_of(helper, "renew_failed")[0].msg
+    assert words in lines_of(helper, "renew_cmd_failed")[0].msg
     out.check()
     assert len(command.notes("begin")) == 1, "no retry"
 

@@ -187,7 +187,7 @@ def test_a_reload(agent: DevAgent, run_helper: Run, workdir: Path, manager: Mana
     text = config(agent, cert_dir="second") if kind == "moved" else config(agent)
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     if kind == "bad":
-        reload(helper, "no HCL", event="reload_refused")
+        reload(helper, "no HCL", event="config_reload_refused")
     else:
         reload(helper, text)
     after = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
@@ -213,7 +213,7 @@ def test_a_reload_is_over_when_the_files_are_there(
     rotated = helper.mark()
     agent.rotate()
     helper.wait_log("Received update", since=rotated)
-    reload(helper, "no HCL", event="reload_refused")
+    reload(helper, "no HCL", event="config_reload_refused")
     assert manager.phases() == ["READY", "RELOADING"]
     second = make_certs(workdir, "second")
     wait_until(lambda: manager.phases() == ["READY", "RELOADING", "READY"], "the end of the reload")
@@ -229,7 +229,7 @@ def test_a_reload_before_the_first_identity(
     helper = run_helper(config(agent), env=manager.env)
     helper.wait_log("PermissionDenied")
     reload(helper, config(agent, log_level="debug"))
-    reload(helper, "no HCL", event="reload_refused")
+    reload(helper, "no HCL", event="config_reload_refused")
     assert manager.phases() == []
     agent.allow()
     manager.wait_phase("READY")

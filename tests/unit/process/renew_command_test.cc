@@ -111,7 +111,7 @@ TEST_CASE_METHOD(Fixture, "a run that fails is tried again until it succeeds") {
   command.published(kX509);
   REQUIRE(until_state(State::backoff));
   CHECK(
-      log.has("\"msg\":\"renew_cmd exited with code 3\",\"event\":\"renew_failed\",\"exit_code\":\"3\","
+      log.has("\"msg\":\"renew_cmd exited with code 3\",\"event\":\"renew_cmd_failed\",\"exit_code\":\"3\","
               "\"retry_in\":\"1s\""));
   REQUIRE(until_state(State::idle));
   CHECK(out() == "x509\nx509\n");
