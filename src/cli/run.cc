@@ -15,12 +15,15 @@ namespace spiffe::cli {
 
 namespace {
 
-Result<config::Loaded> load(const CommandLine& line) {
-  config::LoadOptions options{.path = line.config_path,
-                              .path_given = line.config_given,
-                              .flags = line.flags,
-                              .command = line.child_command,
-                              .environment = config::environment_from(environ)};
+config::LoadOptions load_options(const CommandLine& line) {
+  return {.path = line.config_path,
+          .path_given = line.config_given,
+          .flags = line.flags,
+          .command = line.child_command,
+          .environment = config::environment_from(environ)};
+}
+
+Result<config::Loaded> load(const CommandLine& line, config::LoadOptions options) {
   if (!line.config_format.empty()) {
     const auto format = config::parse_format(line.config_format);
     if (!format) return fail(context("-config-format", format.error()));
@@ -32,7 +35,7 @@ Result<config::Loaded> load(const CommandLine& line) {
 }  // namespace
 
 int run(const CommandLine& line, const FoundSignals& found_signals) {
-  auto loaded = load(line);
+  auto loaded = load(line, load_options(line));
   if (!loaded) {
     say(loaded.error());
     return kFailed;
@@ -45,7 +48,11 @@ int run(const CommandLine& line, const FoundSignals& found_signals) {
   }
   log::info(config.daemon_mode ? "Launching daemon" : "Daemon mode disabled");
   workload::init_grpc();
-  auto daemon = daemon::Daemon::create(config, found_signals, kVersion, [&line] { return load(line); });
+  // A file that was there the first time is missed, also where the default name was not asked for.
+  config::LoadOptions again = load_options(line);
+  again.again = true;
+  again.path_given |= !loaded->file_used.empty();
+  auto daemon = daemon::Daemon::create(config, found_signals, kVersion, [&] { return load(line, again); });
   if (!daemon) {
     say(daemon.error());
     return kFailed;

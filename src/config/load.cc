@@ -134,10 +134,16 @@ Environment environment_from(const char* const* entries) {
 }
 
 Result<std::string> read_file(const LoadOptions& options) {
-  const Fd fd(::open(options.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  const int at_once = options.again ? O_NONBLOCK : 0;  // to open a FIFO waits for its writer
+  const Fd fd(::open(options.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | at_once));
   if (!fd) return cannot_read(options, errno);
   struct stat status{};
-  if (::fstat(fd.get(), &status) == 0 && S_ISDIR(status.st_mode)) return cannot_read(options, EISDIR);
+  if (::fstat(fd.get(), &status) != 0) return cannot_read(options, errno);
+  if (S_ISDIR(status.st_mode)) return cannot_read(options, EISDIR);
+  if (options.again && !S_ISREG(status.st_mode)) {
+    return fail(ErrorKind::config, "cannot read " + quote(options.path) + " again: it is not a regular file",
+                "a configuration that comes through a pipe can be read only once");
+  }
   std::string text;
   std::array<char, 16384> buffer{};
   while (text.size() <= kMaxDocumentSize) {

@@ -39,6 +39,7 @@ struct LoadOptions {
   bool allow_unsupported =
       false;  // keys of later versions are read and kept, not refused (to show or to translate them)
   bool allow_no_output = false;  // for commands that write nothing
+  bool again = false;            // while others wait: a pipe or a device, which may never answer, is refused
 };
 
 struct Loaded {

@@ -26,6 +26,7 @@ from published import (
     lines_of,
     make_certs,
     rotate,
+    settings,
     wait_published,
 )
 from reloading import Load, calls, reload, wait_event
@@ -141,6 +142,8 @@ BAD = {
     "a bad value": ('log_level = "loud"\n', ":1:13: "),
     "a name that leaves the directory": (None, ":2:18: "),
     "a missing file": ("", '": no such file'),
+    "a directory": ("", '": is a directory'),
+    "a pipe that nobody writes": ("", '" again: it is not a regular file'),
 }
 
 
@@ -155,9 +158,13 @@ def test_a_bad_file_changes_nothing(
     before, streams = out.state(), calls(agent)
     text, words = BAD[kind]
     bad = text if text is not None else config(agent, svid_file_name="../svid.pem")
-    helper.config_file.write_text(bad)
-    if kind == "a missing file":
-        helper.config_file.unlink()
+    helper.config_file.unlink()
+    if kind == "a directory":
+        helper.config_file.mkdir()
+    elif kind == "a pipe that nobody writes":
+        os.mkfifo(helper.config_file)
+    elif kind != "a missing file":
+        helper.config_file.write_text(bad)
     helper.send(signal.SIGHUP)
     line = wait_event(helper, "config_reload_refused")
     assert line.level == "error"
@@ -166,6 +173,9 @@ def test_a_bad_file_changes_nothing(
     # It still hears, and a good file is taken.
     rotate(agent, helper)
     recorder.wait("SIGUSR1")
+    if kind == "a directory":
+        helper.config_file.rmdir()
+    helper.config_file.unlink(missing_ok=True)
     reload(helper, plain)
     assert helper.children() == [child]
     assert calls(agent) == streams
@@ -439,6 +449,22 @@ def test_a_selection_that_changes_nothing(
 
 
 # At bad times.
+
+
+def test_a_file_of_the_default_name_that_goes_missing(
+    agent: DevAgent, run_helper: Run, workdir: Path
+) -> None:
+    """What it said is not taken back by a reload, though the flags alone would be a configuration."""
+    out = make_certs(workdir)
+    (workdir / "helper.conf").write_text('cert_file_mode = "0640"\n')
+    flags = [word for key, value in settings(agent).items() for word in (f"-{key.replace('_', '-')}", value)]
+    helper = run_helper(command=flags)
+    wait_published(helper)
+    helper.config_file.unlink()
+    helper.send(signal.SIGHUP)
+    assert "no such file" in wait_event(helper, "config_reload_refused").fields["error"]
+    rotate(agent, helper)
+    assert stat.S_IMODE((out.directory / SVID).stat().st_mode) == 0o640
 
 
 def test_before_the_first_identity(
