@@ -95,6 +95,7 @@ Result<void> Daemon::apply(config::Config next) {
       if (auto good = watch_signals(); !good) log::error(good.error().message);
     });
   }
+  if (config_.revoke != config::Revoke::remove) revoke_timer_.cancel();
   if (!before.include_federated_domains) warn_of_choices();
   change_sources(before);
   change_files(std::move(elsewhere), before.hint != config_.hint || before.spiffe_id != config_.spiffe_id);

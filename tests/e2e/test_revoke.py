@@ -24,6 +24,7 @@ from published import (
     wait_published,
     wait_serial,
 )
+from reloading import reload
 from tokens import entry, wait_token
 
 Run = Callable[..., Helper]
@@ -172,6 +173,23 @@ def test_the_key_stays_where_that_is_not_asked_for(
     mark = helper.mark()
     # The same again, more than a second later.
     wait_event(helper, "identity_denied", mark)
+    assert out.state() == before
+    assert lines_of(helper, "revoked") == []
+
+
+def test_the_key_stays_where_it_is_no_longer_asked_for(
+    agent: DevAgent, run_helper: Run, workdir: Path
+) -> None:
+    out = make_certs(workdir)
+    helper = run_helper(revoking(agent, "2s", log_level="debug"))
+    wait_published(helper)
+    before = out.state()
+    agent.deny()
+    wait_event(helper, "identity_denied")
+    reload(helper, config(agent, revoke="keep", log_level="debug"))
+    for _ in range(2):
+        # The same again, more than a second later.
+        wait_event(helper, "identity_denied", helper.mark())
     assert out.state() == before
     assert lines_of(helper, "revoked") == []
 
