@@ -26,7 +26,6 @@ from published import (
     lines_of,
     make_certs,
     rotate,
-    settings,
     wait_published,
 )
 from reloading import Load, calls, reload, wait_event
@@ -132,84 +131,6 @@ def test_edits_under_load(run_agent: AgentRun, run_helper: Run, workdir: Path, r
         wait_until(lambda: helper.fds() <= descriptors, f"{descriptors} descriptors again")
     assert helper.stop() == 0
     wait_gone(pid, timeout=0)
-
-
-# What is wrong changes nothing.
-
-BAD = {
-    "no HCL": ('cert_dir = "certs"\nsvid_file_name "x"\n', ":2:1: "),
-    "an unknown key": ('cert_dir = "certs"\nsvid_flie_name = "x"\n', ":2:1: "),
-    "a bad value": ('log_level = "loud"\n', ":1:13: "),
-    "a name that leaves the directory": (None, ":2:18: "),
-    "a missing file": ("", '": no such file'),
-    "a directory": ("", '": is a directory'),
-    "a pipe that nobody writes": ("", '" again: it is not a regular file'),
-}
-
-
-@pytest.mark.parametrize("kind", BAD)
-def test_a_bad_file_changes_nothing(
-    agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder, kind: str
-) -> None:
-    out = make_certs(workdir)
-    plain = config(agent, **recorder.keys())
-    helper = run_helper(plain)
-    child = recorder.wait("started")["pid"]
-    before, streams = out.state(), calls(agent)
-    text, words = BAD[kind]
-    bad = text if text is not None else config(agent, svid_file_name="../svid.pem")
-    helper.config_file.unlink()
-    if kind == "a directory":
-        helper.config_file.mkdir()
-    elif kind == "a pipe that nobody writes":
-        os.mkfifo(helper.config_file)
-    elif kind != "a missing file":
-        helper.config_file.write_text(bad)
-    helper.send(signal.SIGHUP)
-    line = wait_event(helper, "config_reload_refused")
-    assert line.level == "error"
-    assert f"{helper.config_file}{words}" in line.fields["error"]
-    assert (out.state(), calls(agent), helper.children()) == (before, streams, [child])
-    # It still hears, and a good file is taken.
-    rotate(agent, helper)
-    recorder.wait("SIGUSR1")
-    if kind == "a directory":
-        helper.config_file.rmdir()
-    helper.config_file.unlink(missing_ok=True)
-    reload(helper, plain)
-    assert helper.children() == [child]
-    assert calls(agent) == streams
-
-
-@pytest.mark.parametrize(
-    ("key", "before", "after", "extra"),
-    [("daemon_mode", None, False, {}), ("cmd_mode", "job", "wrap", {}), ("subreaper", None, True, {})],
-)
-def test_what_cannot_change_is_refused_in_words(
-    agent: DevAgent,
-    run_helper: Run,
-    workdir: Path,
-    recorder: Recorder,
-    key: str,
-    before: object,
-    after: object,
-    extra: dict[str, object],
-) -> None:
-    make_certs(workdir)
-    make_certs(workdir, "second")
-    helper = run_helper(config(agent, **recorder.keys() | {key: before}))
-    child = recorder.wait("started")["pid"]
-    mark = helper.mark()
-    reload(helper, config(agent, **recorder.keys() | {key: after, "cert_dir": "second"}))
-    said = helper.wait_log(f"{key} takes effect at the next start", since=mark)
-    assert said.level == "warning"
-    # The rest counts.
-    Published(workdir / "second").check(wait_published(helper, mark))
-    assert helper.children() == [child]
-    reload(helper, config(agent, **recorder.keys()))
-    rotate(agent, helper)
-    assert helper.children() == [child]
-    assert helper.stop() == 0
 
 
 # Outputs.
@@ -449,22 +370,6 @@ def test_a_selection_that_changes_nothing(
 
 
 # At bad times.
-
-
-def test_a_file_of_the_default_name_that_goes_missing(
-    agent: DevAgent, run_helper: Run, workdir: Path
-) -> None:
-    """What it said is not taken back by a reload, though the flags alone would be a configuration."""
-    out = make_certs(workdir)
-    (workdir / "helper.conf").write_text('cert_file_mode = "0640"\n')
-    flags = [word for key, value in settings(agent).items() for word in (f"-{key.replace('_', '-')}", value)]
-    helper = run_helper(command=flags)
-    wait_published(helper)
-    helper.config_file.unlink()
-    helper.send(signal.SIGHUP)
-    assert "no such file" in wait_event(helper, "config_reload_refused").fields["error"]
-    rotate(agent, helper)
-    assert stat.S_IMODE((out.directory / SVID).stat().st_mode) == 0o640
 
 
 def test_before_the_first_identity(
