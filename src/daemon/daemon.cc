@@ -199,7 +199,8 @@ void Daemon::assemble_x509() {
           .on_lost = [this](const workload::Lost& lost) { on_lost(lost); },
           .on_restored =
               [this] {
-                log::info("The agent's stream is restored", {{"event", "stream_restored"}});
+                log::info("The agent's stream is restored",
+                          {{"event", "stream_restored"}, {"kind", health::word_of(Kind::x509)}});
                 ++status_.of(Kind::x509).stream_reconnects;
                 if (jwt_ != nullptr) jwt_->agent_back();
               }});
@@ -406,7 +407,8 @@ health::Output& Daemon::output_of(const std::string& name) {
 
 void Daemon::on_lost(const workload::Lost& lost) {
   const bool denied = lost.failure.kind == workload::FailureKind::no_identity;
-  log::Fields fields = {{"event", denied ? "identity_denied" : "stream_lost"}};
+  log::Fields fields = {{"event", denied ? "identity_denied" : "stream_lost"},
+                        {"kind", health::word_of(Kind::x509)}};
   if (!lost.failure.hint.empty()) fields.push_back({"hint", lost.failure.hint});
   if (!end_if_fatal(Kind::x509, lost)) fields.push_back({"retry_in", human(lost.retry_in)});
   if (updates_.current() != nullptr) fields.push_back({"files", "kept"});

@@ -26,16 +26,18 @@ workload::JwtRequest request_of(const config::Config& config, const config::JwtS
   return request;
 }
 
-log::Fields fields_of_loss(const workload::Lost& lost, bool last) {
+log::Fields fields_of_loss(Kind kind, const workload::Lost& lost, bool last) {
   log::Fields fields = {
-      {"event", lost.failure.kind == workload::FailureKind::no_identity ? "identity_denied" : "stream_lost"}};
+      {"event", lost.failure.kind == workload::FailureKind::no_identity ? "identity_denied" : "stream_lost"},
+      {"kind", health::word_of(kind)}};
   if (!lost.failure.hint.empty()) fields.push_back({"hint", lost.failure.hint});
   if (!last) fields.push_back({"retry_in", human(lost.retry_in)});
   return fields;
 }
 
 void restored() {
-  log::info("The agent's stream is restored", {{"event", "stream_restored"}});
+  log::info("The agent's stream is restored",
+            {{"event", "stream_restored"}, {"kind", health::word_of(Kind::bundle)}});
 }
 
 }  // namespace
@@ -101,7 +103,9 @@ void JwtUpdates::take_bundles(const identity::JwtBundlesMaterial& material) {
     ++updates.count(UpdateResult::refused);
     const bool again = std::exchange(last_refusal_, bundles.error().message) == bundles.error().message;
     log::write(again ? log::Level::debug : log::Level::error, "JWT bundles refused, the previous ones stay",
-               {{"event", "update_refused"}, {"error", bundles.error().message}});
+               {{"event", "update_refused"},
+                {"kind", health::word_of(Kind::bundle)},
+                {"error", bundles.error().message}});
     return;
   }
   last_refusal_.clear();
@@ -147,8 +151,11 @@ void JwtUpdates::judge(std::size_t index, identity::JwtSvidMaterial material) {
     const auto retry_in = token_source_->refused(index);
     const std::string& why = svid.error().message;
     const bool again = std::exchange(token.last_refusal, why) == why;
-    log::Fields fields = {
-        {"event", "update_refused"}, {"path", token.name}, {"error", why}, {"retry_in", human(retry_in)}};
+    log::Fields fields = {{"event", "update_refused"},
+                          {"kind", health::word_of(Kind::jwt)},
+                          {"path", token.name},
+                          {"error", why},
+                          {"retry_in", human(retry_in)}};
     if (!svid.error().hint.empty()) fields.push_back({"hint", svid.error().hint});
     log::write(again ? log::Level::debug : log::Level::error, "JWT-SVID refused, the previous file stays",
                fields);
@@ -163,7 +170,8 @@ void JwtUpdates::judge(std::size_t index, identity::JwtSvidMaterial material) {
   // Published first: the source may ask for the next one at once.
   callbacks_.on_file(token.name);
   if (token_source_->accepted(index, expires_at)) {
-    log::info("The agent gives JWT-SVIDs again", {{"event", "stream_restored"}, {"path", token.name}});
+    log::info("The agent gives JWT-SVIDs again",
+              {{"event", "stream_restored"}, {"kind", health::word_of(Kind::jwt)}, {"path", token.name}});
   }
 }
 
@@ -175,7 +183,7 @@ void JwtUpdates::token_lost(std::size_t index, const workload::Lost& lost) {
   auto& updates = status_.of(Kind::jwt);
   ++updates.count(UpdateResult::failed);
   updates.stream_connected = false;
-  log::Fields fields = fields_of_loss(lost, callbacks_.end_if_fatal(Kind::jwt, lost));
+  log::Fields fields = fields_of_loss(Kind::jwt, lost, callbacks_.end_if_fatal(Kind::jwt, lost));
   fields.push_back({"path", tokens_[index].name});
   log::write(lost.new_cause ? log::Level::error : log::Level::debug,
              "Unable to fetch JWT SVID: " + lost.failure.cause, fields);
@@ -198,7 +206,7 @@ void JwtUpdates::bundles_lost(const workload::Lost& lost) {
   log::write(lost.new_cause ? log::Level::error : log::Level::debug,
              (config_.daemon_mode ? "Error while watching JWT bundles: " : "Error fetching JWT bundle: ") +
                  lost.failure.cause,
-             fields_of_loss(lost, callbacks_.end_if_fatal(Kind::bundle, lost)));
+             fields_of_loss(Kind::bundle, lost, callbacks_.end_if_fatal(Kind::bundle, lost)));
 }
 
 std::optional<output::File> JwtUpdates::file(const std::string& name) const {

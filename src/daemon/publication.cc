@@ -257,6 +257,7 @@ void Publication::done_badly(const std::string& name, const Error& error) {
   last_errors_[name] = error.message;
   log::Fields fields = {{"event", error.kind == ErrorKind::locked ? "locked" : "write_failed"},
                         {"error", error.message}};
+  if (!name.empty()) fields.push_back({"path", name});
   if (!error.hint.empty()) fields.push_back({"hint", error.hint});
   if (error.kind == ErrorKind::locked && gives_up_) {
     wait_for_lock(error, known, fields);

@@ -89,7 +89,9 @@ void X509Updates::refuse(const identity::Refusal& refusal) {
   // As in Go: that is a file that cannot be written.
   if (refusal.not_offered && status_.x509) status_.x509->state = health::WriteState::failed;
   const bool again = std::exchange(last_refusal_, refusal.error.message) == refusal.error.message;
-  log::Fields fields = {{"event", "update_refused"}, {"error", refusal.error.message}};
+  log::Fields fields = {{"event", "update_refused"},
+                        {"kind", health::word_of(health::Kind::x509)},
+                        {"error", refusal.error.message}};
   if (!refusal.spiffe_id.empty()) fields.push_back({"spiffe_id", refusal.spiffe_id});
   if (!refusal.error.hint.empty()) fields.push_back({"hint", refusal.error.hint});
   log::write(again ? log::Level::debug : log::Level::error, "Update refused, the previous files stay",

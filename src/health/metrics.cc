@@ -12,7 +12,6 @@ namespace spiffe::health {
 
 namespace {
 
-constexpr std::array<std::string_view, kKinds> kKindWords = {"x509", "jwt", "bundle"};
 constexpr std::array<std::string_view, kUpdateResults> kUpdateWords = {"accepted", "refused", "not_yet_valid",
                                                                        "failed"};
 constexpr std::array<std::string_view, kSignalResults> kSignalWords = {"sent", "withheld", "failed"};

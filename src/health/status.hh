@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/clock.hh"
 
@@ -29,6 +30,11 @@ struct Output {
 // What an agent sends, and what is counted by it.
 enum class Kind { x509, jwt, bundle };
 inline constexpr std::size_t kKinds = 3;
+// By Kind: what rules and queries call them.
+inline constexpr std::array<std::string_view, kKinds> kKindWords = {"x509", "jwt", "bundle"};
+[[nodiscard]] inline std::string word_of(Kind kind) {
+  return std::string(kKindWords[static_cast<std::size_t>(kind)]);
+}
 
 // What became of one message of the agent, or of one fetched JWT-SVID.
 enum class UpdateResult { accepted, refused, not_yet_valid, failed };
