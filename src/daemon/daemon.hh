@@ -90,6 +90,7 @@ class Daemon {
   Result<void> apply(config::Config next);
   Result<void> change_health(const config::HealthChecks& next);
   void change_sources(const config::Config& before);
+  void forget_x509();
   void change_files(std::unique_ptr<Publication> elsewhere, bool other_identity);
   void move_in();
   void reconfigure_consumers();

@@ -15,6 +15,8 @@ class ExpiryWatch {
 
   // This identity is on disk; forgets the one before. Said again of the same one, it changes nothing.
   void watch(std::string spiffe_id, WallTime not_before, WallTime not_after);
+  // What was published is no longer looked after.
+  void stop() { timer_.cancel(); }
 
  private:
   void look();

@@ -114,12 +114,21 @@ Result<void> Daemon::change_health(const config::HealthChecks& next) {
   return served;
 }
 
+// What is on disk is nobody's business any more: it will expire, and that is no news.
+void Daemon::forget_x509() {
+  status_.updates[static_cast<std::size_t>(Kind::x509)].reset();
+  status_.svid_not_after.clear();
+  status_.bundle_not_after.clear();
+  revoke_timer_.cancel();
+  expiry_.stop();
+}
+
 void Daemon::change_sources(const config::Config& before) {
   if (!same_x509_source(before, config_)) {
     x509_source_.reset();
     refused_.erase(Kind::x509);
     updates_.set_rules(x509_rules(config_));
-    if (!wants_x509(config_)) status_.updates[static_cast<std::size_t>(Kind::x509)].reset();
+    if (!wants_x509(config_)) forget_x509();
     assemble_x509();
     if (x509_source_ != nullptr) x509_source_->start();
   }

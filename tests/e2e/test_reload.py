@@ -15,7 +15,7 @@ import pytest
 from children import Recorder, digest, wait_gone
 from devagent import DevAgent
 from helper import SLOW, Helper, wait_until
-from probe import ask, free_port
+from probe import ask, free_port, samples
 from published import (
     KEY,
     SVID,
@@ -32,6 +32,7 @@ from reloading import Load, calls, reload, wait_event
 from stalling import PREFIX, Disk
 from tokens import JWT_BUNDLE, entry, wait_jwt_bundle, wait_token
 
+NAMES_OF_X509 = ("svid_file_name", "svid_key_file_name", "svid_bundle_file_name")
 Run = Callable[..., Helper]
 AgentRun = Callable[..., DevAgent]
 
@@ -238,6 +239,27 @@ def test_tokens_come_and_go(agent: DevAgent, run_helper: Run, workdir: Path) -> 
     out.check(rotate(agent, helper))
     assert calls(agent)[1:] == streams[1:], "the X.509 stream is the same"
     wait_until(lambda: agent.status()["jwt_bundle_streams"] == 0, "the end of the stream of bundles")
+
+
+@pytest.mark.agent("-ttl", "10s", "-rotate-every", "0")
+def test_x509_is_given_up(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    """Its files expire where they lie, and nobody is alarmed."""
+    make_certs(workdir)
+    port = free_port()
+    keys = health(port) | tokens()
+    keys["health_checks"] |= {"metrics_path": "/metrics"}
+    helper = run_helper(config(agent, **keys))
+    wait_published(helper)
+    wait_token(helper, "web")
+    expires = certs.load_leaf((workdir / "certs" / SVID).read_bytes()).not_valid_after_utc.timestamp()
+    assert any("svid_not_after_seconds{spiffe_id" in name for name in samples(port))
+    mark = helper.mark()
+    reload(helper, config(agent, **keys | dict.fromkeys(NAMES_OF_X509)))
+    wait_token(helper, "web", mark)
+    assert not any("bundle_not_after" in name or "spiffe_id=" in name for name in samples(port))
+    wait_until(lambda: time.time() > expires + 0.2, "the end of what is on disk", timeout=12)
+    assert "expired" not in [line.fields.get("event") for line in helper.log[mark:]]
+    assert ask(port, "/ready").code == 200
 
 
 def test_the_health_endpoint(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
