@@ -10,6 +10,7 @@
 #include "base/loop.hh"
 #include "base/text.hh"
 #include "cli/cat.hh"
+#include "health/client.hh"
 #include "workload/channel.hh"
 #include "workload/socket_probe.hh"
 #include "workload/x509_source.hh"
@@ -80,7 +81,19 @@ Result<Answer> ask(const Endpoint& endpoint, const workload::X509Rules& rules,
   return out;
 }
 
-void judge_update(const workload::X509Update& update, Findings& out) {
+void judge_identity(const identity::X509Context& context, const identity::X509Selection& selection,
+                    Findings& out) {
+  const std::string id = context.svid.id.str();
+  const bool chosen = !selection.hint.empty() || !selection.spiffe_id.empty();
+  if (chosen || context.svids_received < 2) return add(out, Grade::ok, "identity", id);
+  add(out, Grade::warn, "identity",
+      cat({id, ", the first of ", std::to_string(context.svids_received),
+           " that the agent offers, and which one is first may change"}),
+      "set hint or spiffe_id; spiffe-helper fetch x509 shows them all");
+}
+
+void judge_update(const workload::X509Update& update, const identity::X509Selection& selection,
+                  Findings& out) {
   const auto& context = update.context();
   const auto& refusal = update.verdict().refusal;
   if (context == nullptr) {
@@ -94,7 +107,7 @@ void judge_update(const workload::X509Update& update, Findings& out) {
     return;
   }
   const identity::X509Svid& svid = context->svid;
-  add(out, Grade::ok, "identity", svid.id.str());
+  judge_identity(*context, selection, out);
   out.push_back(judge_clock(svid.leaf().not_before(), svid.leaf().not_after(), wall_now()));
   if (out.back().grade == Grade::fail) return;
   if (!refusal) {
@@ -141,7 +154,19 @@ void check_socket(const Endpoint& endpoint, Findings& out) {
   }
 }
 
-void check_answer(const Endpoint& endpoint, const workload::X509Rules& rules,
+void check_tcp(const Endpoint& endpoint, std::chrono::nanoseconds timeout, Findings& out) {
+  const auto connected = health::probe(endpoint, timeout);
+  if (connected) return add(out, Grade::ok, "listener", "somebody listens");
+  const int code = connected.error().sys;
+  add(out, Grade::fail, "listener",
+      code == 0 ? connected.error().message
+                : cat({"nobody answers at ", endpoint.uri(), ": ", errno_text(code)}),
+      code == ECONNREFUSED ? "is the agent running, and is that its port? most agents listen on a socket only"
+                           : "is that the agent's address, and does a network policy or firewall let this "
+                             "process through?");
+}
+
+bool check_answer(const Endpoint& endpoint, const workload::X509Rules& rules,
                   std::chrono::nanoseconds timeout, Findings& out) {
   workload::init_grpc();
   const auto answer = ask(endpoint, rules, timeout);
@@ -149,7 +174,8 @@ void check_answer(const Endpoint& endpoint, const workload::X509Rules& rules,
     add(out, Grade::fail, "workload-api", answer.error().message, answer.error().hint);
   } else if (answer->update != nullptr) {
     add(out, Grade::ok, "workload-api", cat({"the agent at ", endpoint.uri(), " answers"}));
-    judge_update(*answer->update, out);
+    judge_update(*answer->update, rules.selection, out);
+    return true;
   } else if (answer->failure) {
     out.push_back(judge_failure(*answer->failure, {::geteuid(), ::getegid(), ::getpid()}));
     if (out.back().hint.empty())
@@ -160,6 +186,7 @@ void check_answer(const Endpoint& endpoint, const workload::X509Rules& rules,
              " and says nothing: is it a SPIFFE agent, and what "
              "does its log say?"}));
   }
+  return false;
 }
 
 }  // namespace spiffe::cli

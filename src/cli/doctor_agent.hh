@@ -13,8 +13,12 @@ namespace spiffe::cli {
 // that fails.
 void check_socket(const Endpoint& endpoint, Findings& out);
 
-// Asks for an SVID and judges the answer. Waits `timeout` at most, 0 for ever. Main thread.
-void check_answer(const Endpoint& endpoint, const workload::X509Rules& rules,
+// The same for a port: somebody listening.
+void check_tcp(const Endpoint& endpoint, std::chrono::nanoseconds timeout, Findings& out);
+
+// Asks for an SVID and judges the answer. Waits `timeout` at most, 0 for ever. Returns whether there was one.
+// Main thread.
+bool check_answer(const Endpoint& endpoint, const workload::X509Rules& rules,
                   std::chrono::nanoseconds timeout, Findings& out);
 
 }  // namespace spiffe::cli

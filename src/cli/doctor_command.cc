@@ -1,6 +1,9 @@
 #include "cli/doctor_command.hh"
 
+#include <algorithm>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <unistd.h>
 
@@ -9,6 +12,7 @@
 #include "cli/cat.hh"
 #include "cli/doctor_agent.hh"
 #include "cli/doctor_disk.hh"
+#include "cli/doctor_jwt.hh"
 #include "cli/doctor_process.hh"
 #include "cli/exit.hh"
 #include "cli/json_text.hh"
@@ -46,28 +50,43 @@ Examples:
 
 constexpr std::chrono::seconds kTimeout{10};
 
+Finding refused(const Error& error) {
+  // An address that nobody may use is a step of its own.
+  const bool address = error.message.find("address \"") != std::string::npos;
+  return {Grade::fail, address ? "address" : "configuration", error.message,
+          error.hint.empty() ? "correct it; spiffe-helper config check looks at it alone" : error.hint};
+}
+
+// A key by its old name and a mode without its zero are what convert writes anew.
+std::string hint_for(const config::Warning& warning, const std::string& file) {
+  const auto says = [&warning](std::string_view word) {
+    return warning.message.find(word) != std::string::npos;
+  };
+  if ((says("deprecated") || says("is read as")) && !file.empty() && warning.at.starts_with(file))
+    return "spiffe-helper config convert writes the keys with the names of today";
+  if (says("deprecated")) return "set it by its new name";
+  return "correct it, or take it out: it does not do what it says";
+}
+
 // The configuration as far as it can be read; findings say what is wrong with it.
 std::optional<config::Loaded> check_configuration(const Arguments& arguments, Findings& out) {
   config::LoadOptions options = arguments.configuration;
+  std::vector<Error> errors;
+  options.refused = &errors;
   auto loaded = config::load(options);
+  if (!loaded) errors.push_back(loaded.error());
+  for (const Error& error : errors) out.push_back(refused(error));
   if (loaded) {
-    const std::string& file = loaded->file_used;
-    add(out, Grade::ok, "configuration", (file.empty() ? "no file" : escape(file)) + " is valid");
+    const std::string file = escape(loaded->file_used);
+    if (errors.empty()) add(out, Grade::ok, "configuration", (file.empty() ? "no file" : file) + " is valid");
     for (const auto& warning : loaded->warnings) {
       add(out, Grade::warn, "configuration", (warning.at.empty() ? "" : warning.at + ": ") + warning.message,
-          "spiffe-helper config convert writes the keys with the names of today");
+          hint_for(warning, file));
     }
     return *std::move(loaded);
   }
-  Finding bad{Grade::fail, "configuration", loaded.error().message, loaded.error().hint};
-  if (bad.hint.empty()) bad.hint = "correct it; spiffe-helper config check looks at it alone";
-  // An address that nobody may use is a step of its own.
-  if (bad.message.find("address \"") != std::string::npos) bad.step = "address";
-  out.push_back(std::move(bad));
-  options.allow_unsupported = true;
-  options.allow_no_output = true;
-  if (auto partial = config::load(options)) return *std::move(partial);
   // The file is of no use; flags and variables may lead to the agent all the same.
+  options.allow_no_output = true;
   options.path = {};
   options.path_given = false;
   if (auto bare = config::load(options); bare && bare->config.agent_address_source != "default")
@@ -76,17 +95,26 @@ std::optional<config::Loaded> check_configuration(const Arguments& arguments, Fi
 }
 
 void check_agent(const Arguments& arguments, const config::Config& config, Findings& out) {
+  // One that was refused: another would be looked at than the one that was meant.
+  if (std::ranges::find(out, "address", &Finding::step) != out.end()) return;
   const Endpoint& endpoint = config.agent_address;
+  const auto timeout = arguments.timeout.value_or(kTimeout);
   add(out, Grade::ok, "address", cat({endpoint.uri(), ", from ", config.agent_address_source}));
   if (endpoint.kind() == Endpoint::Kind::unix_socket) {
     check_socket(endpoint, out);
-    if (out.back().grade == Grade::fail) {
-      if (config.agent_address_source == "default")
-        out.back().hint += "; no address is configured, this is the default";
-      return;
-    }
+  } else {
+    check_tcp(endpoint, timeout, out);
   }
-  check_answer(endpoint, daemon::x509_rules(config), arguments.timeout.value_or(kTimeout), out);
+  if (out.back().grade == Grade::fail) {
+    if (config.agent_address_source == "default")
+      out.back().hint += "; no address is configured, this is the default";
+    return;
+  }
+  // Who wants tokens alone needs no certificate.
+  const bool jwt = daemon::wants_jwt(config);
+  const bool x509 = daemon::wants_x509(config) || !jwt;
+  if (x509 && !check_answer(endpoint, daemon::x509_rules(config), timeout, out)) return;
+  if (jwt) check_jwt(config, timeout, out);
 }
 
 std::string in_words(const Findings& findings) {

@@ -5,7 +5,9 @@
 #include <cerrno>
 #include <charconv>
 #include <climits>
+#include <cstdint>
 #include <cstdlib>
+#include <set>
 #include <vector>
 
 #include <fcntl.h>
@@ -41,13 +43,27 @@ bool same_file(const std::string& a, const std::string& b) {
          left.st_ino == right.st_ino;
 }
 
+// Whether the helper could make the directory, below what is there of its path.
+void check_maker(std::string above, const std::string& path, Findings& out) {
+  struct stat info{};
+  while (::stat(above.c_str(), &info) != 0) {
+    const std::size_t slash = above.rfind('/');
+    above = slash == std::string::npos ? "." : slash == 0 ? "/" : above.substr(0, slash);
+  }
+  if (::faccessat(AT_FDCWD, above.c_str(), W_OK | X_OK, AT_EACCESS) == 0)
+    return add(out, Grade::ok, "cert-dir", path + " is not there yet, and will be made");
+  add(out, Grade::fail, "cert-dir",
+      cat({path, " cannot be made in ", escape(above), ": ", errno_text(errno)}),
+      "mount it or create it, as a user that may");
+}
+
 // Whether cert_dir is there and can be written. False: there is nothing more to look at.
 bool check_directory(const config::Config& config, const std::string& path, Findings& out) {
   struct stat info{};
   if (::stat(path.c_str(), &info) != 0) {
     const int code = errno;
     if (code == ENOENT && config.create_cert_dir) {
-      add(out, Grade::ok, "cert-dir", path + " is not there yet, and will be made");
+      check_maker(config.cert_dir, path, out);
     } else {
       add(out, Grade::fail, "cert-dir", cat({path, ": ", errno_text(code)}),
           code == ENOENT ? "create it, mount it, or set create_cert_dir = true"
@@ -66,6 +82,64 @@ bool check_directory(const config::Config& config, const std::string& path, Find
                     : cat({"user ", std::to_string(::geteuid()),
                            " may not write it: chown it, or set fsGroup or runAsUser"}));
   return true;
+}
+
+// A directory below cert_dir that a file name leads to, opened as the helper does it.
+void check_subdirectory(const config::Config& config, const std::string& name, Findings& out) {
+  const output::DirectoryPath path{config.cert_dir, name};
+  const auto opened = output::Directory::open(path, false);
+  const std::string shown = escape(path.shown());
+  if (!opened) {
+    const int code = opened.error().sys;
+    if (code == ENOENT && config.create_cert_dir) return;
+    std::string_view hint = "a file name leads there: look at its mode and owner, and of those above it";
+    if (code == ENOENT) hint = "a file name leads there: create it, or set create_cert_dir = true";
+    if (code == ELOOP) hint = "no symlink is followed below cert_dir: name the directory itself";
+    add(out, Grade::fail, "cert-dir", cat({shown, ": ", errno_text(code)}), hint);
+  } else if (::faccessat(opened->fd(), ".", W_OK | X_OK, AT_EACCESS) != 0) {
+    add(out, Grade::fail, "cert-dir", cat({shown, ": cannot be written: ", errno_text(errno)}),
+        cat({"user ", std::to_string(::geteuid()), " may not write it: chown it, or set fsGroup"}));
+  }
+}
+
+// Whether this process may give files away (CAP_CHOWN).
+bool may_chown() {
+  constexpr std::string_view kName = "CapEff:\t";
+  const auto status = process::read_proc(::getpid(), "status");
+  const std::size_t at = status ? status->find(kName) : std::string::npos;
+  if (at == std::string::npos) return ::geteuid() == 0;
+  std::uint64_t bits = 0;
+  const char* begin = status->data() + at + kName.size();
+  std::from_chars(begin, status->data() + status->size(), bits, 16);
+  return (bits & 1U) != 0;
+}
+
+bool in_group(gid_t group) {
+  if (group == ::getegid()) return true;
+  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
+  const int count = ::getgroups(static_cast<int>(groups.size()), groups.data());
+  groups.resize(static_cast<std::size_t>(std::max(count, 0)));
+  return std::ranges::find(groups, group) != groups.end();
+}
+
+// Whether the files can be given to those that they are to belong to.
+void check_ownership(const config::Config& config, Findings& out) {
+  const config::Ownership& wanted = config.ownership;
+  if (may_chown()) return;
+  const std::string who = cat({"user ", std::to_string(::geteuid()), " "});
+  for (const auto& user : {wanted.owner, wanted.key_owner}) {
+    if (!user || *user == ::geteuid()) continue;
+    return add(
+        out, Grade::fail, "owner",
+        cat({"files are to belong to user ", std::to_string(*user), ", and ", who, "cannot give them away"}),
+        "run the helper as root or with CAP_CHOWN, or as that user, and leave owner and key_owner out");
+  }
+  for (const auto& group : {wanted.group, wanted.key_group}) {
+    if (!group || in_group(*group)) continue;
+    return add(out, Grade::fail, "owner",
+               cat({"files are to belong to group ", std::to_string(*group), ", and ", who, "is not in it"}),
+               "make the user a member of it (supplementalGroups), or run the helper with CAP_CHOWN");
+  }
 }
 
 void check_space(const std::string& path, Findings& out) {
@@ -150,10 +224,18 @@ RunningHelper check_disk(const config::Config& config, const std::string& config
   const auto names = daemon::names_of(config);
   if (!names) return {};
   std::vector<std::string> leaves;
+  std::set<std::string> directories;
   for (const std::string& name : daemon::publisher_options(config, *names).names) {
     // Those of other directories are locked there.
-    if (const auto split = output::split_name(name); split.directory.empty()) leaves.emplace_back(split.leaf);
+    const auto split = output::split_name(name);
+    if (split.directory.empty()) {
+      leaves.emplace_back(split.leaf);
+    } else {
+      directories.emplace(split.directory);
+    }
   }
+  for (const std::string& each : directories) check_subdirectory(config, each, out);
+  check_ownership(config, out);
   const RunningHelper helper = check_lock(path, leaves, config_file, out);
   check_layout(config, path, out);
   check_files(config, *names, out);

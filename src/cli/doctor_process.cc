@@ -1,5 +1,7 @@
 #include "cli/doctor_process.hh"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -7,14 +9,18 @@
 #include <optional>
 #include <string>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/endpoint.hh"
+#include "base/fd.hh"
 #include "base/signals.hh"
 #include "base/text.hh"
 #include "cli/cat.hh"
+#include "daemon/settings.hh"
 #include "health/listener.hh"
 #include "process/launcher.hh"
 #include "process/pid_signal.hh"
@@ -26,11 +32,40 @@ namespace spiffe::cli {
 
 namespace {
 
+// Whether the kernel can start it: a script by the interpreter that its first line names, and nothing else
+// than a script or a program.
+bool check_first_line(const char* step, const std::string& program, Findings& out) {
+  std::array<char, 256> first{};
+  const Fd fd(::open(program.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  const ssize_t size = fd ? ::read(fd.get(), first.data(), first.size()) : -1;
+  if (size < 0) return true;  // may be run, not read
+  std::string_view line(first.data(), static_cast<std::size_t>(size));
+  if (line.starts_with("\x7f"
+                       "ELF"))
+    return true;
+  if (!line.starts_with("#!")) {
+    add(out, Grade::fail, step, escape(program) + ": exec format error",
+        "a script needs a first line like #!/bin/sh, a program must be built for this machine");
+    return false;
+  }
+  line = line.substr(2, line.find('\n') - 2);
+  line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+  const std::string interpreter(line.substr(0, line.find_first_of(" \t")));
+  if (::access(interpreter.c_str(), X_OK) == 0) return true;
+  const std::string why = errno_text(errno);
+  add(out, Grade::fail, step, cat({escape(program), ": its interpreter ", quote(interpreter), ": ", why}),
+      interpreter.ends_with('\r')
+          ? "its lines end as on Windows: write it without the carriage returns"
+          : "correct the first line of the script, or put the interpreter into the image");
+  return false;
+}
+
 void check_program(const char* step, const std::string& program, Findings& out) {
   if (program.empty()) return;
   const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nobody sets variables
   const auto found = process::find_program(program, path != nullptr ? path : "");
   if (found) {
+    if (!check_first_line(step, *found, out)) return;
     add(out, Grade::ok, step, escape(*found));
     return;
   }
@@ -39,7 +74,7 @@ void check_program(const char* step, const std::string& program, Findings& out) 
   if (hint.empty()) {
     hint = error.kind == process::StartFailure::not_found
                ? "is it in this image? name it with its whole path"
-               : "chmod +x it, and look at the first line of a script";
+               : "name a program that this user may run: chmod +x it where it is one";
   }
   add(out, Grade::fail, step, error.message, hint);
 }
@@ -101,19 +136,47 @@ void check_pid_file(const config::Config& config, Findings& out) {
       hint);
 }
 
-void check_port(const config::HealthChecks& checks, const RunningHelper& helper, Findings& out) {
-  if (!checks.listener_enabled) return;
-  // It has its own ports.
-  if (helper.pid != 0) {
-    add(out, Grade::ok, "health", "left to the helper that runs");
-    return;
-  }
-  const auto listener = health::Listener::tcp(checks.bind_address, checks.bind_port);
+void check_port(const health::Server::Tcp& tcp, Findings& out) {
+  const auto listener = health::Listener::tcp(tcp.address, tcp.port);
   if (listener) {
     add(out, Grade::ok, "health", listener->name() + " is free");
   } else {
     add(out, Grade::fail, "health", listener.error().message, listener.error().hint);
   }
+}
+
+// Looks only: to bind it would make it.
+void check_health_socket(const std::string& path, Findings& out) {
+  const std::string shown = escape(path);
+  const auto fail_with = [&](const std::string& why, std::string_view hint) {
+    add(out, Grade::fail, "health", cat({"health checks: listen on ", shown, ": ", why}), hint);
+  };
+  const auto endpoint = Endpoint::parse(path);
+  if (!endpoint) return fail_with(endpoint.error().message, "choose another health_checks.unix_socket");
+  struct stat info{};
+  const bool there = ::lstat(path.c_str(), &info) == 0;
+  if (there && !S_ISSOCK(info.st_mode))
+    return fail_with("something that is not a socket is there", "remove it, or choose another path");
+  if (there && workload::probe_endpoint(*endpoint) == 0)
+    return fail_with("another process listens there", "choose another health_checks.unix_socket");
+  const std::string directory =
+      endpoint->path().substr(0, std::max<std::size_t>(endpoint->path().rfind('/'), 1));
+  if (::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
+    const int code = errno;
+    return fail_with(errno_text(code), code == ENOENT
+                                           ? "create its directory, or choose another path"
+                                           : "let this user write its directory, or choose another path");
+  }
+  add(out, Grade::ok, "health", shown + (there ? " is left over, and will be replaced" : " is free"));
+}
+
+void check_health(const config::HealthChecks& checks, const RunningHelper& helper, Findings& out) {
+  if (!checks.listener_enabled) return;
+  // It has its own.
+  if (helper.pid != 0) return add(out, Grade::ok, "health", "left to the helper that runs");
+  const health::Server::Options options = daemon::health_options(checks);
+  if (options.tcp) check_port(*options.tcp, out);
+  if (!options.unix_socket.empty()) check_health_socket(options.unix_socket, out);
 }
 
 }  // namespace
@@ -123,7 +186,7 @@ void check_process(const config::Config& config, const RunningHelper& helper, Fi
   check_program("renew-cmd", config.renew_cmd.empty() ? std::string() : config.renew_cmd.front(), out);
   check_signal(config, helper, out);
   check_pid_file(config, out);
-  if (config.health_checks.unix_socket.empty()) check_port(config.health_checks, helper, out);
+  check_health(config.health_checks, helper, out);
 }
 
 }  // namespace spiffe::cli

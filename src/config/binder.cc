@@ -51,7 +51,10 @@ Result<void> Binder::bind(const Document& document) {
 
 Result<void> Binder::object(Scope& scope, const Value& object) {
   for (const Entry& each : object.entries) {
-    if (auto bound = entry(scope, each); !bound) return bound;
+    if (auto bound = entry(scope, each); !bound) {
+      if (refused_ == nullptr) return bound;
+      refused_->push_back(bound.error());
+    }
   }
   return {};
 }

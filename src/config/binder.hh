@@ -29,9 +29,11 @@ using Origins = std::map<std::string, Origin, std::less<>>;
 
 class Binder {
  public:
-  // All three stay the caller's.
-  Binder(Config& config, Origins& origins, std::vector<Warning>& warnings)
-      : config_(config), origins_(origins), warnings_(warnings) {}
+  // All of them stay the caller's. `refused`: where given, an entry that cannot be used is told there and
+  // left out.
+  Binder(Config& config, Origins& origins, std::vector<Warning>& warnings,
+         std::vector<Error>* refused = nullptr)
+      : config_(config), origins_(origins), warnings_(warnings), refused_(refused) {}
 
   // Later documents override earlier ones, key by key; a list of a later document replaces the earlier list.
   [[nodiscard]] Result<void> bind(const Document& document);
@@ -59,6 +61,7 @@ class Binder {
   Config& config_;
   Origins& origins_;
   std::vector<Warning>& warnings_;
+  std::vector<Error>* refused_;
   const Document* document_ = nullptr;
   std::set<std::string> filled_;  // lists that this document has begun to fill
 };

@@ -39,7 +39,7 @@ std::unexpected<Error> cannot_read(const LoadOptions& options, int code) {
 class Loader {
  public:
   explicit Loader(const LoadOptions& options)
-      : options_(options), binder_(loaded_.config, origins_, loaded_.warnings) {}
+      : options_(options), binder_(loaded_.config, origins_, loaded_.warnings, options.refused) {}
 
   Result<Loaded> run() {
     if (auto done = file(); !done) return fail(done.error());
@@ -51,7 +51,7 @@ class Loader {
       config.cmd_args.assign(options_.command.begin() + 1, options_.command.end());
       config.cmd_mode = CmdMode::wrap;
     }
-    if (auto done = find_agent_address(config, options_.environment, loaded_.warnings); !done)
+    if (auto done = kept(find_agent_address(config, options_.environment, loaded_.warnings)); !done)
       return fail(done.error());
     // An empty path is the default one, as in the Go helper.
     if (config.health_checks.liveness_path.empty())
@@ -59,15 +59,30 @@ class Loader {
     if (config.health_checks.readiness_path.empty())
       config.health_checks.readiness_path = HealthChecks().readiness_path;
     if (config.stop_signal == 0) config.stop_signal = Config().stop_signal;
-    if (auto good = validate(config, origins_, loaded_.warnings); !good) return fail(good.error());
-    if (!options_.allow_no_output && !has_output(config)) return no_output();
-    if (!options_.allow_unsupported) {
-      if (auto good = refuse_unsupported(config, origins_); !good) return fail(good.error());
-    }
+    auto good = judge();
+    // Of keys that are left out already, what follows from that is no news.
+    const bool whole = options_.refused == nullptr || options_.refused->empty();
+    if (whole) good = kept(std::move(good));
+    if (!good && whole) return fail(good.error());
     return std::move(loaded_);
   }
 
  private:
+  // What only all the keys together show.
+  Result<void> judge() {
+    const Config& config = loaded_.config;
+    if (auto good = validate(config, origins_, loaded_.warnings); !good) return good;
+    if (!options_.allow_no_output && !has_output(config)) return no_output();
+    return options_.allow_unsupported ? Result<void>() : refuse_unsupported(config, origins_);
+  }
+
+  // An error is the end, or is told and passed over.
+  Result<void> kept(Result<void> done) const {
+    if (done || options_.refused == nullptr) return done;
+    options_.refused->push_back(done.error());
+    return {};
+  }
+
   Result<void> file() {
     auto text = read_file(options_);
     if (!text) {
@@ -86,7 +101,7 @@ class Loader {
       const std::string name = variable_name(key);
       const std::string_view text = variable(options_.environment, name);
       if (text.empty()) continue;
-      if (auto done = bind_setting(key, name, std::string(text)); !done) return done;
+      if (auto done = kept(bind_setting(key, name, std::string(text))); !done) return done;
     }
     warn_unknown_variables(options_.environment, loaded_.warnings);
     return {};
@@ -97,7 +112,7 @@ class Loader {
       const Key* key = find_key(flag.key);
       if (key == nullptr)
         return fail(ErrorKind::config, escape(flag.source) + ": unknown key " + quote(flag.key));
-      if (auto done = bind_setting(*key, flag.source, flag.value); !done) return done;
+      if (auto done = kept(bind_setting(*key, flag.source, flag.value)); !done) return done;
     }
     return {};
   }
@@ -108,7 +123,7 @@ class Loader {
     return binder_.bind(*document);
   }
 
-  Result<Loaded> no_output() const {
+  [[nodiscard]] Result<void> no_output() const {
     if (missing_file_) return fail(*missing_file_);
     return fail_at(options_.path, {}, kNoOutput);
   }

@@ -40,6 +40,9 @@ struct LoadOptions {
       false;  // keys of later versions are read and kept, not refused (to show or to translate them)
   bool allow_no_output = false;  // for commands that write nothing
   bool again = false;            // while others wait: a pipe or a device, which may never answer, is refused
+  // Where given, what cannot be used is told here and left out: for a look at all the rest. Not for a helper
+  // that is to run with it.
+  std::vector<Error>* refused = nullptr;
 };
 
 struct Loaded {

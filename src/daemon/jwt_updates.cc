@@ -4,6 +4,7 @@
 
 #include "base/log.hh"
 #include "base/text.hh"
+#include "daemon/settings.hh"
 #include "output/jwt_bundle_file.hh"
 
 namespace spiffe::daemon {
@@ -12,19 +13,6 @@ namespace {
 
 using health::Kind;
 using health::UpdateResult;
-
-// An entry's own choice, or else the one of the whole configuration, as in Go.
-workload::JwtRequest request_of(const config::Config& config, const config::JwtSvid& entry) {
-  workload::JwtRequest request;
-  request.audiences.push_back(entry.jwt_audience);
-  request.audiences.insert(request.audiences.end(), entry.jwt_extra_audiences.begin(),
-                           entry.jwt_extra_audiences.end());
-  const bool own_choice = entry.spiffe_id || !entry.hint.empty();
-  const auto& spiffe_id = own_choice ? entry.spiffe_id : config.spiffe_id;
-  request.hint = own_choice ? entry.hint : config.hint;
-  if (spiffe_id) request.spiffe_id = spiffe_id->str();
-  return request;
-}
 
 log::Fields fields_of_loss(Kind kind, const workload::Lost& lost, bool last) {
   log::Fields fields = {
@@ -51,7 +39,7 @@ JwtUpdates::JwtUpdates(Loop& loop, const config::Config& config, std::vector<std
   for (std::size_t i = 0; i < config.jwt_svids.size(); ++i) {
     by_name_.emplace(names[i], i);
     tokens_.push_back({.name = std::move(names[i]),
-                       .request = request_of(config, config.jwt_svids[i]),
+                       .request = jwt_request(config, config.jwt_svids[i]),
                        .svid = {},
                        .last_refusal = {}});
   }

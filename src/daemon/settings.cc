@@ -122,6 +122,18 @@ workload::X509Rules x509_rules(const config::Config& config) {
           .verify_chain = config.verify};
 }
 
+workload::JwtRequest jwt_request(const config::Config& config, const config::JwtSvid& entry) {
+  workload::JwtRequest request;
+  request.audiences.push_back(entry.jwt_audience);
+  request.audiences.insert(request.audiences.end(), entry.jwt_extra_audiences.begin(),
+                           entry.jwt_extra_audiences.end());
+  const bool own_choice = entry.spiffe_id || !entry.hint.empty();
+  const auto& spiffe_id = own_choice ? entry.spiffe_id : config.spiffe_id;
+  request.hint = own_choice ? entry.hint : config.hint;
+  if (spiffe_id) request.spiffe_id = spiffe_id->str();
+  return request;
+}
+
 health::Server::Options health_options(const config::HealthChecks& checks) {
   const config::HealthChecks standard;
   health::Server::Options options{.tcp = health::Server::Tcp{checks.bind_address, checks.bind_port},

@@ -14,6 +14,7 @@
 #include "process/pid_file.hh"
 #include "process/renew_command.hh"
 #include "process/supervision.hh"
+#include "workload/jwt_source.hh"
 #include "workload/x509_update.hh"
 
 namespace spiffe::daemon {
@@ -32,6 +33,8 @@ Result<Names> names_of(const config::Config& config);
 
 [[nodiscard]] output::PublisherOptions publisher_options(const config::Config& config, const Names& names);
 [[nodiscard]] workload::X509Rules x509_rules(const config::Config& config);
+// An entry's own choice, or else the one of the whole configuration, as in Go.
+[[nodiscard]] workload::JwtRequest jwt_request(const config::Config& config, const config::JwtSvid& entry);
 // A socket alone means no port; naming a port or an address as well means both.
 [[nodiscard]] health::Server::Options health_options(const config::HealthChecks& checks);
 // The first of X.509, tokens and JWT bundle that is configured.

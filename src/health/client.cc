@@ -115,7 +115,8 @@ class Connection {
       const bool forever = limit_.count() == 0;
       const auto most = std::chrono::milliseconds(60'000);
       if (!forever && left.count() <= 0) {
-        return fail(ErrorKind::timed_out, "no answer from " + endpoint_.uri() + " within " + human(limit_));
+        return fail(ErrorKind::timed_out, "no answer from " + endpoint_.uri() + " within " + human(limit_),
+                    "somebody listens there: is it the helper, and what does its log say?");
       }
       pollfd wait{fd_.get(), events, 0};
       const int n = ::poll(&wait, 1, static_cast<int>(forever ? most.count() : std::min(left, most).count()));
@@ -164,6 +165,10 @@ Result<Reply> parse(std::string_view text, const Endpoint& endpoint) {
 }
 
 }  // namespace
+
+Result<void> probe(const Endpoint& endpoint, std::chrono::nanoseconds limit) {
+  return Connection(endpoint, limit).connect();
+}
 
 Result<Reply> ask(const Endpoint& endpoint, const std::string& path, std::chrono::nanoseconds limit) {
   Connection connection(endpoint, limit);

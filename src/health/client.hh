@@ -15,6 +15,10 @@ struct Reply {
   std::string body;    // cut after 64 KiB
 };
 
+// Whether somebody listens there at all: connects, and says nothing. Errors as those of ask(), `sys` is
+// errno.
+[[nodiscard]] Result<void> probe(const Endpoint& endpoint, std::chrono::nanoseconds limit);
+
 // GET `path`. `limit` is for everything; 0 = for ever. Blocks. Kinds of error: unreachable where nobody
 // listens, timed_out, failed where the answer is no HTTP.
 [[nodiscard]] Result<Reply> ask(const Endpoint& endpoint, const std::string& path,

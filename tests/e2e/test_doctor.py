@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -66,6 +67,12 @@ class Setup:
     def spawn(self, *words: str) -> int:
         self.owned.append(subprocess.Popen(words, stdin=subprocess.DEVNULL))
         return self.owned[-1].pid
+
+    def spawn_ready(self, *words: str) -> None:
+        """The same with a pipe as its standard input; it says when it is ready."""
+        self.owned.append(subprocess.Popen(words, stdout=subprocess.PIPE, stdin=subprocess.PIPE))
+        ready = self.owned[-1].stdout
+        assert ready is not None and ready.readline()
 
     def tree(self) -> list[object]:
         """Everything there is to change; not the access times, and not the running helper's log."""
@@ -152,10 +159,41 @@ def nobody_listens(s: Setup) -> None:
 def no_grpc(s: Setup) -> None:
     path = str(s.elsewhere)
     code = "import socket,sys; s=socket.socket(1); s.bind(sys.argv[1]); s.listen(); print(1, flush=True)"
-    process = subprocess.Popen([sys.executable, "-c", code + "; c=s.accept(); input()", path], stdout=subprocess.PIPE, stdin=-1)
-    assert process.stdout is not None and process.stdout.readline()
-    s.owned.append(process)
+    s.spawn_ready(sys.executable, "-c", code + "; c=s.accept(); input()", path)
     s.timeout = "300ms"
+
+
+def http_server(s: Setup) -> None:
+    answer = "HTTP/1.1 400 Bad Request\\r\\nContent-Length: 0\\r\\n\\r\\n"
+    code = (
+        "import socket,sys\ns=socket.socket(1); s.bind(sys.argv[1]); s.listen(); print(1, flush=True)\n"
+        f"while True:\n c=s.accept()[0]\n if c.recv(99): c.sendall(b'{answer}')\n c.close()"
+    )
+    s.spawn_ready(sys.executable, "-c", code, str(s.elsewhere))
+
+
+def port_of_nobody(s: Setup) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        s.keys["agent_address"] = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+
+def token_of_another(s: Setup) -> None:
+    token = {"jwt_audience": "db", "jwt_svid_file_name": "t.jwt", "spiffe_id": "spiffe://example.org/other"}
+    s.text = s.config() + f"jwt_svids = [{hcl(token)}]\n"
+
+
+def token_without_hint(s: Setup) -> None:
+    token = {"jwt_audience": "db", "jwt_svid_file_name": "t.jwt", "hint": "internal"}
+    s.text = s.config() + f"jwt_svids = [{hcl(token)}]\n"
+
+
+def tokens_alone_refused(s: Setup) -> None:
+    s.text = f'agent_address = "{s.agent.socket}"\ncert_dir = "certs"\njwt_bundle_file_name = "b.json"\n'
+    s.agent.deny()
+
+
+def hcl(keys: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{key} = {json.dumps(value)}" for key, value in keys.items()) + "}"
 
 
 def fault(name: str, argument: int | None = None) -> Callable[[Setup], None]:
@@ -185,6 +223,38 @@ def read_only(s: Setup) -> None:
 def not_writable(s: Setup) -> None:
     os.chown(s.certs, NOBODY, NOBODY)
     s.prefix = NO_OVERRIDE
+
+
+def not_to_be_made(s: Setup) -> None:
+    s.keys |= {"cert_dir": "certs/a/b", "create_cert_dir": True}
+    not_writable(s)
+
+
+def no_subdirectory(s: Setup) -> None:
+    s.keys["svid_file_name"] = "sub/svid.pem"
+
+
+def linked_subdirectory(s: Setup) -> None:
+    (s.directory / "sub").mkdir()
+    (s.certs / "sub").symlink_to("../sub")
+    s.keys["svid_file_name"] = "sub/svid.pem"
+
+
+def subdirectory_not_writable(s: Setup) -> None:
+    (s.certs / "sub").mkdir()
+    os.chown(s.certs / "sub", NOBODY, NOBODY)
+    s.keys["svid_file_name"] = "sub/svid.pem"
+    s.prefix = NO_OVERRIDE
+
+
+def owner_not_to_be_given(s: Setup) -> None:
+    s.keys["key_owner"] = str(NOBODY)
+    s.prefix = ["setpriv", "--bounding-set", "-chown"]
+
+
+def group_not_to_be_given(s: Setup) -> None:
+    s.keys["group"] = str(NOBODY)
+    s.prefix = ["setpriv", "--bounding-set", "-chown"]
 
 
 def no_directory(s: Setup) -> None:
@@ -274,6 +344,15 @@ def command_not_executable(s: Setup) -> None:
     s.keys |= {"cmd": str(s.directory / "run.sh"), "renew_signal": "SIGHUP"}
 
 
+def script(content: str) -> Callable[[Setup], None]:
+    def write(s: Setup) -> None:
+        (s.directory / "run.sh").write_text(content)
+        (s.directory / "run.sh").chmod(0o755)
+        s.keys |= {"cmd": str(s.directory / "run.sh"), "renew_signal": "SIGHUP"}
+
+    return write
+
+
 def renew_command_missing(s: Setup) -> None:
     s.keys["renew_cmd"] = ["/no/such/program"]
 
@@ -315,6 +394,26 @@ def port_taken(s: Setup) -> None:
     s.text = s.config() + health
 
 
+def health_socket(path: str) -> Callable[[Setup], None]:
+    def configure(s: Setup) -> None:
+        (s.directory / "file").write_text("")
+        s.text = s.config() + f'health_checks {{\n listener_enabled = true\n unix_socket = "{path}"\n}}\n'
+
+    return configure
+
+
+def health_socket_taken(s: Setup) -> None:
+    health_socket(str(s.agent.socket))(s)
+
+
+def typo_in_a_key(s: Setup) -> None:
+    s.text = s.config() + 'renew_sginal = "SIGHUP"\n'
+
+
+def ignored_key(s: Setup) -> None:
+    s.keys["timeout"] = "3s"
+
+
 def typo(s: Setup) -> None:
     s.text = s.config() + "= x\n"
 
@@ -351,6 +450,11 @@ BROKEN: list[tuple[Callable[[Setup], None], str, str, str]] = [
     (no_grpc, "fail", "workload-api", "says nothing"),
     (fault("unimplemented"), "fail", "workload-api", "does not speak the SPIFFE Workload API"),
     (fault("invalid"), "fail", "workload-api", "is this the SPIFFE Workload API socket"),
+    (http_server, "fail", "workload-api", "Workload API of a SPIFFE agent"),
+    (port_of_nobody, "fail", "listener", "is that its port?"),
+    (token_of_another, "fail", "jwt-svid", "is that identity there?"),
+    (token_without_hint, "fail", "jwt-svid", "is that identity there?"),
+    (tokens_alone_refused, "fail", "identity", "no registration entry matches"),
     (deny, "fail", "identity", f"unix:uid:{os.getuid()}, unix:gid:{os.getgid()}, pid "),
     (wrong_hint, "fail", "identity", "what the agent offers"),
     (fault("expired"), "fail", "clock", "is this machine's clock fast?"),
@@ -362,6 +466,12 @@ BROKEN: list[tuple[Callable[[Setup], None], str, str, str]] = [
     (read_only, "fail", "cert-dir", "mounted read-only"),
     (not_writable, "fail", "cert-dir", "may not write it"),
     (no_directory, "fail", "cert-dir", "names the directory"),
+    (not_to_be_made, "fail", "cert-dir", "as a user that may"),
+    (no_subdirectory, "fail", "cert-dir", "create_cert_dir = true"),
+    (linked_subdirectory, "fail", "cert-dir", "no symlink is followed"),
+    (subdirectory_not_writable, "fail", "cert-dir", "may not write it"),
+    (owner_not_to_be_given, "fail", "owner", "CAP_CHOWN"),
+    (group_not_to_be_given, "fail", "owner", "supplementalGroups"),
     (world_writable, "warn", "cert-dir", "chmod o-w"),
     (insecure, "fail", "cert-dir", "chmod o-w"),
     (locked, "fail", "lock", "another cert_dir"),
@@ -378,6 +488,9 @@ BROKEN: list[tuple[Callable[[Setup], None], str, str, str]] = [
     (no_inodes, "fail", "disk", "no inodes"),
     (command_missing, "fail", "cmd", "whole path"),
     (command_not_executable, "fail", "cmd", "chmod +x"),
+    (script("#!/no/such/interpreter\n"), "fail", "cmd", "the first line of the script"),
+    (script("#!/bin/sh\r\n"), "fail", "cmd", "as on Windows"),
+    (script("exit\n"), "fail", "cmd", "a first line like #!/bin/sh"),
     (renew_command_missing, "fail", "renew-cmd", "whole path"),
     (signal_not_caught, "fail", "renew-signal", "which signal makes it reload?"),
     (pid_file_stale, "fail", "pid-file", "stale"),
@@ -385,6 +498,11 @@ BROKEN: list[tuple[Callable[[Setup], None], str, str, str]] = [
     (pid_file_garbage, "fail", "pid-file", "one number"),
     (pid_file_of_one_who_does_not_catch, "fail", "renew-signal", "which signal makes it reload?"),
     (port_taken, "fail", "health", "choose another"),
+    (health_socket("no/such/socket"), "fail", "health", "create its directory"),
+    (health_socket("file"), "fail", "health", "remove it"),
+    (health_socket_taken, "fail", "health", "choose another"),
+    (typo_in_a_key, "fail", "configuration", "config check"),
+    (ignored_key, "warn", "configuration", "take it out"),
     (typo, "fail", "configuration", "config check"),
     (bad_address, "fail", "address", "write unix:///"),
     (no_configuration, "fail", "configuration", "config check"),
@@ -394,7 +512,7 @@ BROKEN: list[tuple[Callable[[Setup], None], str, str, str]] = [
 
 def name_of(row: tuple[Callable[[Setup], None], str, str, str]) -> str:
     name = row[0].__name__
-    return name if name != "<lambda>" else f"agent-{BROKEN.index(row)}-{row[2]}"
+    return name if name not in {"<lambda>", "write", "configure"} else f"{BROKEN.index(row)}-{row[2]}"
 
 
 @pytest.mark.needs_root
@@ -427,6 +545,36 @@ def test_a_sound_set_up_has_neither_fail_nor_warning(setup: Setup, workdir: Path
         *("configuration", "address", "socket", "listener", "workload-api", "identity", "clock", "verification"),
         *("cert-dir", "disk", "lock", "layout", "files", "cmd", "renew-signal"),
     ]
+
+
+def test_several_identities_of_which_none_is_chosen(run_agent: Callable[..., DevAgent], setup: Setup) -> None:
+    setup.agent = run_agent("-id", "/a", "-id", "/b,hint=internal")
+    code, findings, lines = setup.doctor()
+    (warning,) = (each for each in findings if each["grade"] != "ok")
+    assert (code, warning["grade"], warning["step"]) == (0, "warn", "identity"), lines
+    assert "set hint or spiffe_id" in warning["hint"]
+    setup.keys["hint"] = "internal"
+    assert "spiffe://example.org/b" in setup.doctor()[2]
+
+
+def test_tokens_are_asked_for_and_judged(setup: Setup) -> None:
+    tokens = [{"jwt_audience": f"a{i}", "jwt_svid_file_name": f"{i}.jwt"} for i in range(3)]
+    setup.text = setup.config() + f"jwt_svids = [{', '.join(map(hcl, tokens))}]\n"
+    code, findings, lines = setup.doctor()
+    assert code == 0, lines
+    assert [each["step"] for each in findings].count("jwt-svid") == 3
+    assert "ok    jwt-bundle: the JWT keys of 1 trust domain\n" in lines
+
+
+def test_a_wrong_key_is_left_out_and_all_the_rest_looked_at(setup: Setup) -> None:
+    setup.text = setup.config() + 'cret_dir = "x"\nkey_file_mode = "9"\nrenew_signal = "NO"\npid_file_name = "pid"\n'
+    code, findings, lines = setup.doctor()
+    assert code == 1
+    wrong = [each["message"] for each in findings if each["step"] == "configuration"]
+    assert len(wrong) == 3, lines
+    for message, word in zip(wrong, ["cret_dir", "key_file_mode", "renew_signal"], strict=True):
+        assert word in message
+    assert "ok    identity: " in lines and "ok    disk: " in lines
 
 
 def test_what_comes_after_a_broken_step_is_looked_at_too(setup: Setup) -> None:
