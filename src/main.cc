@@ -12,10 +12,11 @@
 namespace {
 
 // Whoever closed 0, 1 or 2: no file or socket of ours may take their place, for log lines would go into it.
-// Runs before the initialisers of libraries: one of them opens an eventfd.
+// To be read only, so that a command whose output nobody gets fails as it does on a full disk. Runs before
+// the initialisers of libraries: one of them opens an eventfd.
 [[gnu::constructor(101)]] void occupy_standard_descriptors() {
-  int fd = ::open("/dev/null", O_RDWR);
-  while (fd >= 0 && fd <= STDERR_FILENO) fd = ::open("/dev/null", O_RDWR);
+  int fd = ::open("/dev/null", O_RDONLY);
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = ::open("/dev/null", O_RDONLY);
   if (fd >= 0) ::close(fd);
 }
 

@@ -130,6 +130,8 @@ std::string key_name(const EVP_PKEY* key) {
   if (key == nullptr) return "unknown";
   const int kind = EVP_PKEY_get_base_id(key);
   if (kind == EVP_PKEY_RSA) return "RSA " + std::to_string(EVP_PKEY_get_bits(key));
+  if (kind == EVP_PKEY_RSA_PSS) return "RSA-PSS " + std::to_string(EVP_PKEY_get_bits(key));
+  if (kind == EVP_PKEY_ED448) return "Ed448";
   if (kind == EVP_PKEY_ED25519) return "Ed25519";
   if (kind != EVP_PKEY_EC) return OBJ_nid2sn(kind);
   std::array<char, 80> group{};

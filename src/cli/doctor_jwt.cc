@@ -157,6 +157,7 @@ void judge_token(const std::string& what, const workload::JwtRequest& request,
 void check_jwt(const config::Config& config, std::chrono::nanoseconds timeout, Findings& out) {
   workload::init_grpc();
   std::vector<workload::JwtRequest> requests;
+  requests.reserve(config.jwt_svids.size());
   for (const config::JwtSvid& entry : config.jwt_svids)
     requests.push_back(daemon::jwt_request(config, entry));
   auto answers = ask(config.agent_address, requests, timeout);

@@ -85,7 +85,10 @@ void take_key(Explained& out, const PemBlock& block) {
 
 Result<Explained> explain_pem(std::string_view text, WallTime now, std::size_t width) {
   const auto blocks = parse_pem(text);
-  if (!blocks) return unknown(blocks.error().message, "the file is torn, or no PEM");
+  if (!blocks) {
+    const Error& error = blocks.error();
+    return unknown(error.message, error.hint.empty() ? "the file is torn, or no PEM" : error.hint);
+  }
   Explained out;
   out.rows = TextTable(width, kIndent);
   identity::Bytes der;
@@ -154,7 +157,8 @@ Result<Explained> explain(const SecretBytes& content, WallTime now, std::size_t 
     return unknown("is empty", "whoever wrote it was interrupted, or the disk is full");
   auto out = [&]() -> Result<Explained> {
     if (text.find("-----BEGIN ") != std::string_view::npos) return explain_pem(text, now, width);
-    if (trimmed(text).starts_with('{')) return explain_json(text, width, now);
+    if (trimmed(text).starts_with('{') || trimmed(text).starts_with('['))
+      return explain_json(text, width, now);
     if (looks_like_token(text)) return explain_token(content, now, width);
     return explain_der(content, now, width);
   }();

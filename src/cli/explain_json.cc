@@ -72,7 +72,9 @@ Counts read_keys(Explained& out, const json& set, bool list, WallTime now) {
       if (!certificate) out.problem("an X.509 authority " + certificate.error().message);
     } else {
       const std::string curve = member(jwk, "crv");
-      line = cat({member(jwk, "kid"), ", ", member(jwk, "kty"), (curve.empty() ? "" : " " + curve)});
+      const std::string id = member(jwk, "kid");
+      line =
+          cat({(id.empty() ? "no kid" : id), ", ", member(jwk, "kty"), (curve.empty() ? "" : " " + curve)});
     }
     if (told.size() < kMaxListed) out.rows.row(x509 ? "authority" : "JWT key", line);
     told.push_back({{"use", use},
@@ -138,7 +140,7 @@ Result<Explained> explain_json(std::string_view text, std::size_t width, WallTim
   constexpr std::size_t kMost = 5;
   const auto& findings = out.jwt_bundles->findings;
   for (std::size_t i = 0; i < std::min(findings.size(), kMost); ++i)
-    out.problem(cat({findings[i].subject, ": ", findings[i].message}));
+    out.problem(cat({(kind == BundleKind::jwks ? "" : findings[i].subject + ": "), findings[i].message}));
   return out;
 }
 

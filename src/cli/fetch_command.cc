@@ -66,6 +66,7 @@ constexpr std::array<CommandFlag, 4> kFlags = {{
     {"hint", "HINT", "the identity with this hint only"},
 }};
 constexpr std::chrono::nanoseconds kTimeout = 5s;
+constexpr const char* kOffered = "spiffe-helper fetch x509 without -spiffe-id and -hint shows what it offers";
 
 // What every kind of answer ends with: files where they are wanted, then the text or JSON. `problem`: why
 // nobody should use it, "" where it is good.
@@ -91,8 +92,7 @@ Result<void> select(identity::X509Material& material, const Arguments& arguments
     return (!id.empty() && svid.spiffe_id != id) || (!hint.empty() && svid.hint != hint);
   });
   if (!material.svids.empty()) return {};
-  return fail(ErrorKind::no_identity, "the agent offers no identity with this SPIFFE ID and hint",
-              "spiffe-helper fetch x509 without -spiffe-id and -hint shows what it offers");
+  return fail(ErrorKind::no_identity, "the agent offers no identity with this SPIFFE ID and hint", kOffered);
 }
 
 // Messages are judged here, where all SVIDs count, not by the source.
@@ -187,7 +187,12 @@ int fetch_jwt(const Arguments& arguments, Visit& visit) {
              token = std::move(material);
              look();
            },
-       .on_lost = [&](std::size_t, const workload::Lost& lost) { visit.lost("the token", lost); }});
+       .on_lost =
+           [&](std::size_t, const workload::Lost& lost) {
+             if (lost.failure.kind == workload::FailureKind::not_offered)
+               return visit.end({ErrorKind::no_identity, lost.failure.cause, kOffered});
+             visit.lost("the token", lost);
+           }});
   bundle_source.start();
   source.start();
   return visit.run();
@@ -237,6 +242,11 @@ int fetch(const Arguments& arguments) {
   const bool selects = !arguments.value("spiffe-id").empty() || !arguments.value("hint").empty();
   if (selects && arguments.verb == "bundles")
     return report({ErrorKind::usage, "fetch bundles fetches all of them", "leave out -spiffe-id and -hint"});
+  if (const auto id = arguments.value("spiffe-id"); !id.empty()) {
+    if (const auto parsed = identity::SpiffeId::parse(id); !parsed)
+      return report(
+          {ErrorKind::usage, "-spiffe-id: " + parsed.error().message, "write spiffe://domain/path"});
+  }
   auto visit = Visit::create(arguments, kTimeout, kFailed);
   if (!visit) return report(visit.error());
   if (jwt) return fetch_jwt(arguments, **visit);

@@ -86,7 +86,10 @@ Result<void> write_files(const std::string& directory, const std::vector<File>& 
   output::Approval approval(nothing_to_ask);
   if (auto written = output::replace_files(place, items, approval); !written) return written;
   for (const auto& notice : notices.take()) {
-    std::fputs(("warning: " + escape(notice.path) + " " + notice.message + "\n").c_str(), stderr);
+    // The daemon's notice speaks of layouts, which are nothing here.
+    const bool link = notice.event == "link_replaced";
+    const std::string message = link ? "was a link, and is a file of its own now" : notice.message;
+    std::fputs(("warning: " + escape(notice.path) + " " + message + "\n").c_str(), stderr);
   }
   const std::string count = std::to_string(files.size()) + (files.size() == 1 ? " file" : " files");
   std::fputs(("wrote " + count + " to " + escape(directory) + "\n").c_str(), stderr);

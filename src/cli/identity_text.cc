@@ -46,7 +46,7 @@ void add_bundle(TextTable& rows, std::string label, const BundleView& bundle, Wa
 }
 
 std::string svid_text(const X509View& view, const SvidView& svid, WallTime now, const Terminal& terminal) {
-  std::string out = paint(terminal, Colour::bold, svid.id) + "\n";
+  std::string out = paint(terminal, Colour::bold, svid.id.empty() ? "no SPIFFE ID" : svid.id) + "\n";
   TextTable rows = table(terminal);
   if (!svid.hint.empty()) rows.row("hint", svid.hint);
   if (!svid.chain.empty()) {

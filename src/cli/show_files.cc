@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <openssl/err.h>
+#include <openssl/objects.h>
 #include <sys/stat.h>
 
 #include "base/fd.hh"
@@ -16,6 +17,7 @@
 #include "cli/cat.hh"
 #include "cli/describe_certificate.hh"
 #include "cli/input_file.hh"
+#include "identity/ec_group.hh"
 #include "identity/private_key.hh"
 #include "output/directory.hh"
 #include "output/own_names.hh"
@@ -41,9 +43,19 @@ const ShownFile* beside(const std::vector<ShownFile>& files, const ShownFile& fi
   return nullptr;
 }
 
+// Whether it is of a kind that the helper takes, and so judges more closely.
+bool usual(const EVP_PKEY* key) {
+  const int kind = EVP_PKEY_get_base_id(key);
+  if (kind != EVP_PKEY_EC) return kind == EVP_PKEY_RSA || kind == EVP_PKEY_ED25519;
+  std::array<char, 80> group{};
+  std::size_t size = 0;
+  return EVP_PKEY_get_group_name(key, group.data(), group.size(), &size) == 1 &&
+         identity::ec_group(OBJ_sn2nid(group.data())) != nullptr;
+}
+
 bool belongs(const Explained& key, const identity::Certificate& leaf) {
   bool same = false;
-  if (key.pkcs8.empty()) {
+  if (key.pkcs8.empty() || !usual(key.key.get())) {
     const X509* complete = leaf.x509();
     const EVP_PKEY* other = complete != nullptr ? X509_get0_pubkey(complete) : nullptr;
     same = other != nullptr && EVP_PKEY_eq(key.key.get(), other) == 1;
@@ -78,7 +90,11 @@ void relate_key(const std::vector<ShownFile>& files, ShownFile& file) {
     key.rows.row("belongs to", escape(leaf->path));
     told = leaf->path;
   } else if (const ShownFile* other = beside(files, file, has_leaf)) {
-    key.problem("it does not belong to " + escape(other->path));
+    const ShownFile* second = beside(files, file, [other](const Explained& each) {
+      return has_leaf(each) && &each != &*other->explained;
+    });
+    key.problem(second == nullptr ? "it does not belong to " + escape(other->path)
+                                  : "it belongs to none of the certificates beside it");
   } else {
     key.rows.row("belongs to", "no certificate here");
   }

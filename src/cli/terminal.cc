@@ -30,11 +30,15 @@ std::size_t break_at(std::string_view text, std::size_t width) {
 
 Terminal Terminal::of(int fd) {
   Terminal out;
-  out.live = ::isatty(fd) == 1;
-  const char* no_colour = std::getenv("NO_COLOR");  // NOLINT(concurrency-mt-unsafe): nobody sets variables
+  const bool terminal = ::isatty(fd) == 1;
+  // NOLINTBEGIN(concurrency-mt-unsafe): nobody sets variables
+  const char* kind = std::getenv("TERM");
+  const char* no_colour = std::getenv("NO_COLOR");
+  // NOLINTEND(concurrency-mt-unsafe)
+  out.live = terminal && (kind == nullptr || std::string_view(kind) != "dumb");
   out.colour = out.live && (no_colour == nullptr || *no_colour == '\0');
   winsize size{};
-  if (out.live && ::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) out.width = size.ws_col;
+  if (terminal && ::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) out.width = size.ws_col;
   return out;
 }
 

@@ -10,9 +10,9 @@ namespace spiffe::cli {
 
 // How to write to a descriptor.
 struct Terminal {
-  bool live = false;    // a terminal: lines may be redrawn
-  bool colour = false;  // a terminal, and NO_COLOR is not set
-  std::size_t width = 80;
+  bool live = false;       // a terminal that can do more than scroll: lines may be redrawn
+  bool colour = false;     // a terminal, and NO_COLOR is not set
+  std::size_t width = 80;  // now: whoever lives longer asks again
 
   static Terminal of(int fd);
 };

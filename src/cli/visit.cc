@@ -101,8 +101,8 @@ void Visit::tick() {
     line_.show(waiting_for(failures_.back().first, failures_.back().second), elapsed);
     return;
   }
-  const std::string idle = idle_ ? idle_() : "";
-  line_.draw(idle.empty() ? "waiting for the agent's answer (" + elapsed + ")" : idle);
+  const Idle idle = idle_ ? idle_() : Idle{};
+  line_.draw(idle.text.empty() ? "waiting for the agent's answer (" + elapsed + ")" : idle.text, idle.colour);
 }
 
 void Visit::time_is_over() {

@@ -41,7 +41,11 @@ class Visit {
   // What is waited for is there: the time limit counts no more.
   void settled() { limit_.cancel(); }
   // To be drawn once a second on a terminal while nothing is wrong; "" draws nothing.
-  void idle(std::function<std::string()> text) { idle_ = std::move(text); }
+  struct Idle {
+    std::string text;
+    Colour colour = Colour::dim;
+  };
+  void idle(std::function<Idle()> line) { idle_ = std::move(line); }
 
   // Until end(). Returns the exit code; errors have been told.
   int run();
@@ -66,7 +70,7 @@ class Visit {
   BootTime since_ = BootClock::now();  // when waiting began
   std::vector<std::pair<std::string, workload::Failure>>
       failures_;  // of what is not there, the last one last
-  std::function<std::string()> idle_;
+  std::function<Idle()> idle_;
   Timer limit_;
   Timer ticker_;
   std::unique_ptr<SignalWatch> signals_;

@@ -1,5 +1,6 @@
 #include "cli/wait_line.hh"
 
+#include <algorithm>
 #include <cstdio>
 
 #include <unistd.h>
@@ -18,21 +19,26 @@ std::string cut(std::string_view text, std::size_t width) {
   return std::string(text.substr(0, at)) + "…";
 }
 
-WaitLine::WaitLine() : terminal_(Terminal::of(STDERR_FILENO)) {}
+std::string fitted(std::string_view text, std::string_view end, std::size_t width) {
+  return cut(text, width - std::min(width, length(end))) + std::string(end);
+}
+
+WaitLine::WaitLine() : live_(Terminal::of(STDERR_FILENO).live) {}
 
 void WaitLine::show(std::string_view what, std::string_view elapsed) {
-  if (terminal_.live) {
-    draw(std::string(what) + " (" + std::string(elapsed) + ")");
+  if (live_) {
+    draw(what, Colour::dim, " (" + std::string(elapsed) + ")");
   } else if (what != last_) {
     last_ = what;
     std::fputs((last_ + "\n").c_str(), stderr);
   }
 }
 
-void WaitLine::draw(std::string_view text) {
-  if (!terminal_.live) return;
+void WaitLine::draw(std::string_view text, Colour colour, std::string_view end) {
+  if (!live_) return;
+  const Terminal terminal = Terminal::of(STDERR_FILENO);
   // One column is left free: the cursor would stand in the next line.
-  const std::string shown = paint(terminal_, Colour::dim, cut(text, terminal_.width - 1));
+  const std::string shown = paint(terminal, colour, fitted(text, end, terminal.width - 1));
   std::fputs(("\r" + shown + "\x1b[K").c_str(), stderr);
   drawn_ = true;
 }

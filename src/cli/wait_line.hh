@@ -18,20 +18,23 @@ class WaitLine {
 
   // `what` is waited for since some seconds; `elapsed` is shown on a terminal only.
   void show(std::string_view what, std::string_view elapsed);
-  // On a terminal only, as it is.
-  void draw(std::string_view text);
+  // On a terminal only; what is too long for it loses what stands before `end`.
+  void draw(std::string_view text, Colour colour = Colour::dim, std::string_view end = {});
   // Takes the line away, so that other text may be written.
   void clear();
 
-  [[nodiscard]] bool live() const { return terminal_.live; }
+  [[nodiscard]] bool live() const { return live_; }
 
  private:
-  Terminal terminal_;
+  bool live_;
   bool drawn_ = false;
   std::string last_;  // what was said where nothing can be redrawn
 };
 
 // The first `width` characters of UTF-8 text, with "…" as the last of them where there are more.
 [[nodiscard]] std::string cut(std::string_view text, std::size_t width);
+
+// `text` cut so that `end` stands whole behind it.
+[[nodiscard]] std::string fitted(std::string_view text, std::string_view end, std::size_t width);
 
 }  // namespace spiffe::cli

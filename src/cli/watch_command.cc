@@ -79,8 +79,10 @@ class Watcher {
       for (const SvidView& svid : view.svids) svids.push_back(json_of(svid, now));
       print(json_line(out));
     } else {
+      terminal_ = Terminal::of(STDOUT_FILENO);
       std::string head = "update " + std::to_string(count_);
       if (at_) head += ", " + human(now - *at_) + " after the last";
+      if (restored_ && at_) head += ", the agent is back";
       if (changes.none()) head += ": nothing changed";
       if (view.svids.empty()) head += ": no SVID in it";
       print(headline(now, head) + text_of(changes, now, terminal_));
@@ -88,7 +90,8 @@ class Watcher {
     restored_ = false;
     at_ = now;
     view_ = std::move(view);
-    visit_.line().draw(bar(now));
+    const Visit::Idle line = bar(now);
+    visit_.line().draw(line.text, line.colour);
   }
 
   void lose(const workload::Lost& lost) {
@@ -102,13 +105,29 @@ class Watcher {
         put(out, "retry_in_ms", lost.retry_in.count());
         print(json_line(out));
       } else if (count_ > 0) {
-        TextTable rows(std::min<std::size_t>(terminal_.width, 80), 2);
-        rows.row("cause", lost.failure.cause);
-        if (!lost.failure.hint.empty()) rows.row("hint", lost.failure.hint);
-        print(headline(now, paint(terminal_, Colour::red, "the agent was lost")) + rows.text());
+        tell_loss(lost.failure, now);
       }
     }
     visit_.lost(kWhat, lost);
+  }
+
+  // With how long the last certificate will do without it.
+  void tell_loss(const workload::Failure& failure, WallTime now) {
+    terminal_ = Terminal::of(STDOUT_FILENO);
+    const bool denied = failure.kind == workload::FailureKind::no_identity;
+    TextTable rows(std::min<std::size_t>(terminal_.width, 80), 2);
+    rows.row("cause", failure.cause);
+    if (!failure.hint.empty()) rows.row("hint", failure.hint);
+    if (const auto* leaf = first_leaf())
+      rows.row("SVID", time_left(leaf->not_before(), leaf->not_after(), now));
+    print(
+        headline(now, paint(terminal_, Colour::red, denied ? "no identity any more" : "the agent was lost")) +
+        rows.text());
+  }
+
+  [[nodiscard]] const identity::Certificate* first_leaf() const {
+    const bool none = view_.svids.empty() || view_.svids[0].chain.empty();
+    return none ? nullptr : &view_.svids[0].chain[0];
   }
 
   static Json event(WallTime now, std::string_view name) {
@@ -122,16 +141,19 @@ class Watcher {
     return paint(terminal_, Colour::dim, rfc3339(now)) + "  " + text + "\n";
   }
 
-  // How much of the life of the first SVID is over.
-  [[nodiscard]] std::string bar(WallTime now) const {
-    if (view_.svids.empty() || view_.svids[0].chain.empty()) return {};
-    const auto& leaf = view_.svids[0].chain[0];
-    const auto life = std::chrono::duration<double>(leaf.not_after() - leaf.not_before()).count();
-    const auto left = std::chrono::duration<double>(leaf.not_after() - now).count();
+  // How much of the life of the first SVID is left; yellow in its last third, when it is overdue for renewal.
+  [[nodiscard]] Visit::Idle bar(WallTime now) const {
+    const identity::Certificate* leaf = first_leaf();
+    if (leaf == nullptr) return {};
+    const auto life = std::chrono::duration<double>(leaf->not_after() - leaf->not_before()).count();
+    const auto left = std::chrono::duration<double>(leaf->not_after() - now).count();
     const double share = life > 0 ? std::clamp(left / life, 0.0, 1.0) : 0.0;
     const auto full = static_cast<std::size_t>(std::lround(share * kBarWidth));
-    return "[" + std::string(full, '#') + std::string(kBarWidth - full, '.') + "] " +
-           time_left(leaf.not_before(), leaf.not_after(), now);
+    return {"[" + std::string(full, '#') + std::string(kBarWidth - full, '.') + "] " +
+                time_left(leaf->not_before(), leaf->not_after(), now),
+            left <= 0         ? Colour::red
+            : share < 1.0 / 3 ? Colour::yellow
+                              : Colour::green};
   }
 
   void print(const std::string& text) {

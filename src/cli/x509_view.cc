@@ -76,7 +76,7 @@ X509View view_of(const identity::X509Material& material, WallTime now) {
 std::string first_problem(const X509View& view) {
   if (view.svids.empty()) return "the message holds no SVID";
   for (const SvidView& svid : view.svids) {
-    if (!svid.problem.empty()) return svid.id + ": " + svid.problem;
+    if (!svid.problem.empty()) return svid.id + (svid.id.empty() ? "" : ": ") + svid.problem;
   }
   for (const auto& [domain, bundle] : view.bundles) {
     if (!bundle.problem.empty()) return domain + ": " + bundle.problem;

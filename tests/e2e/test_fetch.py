@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
+import re
 import select
 import signal
 import socket
 import stat
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -101,6 +105,10 @@ def test_one_identity_of_several(agent: DevAgent) -> None:
     ran = fetch(agent, "x509", "-hint", "external")
     assert ran.code == 3 and ran.out == ""
     assert "error: the agent offers no identity with this SPIFFE ID and hint\nhint: " in ran.err
+    # At once, and not when the time is over.
+    ran = fetch(agent, "jwt", "-audience", "a", "-hint", "external", "-timeout", "0")
+    assert ran.code == 3 and ran.out == ""
+    assert 'error: no JWT-SVID has the hint "external"; the agent offers ' in ran.err
 
 
 @TWO
@@ -119,6 +127,25 @@ def test_x509_write(agent: DevAgent, workdir: Path) -> None:
         key = openssl("pkey", "-in", workdir / f"svid.{i}.key", "-pubout")
         assert key == openssl("x509", "-in", workdir / f"svid.{i}.pem", "-noout", "-pubkey")
     assert (workdir / "svid.0.pem").read_text().count("BEGIN CERTIFICATE") == 2
+
+
+def test_what_is_replaced_by_a_file_of_its_own_is_told(agent: DevAgent, workdir: Path) -> None:
+    (workdir / "elsewhere").write_text("kept")
+    (workdir / "to").mkdir()
+    (workdir / "to/bundle.0.pem").symlink_to("../elsewhere")
+    ran = fetch(agent, "x509", "-write", workdir / "to")
+    warning, _ = ran.err.splitlines()
+    assert warning == f"warning: {workdir}/to/bundle.0.pem was a link, and is a file of its own now"
+    assert (workdir / "elsewhere").read_text() == "kept"
+
+
+@pytest.mark.parametrize("where", [">&-", ">/dev/full"])
+def test_output_that_nobody_gets_is_an_error(agent: DevAgent, where: str) -> None:
+    command = ["sh", "-c", f'exec "$@" {where}', "sh", str(program()), "fetch", "x509"]
+    env = SANITIZERS | {"SPIFFE_ENDPOINT_SOCKET": agent.endpoint}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30 * SLOW)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot write to standard output: ")
 
 
 def test_write_needs_the_directory(agent: DevAgent, workdir: Path) -> None:
@@ -257,6 +284,8 @@ def test_waiting_ends_by_a_signal(agent: DevAgent, number: int) -> None:
         (["jwt"], "fetch jwt needs an audience"),
         (["x509", "-audience", "a"], "-audience is for fetch jwt"),
         (["bundles", "-hint", "a"], "fetch bundles fetches all of them"),
+        (["x509", "-spiffe-id", "web"], "-spiffe-id: invalid SPIFFE ID"),
+        (["jwt", "-audience"], "flag needs an argument: -audience"),
         ([], "fetch needs x509, jwt or bundles"),
     ],
 )
@@ -292,3 +321,34 @@ def test_on_a_terminal_the_waiting_line_is_drawn_again(agent: DevAgent, colour: 
     os.close(ours)
     assert "\r\x1b[K" in shown
     assert ("\x1b[32m" in shown) == colour
+
+
+def test_the_waiting_line_fits_the_terminal_as_it_becomes(agent: DevAgent) -> None:
+    agent.deny()
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("4H", 24, 40, 0, 0))
+    env = SANITIZERS | {"SPIFFE_ENDPOINT_SOCKET": agent.endpoint, "TERM": "xterm", "NO_COLOR": "1"}
+    command = [program(), "fetch", "x509", "-timeout", "0"]
+    with subprocess.Popen(command, env=env, stdout=theirs, stderr=theirs, stdin=theirs) as running:
+        os.close(theirs)
+        # How long it has waited stays in sight.
+        read_until(ours, lambda text: "\rwaiting for an identity: Permissi… (1s)\x1b[K" in text)
+        fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+        read_until(ours, lambda text: bool(re.search(r"PermissionDenied: no identity issued \(\ds\)\x1b", text)))
+        running.terminate()
+        running.wait(10 * SLOW)
+    os.close(ours)
+
+
+def test_a_terminal_that_only_scrolls_gets_lines(agent: DevAgent) -> None:
+    agent.deny()
+    ours, theirs = pty.openpty()
+    env = SANITIZERS | {"SPIFFE_ENDPOINT_SOCKET": agent.endpoint, "TERM": "dumb"}
+    command = [program(), "fetch", "x509", "-timeout", "30s"]
+    with subprocess.Popen(command, env=env, stdout=theirs, stderr=theirs, stdin=theirs) as running:
+        os.close(theirs)
+        read_until(ours, lambda text: text == "waiting for an identity: PermissionDenied: no identity issued\r\n")
+        agent.allow()
+        assert "\x1b" not in read_until(ours, lambda text: " good " in text)
+        assert running.wait(10 * SLOW) == 0
+    os.close(ours)

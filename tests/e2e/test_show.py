@@ -89,6 +89,61 @@ def test_show_says_that_the_key_is_of_another_certificate(
         assert "it does not belong to certs/svid.pem" in out
 
 
+KINDS = {
+    "RSA 2048": ["rsa:2048"],
+    "RSA-PSS 2048": ["rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"],
+    "EC P-256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    "EC P-384": ["ec", "-pkeyopt", "ec_paramgen_curve:P-384"],
+    "EC P-521": ["ec", "-pkeyopt", "ec_paramgen_curve:P-521"],
+    "EC secp256k1": ["ec", "-pkeyopt", "ec_paramgen_curve:secp256k1"],
+    "Ed25519": ["ed25519"],
+    "Ed448": ["ed448"],
+}
+
+
+def make_certificate(directory: Path, name: str, kind: list[str], subject: str = "/CN=test") -> None:
+    extensions = ["subjectAltName=URI:spiffe://example.org/x", "basicConstraints=critical,CA:FALSE"]
+    words = ["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-utf8", "-subj", subject]
+    for each in (*extensions, "keyUsage=critical,digitalSignature"):
+        words += ["-addext", each]
+    files = ["-keyout", directory / f"{name}.key", "-out", directory / f"{name}.pem"]
+    subprocess.run([*words, *files], check=True, capture_output=True, stdin=subprocess.DEVNULL)
+
+
+def test_show_knows_certificates_and_keys_of_every_kind(workdir: Path) -> None:
+    for i, (kind, words) in enumerate(KINDS.items()):
+        make_certificate(workdir, str(i), words)
+        code, out, _ = ask("show", f"{i}.pem", f"{i}.key", cwd=workdir)
+        assert code == 0
+        assert f"  key        {kind}\n" in out
+        assert f"  key         {kind} (PRIVATE KEY)\n  belongs to  {i}.pem\n" in out, out
+        assert max(map(len, out.splitlines())) <= MAX_COLUMNS
+    (workdir / "0.pem").unlink()
+    assert "it belongs to none of the certificates beside it" in ask("show", "0.key", cwd=workdir)[1]
+
+
+def test_show_lets_no_name_drive_the_terminal(workdir: Path) -> None:
+    make_certificate(workdir, "evil", KINDS["Ed25519"], "/CN=a\x1b[31mb\u202ec\u009bd\u200b")
+    (workdir / "evil.json").write_text('{"keys": [{"kty": "E\\u001bC", "kid": "\\u202e"}, {"kty": "EC"}]}')
+    (workdir / "\x1b]0;x\x07\n.pem").write_bytes((workdir / "evil.pem").read_bytes())
+    for form in ("text", "json"):
+        code, out, err = ask("show", ".", "-output", form, cwd=workdir)
+        assert (code, err) == (0, "")
+        assert not [c for c in out if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160 or c in "\u202e\u200b"], out
+    text = ask("show", "evil.json", cwd=workdir)[1]
+    assert "  JWT key  no kid, EC\n" in text
+    assert "unknown" not in text
+
+
+def test_show_says_of_an_encrypted_key_how_to_read_it(workdir: Path) -> None:
+    make_certificate(workdir, "new", KINDS["RSA 2048"])
+    words = ["openssl", "rsa", "-in", "new.key", "-traditional", "-aes128", "-passout", "pass:x", "-out", "old.key"]
+    subprocess.run(words, check=True, capture_output=True, cwd=workdir)
+    code, _, err = ask("show", "old.key", cwd=workdir)
+    assert code == 1
+    assert "it is encrypted, most likely\nhint: openssl pkey" in err
+
+
 def test_show_calls_what_it_does_not_know_an_error_within_a_second(workdir: Path) -> None:
     files = {"empty": b"", "garbage": b"\x00\x1b[31mno\n", "random": os.urandom(10_000_000), "dir/x": b"x"}
     (workdir / "dir").mkdir()

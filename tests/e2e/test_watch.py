@@ -126,9 +126,11 @@ def test_the_agent_is_lost_and_comes_back(agent: DevAgent, watch: Callable[..., 
     lost = running.lines("  hint ")
     assert re.fullmatch(f"{TIME}  the agent was lost", lost[0])
     assert "cannot reach the agent at unix://" in " ".join(lost)
+    assert re.fullmatch(r"  SVID   \d+m\d+s left", running.lines("  SVID ")[-1])
     assert running.err.readline().startswith("waiting for the agent: cannot reach the agent at ")
     agent.start()
-    assert "update 2" in running.lines("update")[0]
+    back = running.lines("update")[-1]
+    assert re.search(r"update 2, \d+m?s after the last, the agent is back", back)
     assert running.stop() == 0
 
 
@@ -147,7 +149,7 @@ def test_the_time_limit_is_for_the_first_update(agent: DevAgent, watch: Callable
     with pytest.raises(subprocess.TimeoutExpired):
         running.process.wait(0.7)
     agent.deny()
-    running.lines("the agent was lost")
+    running.lines("no identity any more")
     assert watch(agent, "-timeout", "300ms").process.wait(10 * SLOW) == 3
 
 
