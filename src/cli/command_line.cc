@@ -6,6 +6,7 @@
 #include "base/text.hh"
 #include "cli/commands.hh"
 #include "cli/go_flags.hh"
+#include "cli/terminal.hh"
 
 namespace spiffe::cli {
 
@@ -25,6 +26,19 @@ std::vector<GoFlag> known_flags(const std::vector<config::FlagSpec>& keys) {
       {"config", false}, {"config-format", false}, {"version", true}, {"help", true}, {"h", true}};
   for (const auto& key : keys) flags.push_back({key.name, key.boolean});
   return flags;
+}
+
+// "  -cert-dir PATH    directory to write to", aligned with all others. A long name has a line of its own.
+std::string key_lines(const config::FlagSpec& spec) {
+  constexpr std::size_t kIndent = 2;
+  constexpr std::size_t kName = 31;
+  std::string name = "-" + spec.name + (spec.boolean ? "=BOOL" : " " + spec.value_name);
+  std::string out;
+  if (name.size() > kName) out = std::string(kIndent, ' ') + std::exchange(name, {}) + "\n";
+  name.resize(kName, ' ');
+  TextTable line(80, kIndent);
+  line.row(name, spec.help);
+  return out + line.text();
 }
 
 }  // namespace
@@ -66,11 +80,13 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& args) {
 std::string usage_text() {
   std::string text = R"(Usage: spiffe-helper [run] [flags] [-- COMMAND ARGUMENT...]
 
-Fetches the workload's X.509-SVID from the SPIFFE Workload API, keeps it in files, and starts and signals the
-program that uses them. A COMMAND behind -- is wrapped: it gets our signals, and its exit code is ours.
+Fetches the workload's X.509-SVID from the SPIFFE Workload API, keeps it in
+files, and starts and signals the program that uses them. A COMMAND behind -- is
+wrapped: it gets our signals, and its exit code is ours.
 
 Flags (one dash or two):
-  -config FILE            configuration file (default helper.conf); *.toml is TOML, else HCL or JSON
+  -config FILE            configuration file (default helper.conf); *.toml is
+                          TOML, else HCL or JSON
   -config-format FORMAT   hcl, toml or json, whatever the file is called
   -daemon-mode=BOOL       keep running and renewing (default true)
   -agent-address ADDRESS  unix:///path or tcp://IP:port of the agent
@@ -80,19 +96,19 @@ Flags (one dash or two):
 
 Commands other than run: spiffe-helper help
 
-Every configuration key is a flag as well, and a variable (SPIFFE_HLP_ and the key in capitals):
+Every configuration key is a flag as well, and a variable (SPIFFE_HLP_ and the
+key in capitals):
 )";
   for (const auto& spec : config::flag_table()) {
-    if (!spec.supported) continue;
-    std::string left = "  -" + spec.name + (spec.boolean ? "=BOOL" : " " + spec.value_name);
-    left.resize(std::max<std::size_t>(left.size() + 1, 34), ' ');
-    text += left + spec.help + "\n";
+    if (spec.supported) text += key_lines(spec);
   }
   text += R"(
 Examples:
   spiffe-helper -config /etc/spiffe-helper/helper.conf
-  spiffe-helper -cert-dir /certs -svid-file-name svid.pem -svid-key-file-name svid_key.pem \
-                -svid-bundle-file-name svid_bundle.pem -renew-signal HUP -- nginx -g 'daemon off;'
+  spiffe-helper -cert-dir /certs -svid-file-name svid.pem \
+                -svid-key-file-name svid_key.pem \
+                -svid-bundle-file-name svid_bundle.pem \
+                -renew-signal HUP -- nginx -g 'daemon off;'
 )";
   return text;
 }

@@ -243,9 +243,10 @@ int fetch(const Arguments& arguments) {
   if (selects && arguments.verb == "bundles")
     return report({ErrorKind::usage, "fetch bundles fetches all of them", "leave out -spiffe-id and -hint"});
   if (const auto id = arguments.value("spiffe-id"); !id.empty()) {
-    if (const auto parsed = identity::SpiffeId::parse(id); !parsed)
+    if (const auto parsed = identity::SpiffeId::parse(id); !parsed) {
       return report(
           {ErrorKind::usage, "-spiffe-id: " + parsed.error().message, "write spiffe://domain/path"});
+    }
   }
   auto visit = Visit::create(arguments, kTimeout, kFailed);
   if (!visit) return report(visit.error());

@@ -66,9 +66,10 @@ Result<Endpoint> endpoint_of(const Arguments& arguments, const config::HealthChe
   if (!path.empty()) return Endpoint::parse(path);
   if (!address.empty()) {
     auto endpoint = Endpoint::parse("tcp://" + address);
-    if (!endpoint)
+    if (!endpoint) {
       return fail(ErrorKind::usage, "-address " + quote(address) + " is no IP:PORT",
                   "write 127.0.0.1:8081 or [::1]:8081");
+    }
     return endpoint;
   }
   if (!checks.listener_enabled) {

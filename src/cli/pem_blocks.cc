@@ -49,9 +49,10 @@ Result<std::vector<PemBlock>> parse_pem(std::string_view text) {
       return fail(ErrorKind::verification, named + " is cut off: it has no end");
     const std::string_view body = text.substr(0, end);
     text.remove_prefix(end + last.size());
-    if (body.find(':') != std::string_view::npos)
+    if (body.find(':') != std::string_view::npos) {
       return fail(ErrorKind::verification, named + " has headers: it is encrypted, most likely",
                   "openssl pkey -in FILE writes it without a passphrase");
+    }
     auto der = decode(body);
     if (!der || der->empty()) return fail(ErrorKind::verification, named + " is no base64");
     blocks.push_back({label, *std::move(der)});

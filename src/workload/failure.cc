@@ -20,18 +20,26 @@ constexpr int kInvalidArgument = 3;
 constexpr int kPermissionDenied = 7;
 constexpr int kResourceExhausted = 8;
 constexpr int kUnimplemented = 12;
+constexpr int kUnavailable = 14;
 
 std::string connect_hint(int error) {
   switch (error) {
     case ENOENT:
       return "is the agent running, and its socket directory mounted here?";
     case ECONNREFUSED:
-      return "the socket is left over: is the agent running?";
+      return "nobody listens there: is the agent running, and is that its socket?";
     case EACCES:
       return "this user may not open the socket: look at the modes of the path to it";
     default:
       return {};
   }
+}
+
+// Why nothing listens at a port, from gRPC's words for it; "" where they say something else.
+std::string refused_port(const StreamEnd& end) {
+  constexpr std::string_view kWords = "Failed to connect to remote host: ";
+  const std::size_t at = end.code == kUnavailable ? end.message.rfind(kWords) : std::string::npos;
+  return at == std::string::npos ? std::string() : lower(escape(end.message.substr(at + kWords.size())));
 }
 
 }  // namespace
@@ -46,6 +54,10 @@ Failure classify(const StreamEnd& end, int connect_error, std::string_view addre
     return {FailureKind::unreachable,
             "cannot reach the agent at " + escape(address) + ": " + errno_text(connect_error),
             connect_hint(connect_error)};
+  }
+  if (const std::string why = refused_port(end); !why.empty() && address.starts_with("tcp:")) {
+    return {FailureKind::unreachable, "cannot reach the agent at " + escape(address) + ": " + why,
+            "is the agent running, and is that its port? most agents listen on a socket only"};
   }
   if (end.code == 0) return {FailureKind::transient, "the agent ended the stream", {}};
   Failure failure{FailureKind::transient, std::string(code_name(end.code)) + ": " + escape(end.message), {}};

@@ -64,6 +64,7 @@ def test_help(run_helper: Run, words: list[str]) -> None:
     helper = run_helper(command=words)
     assert helper.wait() == 0
     assert helper.stdout().startswith("Usage: spiffe-helper")
+    assert max(map(len, helper.stdout().splitlines())) <= 80
     for flag in ("-config", "-daemon-mode", "-agent-address", "-cert-dir", "-log-level"):
         assert re.search(rf"^  {flag}\b", helper.stdout(), re.MULTILINE)
     assert helper.log == []

@@ -242,6 +242,12 @@ def test_refused_unreachable_and_not_spoken_there(agent: DevAgent, workdir: Path
     cause = f"cannot reach the agent at unix://{workdir}/none.sock: no such file or directory"
     assert ran.err.splitlines()[:2] == [f"waiting for the agent: {cause}", f"error: {cause}"]
 
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+    ran = fetch(address, *words, "-timeout", "1s")
+    assert ran.code == 4 and ran.out == ""
+    assert f"error: cannot reach the agent at {address}: connection refused\nhint: " in ran.err
+
 
 def test_an_agent_that_says_nothing(workdir: Path) -> None:
     with socket.socket(socket.AF_UNIX) as silent:

@@ -9,7 +9,7 @@
 
 using namespace spiffe::cli;
 
-TEST_CASE("every command but run has a function, a summary and help in 80 columns with two examples") {
+TEST_CASE("every command but run has a function, and all have a summary and help in 80 columns with two examples") {
   for (const Command* command : commands()) {
     CAPTURE(command->name);
     CHECK_FALSE(command->summary.empty());
@@ -22,7 +22,6 @@ TEST_CASE("every command but run has a function, a summary and help in 80 column
     int count = 0;
     for (std::string line; std::getline(lines, line);) count += line.starts_with("  spiffe-helper") ? 1 : 0;
     CHECK(count == 2);
-    if (command->run == nullptr) continue;
     std::istringstream all(help);
     for (std::string line; std::getline(all, line);) CHECK(length(line) <= 80);
   }

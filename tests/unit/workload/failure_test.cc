@@ -1,6 +1,7 @@
 #include "workload/failure.hh"
 
 #include <cerrno>
+#include <string>
 
 #include "support/catch.hh"
 
@@ -22,6 +23,21 @@ TEST_CASE("a connect error wins over the status, and is told in words with a hin
   CHECK(failure.kind == FailureKind::unreachable);
   CHECK(failure.cause == "cannot reach the agent at unix:///run/a.sock: no such file or directory");
   CHECK(failure.hint == "is the agent running, and its socket directory mounted here?");
+}
+
+TEST_CASE("a port where nobody listens is known by gRPC's words") {
+  const std::string text =
+      "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to connect to "
+      "remote "
+      "host: Connection refused";
+  const auto failure = classify({14, text}, 0, "tcp://127.0.0.1:1");
+  CHECK(failure.kind == FailureKind::unreachable);
+  CHECK(failure.cause == "cannot reach the agent at tcp://127.0.0.1:1: connection refused");
+  CHECK_FALSE(failure.hint.empty());
+  // Somebody listens, and speaks something else.
+  CHECK(classify({14, "UNAVAILABLE: Failed parsing HTTP/2"}, 0, "tcp://127.0.0.1:1").kind ==
+        FailureKind::transient);
+  CHECK(classify({14, text}, 0, "unix:///s").kind == FailureKind::transient);
 }
 
 TEST_CASE("the agent's words are escaped") {
