@@ -2,115 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
+import broken
 import pytest
+from broken import Setup
 from children import Recorder
 from devagent import DevAgent
-from helper import SANITIZERS, Helper, program
-from mounts import mounting
-
-NOBODY = 65534
-NO_OVERRIDE = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
-NAMES = {"svid_file_name": "svid.pem", "svid_key_file_name": "key.pem", "svid_bundle_file_name": "bundle.pem"}
-
-
-@dataclass
-class Setup:
-    """A sound one, until a test breaks it."""
-
-    directory: Path
-    agent: DevAgent
-    run_helper: Callable[..., Helper]
-    keys: dict[str, object] = field(default_factory=dict)
-    prefix: list[str] = field(default_factory=list)
-    text: str | None = None  # instead of the keys
-    timeout: str = "10s"
-    owned: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    @property
-    def certs(self) -> Path:
-        return self.directory / "certs"
-
-    @property
-    def elsewhere(self) -> Path:
-        """A path for a socket that is not the agent's."""
-        self.keys["agent_address"] = str(self.directory / "s" / "agent.sock")
-        (self.directory / "s").mkdir(exist_ok=True)
-        return self.directory / "s" / "agent.sock"
-
-    def config(self) -> str:
-        keys = {"agent_address": str(self.agent.socket), "cert_dir": "certs", **NAMES, **self.keys}
-        # A string of JSON is one of HCL too.
-        return self.text or "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
-
-    def publish(self, **more: object) -> None:
-        keys, self.keys = self.keys, {**self.keys, **more, "daemon_mode": False}
-        assert self.run_helper(self.config()).wait() == 0
-        self.keys = keys
-
-    def start(self, **more: object) -> Helper:
-        keys, self.keys = self.keys, {**self.keys, **more}
-        helper = self.run_helper(self.config())
-        self.keys = keys
-        helper.wait_file("certs/svid.pem")
-        return helper
-
-    def spawn(self, *words: str) -> int:
-        self.owned.append(subprocess.Popen(words, stdin=subprocess.DEVNULL))
-        return self.owned[-1].pid
-
-    def spawn_ready(self, *words: str) -> None:
-        """The same with a pipe as its standard input; it says when it is ready."""
-        self.owned.append(subprocess.Popen(words, stdout=subprocess.PIPE, stdin=subprocess.PIPE))
-        ready = self.owned[-1].stdout
-        assert ready is not None and ready.readline()
-
-    def tree(self) -> list[object]:
-        """Everything there is to change; not the access times, and not the running helper's log."""
-        out: list[object] = []
-        for path in sorted(self.directory.rglob("*")):
-            info = path.lstat()
-            if path.name not in {"helper.log", "stdout.txt", "events.jsonl"}:
-                attributes = (info.st_mode, info.st_uid, info.st_gid, info.st_mtime_ns, info.st_ino)
-                out.append((str(path), attributes))
-        return out
-
-    def doctor(self) -> tuple[int, list[dict[str, str]], str]:
-        (self.directory / "helper.conf").write_text(self.config())
-        before = self.tree()
-        words = [*self.prefix, str(program()), "doctor", "-config", "helper.conf", "-timeout", self.timeout]
-        told = []
-        for form in ("text", "json"):
-            told.append(
-                subprocess.run(
-                    [*words, "-output", form],
-                    capture_output=True,
-                    cwd=self.directory,
-                    env=SANITIZERS | {"PATH": os.environ["PATH"]},
-                    stdin=subprocess.DEVNULL,
-                    timeout=60,
-                )
-            )
-        assert self.tree() == before
-        text, form = told
-        assert (text.stderr, form.stderr) == (b"", b"")
-        assert text.returncode == form.returncode
-        answer = json.loads(form.stdout)
-        assert answer["ok"] == (text.returncode == 0)
-        lines = text.stdout.decode()
-        for each in answer["findings"]:
-            assert f"{each['grade']:<6}{each['step']}: " in lines
-            assert each["hint"] or each["grade"] == "ok", each
-        return text.returncode, answer["findings"], lines
+from helper import Helper, program
 
 
 @pytest.fixture
@@ -123,390 +26,74 @@ def setup(agent: DevAgent, workdir: Path, run_helper: Callable[..., Helper]) -> 
         process.wait()
 
 
-def no_socket(s: Setup) -> None:
-    assert not s.elsewhere.exists()
-
-
-def no_mount(s: Setup) -> None:
-    s.keys["agent_address"] = str(s.directory / "run/spire/agent.sock")
-
-
-def file_instead(s: Setup) -> None:
-    s.elsewhere.write_text("")
-
-
-def directory_instead(s: Setup) -> None:
-    s.elsewhere.mkdir()
-
-
-def socket_not_permitted(s: Setup) -> None:
-    s.agent.socket.chmod(0o700)
-    os.chown(s.agent.socket, NOBODY, NOBODY)
-    s.prefix = NO_OVERRIDE
-
-
-def directory_not_permitted(s: Setup) -> None:
-    parent = s.elsewhere.parent
-    parent.chmod(0o700)
-    os.chown(parent, NOBODY, NOBODY)
-    s.prefix = NO_OVERRIDE
-
-
-def nobody_listens(s: Setup) -> None:
-    s.agent.kill()
-
-
-def no_grpc(s: Setup) -> None:
-    path = str(s.elsewhere)
-    code = "import socket,sys; s=socket.socket(1); s.bind(sys.argv[1]); s.listen(); print(1, flush=True)"
-    s.spawn_ready(sys.executable, "-c", code + "; c=s.accept(); input()", path)
-    s.timeout = "300ms"
-
-
-def http_server(s: Setup) -> None:
-    answer = "HTTP/1.1 400 Bad Request\\r\\nContent-Length: 0\\r\\n\\r\\n"
-    code = (
-        "import socket,sys\ns=socket.socket(1); s.bind(sys.argv[1]); s.listen(); print(1, flush=True)\n"
-        f"while True:\n c=s.accept()[0]\n if c.recv(99): c.sendall(b'{answer}')\n c.close()"
-    )
-    s.spawn_ready(sys.executable, "-c", code, str(s.elsewhere))
-
-
-def port_of_nobody(s: Setup) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        s.keys["agent_address"] = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-
-
-def token_of_another(s: Setup) -> None:
-    token = {"jwt_audience": "db", "jwt_svid_file_name": "t.jwt", "spiffe_id": "spiffe://example.org/other"}
-    s.text = s.config() + f"jwt_svids = [{hcl(token)}]\n"
-
-
-def token_without_hint(s: Setup) -> None:
-    token = {"jwt_audience": "db", "jwt_svid_file_name": "t.jwt", "hint": "internal"}
-    s.text = s.config() + f"jwt_svids = [{hcl(token)}]\n"
-
-
-def tokens_alone_refused(s: Setup) -> None:
-    s.text = f'agent_address = "{s.agent.socket}"\ncert_dir = "certs"\njwt_bundle_file_name = "b.json"\n'
-    s.agent.deny()
-
-
-def hcl(keys: dict[str, str]) -> str:
-    return "{" + ", ".join(f"{key} = {json.dumps(value)}" for key, value in keys.items()) + "}"
-
-
-def fault(name: str, argument: int | None = None) -> Callable[[Setup], None]:
-    return lambda s: void(s.agent.fault(name, argument))
-
-
-def void(_: object) -> None:
-    pass
-
-
-def deny(s: Setup) -> None:
-    s.agent.deny()
-
-
-def wrong_hint(s: Setup) -> None:
-    s.keys["hint"] = "internal"
-
-
-def missing_directory(s: Setup) -> None:
-    s.certs.rmdir()
-
-
-def read_only(s: Setup) -> None:
-    s.prefix = mounting(f"mount --bind {s.certs} {s.certs}", f"mount -o remount,ro,bind {s.certs}")
-
-
-def not_writable(s: Setup) -> None:
-    os.chown(s.certs, NOBODY, NOBODY)
-    s.prefix = NO_OVERRIDE
-
-
-def not_to_be_made(s: Setup) -> None:
-    s.keys |= {"cert_dir": "certs/a/b", "create_cert_dir": True}
-    not_writable(s)
-
-
-def no_subdirectory(s: Setup) -> None:
-    s.keys["svid_file_name"] = "sub/svid.pem"
-
-
-def linked_subdirectory(s: Setup) -> None:
-    (s.directory / "sub").mkdir()
-    (s.certs / "sub").symlink_to("../sub")
-    s.keys["svid_file_name"] = "sub/svid.pem"
-
-
-def subdirectory_not_writable(s: Setup) -> None:
-    (s.certs / "sub").mkdir()
-    os.chown(s.certs / "sub", NOBODY, NOBODY)
-    s.keys["svid_file_name"] = "sub/svid.pem"
-    s.prefix = NO_OVERRIDE
-
-
-def owner_not_to_be_given(s: Setup) -> None:
-    s.keys["key_owner"] = str(NOBODY)
-    s.prefix = ["setpriv", "--bounding-set", "-chown"]
-
-
-def group_not_to_be_given(s: Setup) -> None:
-    s.keys["group"] = str(NOBODY)
-    s.prefix = ["setpriv", "--bounding-set", "-chown"]
-
-
-def no_directory(s: Setup) -> None:
-    s.certs.rmdir()
-    s.certs.write_text("")
-
-
-def world_writable(s: Setup) -> None:
-    s.certs.chmod(0o777)
-
-
-def insecure(s: Setup) -> None:
-    s.certs.chmod(0o777)
-    s.keys["require_secure_dir"] = True
-
-
-def locked(s: Setup) -> None:
-    other = s.directory / "other"
-    other.mkdir()
-    helper = s.run_helper(s.config().replace('"certs"', f'"{s.certs}"'), directory=other)
-    helper.wait_file(s.certs / "svid.pem")
-
-
-def torn(s: Setup) -> None:
-    s.publish(layout="in-place")
-    old = (s.certs / "key.pem").read_bytes()
-    s.agent.rotate()
-    s.publish(layout="in-place")
-    (s.certs / "key.pem").write_bytes(old)
-
-
-def half_written(s: Setup) -> None:
-    s.publish(layout="in-place")
-    os.truncate(s.certs / "svid.pem", 300)
-
-
-def emptied(s: Setup) -> None:
-    s.publish(layout="in-place")
-    os.truncate(s.certs / "key.pem", 0)
-
-
-def one_missing(s: Setup) -> None:
-    s.publish(layout="in-place")
-    (s.certs / "key.pem").unlink()
-
-
-def wrong_mode(s: Setup) -> None:
-    s.publish(layout="in-place")
-    (s.certs / "key.pem").chmod(0o644)
-
-
-def wrong_owner(s: Setup) -> None:
-    s.publish(layout="in-place")
-    s.keys["key_owner"] = str(NOBODY)
-
-
-def foreign_data(s: Setup) -> None:
-    (s.certs / "..2026_01").mkdir()
-    (s.certs / "..data").symlink_to("..2026_01")
-
-
-def no_generation(s: Setup) -> None:
-    (s.certs / "..data").symlink_to("..gen.18eaf77ceba53d1d")
-
-
-def expired_on_disk(s: Setup) -> None:
-    s.publish(layout="in-place")
-    s.agent.rotate_ca()
-    s.agent.rotate_ca()
-    (s.certs / "bundle.pem").write_bytes(b"")
-    s.agent.rotate()
-    bundle = s.directory / "new"
-    bundle.mkdir()
-    old = (s.certs / "svid.pem").read_bytes(), (s.certs / "key.pem").read_bytes()
-    s.publish(layout="in-place")
-    (s.certs / "svid.pem").write_bytes(old[0])
-    (s.certs / "key.pem").write_bytes(old[1])
-    bundle.rmdir()
-
-
-def command_missing(s: Setup) -> None:
-    s.keys |= {"cmd": "no-such-program", "renew_signal": "SIGHUP"}
-
-
-def command_not_executable(s: Setup) -> None:
-    (s.directory / "run.sh").write_text("#!/bin/sh\n")
-    s.keys |= {"cmd": str(s.directory / "run.sh"), "renew_signal": "SIGHUP"}
-
-
-def script(content: str) -> Callable[[Setup], None]:
-    def write(s: Setup) -> None:
-        (s.directory / "run.sh").write_text(content)
-        (s.directory / "run.sh").chmod(0o755)
-        s.keys |= {"cmd": str(s.directory / "run.sh"), "renew_signal": "SIGHUP"}
-
-    return write
-
-
-def renew_command_missing(s: Setup) -> None:
-    s.keys["renew_cmd"] = ["/no/such/program"]
-
-
-def signal_not_caught(s: Setup) -> None:
-    keys = {"cmd": "/bin/sleep", "cmd_args": ["600"], "renew_signal": "SIGUSR2"}
-    s.keys |= keys
-    s.start().wait_children(1)
-
-
-def pid_file_stale(s: Setup) -> None:
-    pid = s.spawn("/bin/true")
-    s.owned[-1].wait()
-    (s.directory / "pid").write_text(f"{pid}\n")
-    s.keys |= {"pid_file_name": "pid", "renew_signal": "SIGHUP"}
-
-
-def pid_file_missing(s: Setup) -> None:
-    s.keys |= {"pid_file_name": "pid", "renew_signal": "SIGHUP"}
-
-
-def pid_file_garbage(s: Setup) -> None:
-    (s.directory / "pid").write_text("me\n")
-    s.keys |= {"pid_file_name": "pid", "renew_signal": "SIGHUP"}
-
-
-def pid_file_of_one_who_does_not_catch(s: Setup) -> None:
-    (s.directory / "pid").write_text(f"{s.spawn('/bin/sleep', '600')}\n")
-    s.keys |= {"pid_file_name": "pid", "renew_signal": "SIGHUP"}
-
-
-def port_taken(s: Setup) -> None:
-    code = "import socket; s=socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); s.accept()"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-    s.owned.append(process)
-    assert process.stdout is not None
-    port = int(process.stdout.readline())
-    health = f'health_checks {{\n listener_enabled = true\n bind_port = {port}\n bind_address = "127.0.0.1"\n}}\n'
-    s.text = s.config() + health
-
-
-def health_socket(path: str) -> Callable[[Setup], None]:
-    def configure(s: Setup) -> None:
-        (s.directory / "file").write_text("")
-        s.text = s.config() + f'health_checks {{\n listener_enabled = true\n unix_socket = "{path}"\n}}\n'
-
-    return configure
-
-
-def health_socket_taken(s: Setup) -> None:
-    health_socket(str(s.agent.socket))(s)
-
-
-def typo_in_a_key(s: Setup) -> None:
-    s.text = s.config() + 'renew_sginal = "SIGHUP"\n'
-
-
-def ignored_key(s: Setup) -> None:
-    s.keys["timeout"] = "3s"
-
-
-def typo(s: Setup) -> None:
-    s.text = s.config() + "= x\n"
-
-
-def bad_address(s: Setup) -> None:
-    s.keys["agent_address"] = "http://127.0.0.1:80"
-
-
-def no_configuration(s: Setup) -> None:
-    s.text = f'agent_address = "{s.agent.socket}"\n'
-
-
-def camel_case(s: Setup) -> None:
-    s.text = s.config().replace("svid_file_name", "svidFileName")
-
-
-def full_disk(s: Setup) -> None:
-    fill = f"head -c 300k /dev/zero 2>/dev/null >{s.certs}/x || true"
-    s.prefix = mounting(f"mount -t tmpfs -o size=256k,mode=0755 none {s.certs}", fill)
-
-
-def no_inodes(s: Setup) -> None:
-    s.prefix = mounting(f"mount -t tmpfs -o nr_inodes=8,mode=0755 none {s.certs}")
-
-
 BROKEN: list[tuple[Callable[[Setup], None], str, str, str]] = [
-    (no_socket, "fail", "socket", "is the agent running"),
-    (no_mount, "fail", "socket", "mounted into this container?"),
-    (file_instead, "fail", "socket", "correct agent_address"),
-    (directory_instead, "fail", "socket", "makes a directory"),
-    (socket_not_permitted, "fail", "permission", "run as another user"),
-    (directory_not_permitted, "fail", "socket", "look at the modes of the directories"),
-    (nobody_listens, "fail", "listener", "is the agent running?"),
-    (no_grpc, "fail", "workload-api", "says nothing"),
-    (fault("unimplemented"), "fail", "workload-api", "does not speak the SPIFFE Workload API"),
-    (fault("invalid"), "fail", "workload-api", "is this the SPIFFE Workload API socket"),
-    (http_server, "fail", "workload-api", "Workload API of a SPIFFE agent"),
-    (port_of_nobody, "fail", "listener", "is that its port?"),
-    (token_of_another, "fail", "jwt-svid", "is that identity there?"),
-    (token_without_hint, "fail", "jwt-svid", "is that identity there?"),
-    (tokens_alone_refused, "fail", "identity", "no registration entry matches"),
-    (deny, "fail", "identity", f"unix:uid:{os.getuid()}, unix:gid:{os.getgid()}, pid "),
-    (wrong_hint, "fail", "identity", "what the agent offers"),
-    (fault("expired"), "fail", "clock", "is this machine's clock fast?"),
-    (fault("not-yet-valid", 3600), "fail", "clock", "is this machine's clock slow?"),
-    (fault("wrong-ca"), "fail", "verification", "the agent's log"),
-    (fault("wrong-key"), "fail", "verification", "the agent's log"),
-    (fault("two-uris"), "fail", "svid", "breaks the standard"),
-    (missing_directory, "fail", "cert-dir", "create_cert_dir = true"),
-    (read_only, "fail", "cert-dir", "mounted read-only"),
-    (not_writable, "fail", "cert-dir", "may not write it"),
-    (no_directory, "fail", "cert-dir", "names the directory"),
-    (not_to_be_made, "fail", "cert-dir", "as a user that may"),
-    (no_subdirectory, "fail", "cert-dir", "create_cert_dir = true"),
-    (linked_subdirectory, "fail", "cert-dir", "no symlink is followed"),
-    (subdirectory_not_writable, "fail", "cert-dir", "may not write it"),
-    (owner_not_to_be_given, "fail", "owner", "CAP_CHOWN"),
-    (group_not_to_be_given, "fail", "owner", "supplementalGroups"),
-    (world_writable, "warn", "cert-dir", "chmod o-w"),
-    (insecure, "fail", "cert-dir", "chmod o-w"),
-    (locked, "fail", "lock", "another cert_dir"),
-    (torn, "fail", "files", "as the Go helper may be"),
-    (half_written, "fail", "files", "somebody was interrupted"),
-    (emptied, "fail", "files", "somebody was interrupted"),
-    (one_missing, "fail", "files", "writes it again"),
-    (wrong_mode, "fail", "files", "who changes it?"),
-    (wrong_owner, "fail", "files", "CAP_CHOWN"),
-    (expired_on_disk, "fail", "files", "does something else write there"),
-    (foreign_data, "fail", "layout", "Secret or ConfigMap"),
-    (no_generation, "fail", "layout", "writes it again"),
-    (full_disk, "fail", "disk", "make room"),
-    (no_inodes, "fail", "disk", "no inodes"),
-    (command_missing, "fail", "cmd", "whole path"),
-    (command_not_executable, "fail", "cmd", "chmod +x"),
-    (script("#!/no/such/interpreter\n"), "fail", "cmd", "the first line of the script"),
-    (script("#!/bin/sh\r\n"), "fail", "cmd", "as on Windows"),
-    (script("exit\n"), "fail", "cmd", "a first line like #!/bin/sh"),
-    (renew_command_missing, "fail", "renew-cmd", "whole path"),
-    (signal_not_caught, "fail", "renew-signal", "which signal makes it reload?"),
-    (pid_file_stale, "fail", "pid-file", "stale"),
-    (pid_file_missing, "fail", "pid-file", "does the program run"),
-    (pid_file_garbage, "fail", "pid-file", "one number"),
-    (pid_file_of_one_who_does_not_catch, "fail", "renew-signal", "which signal makes it reload?"),
-    (port_taken, "fail", "health", "choose another"),
-    (health_socket("no/such/socket"), "fail", "health", "create its directory"),
-    (health_socket("file"), "fail", "health", "remove it"),
-    (health_socket_taken, "fail", "health", "choose another"),
-    (typo_in_a_key, "fail", "configuration", "config check"),
-    (ignored_key, "warn", "configuration", "take it out"),
-    (typo, "fail", "configuration", "config check"),
-    (bad_address, "fail", "address", "write unix:///"),
-    (no_configuration, "fail", "configuration", "config check"),
-    (camel_case, "warn", "configuration", "names of today"),
+    (broken.no_socket, "fail", "socket", "is the agent running"),
+    (broken.no_mount, "fail", "socket", "mounted into this container?"),
+    (broken.file_instead, "fail", "socket", "correct agent_address"),
+    (broken.directory_instead, "fail", "socket", "makes a directory"),
+    (broken.socket_not_permitted, "fail", "permission", "run as another user"),
+    (broken.directory_not_permitted, "fail", "socket", "look at the modes of the directories"),
+    (broken.nobody_listens, "fail", "listener", "is the agent running?"),
+    (broken.no_grpc, "fail", "workload-api", "says nothing"),
+    (broken.fault("unimplemented"), "fail", "workload-api", "does not speak the SPIFFE Workload API"),
+    (broken.fault("invalid"), "fail", "workload-api", "is this the SPIFFE Workload API socket"),
+    (broken.http_server, "fail", "workload-api", "Workload API of a SPIFFE agent"),
+    (broken.port_of_nobody, "fail", "listener", "is that its port?"),
+    (broken.token_of_another, "fail", "jwt-svid", "is that identity there?"),
+    (broken.token_without_hint, "fail", "jwt-svid", "is that identity there?"),
+    (broken.tokens_alone_refused, "fail", "identity", "no registration entry matches"),
+    (broken.deny, "fail", "identity", f"unix:uid:{os.getuid()}, unix:gid:{os.getgid()}, pid "),
+    (broken.wrong_hint, "fail", "identity", "what the agent offers"),
+    (broken.fault("expired"), "fail", "clock", "is this machine's clock fast?"),
+    (broken.fault("not-yet-valid", 3600), "fail", "clock", "is this machine's clock slow?"),
+    (broken.fault("wrong-ca"), "fail", "verification", "the agent's log"),
+    (broken.fault("wrong-key"), "fail", "verification", "the agent's log"),
+    (broken.fault("two-uris"), "fail", "svid", "breaks the standard"),
+    (broken.missing_directory, "fail", "cert-dir", "create_cert_dir = true"),
+    (broken.read_only, "fail", "cert-dir", "mounted read-only"),
+    (broken.not_writable, "fail", "cert-dir", "may not write it"),
+    (broken.no_directory, "fail", "cert-dir", "names the directory"),
+    (broken.not_to_be_made, "fail", "cert-dir", "as a user that may"),
+    (broken.no_subdirectory, "fail", "cert-dir", "create_cert_dir = true"),
+    (broken.linked_subdirectory, "fail", "cert-dir", "no symlink is followed"),
+    (broken.subdirectory_not_writable, "fail", "cert-dir", "may not write it"),
+    (broken.owner_not_to_be_given, "fail", "owner", "CAP_CHOWN"),
+    (broken.group_not_to_be_given, "fail", "owner", "supplementalGroups"),
+    (broken.world_writable, "warn", "cert-dir", "chmod o-w"),
+    (broken.insecure, "fail", "cert-dir", "chmod o-w"),
+    (broken.locked, "fail", "lock", "another cert_dir"),
+    (broken.torn, "fail", "files", "as the Go helper may be"),
+    (broken.half_written, "fail", "files", "somebody was interrupted"),
+    (broken.emptied, "fail", "files", "somebody was interrupted"),
+    (broken.one_missing, "fail", "files", "writes it again"),
+    (broken.wrong_mode, "fail", "files", "who changes it?"),
+    (broken.wrong_owner, "fail", "files", "CAP_CHOWN"),
+    (broken.expired_on_disk, "fail", "files", "does something else write there"),
+    (broken.foreign_data, "fail", "layout", "Secret or ConfigMap"),
+    (broken.no_generation, "fail", "layout", "writes it again"),
+    (broken.full_disk, "fail", "disk", "make room"),
+    (broken.no_inodes, "fail", "disk", "no inodes"),
+    (broken.command_missing, "fail", "cmd", "whole path"),
+    (broken.command_not_executable, "fail", "cmd", "chmod +x"),
+    (broken.script("#!/no/such/interpreter\n"), "fail", "cmd", "the first line of the script"),
+    (broken.script("#!/bin/sh\r\n"), "fail", "cmd", "as on Windows"),
+    (broken.script("exit\n"), "fail", "cmd", "a first line like #!/bin/sh"),
+    (broken.renew_command_missing, "fail", "renew-cmd", "whole path"),
+    (broken.signal_not_caught, "fail", "renew-signal", "which signal makes it reload?"),
+    (broken.pid_file_stale, "fail", "pid-file", "stale"),
+    (broken.pid_file_missing, "fail", "pid-file", "does the program run"),
+    (broken.pid_file_garbage, "fail", "pid-file", "one number"),
+    (broken.pid_file_of_one_who_does_not_catch, "fail", "renew-signal", "which signal makes it reload?"),
+    (broken.port_taken, "fail", "health", "choose another"),
+    (broken.health_socket("no/such/socket"), "fail", "health", "create its directory"),
+    (broken.health_socket("file"), "fail", "health", "remove it"),
+    (broken.health_socket_taken, "fail", "health", "choose another"),
+    (broken.typo_in_a_key, "fail", "configuration", "config check"),
+    (broken.ignored_key, "warn", "configuration", "take it out"),
+    (broken.typo, "fail", "configuration", "config check"),
+    (broken.bad_address, "fail", "address", "write unix:///"),
+    (broken.no_configuration, "fail", "configuration", "config check"),
+    (broken.camel_case, "warn", "configuration", "names of today"),
 ]
 
 
@@ -559,7 +146,7 @@ def test_several_identities_of_which_none_is_chosen(run_agent: Callable[..., Dev
 
 def test_tokens_are_asked_for_and_judged(setup: Setup) -> None:
     tokens = [{"jwt_audience": f"a{i}", "jwt_svid_file_name": f"{i}.jwt"} for i in range(3)]
-    setup.text = setup.config() + f"jwt_svids = [{', '.join(map(hcl, tokens))}]\n"
+    setup.text = setup.config() + f"jwt_svids = [{', '.join(map(broken.hcl, tokens))}]\n"
     code, findings, lines = setup.doctor()
     assert code == 0, lines
     assert [each["step"] for each in findings].count("jwt-svid") == 3
@@ -587,7 +174,7 @@ def test_what_comes_after_a_broken_step_is_looked_at_too(setup: Setup) -> None:
 
 
 def test_doctor_ends_at_once_when_interrupted(setup: Setup) -> None:
-    no_grpc(setup)
+    broken.no_grpc(setup)
     setup.timeout = "60s"
     (setup.directory / "helper.conf").write_text(setup.config())
     asking = subprocess.Popen([program(), "doctor", "-timeout", "60s"], cwd=setup.directory)
