@@ -65,7 +65,9 @@ bool check_directory(const config::Config& config, const std::string& path, Find
     if (code == ENOENT && config.create_cert_dir) {
       check_maker(config.cert_dir, path, out);
     } else {
-      add(out, Grade::fail, "cert-dir", cat({path, ": ", errno_text(code)}),
+      // A relative one means another directory where the helper is started elsewhere.
+      const std::string where = path.starts_with('/') ? "" : cat({", below ", escape(resolved("."))});
+      add(out, Grade::fail, "cert-dir", cat({path, where, ": ", errno_text(code)}),
           code == ENOENT ? "create it, mount it, or set create_cert_dir = true"
                          : "look at the modes of the directories above it");
     }
