@@ -146,8 +146,12 @@ int health_command(const Arguments& arguments) {
   }
   const int written = print(out);
   if (reply->code == 200) return written;
-  return report({ErrorKind::failed, (liveness ? "not alive: " : "not ready: ") + path + " answers " +
-                                        std::to_string(reply->code) + " " + escape(reply->reason)});
+  constexpr int kUnavailable = 503;
+  return report({ErrorKind::failed,
+                 (liveness ? "not alive: " : "not ready: ") + path + " answers " +
+                     std::to_string(reply->code) + " " + escape(reply->reason),
+                 reply->code == kUnavailable ? "spiffe-helper doctor looks for the reason, the log tells it"
+                                             : "is that the health endpoint of a helper, and its path?"});
 }
 
 }  // namespace

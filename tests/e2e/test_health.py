@@ -374,7 +374,9 @@ def test_the_command_says_why_not(agent: DevAgent, run_helper: Run, workdir: Pat
         "x509             unwritten",
         "identity_denied  yes",
     ]
-    assert done.stderr == "error: not ready: /ready answers 503 Service Unavailable\n"
+    error, hint = done.stderr.splitlines()
+    assert error == "error: not ready: /ready answers 503 Service Unavailable"
+    assert hint == "hint: spiffe-helper doctor looks for the reason, the log tells it"
     assert command("-unix-socket", path, "-liveness").returncode == 0
     helper.stop()
     done = command("-config", workdir / "helper.conf")
