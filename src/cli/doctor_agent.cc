@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <optional>
 #include <string>
+#include <vector>
 #include <utility>
 
 #include <unistd.h>
@@ -96,7 +97,8 @@ void judge_update(const workload::X509Update& update, const identity::X509Select
                   Findings& out) {
   const auto& context = update.context();
   const auto& refusal = update.verdict().refusal;
-  if (context == nullptr) {
+  std::vector<std::string> ignored;
+  if (context == nullptr || !context->svid.check(ignored)) {
     const bool none = refusal && refusal->not_offered;
     add(out, Grade::fail, none ? "identity" : "svid", refusal ? refusal->error.message : "unreadable",
         refusal ? refusal->error.hint : "");

@@ -269,39 +269,44 @@ bool Daemon::approve() {
 }
 
 std::optional<Result<output::FileSet>> Daemon::render() {
-  const identity::X509Context* context = updates_.newest();
-  if (context == nullptr || !wants_x509(config_) || (revoked_ && context == updates_.current()))
+  auto context = updates_.newest();
+  if (context == nullptr || !wants_x509(config_) || (revoked_ && context.get() == updates_.current()))
     return std::nullopt;
-  const auto& leaf = context->svid.leaf();
+  rendered_ = std::move(context);
+  return output::render(*rendered_, names_.x509, wall_now());
+}
+
+void Daemon::note_on_disk(const identity::X509Context& context) {
+  const auto& leaf = context.svid.leaf();
   auto authority_end = WallTime::max();
-  for (const auto& authority : context->bundle.authorities) {
+  for (const auto& authority : context.bundle.authorities) {
     authority_end = std::min(authority_end, authority.not_after());
   }
-  rendered_ = {context->svid.id.str(),
-               leaf.serial(),
-               leaf.not_before(),
-               context->not_after(),
-               context->bundle.trust_domain.name(),
-               authority_end};
-  return output::render(*context, names_.x509, wall_now());
+  on_disk_ = {context.svid.id.str(),
+              leaf.serial(),
+              leaf.not_before(),
+              context.not_after(),
+              context.bundle.trust_domain.name(),
+              authority_end};
 }
 
 void Daemon::on_disk(output::Change change, bool first) {
   // That was where it no longer counts, or an identity that no longer does.
   if (next_publication_ != nullptr || updates_.current() == nullptr) return;
   const log::Batch after_the_signal;
+  note_on_disk(*rendered_);
   const bool adapted = to_adapt_.erase("") > 0;
-  const log::Fields fields = {{"spiffe_id", rendered_->spiffe_id},
-                              {"serial", rendered_->serial},
-                              {"not_after", rfc3339(rendered_->not_after)},
+  const log::Fields fields = {{"spiffe_id", on_disk_->spiffe_id},
+                              {"serial", on_disk_->serial},
+                              {"not_after", rfc3339(on_disk_->not_after)},
                               {"event", change == output::Change::published   ? "svid_published"
                                         : change == output::Change::unchanged ? "svid_unchanged"
                                         : adapted                             ? "files_adapted"
                                                                               : "files_repaired"}};
-  expiry_.watch(rendered_->spiffe_id, rendered_->not_before, rendered_->not_after);
-  *status_.x509 = {health::WriteState::written, rendered_->not_after};
-  status_.svid_not_after = {{rendered_->spiffe_id, rendered_->not_after}};
-  status_.bundle_not_after = {{rendered_->trust_domain, rendered_->bundle_not_after}};
+  expiry_.watch(on_disk_->spiffe_id, on_disk_->not_before, on_disk_->not_after);
+  *status_.x509 = {health::WriteState::written, on_disk_->not_after};
+  status_.svid_not_after = {{on_disk_->spiffe_id, on_disk_->not_after}};
+  status_.bundle_not_after = {{on_disk_->trust_domain, on_disk_->bundle_not_after}};
   if (change == output::Change::repaired && adapted) {
     log::info("Files on disk are adapted to the configuration", fields);
   } else if (change == output::Change::repaired) {
@@ -354,8 +359,8 @@ void Daemon::notify(Kind kind) {
 
 void Daemon::report_ready() {
   if (!unwritten_.empty()) return;
-  const bool x509 = rendered_ && wants_x509(config_);
-  manager_.ready(x509 ? rendered_->spiffe_id + ", valid until " + rfc3339(rendered_->not_after)
+  const bool x509 = on_disk_ && wants_x509(config_);
+  manager_.ready(x509 ? on_disk_->spiffe_id + ", valid until " + rfc3339(on_disk_->not_after)
                       : "all files are written");
 }
 

@@ -44,8 +44,8 @@ class Daemon {
   int run();
 
  private:
-  // What the set rendered last says, for the log once it is on disk.
-  struct Rendered {
+  // What the set on disk says.
+  struct OnDisk {
     std::string spiffe_id;
     std::string serial;
     WallTime not_before;
@@ -70,6 +70,7 @@ class Daemon {
   bool approve();
   std::optional<Result<output::FileSet>> render();
   void on_disk(output::Change change, bool first);
+  void note_on_disk(const identity::X509Context& context);
   // The same for a token or the JWT bundle.
   void on_single(const std::string& name, output::Change change);
 
@@ -115,7 +116,8 @@ class Daemon {
   Timer timeout_;  // one-shot's
   Timer revoke_timer_;
   bool revoked_ = false;  // the key was removed, and stays away until the next good message
-  std::optional<Rendered> rendered_;
+  std::shared_ptr<const identity::X509Context> rendered_;  // last, and perhaps not yet judged
+  std::optional<OnDisk> on_disk_;
   Consumers::Kinds notify_on_;       // which changes count
   Consumers::Kinds changes_;         // that are on disk, but not told of before all are
   std::set<std::string> unwritten_;  // what has not been on disk yet; "" is the X.509 set

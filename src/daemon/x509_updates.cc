@@ -50,8 +50,8 @@ void X509Updates::look_again() {
   receive(update);
 }
 
-const identity::X509Context* X509Updates::newest() const {
-  return candidate_ != nullptr ? candidate_->context().get() : current();
+std::shared_ptr<const identity::X509Context> X509Updates::newest() const {
+  return candidate_ != nullptr ? candidate_->context() : current_;
 }
 
 bool X509Updates::settle() {

@@ -31,7 +31,7 @@ class X509Updates {
   void receive(std::shared_ptr<workload::X509Update> update);
 
   // The candidate, or else the current one; nullptr where there is neither.
-  [[nodiscard]] const identity::X509Context* newest() const;
+  [[nodiscard]] std::shared_ptr<const identity::X509Context> newest() const;
   // Awaits the verdict on the candidate: it becomes current, or is dropped and false returned. True where
   // there is none.
   bool settle();

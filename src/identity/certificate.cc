@@ -14,12 +14,19 @@
 
 namespace spiffe::identity {
 
+struct Certificate::Content {
+  WallTime not_before = WallTime::max();
+  WallTime not_after = WallTime::min();
+  X509Ptr without_key = nullptr;  // Keep::parsed only
+  bool readable = false;
+};
+
 // Bytes that never change; the rest is derived from them.
 struct Certificate::State {
   Bytes der;
-  WallTime not_before;
-  WallTime not_after;
-  X509Ptr without_key;  // Keep::parsed only
+  Keep keep = Keep::parsed;
+  mutable std::once_flag looked_at;
+  mutable Content content;  // set once, by content()
   mutable std::once_flag decoded;
   mutable X509Ptr complete;  // set once, by x509()
 };
@@ -62,6 +69,28 @@ std::optional<WallTime> to_wall_time(const ASN1_TIME* time) {
   return WallTime(std::clamp<std::chrono::seconds>(seconds, kMin, kMax));
 }
 
+// `make` for each certificate of `der` that is not known.
+template <class Make>
+Result<std::vector<Certificate>> each_of(std::span<const std::byte> der, std::span<const Certificate> known,
+                                         Make make) {
+  if (known.size() > kMaxKnown) known = {};
+  std::vector<Certificate> certificates;
+  for (DerReader reader(der); !reader.at_end();) {
+    const auto which = [&certificates] { return "certificate " + std::to_string(certificates.size() + 1); };
+    const auto one = reader.take_whole(DerTag::sequence);
+    if (!one) return fail(ErrorKind::verification, which() + ": not a DER certificate");
+    const auto same = [&one](const Certificate& c) { return std::ranges::equal(c.der(), *one); };
+    if (const auto found = std::ranges::find_if(known, same); found != known.end()) {
+      certificates.push_back(*found);
+      continue;
+    }
+    Result<Certificate> made = make(*one);
+    if (!made) return fail(context(which(), std::move(made).error()));
+    certificates.push_back(*std::move(made));
+  }
+  return certificates;
+}
+
 std::unexpected<Error> unreadable(std::string_view why) {
   const std::string reason = take_openssl_error();
   return fail(ErrorKind::verification,
@@ -75,39 +104,52 @@ Result<Certificate> Certificate::parse(std::span<const std::byte> der, Keep keep
   DerReader reader(der);
   if (!reader.take_whole(DerTag::sequence)) return fail(ErrorKind::verification, "not a DER certificate");
   if (!reader.at_end()) return fail(ErrorKind::verification, "bytes follow the certificate");
+  Certificate certificate = cut(der, keep);
+  if (auto readable = certificate.readable(); !readable) return fail(std::move(readable).error());
+  return certificate;
+}
+
+Certificate Certificate::cut(std::span<const std::byte> der, Keep keep) {
+  auto state = std::make_shared<State>();
+  state->der.assign(der.begin(), der.end());
+  state->keep = keep;
+  return Certificate(std::move(state));
+}
+
+Result<Certificate::Content> Certificate::read(const Bytes& der) {
   X509Ptr certificate = decode(der, without_decoders());
   if (!certificate) return unreadable("not a DER certificate");
   const auto not_before = to_wall_time(X509_get0_notBefore(certificate.get()));
   const auto not_after = to_wall_time(X509_get0_notAfter(certificate.get()));
   if (!not_before || !not_after) return unreadable("the certificate's validity cannot be read");
-  auto state = std::make_shared<State>();
-  state->der.assign(der.begin(), der.end());
-  state->not_before = *not_before;
-  state->not_after = *not_after;
-  if (keep == Keep::parsed) state->without_key = std::move(certificate);
-  return Certificate(std::move(state));
+  return Content{*not_before, *not_after, std::move(certificate), true};
+}
+
+const Certificate::Content& Certificate::content() const {
+  std::call_once(state_->looked_at, [this] {
+    auto content = read(state_->der);
+    if (!content) return;
+    state_->content = *std::move(content);
+    if (state_->keep == Keep::der_only) state_->content.without_key.reset();
+  });
+  return state_->content;
+}
+
+Result<void> Certificate::readable() const {
+  if (content().readable) return {};
+  // Rare enough to be found out once more: thousands of certificates need no room for an error.
+  return fail(read(state_->der).error());
 }
 
 Result<std::vector<Certificate>> Certificate::parse_concatenated(std::span<const std::byte> der, Keep keep,
                                                                  std::span<const Certificate> known) {
-  if (known.size() > kMaxKnown) known = {};
-  std::vector<Certificate> certificates;
-  for (DerReader reader(der); !reader.at_end();) {
-    const std::string which = "certificate " + std::to_string(certificates.size() + 1);
-    const auto one = reader.take_whole(DerTag::sequence);
-    if (!one) return fail(ErrorKind::verification, which + ": not a DER certificate");
-    const auto same = [&one](const Certificate& c) { return std::ranges::equal(c.der(), *one); };
-    if (const auto found = std::ranges::find_if(known, same); found != known.end()) {
-      certificates.push_back(*found);
-      continue;
-    }
-    auto parsed = parse(*one, keep);
-    if (!parsed) return fail(context(which, std::move(parsed).error()));
-    certificates.push_back(*std::move(parsed));
-  }
-  return certificates;
+  return each_of(der, known, [keep](DerSpan one) { return parse(one, keep); });
 }
 
+Result<std::vector<Certificate>> Certificate::split_concatenated(std::span<const std::byte> der,
+                                                                 std::span<const Certificate> known) {
+  return each_of(der, known, [](DerSpan one) -> Result<Certificate> { return cut(one, Keep::parsed); });
+}
 const Bytes& Certificate::der() const {
   return state_->der;
 }
@@ -119,15 +161,16 @@ X509* Certificate::x509() const {
 }
 
 X509* Certificate::x509_without_key() const {
-  return state_->without_key ? state_->without_key.get() : x509();
+  const X509Ptr& kept = content().without_key;
+  return kept ? kept.get() : x509();
 }
 
 WallTime Certificate::not_before() const {
-  return state_->not_before;
+  return content().not_before;
 }
 
 WallTime Certificate::not_after() const {
-  return state_->not_after;
+  return content().not_after;
 }
 
 std::string Certificate::serial() const {

@@ -103,23 +103,22 @@ std::expected<X509Context, Refusal> read_selected(const X509SvidMaterial& materi
   const std::string& sent_id = material.spiffe_id;
   const auto known_chain =
       previous != nullptr ? std::span(previous->svid.chain) : std::span<const Certificate>();
-  std::vector<std::string> warnings;
-  auto svid = X509Svid::read(material, warnings, known_chain);
+  auto svid = X509Svid::split(material, known_chain);
   if (!svid) return std::unexpected(refuse_svid(sent_id, std::move(svid).error()));
   const auto known_authorities =
       previous != nullptr ? std::span(previous->bundle.authorities) : std::span<const Certificate>();
   auto bundle = X509Bundle::parse(svid->id.trust_domain(), material.bundle, known_authorities);
   if (!bundle) return std::unexpected(refuse_svid(sent_id, std::move(bundle).error()));
-  X509Context result{*std::move(svid), *std::move(bundle), {}, 1, 0, {}};
-  for (auto& warning : warnings) result.findings.push_back({shown(sent_id), std::move(warning)});
-  return result;
+  return X509Context{*std::move(svid), *std::move(bundle), {}, 1, 0, {}};
 }
 
 std::optional<Refusal> verify_selected(const X509Context& context, std::string_view sent_id, WallTime now,
-                                       bool verify) {
-  if (auto checked = context.svid.check_key(); !checked) {
-    return refuse_svid(sent_id, std::move(checked).error());
-  }
+                                       bool verify, std::vector<Finding>& findings) {
+  std::vector<std::string> warnings;
+  auto checked = context.svid.check(warnings);
+  if (checked) checked = context.svid.check_key();
+  if (!checked) return refuse_svid(sent_id, std::move(checked).error());
+  for (auto& warning : warnings) findings.push_back({shown(sent_id), std::move(warning)});
   if (!verify) return std::nullopt;
   auto verified = verify_chain(context.svid, context.bundle, now);
   if (verified) return std::nullopt;
@@ -224,7 +223,8 @@ std::expected<X509Context, Refusal> X509Context::read(const X509Material& materi
 
 Verdict X509Context::verify(const X509Material& material, WallTime now, bool verify_chain) const {
   const X509SvidMaterial& chosen = material.svids[selected];
-  Verdict verdict{.refusal = verify_selected(*this, chosen.spiffe_id, now, verify_chain), .findings = {}};
+  Verdict verdict;
+  verdict.refusal = verify_selected(*this, chosen.spiffe_id, now, verify_chain, verdict.findings);
   std::vector<Finding> said_before;
   report_unselected(without_repeated_hints(material.svids, said_before), &chosen, now, verify_chain,
                     verdict.findings);

@@ -1,5 +1,5 @@
-// One state of a workload's X.509 identity: what a message of FetchX509SVID means. Read first, then verified;
-// nobody may see it before verify() had nothing against it. Pure.
+// One state of a workload's X.509 identity: what a message of FetchX509SVID means. Taken apart first, then
+// verified; nobody may see it before verify() had nothing against it. Pure.
 #pragma once
 
 #include <expected>
@@ -35,7 +35,7 @@ struct Refusal {
 // What verify() found.
 struct Verdict {
   std::optional<Refusal> refusal;
-  std::vector<Finding> findings;  // about SVIDs that are not selected
+  std::vector<Finding> findings;  // about the SVID, and about those that are not selected
 };
 
 struct X509Context {
@@ -46,14 +46,14 @@ struct X509Context {
   std::size_t selected = 0;  // which of the message's SVIDs it is
   std::vector<Finding> findings;
 
-  // Rules 10 to 15, 18, 19, 21 and 23: all that reading tells. `previous` supplies the content of a federated
-  // bundle that cannot be read; it may be null.
+  // Rules 10 to 15: what is needed to write it down. `previous` supplies the content of a federated bundle
+  // that cannot be read; it may be null.
   static std::expected<X509Context, Refusal> read(const X509Material& material,
                                                   const X509Selection& selection,
                                                   const X509Context* previous);
-  // Rules 20 and 22 for this context, which must come from `material`, and all rules for the SVIDs that are
-  // not selected. Most of the time that a message takes. With `verify_chain` false rule 22 is skipped
-  // ("verify = false"), all others hold.
+  // Rules 18 to 23 for this context, which must come from `material`, and for the SVIDs that are not
+  // selected. Most of the time that a message takes. With `verify_chain` false rule 22 is skipped ("verify =
+  // false"), all others hold.
   [[nodiscard]] Verdict verify(const X509Material& material, WallTime now, bool verify_chain) const;
 
   // Both in one. `material` stays whole: callers may come back with it at Refusal::valid_from.

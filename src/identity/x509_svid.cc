@@ -109,19 +109,35 @@ Result<SpiffeId> leaf_id(const Certificate& leaf) {
   return id;
 }
 
-Result<X509Svid> X509Svid::read(const X509SvidMaterial& material, std::vector<std::string>& warnings,
-                                std::span<const Certificate> known) {
+Result<X509Svid> X509Svid::split(const X509SvidMaterial& material, std::span<const Certificate> known) {
   auto id = SpiffeId::parse(material.spiffe_id);
   if (!id) return fail(context("spiffe_id", std::move(id).error()));
-  auto chain = Certificate::parse_concatenated(material.certificates, Certificate::Keep::parsed, known);
+  auto chain = Certificate::split_concatenated(material.certificates, known);
   if (!chain) return fail(context("x509_svid", std::move(chain).error()));
   if (chain->empty()) return refuse("x509_svid holds no certificate");
-  X509* leaf = chain->front().x509_without_key();
-  const auto of_leaf = [](Error error) { return fail(context("leaf certificate", std::move(error))); };
-  if (auto checked = check_leaf_id(chain->front(), *id); !checked) return of_leaf(std::move(checked).error());
-  if (auto checked = check_leaf_usage(leaf, warnings); !checked) return of_leaf(std::move(checked).error());
-  if (auto checked = check_intermediates(*chain); !checked) return fail(std::move(checked).error());
   return X509Svid{*std::move(id), *std::move(chain), material.key.clone(), material.hint};
+}
+
+Result<void> X509Svid::check(std::vector<std::string>& warnings) const {
+  for (std::size_t i = 0; i < chain.size(); ++i) {
+    auto readable = chain[i].readable();
+    if (readable) continue;
+    return fail(context("x509_svid: certificate " + std::to_string(i + 1), std::move(readable).error()));
+  }
+  const auto of_leaf = [](Error error) { return fail(context("leaf certificate", std::move(error))); };
+  if (auto checked = check_leaf_id(leaf(), id); !checked) return of_leaf(std::move(checked).error());
+  if (auto checked = check_leaf_usage(leaf().x509_without_key(), warnings); !checked) {
+    return of_leaf(std::move(checked).error());
+  }
+  return check_intermediates(chain);
+}
+
+Result<X509Svid> X509Svid::read(const X509SvidMaterial& material, std::vector<std::string>& warnings,
+                                std::span<const Certificate> known) {
+  auto svid = split(material, known);
+  if (!svid) return svid;
+  if (auto checked = svid->check(warnings); !checked) return fail(std::move(checked).error());
+  return svid;
 }
 
 Result<void> X509Svid::check_key() const {

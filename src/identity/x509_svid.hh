@@ -1,5 +1,5 @@
-// An X.509-SVID: X509-SVID standard, sections 2 to 5. A value of this type has passed rules 18, 19, 21 and 23
-// of the checks; check_key() and verify_chain() add the key (rule 20) and the chain (rule 22). Pure.
+// An X.509-SVID: X509-SVID standard, sections 2 to 5. What parse() gives has passed rules 18 to 21 and 23 of
+// the checks, what split() gives none yet; verify_chain() adds the chain (rule 22). Pure.
 #pragma once
 
 #include <optional>
@@ -27,10 +27,14 @@ struct X509Svid {
   static Result<X509Svid> parse(const X509SvidMaterial& material, std::vector<std::string>& warnings,
                                 std::span<const Certificate> known = {});
 
-  // The two halves of parse(): reading, and rule 20, which takes arithmetic.
+  // All of parse() but rule 20, which takes arithmetic.
   static Result<X509Svid> read(const X509SvidMaterial& material, std::vector<std::string>& warnings,
                                std::span<const Certificate> known = {});
   [[nodiscard]] Result<void> check_key() const;
+
+  // The two halves of read(): what can be written down, at once, and whether it may be.
+  static Result<X509Svid> split(const X509SvidMaterial& material, std::span<const Certificate> known = {});
+  [[nodiscard]] Result<void> check(std::vector<std::string>& warnings) const;
 
   [[nodiscard]] const Certificate& leaf() const { return chain.front(); }
 };

@@ -16,18 +16,18 @@ struct X509Rules {
   [[nodiscard]] bool operator==(const X509Rules&) const = default;
 };
 
-// Made and judged by one thread, used by another, which may have it before it is judged: verification takes
-// as long as writing the files, so the two are done side by side.
+// Made and judged by one thread, used by another, which may have it before it is judged: reading and
+// verifying take as long as writing the files, so the two are done side by side.
 class X509Update {
  public:
-  // Reads the message. `previous` as in X509Context::read().
+  // Takes the message apart. `previous` as in X509Context::read().
   X509Update(identity::X509Material material, const X509Rules& rules, const identity::X509Context* previous);
 
-  // Verifies it at `now`. Exactly once, by the thread that made it.
+  // Reads and verifies it at `now`. Exactly once, by the thread that made it.
   void judge(WallTime now);
 
-  // What it says; not yet true before verdict() had nothing against it. Null where reading it was enough to
-  // refuse it.
+  // What it says; not yet true before verdict() had nothing against it. Null where taking it apart was enough
+  // to refuse it.
   [[nodiscard]] const std::shared_ptr<const identity::X509Context>& context() const { return context_; }
   // Waits for judge().
   [[nodiscard]] const identity::Verdict& verdict() const { return verdict_.get(); }

@@ -145,6 +145,40 @@ TEST_CASE("a certificate already known is shared, not parsed again") {
   CHECK((*both)[0] != (*known)[0]);
 }
 
+TEST_CASE("a certificate that was only cut out is read when it is asked") {
+  const test::Ca a;
+  const test::Ca b;
+  const auto known = Certificate::parse_concatenated(a.der());
+  const auto both = Certificate::split_concatenated(test::concat({b.der(), a.der()}), *known);
+  REQUIRE(both);
+  REQUIRE(both->size() == 2);
+  CHECK(&(*both)[1].der() == &(*known)[0].der());
+  const Certificate& cut = (*both)[0];
+  CHECK(cut.der() == b.der());
+  CHECK(cut.readable());
+  const auto parsed = Certificate::parse(b.der());
+  CHECK(cut.not_before() == parsed->not_before());
+  CHECK(cut.not_after() == parsed->not_after());
+  CHECK(cut.subject() == parsed->subject());
+  CHECK(cut.x509() != nullptr);
+}
+
+TEST_CASE("a sequence that is no certificate is cut out, and found out when it is asked") {
+  const auto cut = Certificate::split_concatenated(test::bytes("\x30\x01x"));
+  REQUIRE(cut);
+  REQUIRE(cut->size() == 1);
+  const Certificate& none = cut->front();
+  const auto now = spiffe::wall_now();
+  CHECK_FALSE((none.not_before() <= now && now <= none.not_after()));
+  CHECK(none.x509() == nullptr);
+  CHECK(none.x509_without_key() == nullptr);
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE_FALSE(none.readable());
+    CHECK(none.readable().error().message == Certificate::parse(none.der()).error().message);
+  }
+  CHECK_FALSE(Certificate::split_concatenated(test::bytes("\x30\x02x")));
+}
+
 TEST_CASE("the DER reader takes shortest definite lengths only") {
   using spiffe::identity::DerReader;
   using spiffe::identity::DerTag;
