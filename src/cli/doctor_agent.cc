@@ -3,8 +3,8 @@
 #include <cerrno>
 #include <optional>
 #include <string>
-#include <vector>
 #include <utility>
+#include <vector>
 
 #include <unistd.h>
 
