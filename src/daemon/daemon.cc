@@ -83,37 +83,26 @@ std::optional<Result<output::FileSet>> Daemon::render() {
   return output::render(*rendered_, names_.x509, wall_now());
 }
 
-void Daemon::note_on_disk(const identity::X509Context& context) {
-  const auto& leaf = context.svid.leaf();
-  auto authority_end = WallTime::max();
-  for (const auto& authority : context.bundle.authorities) {
-    authority_end = std::min(authority_end, authority.not_after());
-  }
-  on_disk_ = {context.svid.id.str(),
-              leaf.serial(),
-              leaf.not_before(),
-              context.not_after(),
-              context.bundle.trust_domain.name(),
-              authority_end};
-}
-
 void Daemon::on_disk(output::Change change, bool first) {
   // That was where it no longer counts, or an identity that no longer does.
   if (next_publication_ != nullptr || updates_.current() == nullptr) return;
   const log::Batch after_the_signal;
-  note_on_disk(*rendered_);
+  on_disk_ = rendered_;
+  const identity::Certificate& leaf = on_disk_->svid.leaf();
+  const std::string id = on_disk_->svid.id.str();
+  const WallTime not_after = on_disk_->not_after();
   const bool adapted = to_adapt_.erase("") > 0;
-  const log::Fields fields = {{"spiffe_id", on_disk_->spiffe_id},
-                              {"serial", on_disk_->serial},
-                              {"not_after", rfc3339(on_disk_->not_after)},
+  const log::Fields fields = {{"spiffe_id", id},
+                              {"serial", leaf.serial()},
+                              {"not_after", rfc3339(not_after)},
                               {"event", change == output::Change::published   ? "svid_published"
                                         : change == output::Change::unchanged ? "svid_unchanged"
                                         : adapted                             ? "files_adapted"
                                                                               : "files_repaired"}};
-  expiry_.watch(on_disk_->spiffe_id, on_disk_->not_before, on_disk_->not_after);
-  *status_.x509 = {health::WriteState::written, on_disk_->not_after};
-  status_.svid_not_after = {{on_disk_->spiffe_id, on_disk_->not_after}};
-  status_.bundle_not_after = {{on_disk_->trust_domain, on_disk_->bundle_not_after}};
+  expiry_.watch(id, leaf.not_before(), not_after);
+  *status_.x509 = {health::WriteState::written, not_after};
+  status_.svid_not_after = {{id, not_after}};
+  status_.bundle_not_after = {{on_disk_->bundle.trust_domain.name(), on_disk_->bundle.not_after()}};
   if (change == output::Change::repaired && adapted) {
     log::info("Files on disk are adapted to the configuration", fields);
   } else if (change == output::Change::repaired) {
@@ -166,8 +155,8 @@ void Daemon::notify(Kind kind) {
 
 void Daemon::report_ready() {
   if (!unwritten_.empty()) return;
-  const bool x509 = on_disk_ && wants_x509(config_);
-  manager_.ready(x509 ? on_disk_->spiffe_id + ", valid until " + rfc3339(on_disk_->not_after)
+  const bool x509 = on_disk_ != nullptr && wants_x509(config_);
+  manager_.ready(x509 ? on_disk_->svid.id.str() + ", valid until " + rfc3339(on_disk_->not_after())
                       : "all files are written");
 }
 

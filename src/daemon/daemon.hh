@@ -44,16 +44,6 @@ class Daemon {
   int run();
 
  private:
-  // What the set on disk says.
-  struct OnDisk {
-    std::string spiffe_id;
-    std::string serial;
-    WallTime not_before;
-    WallTime not_after;
-    std::string trust_domain;
-    WallTime bundle_not_after;
-  };
-
   Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Names names);
   Result<void> assemble(const FoundSignals& found_signals);
   Result<void> watch_signals();
@@ -70,7 +60,6 @@ class Daemon {
   bool approve();
   std::optional<Result<output::FileSet>> render();
   void on_disk(output::Change change, bool first);
-  void note_on_disk(const identity::X509Context& context);
   // The same for a token or the JWT bundle.
   void on_single(const std::string& name, output::Change change);
 
@@ -117,9 +106,9 @@ class Daemon {
   Timer revoke_timer_;
   bool revoked_ = false;  // the key was removed, and stays away until the next good message
   std::shared_ptr<const identity::X509Context> rendered_;  // last, and perhaps not yet judged
-  std::optional<OnDisk> on_disk_;
-  Consumers::Kinds notify_on_;       // which changes count
-  Consumers::Kinds changes_;         // that are on disk, but not told of before all are
+  std::shared_ptr<const identity::X509Context> on_disk_;   // what the files say
+  Consumers::Kinds notify_on_;                             // which changes count
+  Consumers::Kinds changes_;                               // that are on disk, but not told of before all are
   std::set<std::string> unwritten_;  // what has not been on disk yet; "" is the X.509 set
   std::set<std::string> to_adapt_;   // to a new configuration: not yet looked at since it came
   std::set<health::Kind> refused_;   // that the agent will not serve at all (rule 7)

@@ -173,6 +173,12 @@ WallTime Certificate::not_after() const {
   return content().not_after;
 }
 
+WallTime earliest_end(std::span<const Certificate> certificates) {
+  WallTime earliest = WallTime::max();
+  for (const Certificate& certificate : certificates) earliest = std::min(earliest, certificate.not_after());
+  return earliest;
+}
+
 std::string Certificate::serial() const {
   const Owned<BIGNUM, BN_free> number(
       ASN1_INTEGER_to_BN(X509_get0_serialNumber(x509_without_key()), nullptr));

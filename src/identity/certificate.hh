@@ -60,4 +60,7 @@ class Certificate {
   std::shared_ptr<const State> state_;
 };
 
+// The earliest NotAfter; WallTime::max() where there is none.
+[[nodiscard]] WallTime earliest_end(std::span<const Certificate> certificates);
+
 }  // namespace spiffe::identity

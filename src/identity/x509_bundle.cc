@@ -26,4 +26,8 @@ bool X509Bundle::is(std::span<const std::byte> der) const {
   return der.empty();
 }
 
+WallTime X509Bundle::not_after() const {
+  return earliest_end(authorities);
+}
+
 }  // namespace spiffe::identity

@@ -20,6 +20,9 @@ struct X509Bundle {
 
   // Whether `der` is exactly these authorities in this order.
   [[nodiscard]] bool is(std::span<const std::byte> der) const;
+
+  // The earliest NotAfter of its authorities.
+  [[nodiscard]] WallTime not_after() const;
 };
 
 }  // namespace spiffe::identity

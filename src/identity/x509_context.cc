@@ -244,9 +244,7 @@ std::expected<X509Context, Refusal> X509Context::from(const X509Material& materi
 }
 
 WallTime X509Context::not_after() const {
-  WallTime earliest = WallTime::max();
-  for (const Certificate& certificate : svid.chain) earliest = std::min(earliest, certificate.not_after());
-  return earliest;
+  return earliest_end(svid.chain);
 }
 
 }  // namespace spiffe::identity
