@@ -41,6 +41,11 @@ def calls(agent: DevAgent) -> Calls:
     return Calls(status["accepted"], status["rpcs"]["FetchX509SVID"], status["streams"])
 
 
+def jwt_calls(agent: DevAgent) -> int:
+    rpcs = agent.status()["rpcs"]
+    return int(rpcs["FetchJWTSVID"] + rpcs["FetchJWTBundles"])
+
+
 class Load:
     """Agents that rotate, as often as they can, until the block ends."""
 
