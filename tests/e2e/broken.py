@@ -154,7 +154,8 @@ def http_server(s: Setup) -> None:
     answer = "HTTP/1.1 400 Bad Request\\r\\nContent-Length: 0\\r\\n\\r\\n"
     code = (
         "import socket,sys\ns=socket.socket(1); s.bind(sys.argv[1]); s.listen(); print(1, flush=True)\n"
-        f"while True:\n c=s.accept()[0]\n if c.recv(99): c.sendall(b'{answer}')\n c.close()"
+        f"while True:\n c=s.accept()[0]\n try:\n  if c.recv(99): c.sendall(b'{answer}')\n"
+        " except OSError: pass\n c.close()"
     )
     s.spawn_ready(sys.executable, "-c", code, str(s.elsewhere))
 
