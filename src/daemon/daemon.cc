@@ -99,7 +99,7 @@ void Daemon::on_disk(output::Change change, bool first) {
                                         : change == output::Change::unchanged ? "svid_unchanged"
                                         : adapted                             ? "files_adapted"
                                                                               : "files_repaired"}};
-  expiry_.watch(id, leaf.not_before(), not_after);
+  expiry_.watch("", {kX509Svid, {"spiffe_id", id}}, leaf.not_before(), not_after);
   *status_.x509 = {health::WriteState::written, not_after};
   status_.svid_not_after = {{id, not_after}};
   status_.bundle_not_after = {{on_disk_->bundle.trust_domain.name(), on_disk_->bundle.not_after()}};
@@ -122,7 +122,10 @@ void Daemon::on_disk(output::Change change, bool first) {
 void Daemon::on_single(const std::string& name, output::Change change) {
   if (next_publication_ != nullptr) return;
   const Kind kind = kind_of(name);
-  output_of(name) = {health::WriteState::written, jwt_ == nullptr ? std::nullopt : jwt_->expires(name)};
+  const auto expires = jwt_ == nullptr ? std::nullopt : jwt_->expires(name);
+  output_of(name) = {health::WriteState::written, expires};
+  // The agent may have had it for a while: what counts is how much was left when it came.
+  if (expires) expiry_.watch(name, {kJwtSvid, {"path", name}}, wall_now(), *expires);
   const bool changed = change == output::Change::published || unwritten_.contains(name);
   if (changed) ++status_.of(kind).publications;
   const bool adapted = to_adapt_.erase(name) > 0;

@@ -1,47 +1,53 @@
 #include "daemon/expiry_watch.hh"
 
+#include <algorithm>
 #include <utility>
-
-#include "base/log.hh"
 
 namespace spiffe::daemon {
 
 namespace {
-// Agents renew at half of the lifetime: with a quarter left, a renewal is overdue.
+// Both kinds are renewed at half of their lifetime: with a quarter left, a renewal is overdue.
 constexpr int kWarnFraction = 4;
 }  // namespace
 
-ExpiryWatch::ExpiryWatch(Loop& loop) : timer_(loop, [this] { look(); }) {}
+ExpiryWatch::ExpiryWatch(Loop& loop) : timer_(loop, [this] { look_at_all(); }) {}
 
-void ExpiryWatch::watch(std::string spiffe_id, WallTime not_before, WallTime not_after) {
-  if (spiffe_id == spiffe_id_ && not_after == not_after_) return;
-  spiffe_id_ = std::move(spiffe_id);
-  not_after_ = not_after;
-  warn_at_ = not_after - (not_after - not_before) / kWarnFraction;
-  warned_ = false;
-  expired_ = false;
-  look();
+void ExpiryWatch::watch(const std::string& name, Perishable what, WallTime begin, WallTime end) {
+  Life& life = lives_[name];
+  if (what.which.value == life.what.which.value && end == life.end) return;
+  life = {.what = std::move(what), .warn_at = end - (end - begin) / kWarnFraction, .end = end};
+  const WallTime at = look(life, wall_now());
+  // Fires too early for what was put off: then all are looked at again.
+  if (at < next_) timer_.at(next_ = at);
 }
 
-void ExpiryWatch::look() {
+void ExpiryWatch::forget(std::string_view kind) {
+  std::erase_if(lives_, [kind](const auto& each) { return each.second.what.kind == kind; });
+}
+
+void ExpiryWatch::look_at_all() {
   const WallTime now = wall_now();
-  const log::Fields fields = {
-      {"spiffe_id", spiffe_id_}, {"not_after", rfc3339(not_after_)}, {"event", "expired"}};
-  if (now >= not_after_) {
-    if (!std::exchange(expired_, true)) log::error("The X.509-SVID on disk has expired", fields);
-    timer_.at(now + std::chrono::hours(24 * 365));  // fires early should the clock be set back
-    return;
+  next_ = WallTime::max();
+  for (auto& [name, life] : lives_) next_ = std::min(next_, look(life, now));
+  if (!lives_.empty()) timer_.at(next_);
+}
+
+WallTime ExpiryWatch::look(Life& life, WallTime now) {
+  log::Fields fields = {life.what.which, {"not_after", rfc3339(life.end)}, {"event", "expired"}};
+  if (now >= life.end) {
+    if (!std::exchange(life.expired, true))
+      log::error("The " + std::string(life.what.kind) + " on disk has expired", fields);
+    return now + std::chrono::hours(24 * 365);  // fires early should the clock be set back
   }
-  expired_ = false;
-  if (now < warn_at_) {
-    timer_.at(warn_at_);
-    return;
+  life.expired = false;
+  if (now < life.warn_at) return life.warn_at;
+  if (!std::exchange(life.warned, true)) {
+    fields.back().value = "expiring";
+    log::warning("The " + std::string(life.what.kind) + " on disk expires in " + human(life.end - now) +
+                     " and has not been renewed",
+                 fields);
   }
-  if (!std::exchange(warned_, true)) {
-    log::warning("The X.509-SVID on disk expires in " + human(not_after_ - now) + " and has not been renewed",
-                 {fields[0], fields[1], {"event", "expiring"}});
-  }
-  timer_.at(not_after_);
+  return life.end;
 }
 
 }  // namespace spiffe::daemon

@@ -120,7 +120,7 @@ void Daemon::forget_x509() {
   status_.svid_not_after.clear();
   status_.bundle_not_after.clear();
   revoke_timer_.cancel();
-  expiry_.stop();
+  expiry_.forget(kX509Svid);
 }
 
 void Daemon::change_sources(const config::Config& before) {
@@ -134,6 +134,7 @@ void Daemon::change_sources(const config::Config& before) {
   }
   if (same_tokens(before, config_)) return;
   jwt_.reset();
+  expiry_.forget(kJwtSvid);
   for (const Kind kind : {Kind::jwt, Kind::bundle}) {
     refused_.erase(kind);
     status_.updates[static_cast<std::size_t>(kind)].reset();

@@ -174,6 +174,7 @@ def test_a_token_that_expires(agent: DevAgent, run_helper: Run, workdir: Path, p
     agent.kill()
     answer = wait_ready(port, 503)
     assert list(answer.json()["expired"]) == ["certs/web.jwt"]
+    assert helper.wait_log("The JWT-SVID on disk has expired").fields["path"] == "web.jwt"
     assert ask(port, "/live").code == 200
     agent.start()
     wait_ready(port, 200)

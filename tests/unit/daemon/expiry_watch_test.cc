@@ -18,6 +18,12 @@ struct Bench {
   std::unique_ptr<spiffe::Loop> loop = std::move(*spiffe::Loop::create());
   ExpiryWatch watch{*loop};
 
+  void svid(spiffe::WallTime begin, spiffe::WallTime end) {
+    watch.watch("", {spiffe::daemon::kX509Svid, {"spiffe_id", "spiffe://example.org/a"}}, begin, end);
+  }
+  void token(const std::string& name, spiffe::WallTime begin, spiffe::WallTime end) {
+    watch.watch(name, {spiffe::daemon::kJwtSvid, {"path", name}}, begin, end);
+  }
   [[nodiscard]] int told(const std::string& words) const {
     const std::string all = log.text();
     int count = 0;
@@ -32,18 +38,64 @@ struct Bench {
 TEST_CASE("rule 17: an expiry is told of once, however often that identity is found on disk") {
   Bench bench;
   const auto now = spiffe::wall_now();
-  for (int i = 0; i < 3; ++i) bench.watch.watch("spiffe://example.org/a", now - 60s, now - 1s);
+  for (int i = 0; i < 3; ++i) bench.svid(now - 60s, now - 1s);
   CHECK(bench.told("has expired") == 1);
-  bench.watch.watch("spiffe://example.org/a", now - 60s, now - 2s);
+  bench.svid(now - 60s, now - 2s);
   CHECK(bench.told("has expired") == 2);
 }
 
 TEST_CASE("rule 17: an overdue renewal is told of once, and again for the next identity") {
   Bench bench;
   const auto now = spiffe::wall_now();
-  for (int i = 0; i < 3; ++i) bench.watch.watch("spiffe://example.org/a", now - 900s, now + 100s);
+  for (int i = 0; i < 3; ++i) bench.svid(now - 900s, now + 100s);
   CHECK(bench.told("has not been renewed") == 1);
-  bench.watch.watch("spiffe://example.org/a", now, now + 1000s);
-  bench.watch.watch("spiffe://example.org/a", now - 900s, now + 101s);
+  bench.svid(now, now + 1000s);
+  bench.svid(now - 900s, now + 101s);
   CHECK(bench.told("has not been renewed") == 2);
+}
+
+TEST_CASE("rule 17: each token has a life of its own, and is known by its file") {
+  Bench bench;
+  const auto now = spiffe::wall_now();
+  for (int i = 0; i < 2; ++i) {
+    bench.token("a.jwt", now - 60s, now - 1s);
+    bench.token("b.jwt", now - 900s, now + 100s);
+    bench.svid(now - 60s, now + 1000s);
+  }
+  CHECK(bench.told("The JWT-SVID on disk has expired") == 1);
+  CHECK(bench.told("has not been renewed") == 1);
+  CHECK(bench.told("a.jwt") == 1);
+  CHECK(bench.told("b.jwt") == 1);
+  CHECK(bench.told("X.509") == 0);
+}
+
+TEST_CASE("rule 17: the end of each is seen when it comes, also of those that came later and end earlier") {
+  Bench bench;
+  const auto now = spiffe::wall_now();
+  bench.svid(now, now + 1h);
+  bench.token("a.jwt", now, now + 30ms);
+  bench.token("b.jwt", now, now + 20ms);
+  bench.token("endless.jwt", now, spiffe::WallTime::max());
+  spiffe::Timer look(*bench.loop, [&] {
+    if (bench.told("has expired") == 2) bench.loop->stop();
+    look.after(1ms);
+  });
+  look.after(1ms);
+  bench.loop->run();
+  CHECK(bench.told("X.509") == 0);
+}
+
+TEST_CASE("rule 17: what is no longer looked after expires without a word") {
+  Bench bench;
+  const auto now = spiffe::wall_now();
+  bench.token("a.jwt", now, now + 10ms);
+  bench.watch.forget(spiffe::daemon::kJwtSvid);
+  bench.svid(now, now + 20ms);
+  spiffe::Timer look(*bench.loop, [&] {
+    if (bench.told("X.509-SVID on disk has expired") == 1) bench.loop->stop();
+    look.after(1ms);
+  });
+  look.after(1ms);
+  bench.loop->run();
+  CHECK(bench.told("JWT") == 0);
 }
