@@ -56,7 +56,9 @@ BUNDLE_CAUSES = {"no-jwt-bundles": "no JWT bundle", "bad-jwt-bundle": "JSON"}
 
 
 def loud(helper: Helper, since: int = 0) -> list[LogLine]:
-    return [line for line in helper.log[since:] if line.level in ("warning", "error", "fatal")]
+    """But not of lifetimes: with those of seconds a busy machine is late."""
+    lines = [line for line in helper.log[since:] if line.level in ("warning", "error", "fatal")]
+    return [line for line in lines if line.fields.get("event") not in ("expiring", "expired")]
 
 
 def wait_refused(helper: Helper, level: str, since: int = 0) -> LogLine:
@@ -232,7 +234,11 @@ def test_without_an_agent_the_files_stay_and_its_return_brings_fresh_ones(
     # Once for each of X.509, bundle and tokens: the agent is gone for all of them alike.
     causes = [line.msg for line in loud(helper, mark)]
     assert len(causes) == len(set(causes)), causes
-    assert 2 <= len(causes) <= 3, causes
+    # A stream may see the end of its connection while the agent, about to be gone, still listens.
+    gone = [cause for cause in causes if "cannot reach the agent" in cause]
+    assert 2 <= len(gone) <= 3 and len(causes) <= len(gone) + 2, causes
+    wait_until(lambda: len(lines_of(helper, "expired")) == 2, "that said of each")
+    assert sorted(line.fields["path"] for line in lines_of(helper, "expired")) == ["db.jwt", "web.jwt"]
     mark = helper.mark()
     agent.start()
     up = time.monotonic()
