@@ -11,9 +11,10 @@
 # printed), 1 anything else.
 set -euo pipefail
 
-# gRPC's development packages bring Abseil, c-ares, RE2 and zlib.
+# gRPC's development packages bring Abseil, c-ares, RE2 and zlib. The static libcrypto of Debian 13 calls zstd, as
+# that of its later releases does.
 build=(cmake ninja-build g++ libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-       libssl-dev libevent-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev openssl)
+       libssl-dev libzstd-dev libevent-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev openssl)
 # The tests look at the unit with systemd-analyze (and the kill of procps that the unit names), at the shells'
 # completions, at the manual pages, and at terminals with tmux and vi.
 test=(catch2 python3 python3-venv ca-certificates ccache git systemd procps zsh fish man-db mandoc tmux vim-tiny)
@@ -31,20 +32,10 @@ case ${1-build} in
     *) usage >&2; exit 1 ;;
 esac
 
-# What one distribution needs beyond the others: "ID-VERSION package ...".
-extra_packages() {
-    while read -r release packages; do
-        if [[ $release == "$1" ]]; then echo "$packages"; fi
-    done <<'TABLE'
-debian-13 libzstd-dev
-TABLE
-    # Debian 13: its static libcrypto calls zstd.
-}
-
 unsupported() {
-    echo "install-deps.sh: ${1} is not one of the distributions this script knows (Debian 12 and 13," >&2
+    echo "install-deps.sh: ${1%-99} is not one of the distributions this script knows (Debian 12 and 13," >&2
     echo "Ubuntu 24.04). Needed, by their Debian names, C++ libraries with their static archives:" >&2
-    printf '    %s\n' "${wanted[*]}" | fold -s -w 100 >&2
+    fold -s -w 96 <<<"${wanted[*]}" | sed 's/ *$//; s/^/    /' >&2
     echo "with CMake 3.25, g++ 12, gRPC 1.51, Protobuf 3.21, OpenSSL 3.0, libevent 2.1 or later." >&2
     exit 2
 }
@@ -62,8 +53,6 @@ case $id in
     ubuntu-*) ((${version%%.*} >= 24)) || unsupported "$id" ;;
     *) unsupported "$id" ;;
 esac
-read -r -a extra <<<"$(extra_packages "$id")" || true
-wanted+=("${extra[@]}")
 
 installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${wanted[@]}" 2>/dev/null || true)
 missing=()
