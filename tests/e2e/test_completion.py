@@ -74,7 +74,9 @@ def in_fish(directory: Path, words: Sequence[str]) -> list[str]:
     command = ["fish", "--no-config", "-c", text]
     done = subprocess.run(command, capture_output=True, text=True, cwd=directory, env=env, check=True, timeout=20)
     assert done.stderr == ""
-    return [line.partition("\t")[0] for line in done.stdout.splitlines()]
+    found = [line.partition("\t")[0] for line in done.stdout.splitlines()]
+    # Since fish 4 words that only contain the one begun are listed too. Tab takes them where none begins with it.
+    return [word for word in found if word.startswith(words[-1])] or found
 
 
 class Zsh:
