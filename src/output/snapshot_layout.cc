@@ -35,9 +35,13 @@ Result<Change> SnapshotLayout::publish(Items items, Approval& approval, BootTime
     auto repaired = repair(items, *id);
     if (!repaired) return fail(repaired.error());
     changed = *repaired;
-  } else if (auto replaced = replace(items, *id, approval, now); !replaced) {
+  } else {
+    auto replaced = replace(items, *id, approval, now);
+    while (!replaced && !is_live(items) && make_room(replaced.error())) {
+      replaced = replace(items, *id, approval, now);
+    }
     // Where the switch was made the new content is known by now, and the next call completes it.
-    return fail(replaced.error());
+    if (!replaced) return fail(replaced.error());
   }
   remove_links(place_, gone_, live_leaves_);
   gone_.clear();
@@ -139,6 +143,14 @@ void SnapshotLayout::remove_oldest() {
   const Superseded& oldest = superseded_.front();
   remove_generation(place_, place_.names.generation(oldest.id), oldest.leaves);
   superseded_.pop_front();
+}
+
+// What superseded generations hold is the first to go where there is no room for a new one: new files count
+// for more than the grace of readers that are late.
+bool SnapshotLayout::make_room(const Error& error) {
+  if ((error.sys != ENOSPC && error.sys != EDQUOT) || superseded_.empty()) return false;
+  remove_oldest();
+  return true;
 }
 
 Result<bool> SnapshotLayout::link_leaves(Items items, std::span<const Leaf> found, Temporaries& links) {

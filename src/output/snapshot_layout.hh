@@ -56,6 +56,8 @@ class SnapshotLayout : public Arrangement {
   [[nodiscard]] std::vector<Ownership> decide_owners(Items items, std::span<const Leaf> found) const;
   void supersede(const std::optional<std::string>& before, Generation next, Items items, BootTime now);
   void remove_oldest();
+  // Whether there may be more of it now.
+  bool make_room(const Error& error);
   [[nodiscard]] bool crowded() const;
 
   // Each of these returns whether anything changed.

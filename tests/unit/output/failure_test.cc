@@ -1,5 +1,6 @@
 // Full disks, read-only ones, missing rights, no descriptors: the old set stays, nothing half-made is left,
 // and the same call succeeds once the obstacle is gone.
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -53,6 +54,30 @@ TEST_CASE("ENOSPC: the old set stays, partial work is removed") {
       return holds_version(dir.path(), "2");
     });
   }
+}
+
+TEST_CASE("a disk that superseded generations fill takes every new set, and loses the oldest of them") {
+  const Scratch dir;
+  in_mount_namespace([&] {
+    if (!mount_tmpfs(dir.path(), "size=64k")) return false;
+    Publisher publisher = make_publisher(options_for(dir.path()));
+    const BootTime now = BootClock::now();
+    std::string before;
+    for (int version = 1; version <= 20; ++version) {
+      const std::string generation =
+          must_publish(publisher, make_set(std::to_string(version)), now).generation;
+      if (!holds_version(dir.path(), std::to_string(version))) return false;
+      const auto kept = entries(dir.path(), "..gen.");
+      if (!before.empty() && std::ranges::find(kept, "..gen." + before) == kept.end()) return false;
+      before = generation;
+    }
+    const std::size_t kept = entries(dir.path(), "..gen.").size();
+    // What is too large for the whole disk costs the superseded ones, and nothing else.
+    const auto result = publisher.publish(large_set("21", 60'000), now);
+    return kept < 20 && !result && result.error().sys == ENOSPC && holds_version(dir.path(), "20") &&
+           entries(dir.path(), "..gen.") == std::vector<std::string>{"..gen." + before} &&
+           entries(dir.path(), "..tmp.").empty();
+  });
 }
 
 TEST_CASE("without inodes: whichever step fails, the old set stays or the new one is whole") {
