@@ -145,6 +145,8 @@ void Publication::publish_set() {
        approve =
            publisher_.on_memory() ? callbacks_.approve : nullptr](output::Publisher& publisher) -> Answer {
     auto outcome = publisher.publish(*files, BootClock::now(), approve);
+    // What the message was worth is said now, even where the disk takes nothing.
+    if (!outcome && approve && !approve()) return {.set = fail(ErrorKind::verification, "not approved")};
     if (!outcome) return {.set = fail(outcome.error()), .notices = publisher.take_notices()};
     return {.set = std::optional(std::move(*outcome))};
   });

@@ -89,6 +89,42 @@ def test_a_full_disk(agent: DevAgent, run_helper: Run, workdir: Path, layout: st
 
 
 @pytest.mark.needs_root
+def test_on_a_full_disk_messages_are_judged_all_the_same(
+    agent: DevAgent, run_helper: Run, workdir: Path
+) -> None:
+    make_certs(workdir)
+    certs_dir = workdir / "certs"
+    helper = run_helper(config(agent), prefix=mounting(tmpfs(certs_dir)))
+    wait_published(helper)
+    out = published_by(helper, certs_dir)
+    filler = fill(out.directory)
+    agent.fault("wrong-ca")
+    helper.wait_log(lambda line: line.fields.get("event") == "update_refused")
+    # Nothing of it was to be written.
+    assert not lines_of(helper, "write_failed", loud=False)
+    mark = helper.mark()
+    agent.clear()
+    helper.wait_log("Received update", since=mark)
+    wait_write_failed(helper)
+    filler.unlink()
+    check_recovered(helper, agent, out)
+
+
+@pytest.mark.needs_root
+def test_a_burst_on_a_disk_that_has_room_for_a_few_generations(
+    agent: DevAgent, run_helper: Run, workdir: Path
+) -> None:
+    make_certs(workdir)
+    certs_dir = workdir / "certs"
+    helper = run_helper(config(agent), prefix=mounting(tmpfs(certs_dir, "size=100k,mode=0755")))
+    wait_published(helper)
+    for _ in range(30):
+        rotate(agent, helper)
+    assert not lines_of(helper, "write_failed", loud=False)
+    published_by(helper, certs_dir).check(agent_serial(agent))
+
+
+@pytest.mark.needs_root
 def test_a_read_only_file_system(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     first = run_helper(config(agent))
