@@ -48,7 +48,7 @@ Retry::Duration Retry::answered(double random) {
 }
 
 Retry::Duration Retry::next_probe(std::chrono::nanoseconds boot) const {
-  return boot - gone_since_ >= kLongGone ? Duration(kLongGoneProbe) : Duration(kProbe);
+  return gone_since_ >= 0ns && boot - gone_since_ >= kLongGone ? Duration(kLongGoneProbe) : Duration(kProbe);
 }
 
 }  // namespace spiffe::workload

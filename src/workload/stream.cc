@@ -43,6 +43,7 @@ double Stream::chance() {
 }
 
 void Stream::open() {
+  probe_.cancel();
   attempt_ = std::make_unique<Attempt>();
   add_security_header(attempt_->context);
   attempt_->thread = std::thread([this, &context = attempt_->context, alive = std::weak_ptr<char>(alive_)] {
@@ -65,6 +66,7 @@ void Stream::ended(const StreamEnd& end) {
     probe_.begin(step.wait);
   } else {
     open_timer_.after(step.wait);
+    probe_.watch();
   }
   on_lost_({failure, step.wait, new_cause, step.fatal});
 }

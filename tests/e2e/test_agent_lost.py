@@ -211,3 +211,17 @@ def test_another_server_on_the_socket_later_is_asked_again(
     for agent, helper in pairs:
         wait_serial(helper, agent_serial(agent), timeout=40)
         assert len(loud(helper)) == 1
+
+
+def test_an_agent_that_is_started_again_while_its_refusal_is_waited_out(
+    agent: DevAgent, run_helper: Run, workdir: Path
+) -> None:
+    make_certs(workdir)
+    helper = run_helper(config(agent))
+    wait_published(helper)
+    agent.fault("unimplemented")
+    lost = helper.wait_log(lambda line: line.fields.get("event") == "stream_lost")
+    assert lost.fields["retry_in"].startswith("3"), "30 s and a little"
+    agent.restart()
+    wait_serial(helper, agent_serial(agent))
+    assert loud(helper) == [lost]

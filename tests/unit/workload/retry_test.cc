@@ -51,6 +51,12 @@ TEST_CASE("the minute without a socket is counted from its first failure, not fr
   CHECK(retry.lost(FailureKind::unreachable, true, 80s, 0.0).wait == 1s);
 }
 
+TEST_CASE("a socket that goes while an answer is waited out is probed every second") {
+  Retry retry;
+  CHECK_FALSE(retry.lost(FailureKind::no_identity, true, 100s, 0.0).probe);
+  CHECK(retry.next_probe(101s) == 1s);
+}
+
 TEST_CASE("an unreachable tcp address is not probed: it backs off") {
   Retry retry;
   CHECK_FALSE(retry.lost(FailureKind::unreachable, false, 0ns, 0.0).probe);
