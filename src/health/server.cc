@@ -33,6 +33,8 @@ void send(evhttp_request* request, const Reply& reply) {
   if (reply.code == 404) evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
   evhttp_add_header(headers, "Content-Length", std::to_string(reply.body.size()).c_str());
   evhttp_add_header(headers, "Connection", "close");
+  // To a keep-alive of HTTP/1.0 evhttp would say yes, beside our close.
+  evhttp_remove_header(evhttp_request_get_input_headers(request), "Connection");
   if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD) {
     evbuffer_add(evhttp_request_get_output_buffer(request), reply.body.data(), reply.body.size());
   }

@@ -102,7 +102,10 @@ TEST_CASE("metrics are served where their path is set, and only there") {
 TEST_CASE("HTTP/1.0 is answered, with and without keep-alive") {
   Running running(local());
   CHECK(body(ask(running.port(), "GET /live HTTP/1.0\r\n\r\n")) == kEmpty);
-  CHECK(body(ask(running.port(), "GET /live HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")) == kEmpty);
+  const std::string kept = ask(running.port(), "GET /live HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  CHECK(body(kept) == kEmpty);
+  CHECK(has_header(kept, "Connection: close"));
+  CHECK_FALSE(has_header(kept, "Connection: keep-alive"));
 }
 
 TEST_CASE("a unix socket answers, beside a port or alone") {
