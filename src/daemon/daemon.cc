@@ -236,9 +236,12 @@ void Daemon::on_lost(const workload::Lost& lost) {
 // kind that it does not know need not stop the others. Once there are consumers nothing ends them, not even a
 // reload that names another server. Returns whether the process ends, for the log.
 bool Daemon::end_if_fatal(Kind kind, const workload::Lost& lost) {
-  if (!lost.fatal || told_) return false;
-  refused_.insert(kind);
   const bool unimplemented = lost.failure.kind == workload::FailureKind::unimplemented;
+  // One-shot has no time to wait for another server, whatever this one answered before.
+  const bool refused_once =
+      !config_.daemon_mode && (unimplemented || lost.failure.kind == workload::FailureKind::invalid_argument);
+  if ((!lost.fatal && !refused_once) || told_) return false;
+  refused_.insert(kind);
   const std::size_t kinds = static_cast<std::size_t>(
       std::ranges::count_if(status_.updates, [](const auto& each) { return each.has_value(); }));
   // A token's request is about its audience alone.

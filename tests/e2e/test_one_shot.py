@@ -264,6 +264,19 @@ def test_a_server_that_is_no_agent(
     assert "retry_in" not in first.fields
 
 
+def test_an_agent_that_refuses_after_a_good_answer(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    make_certs(workdir)
+    svids = [entry("web"), entry("db", hint="nobody")]
+    helper = run_helper(one_shot(agent, **NO_X509, jwt_svids=svids, log_level="debug"))
+    helper.wait_log(lambda line: line.fields.get("event") == "jwt_svid_published")
+    wait_error(helper, "nobody")
+    agent.fault("invalid")
+    assert helper.wait() == 1
+    refused = wait_error(helper, "InvalidArgument")
+    assert "retry_in" not in refused.fields
+    assert lines_of(helper, "timed_out") == []
+
+
 # What it does not do.
 
 
