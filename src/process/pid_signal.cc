@@ -119,7 +119,8 @@ std::expected<void, Refusal> judge(const Finding& finding, int signo) {
     return refuse("it started " + human(late) +
                   " after the file was written: the number is another's by now");
   }
-  if (!is_deadly(signo)) return {};
+  // Who sends these two means the end: something starts the process again.
+  if (!is_deadly(signo) || signo == SIGTERM || signo == SIGINT) return {};
   // Also of one signalled before: programs that exec themselves anew catch nothing for a moment.
   if (finding.use == SignalUse::none) {
     return refuse("it does not catch " + signal_name(signo) + ", which would end it");
