@@ -24,10 +24,11 @@ std::unexpected<Error> refuse(std::string message) {
   return fail(ErrorKind::verification, std::move(message));
 }
 
-// Whether the key is said to be for something else than JWT-SVIDs.
+// Whether the key is said to be for something else than JWT-SVIDs. "sig" is RFC 7517's word for a key that
+// verifies signatures: agents write it that have their JWKS from a library.
 bool other_use(const json& jwk) {
   const auto use = jwk.find("use");
-  return use != jwk.end() && *use != "jwt-svid";
+  return use != jwk.end() && *use != "jwt-svid" && *use != "sig";
 }
 
 std::string name_of(const json& jwk, std::size_t index) {

@@ -87,10 +87,11 @@ TEST_CASE("rule 30: keys is required and may be empty") {
   CHECK(refusal("") == "JWT bundle of \"example.org\": not JSON at byte 1");
 }
 
-TEST_CASE("rule 30: a key of another use is left out in silence, jwt-svid is ours") {
+TEST_CASE("rule 30: a key of another use is left out in silence, jwt-svid and RFC 7517's sig are ours") {
   CHECK(left_out(with(p256(), "use", "jwt-svid")) == "taken");
+  CHECK(left_out(with(p256(), "use", "sig")) == "taken");
   CHECK(left_out(with(p256(), "use", "x509-svid")) == "silent");
-  CHECK(left_out(with(p256(), "use", "sig")) == "silent");
+  CHECK(left_out(with(p256(), "use", "enc")) == "silent");
   CHECK(left_out(with(p256(), "use", 7)) == "silent");
 }
 
