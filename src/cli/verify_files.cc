@@ -94,7 +94,7 @@ Result<Verified> verify_x509(std::string_view svid, std::string_view bundle,
   if (auto verified = identity::verify_chain(*read, *trusted, now); !verified)
     return fail(verified.error().error);
   out.spiffe_id = read->id.str();
-  out.not_after = identity::earliest_end(read->chain);
+  out.not_after = read->not_after();
   return out;
 }
 

@@ -244,7 +244,7 @@ std::expected<X509Context, Refusal> X509Context::from(const X509Material& materi
 }
 
 WallTime X509Context::not_after() const {
-  return earliest_end(svid.chain);
+  return svid.not_after();
 }
 
 }  // namespace spiffe::identity

@@ -61,7 +61,7 @@ struct X509Context {
                                                   const X509Selection& selection, const X509Context* previous,
                                                   WallTime now, bool verify_chain);
 
-  // The earliest NotAfter of leaf and intermediates.
+  // When the selected SVID ends.
   [[nodiscard]] WallTime not_after() const;
 };
 

@@ -1,5 +1,6 @@
 #include "identity/x509_svid.hh"
 
+#include <algorithm>
 #include <cstdint>
 
 #include <openssl/err.h>
@@ -138,6 +139,14 @@ Result<X509Svid> X509Svid::read(const X509SvidMaterial& material, std::vector<st
   if (!svid) return svid;
   if (auto checked = svid->check(warnings); !checked) return fail(std::move(checked).error());
   return svid;
+}
+
+WallTime X509Svid::not_after() const {
+  WallTime earliest = leaf().not_after();
+  for (const Certificate& each : chain) {
+    if (each.not_after() > leaf().not_before()) earliest = std::min(earliest, each.not_after());
+  }
+  return earliest;
 }
 
 Result<void> X509Svid::check_key() const {

@@ -37,6 +37,9 @@ struct X509Svid {
   [[nodiscard]] Result<void> check(std::vector<std::string>& warnings) const;
 
   [[nodiscard]] const Certificate& leaf() const { return chain.front(); }
+  // The earliest NotAfter of the leaf and of the intermediates that can have signed it: one that ended before
+  // the leaf began, as an old cross-signature, has no part in it.
+  [[nodiscard]] WallTime not_after() const;
 };
 
 // Whose SVID a certificate is: its one URI SAN, a SPIFFE ID with a path (rule 18).

@@ -387,6 +387,19 @@ TEST_CASE("a state ends with the first certificate of its chain to expire") {
   CHECK(context->not_after() == now + 2h);
 }
 
+TEST_CASE("an intermediate that had ended when the leaf began does not end the state") {
+  const auto now = std::chrono::floor<std::chrono::seconds>(wall_now());
+  X509Material material;
+  material.svids.push_back(test::svid_material(ca(), {.uris = {kId}, .not_after = now + 3h}));
+  auto authority = test::authority_options();
+  authority.not_after = now - 1h;
+  Bytes& chain = material.svids[0].certificates;
+  chain = test::concat({chain, ca().intermediate(authority).der()});
+  const auto context = take(material);
+  REQUIRE(context);
+  CHECK(context->not_after() == now + 3h);
+}
+
 TEST_CASE("nothing a key file holds appears in a message") {
   auto material = test::material(ca(), kId);
   material.svids[0].key = spiffe::SecretBytes("-----BEGIN PRIVATE KEY----- c2VjcmV0");
