@@ -80,6 +80,11 @@ Daemon::~Daemon() = default;
 
 Result<void> Daemon::assemble(const FoundSignals& found_signals) {
   if (auto good = watch_signals(); !good) return good;
+  if (config_.cmd_mode == config::CmdMode::job) {
+    let_suspend();
+    // Under nohup the hang-up of a terminal is to mean nothing.
+    if (sigismember(&found_signals.ignored, SIGHUP) != 1) terminal_ = process::Terminal::find();
+  }
   expect_files();
   auto publication = assemble_publication(config_, names_);
   if (!publication) return fail(publication.error());
@@ -102,10 +107,6 @@ Result<void> Daemon::watch_signals() {
   auto signals = SignalWatch::create(*loop_, wanted, [this](int signal) { on_signal(signal); });
   if (!signals) return fail(signals.error());
   signals_ = std::move(*signals);
-  if (config_.cmd_mode == config::CmdMode::job) {
-    terminal_ = process::Terminal::find();
-    let_suspend();
-  }
   return {};
 }
 

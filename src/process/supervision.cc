@@ -40,6 +40,8 @@ Supervision::Supervision(Loop& loop, Options options, std::function<void(int)> o
     : loop_(loop),
       command_(options.launch.argv.front()),
       own_group_(options.launch.own_group),
+      hang_up_ends_(::sigismember(&options.launch.signals.ignored, SIGHUP) != 1),
+      of_a_script_(::sigismember(&options.launch.signals.ignored, SIGINT) == 1),
       renew_signal_(options.renew_signal),
       stop_signal_(options.stop_signal),
       reaper_(options.reaper),
@@ -82,7 +84,7 @@ void Supervision::suspend() {
 
 void Supervision::forward(int signal) {
   reap();
-  if (!child_ && signal == SIGHUP && terminal_ && terminal_->hung_up()) {
+  if (!child_ && signal == SIGHUP && hang_up_ends_ && terminal_ && terminal_->hung_up()) {
     log::info("The terminal has hung up, and there is no child", {{"event", "stopping"}});
     return terminate(signal);
   }
@@ -131,7 +133,7 @@ void Supervision::step(const Event& event) {
 }
 
 std::optional<Event> Supervision::perform(const Start&) {
-  if (terminal_) launcher_->set_terminal(terminal_->ours() ? terminal_->fd() : -1);
+  if (terminal_) launcher_->set_terminal(!of_a_script_ && terminal_->ours() ? terminal_->fd() : -1);
   auto launched = launcher_->launch();
   if (!launched) {
     start_error_ = std::move(launched.error());

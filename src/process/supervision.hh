@@ -97,6 +97,8 @@ class Supervision {
   Loop& loop_;
   std::string command_;
   bool own_group_;
+  bool hang_up_ends_;  // not under nohup
+  bool of_a_script_;   // in its background, which ^C is not for: the terminal is lent only when asked for
   int renew_signal_;
   int stop_signal_;
   Reaper* reaper_;

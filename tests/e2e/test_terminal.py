@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -193,6 +194,22 @@ def test_in_a_pipe(agent: DevAgent, workdir: Path, where: str) -> None:
         wait_gone(helper)
 
 
+WAIT_AND_READ = 'while [ ! -e go ]; do sleep 0.01; done; read line </dev/tty; echo "got $line"'
+
+
+def test_in_the_background_of_a_script(agent: DevAgent, workdir: Path) -> None:
+    """Which goes on using the terminal."""
+    script = f'"$@" 2>>helper.log & {WAIT_AND_READ}; kill $!; wait $!'
+    words = ["sh", "-c", script, "sh", program(), *wrap(agent, "sleep", "36000")]
+    with Terminal(workdir, words) as terminal:
+        terminal.wait_child()
+        assert terminal.foreground() == terminal.process.pid
+        (workdir / "go").touch()
+        terminal.type("hello\n")
+        terminal.expect("got hello")
+        assert terminal.process.wait(TIMEOUT_S) == 143
+
+
 def test_without_a_shell(agent: DevAgent, workdir: Path) -> None:
     """As `docker run -it` starts it: nobody would continue what ^Z has stopped."""
     with Terminal(workdir, [*LOGGED, program(), *wrap(agent, "cat")]) as terminal:
@@ -309,6 +326,32 @@ def test_a_job_ends_with_its_terminal(agent: DevAgent, workdir: Path) -> None:
         wait_gone(child)
         assert "terminal has hung up" in terminal.log()
         assert recorder.events()[-1]["event"] == "SIGTERM"
+
+
+def test_a_job_under_nohup_outlives_its_terminal(agent: DevAgent, workdir: Path) -> None:
+    (workdir / "helper.conf").write_text(config(agent, cmd="sleep", cmd_args="36000"))
+    words = [*LOGGED, "nohup", program(), "-config", "helper.conf"]
+    with Terminal(workdir, words) as terminal:
+        child = terminal.wait_child()
+        terminal.hang_up()
+        terminal.wait_log("Configuration reloaded")
+        agent.rotate()
+        terminal.wait_log("certificates updated", 2)
+        assert "child_exited" not in terminal.log()
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.process.wait(TIMEOUT_S) == 0
+        wait_gone(child)
+
+
+def test_nohup_while_there_is_no_program(run_agent: Callable[..., DevAgent], workdir: Path) -> None:
+    agent = run_agent("-fault", "deny")
+    words = [*LOGGED, "nohup", program(), *wrap(agent, "sh", "-c", "exit 3", log_level="debug")]
+    with Terminal(workdir, words) as terminal:
+        terminal.wait_log("PermissionDenied")
+        terminal.hang_up()
+        terminal.wait_log("SIGHUP is not passed on")
+        agent.clear()
+        assert terminal.process.wait(TIMEOUT_S) == 3
 
 
 def test_a_wrapped_program_decides_when_its_terminal_goes(agent: DevAgent, workdir: Path) -> None:
