@@ -104,6 +104,11 @@ Result<void> Daemon::watch_signals() {
   for (int signal = 1; signal <= SIGRTMAX; ++signal) {
     if (is_forwarded(signal) || signal == config_.config_reload_signal) sigaddset(&wanted, signal);
   }
+  // They stop whoever is with us in a pipeline and wants the terminal that we have lent.
+  if (config_.cmd_mode == config::CmdMode::wrap) {
+    sigaddset(&wanted, SIGTTIN);
+    sigaddset(&wanted, SIGTTOU);
+  }
   auto signals = SignalWatch::create(*loop_, wanted, [this](int signal) { on_signal(signal); });
   if (!signals) return fail(signals.error());
   signals_ = std::move(*signals);

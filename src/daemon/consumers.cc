@@ -201,6 +201,10 @@ void Consumers::suspend() {
   if (child_ != nullptr) child_->suspend();
 }
 
+void Consumers::share_terminal() {
+  if (child_ != nullptr) child_->share_terminal();
+}
+
 Result<void> Consumers::reconfigure(const config::Config& config) {
   if (ending_) return {};
   const config::Config before = std::exchange(config_, config);

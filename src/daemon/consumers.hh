@@ -53,6 +53,8 @@ class Consumers {
   void forward(int signal);
   // ^Z, in wrap mode.
   void suspend();
+  // SIGTTIN and SIGTTOU, in wrap mode.
+  void share_terminal();
 
   // `config` counts from now on. A child whose command is another one now is replaced, one that is no longer
   // wanted is stopped, a new one starts at once where the files are there.

@@ -277,6 +277,8 @@ void Daemon::on_signal(int signal) {
     reload();
   } else if (signal == SIGTSTP) {
     consumers_->suspend();
+  } else if (signal == SIGTTIN || signal == SIGTTOU) {
+    consumers_->share_terminal();
   } else if (wrap) {
     consumers_->forward(signal);
   }

@@ -37,14 +37,10 @@ Result<> Child::signal_group(int signo) const {
                     code);
 }
 
-std::optional<int> Child::stopped_by_terminal() const {
+std::optional<int> Child::stopped() const {
   siginfo_t info{};
   if (::waitid(P_PID, static_cast<id_t>(launched_.pid), &info, WSTOPPED | WNOHANG) != 0) return std::nullopt;
-  if (info.si_pid == 0) return std::nullopt;
-  for (const int signo : {SIGTSTP, SIGTTIN, SIGTTOU}) {
-    if (info.si_status == signo) return signo;
-  }
-  return std::nullopt;
+  return info.si_pid == 0 ? std::nullopt : std::optional(info.si_status);
 }
 
 std::optional<ExitStatus> Child::reap() {

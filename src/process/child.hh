@@ -31,9 +31,9 @@ class Child {
   // the same promise.
   [[nodiscard]] Result<> signal_group(int signo) const;
 
-  // The signal that has stopped it since the last call, if it was one of the terminal's: SIGTSTP of ^Z,
-  // SIGTTIN or SIGTTOU of using it from the background. Does not block.
-  [[nodiscard]] std::optional<int> stopped_by_terminal() const;
+  // The signal that has stopped it since the last call: SIGTSTP of ^Z, SIGTTIN or SIGTTOU of using the
+  // terminal from the background, SIGSTOP of whoever wanted it. Does not block.
+  [[nodiscard]] std::optional<int> stopped() const;
 
   // The status, once, if the child has ended. Does not block. Not to be asked again after an answer.
   [[nodiscard]] std::optional<ExitStatus> reap();

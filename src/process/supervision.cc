@@ -82,6 +82,10 @@ void Supervision::suspend() {
   }
 }
 
+void Supervision::share_terminal() {
+  if (terminal_) terminal_->share(child_pid());
+}
+
 void Supervision::forward(int signal) {
   reap();
   if (!child_ && signal == SIGHUP && hang_up_ends_ && terminal_ && terminal_->hung_up()) {
@@ -102,7 +106,7 @@ void Supervision::forward(int signal) {
 void Supervision::child_changed() {
   reap();
   if (!child_ || !terminal_) return;
-  if (const auto signo = child_->stopped_by_terminal()) terminal_->stop_with(child_->pid(), *signo);
+  if (const auto signo = child_->stopped()) terminal_->stop_with(child_->pid(), *signo);
 }
 
 // A child that ended a moment ago must be replaced, not signalled: a signal to it would succeed and be lost.

@@ -54,6 +54,9 @@ class Supervision {
   // ^Z while the terminal is ours and not the child's, which shall stop with us.
   void suspend();
 
+  // Somebody of our own group, a pager behind us in a pipeline, was stopped for want of the terminal.
+  void share_terminal();
+
   // A new configuration: another command replaces the present child, anything else counts from now on, an
   // environment from the next start.
   void reconfigure(Options options);

@@ -60,13 +60,19 @@ bool Terminal::hung_up() const {
   return ::poll(&state, 1, 0) == 1 && (state.revents & POLLHUP) != 0;
 }
 
+void Terminal::share(pid_t group) const {
+  if (group > 0) take_back(group);
+  if (ours()) ::kill(0, SIGCONT);
+}
+
 void Terminal::stop() const {
   if (shell_waits()) stop_our_group();
 }
 
 void Terminal::stop_with(pid_t group, int signo) const {
+  if (signo == SIGSTOP && (::tcgetpgrp(fd_.get()) != group || !shell_waits())) return;
   // A shell that brings a job to the foreground tells it so only where it was stopped.
-  const bool brought_back = signo != SIGTSTP && ours();
+  const bool brought_back = (signo == SIGTTIN || signo == SIGTTOU) && ours();
   if (!brought_back && shell_waits()) {
     take_back(group);
     stop_our_group();

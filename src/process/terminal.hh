@@ -25,11 +25,16 @@ class Terminal {
   // The kernel has taken it away: SIGHUP meant that.
   [[nodiscard]] bool hung_up() const;
 
+  // Where it is lent to `group`, takes it back for those of our own group that were stopped for want of it,
+  // and continues them. The child gets it again when it asks for it.
+  void share(pid_t group) const;
+
   // Stops our own group as ^Z does, for the shell to see, until the shell continues it. Nothing where no
   // shell waits for us: nobody would continue it.
   void stop() const;
-  // The child's group was stopped by `signo` of the terminal: stops our own as well, and then continues it.
-  // Only continues it where it wanted the terminal and we are in the foreground by now: then it gets it.
+  // The child's group was stopped by `signo`: stops our own as well, and then continues it. Only continues it
+  // where it wanted the terminal and we are in the foreground by now: then it gets it. SIGSTOP, by which
+  // shells and others suspend themselves, counts only where the child had the terminal and a shell waits.
   void stop_with(pid_t group, int signo) const;
 
  private:

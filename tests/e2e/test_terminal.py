@@ -156,6 +156,32 @@ def test_brought_to_the_foreground_while_it_runs(agent: DevAgent, workdir: Path)
         shell.expect_code(0)
 
 
+def test_who_stops_itself(agent: DevAgent, workdir: Path) -> None:
+    """As shells and others do that ^Z does not reach: by SIGSTOP."""
+    with Shell(workdir, wrap(agent, "sh", "-c", "kill -STOP $$; exec cat")) as shell:
+        child = shell.run()
+        shell.expect("Stopped")
+        shell.wait_foreground(shell.process.pid)
+        wait_stopped(child, parent_of(child))
+        shell.type("fg\n")
+        check_cat(shell, child)
+        shell.type(END)
+        shell.expect_code(0)
+
+
+def test_who_is_stopped_in_the_background(agent: DevAgent, workdir: Path) -> None:
+    """By whoever wanted that: rotations go on."""
+    with Shell(workdir, wrap(agent, "sleep", "36000")) as shell:
+        child = shell.run('"${words[@]}" &')
+        os.kill(child, signal.SIGSTOP)
+        wait_stopped(child)
+        agent.rotate()
+        shell.wait_log("certificates updated", 2)
+        assert state_of(child) == "T"
+        shell.type("kill %1; wait %1\n")
+        shell.expect_code(143)
+
+
 def test_suspended_where_the_terminal_is_still_ours(agent: DevAgent, workdir: Path) -> None:
     with Shell(workdir, wrap(agent, "sleep", "36000")) as shell:
         child = shell.run('"${words[@]}" &')
@@ -195,6 +221,27 @@ def test_in_a_pipe(agent: DevAgent, workdir: Path, where: str) -> None:
 
 
 WAIT_AND_READ = 'while [ ! -e go ]; do sleep 0.01; done; read line </dev/tty; echo "got $line"'
+
+
+def test_a_pager_behind_us(agent: DevAgent, workdir: Path) -> None:
+    """It shares our group, and cannot read while the program has the terminal."""
+    with Shell(workdir, wrap(agent, "sleep", "36000")) as shell:
+        child = shell.run(f"\"${{words[@]}}\" | sh -c '{WAIT_AND_READ}; exec sleep 36000'")
+        helper = parent_of(child)
+        shell.wait_foreground(child)
+        (workdir / "go").touch()
+        shell.wait_foreground(helper)
+        shell.type("hello\n")
+        shell.expect("got hello")
+        shell.type(SUSPEND)
+        shell.expect("Stopped")
+        wait_stopped(child, helper)
+        shell.type("fg\n")
+        shell.wait_foreground(child)
+        os.kill(helper, signal.SIGTERM)
+        shell.wait_foreground(helper)
+        shell.type(INTERRUPT)
+        wait_gone(helper)
 
 
 def test_in_the_background_of_a_script(agent: DevAgent, workdir: Path) -> None:
