@@ -146,7 +146,14 @@ void JwtSource::finished(Call* done) {
     take_answer(call);
   } else {
     const StreamEnd end{static_cast<int>(call.status.error_code()), call.status.error_message()};
-    report(call.index, classify(end, probe_endpoint(endpoint_), endpoint_.uri()));
+    Failure failure = classify(end, probe_endpoint(endpoint_), endpoint_.uri());
+    // What is refused is this call's alone, for all that is known here.
+    if (failure.kind == FailureKind::invalid_argument) {
+      failure.hint =
+          "look at the audience and the SPIFFE ID that are asked for; where every call is refused, at the "
+          "agent's address";
+    }
+    report(call.index, std::move(failure));
   }
   pump();
 }

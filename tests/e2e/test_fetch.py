@@ -236,6 +236,14 @@ def test_refused_unreachable_and_not_spoken_there(agent: DevAgent, workdir: Path
     agent.fault("unimplemented")
     ran = fetch(agent, *words)
     assert ran.code == 1 and "error: Unimplemented: " in ran.err
+    agent.allow()
+
+    agent.fault("invalid")
+    ran = fetch(agent, *words)
+    assert ran.code == 1 and "error: InvalidArgument: " in ran.err
+    # A token may be refused by itself, a stream of the Workload API never is.
+    assert ("hint: look at the audience" in ran.err) == (words[0] == "jwt")
+    agent.allow()
 
     ran = fetch(f"unix://{workdir}/none.sock", *words, "-timeout", "300ms")
     assert ran.code == 4 and ran.out == ""
