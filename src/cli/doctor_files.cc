@@ -12,6 +12,7 @@
 
 #include "base/text.hh"
 #include "cli/cat.hh"
+#include "cli/input_file.hh"
 #include "cli/show_files.hh"
 #include "config/path_join.hh"
 #include "output/own_names.hh"
@@ -141,7 +142,7 @@ void check_files(const config::Config& config, const daemon::Names& names, Findi
       continue;
     }
     if (S_ISREG(info.st_mode)) good = has_attributes(wanted, info, out) && good;
-    files.push_back(show_file(wanted.path, true, wall_now(), kWidth));
+    files.push_back(show_file(wanted.path, read_input(wanted.path), wall_now(), kWidth));
   }
   if (files.empty()) {
     add(out, Grade::ok, "files", "none yet");

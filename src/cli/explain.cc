@@ -27,6 +27,8 @@ std::unexpected<Error> unknown(std::string message, std::string hint = {}) {
 
 // Judged by the rules that the daemon goes by; the chain is not verified here.
 void judge_leaf(Explained& out, const identity::Bytes& der) {
+  if (is_authority(out.certificates.front()))
+    return out.problem("no SVID: an authority comes first; the leaf must, then what issued it");
   const auto id = identity::leaf_id(out.certificates.front());
   if (!id) return out.problem("no SVID: " + id.error().message);
   identity::X509SvidMaterial material;

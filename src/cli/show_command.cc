@@ -1,6 +1,8 @@
 #include "cli/show_command.hh"
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "cli/arguments.hh"
 #include "cli/describe_certificate.hh"
 #include "cli/exit.hh"
+#include "cli/input_file.hh"
 #include "cli/show_files.hh"
 #include "cli/stdout.hh"
 #include "cli/voice.hh"
@@ -29,41 +32,45 @@ kind is guessed from the content. Says who it is, how long it lives, whether key
 and certificate belong together, and whether the bundle beside it verifies it.
 Of a private key it shows nothing but its kind.
 
-Without PATH: the files of the configuration. Exit status 1 where something
-cannot be read or is none of these; what is expired is shown, and no error.
+PATH may be a pipe, and - is standard input. Without PATH: the files of the
+configuration. Exit status 1 where something cannot be read or is none of these;
+what is expired is shown, and no error.
 
 Flags:
   -config FILE        where the files are (default helper.conf, if there)
+  -timeout DURATION   longest wait for a pipe (default 1m, 0 for ever)
   -output text|json   how to print (default text); JSON is an object with the
                       lists directories and files, see docs/json.md
 
 Examples:
   spiffe-helper show /run/certs
-  spiffe-helper show svid.pem svid_key.pem -output json
+  kubectl exec pod -- cat /certs/svid.pem | spiffe-helper show -
 )";
 
 constexpr std::size_t kMaxWords = 1000;
 constexpr std::size_t kMaxWidth = 80;
+constexpr std::size_t kMostUnasked = 1024UL * 1024;
 
 class Show {
  public:
   explicit Show(const Arguments& arguments)
       : json_(arguments.json),
+        timeout_(arguments.timeout),
         terminal_(Terminal::of(STDOUT_FILENO)),
         width_(std::min(terminal_.width, kMaxWidth)) {}
 
   void add(const std::string& path) {
     struct stat info{};
     if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return add_directory(path);
-    files_.push_back(show_file(path, true, now_, width_));
-    add_neighbours(path);
+    files_.push_back(show_file(path, read_named(path, timeout_), now_, width_));
+    if (S_ISREG(info.st_mode)) add_neighbours(path);
   }
 
   void add_configured(const std::string& path) {
     struct stat info{};
     const bool directory = ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
     if (directory) return add_directory(path);
-    files_.push_back(show_file(path, true, now_, width_));
+    files_.push_back(show_file(path, read_input(path), now_, width_));
   }
 
   int finish() {
@@ -72,20 +79,21 @@ class Show {
       if (file.asked && !file.explained) tell(file.explained.error());
     }
     const int written = print(json_ ? json_text(all_json()) : all_text());
-    return failed_ ? kFailed : written;
+    return code_ == kOk ? written : code_;
   }
 
  private:
   void tell(const Error& error) {
     say(error);
-    failed_ = true;
+    code_ = error.kind == ErrorKind::timed_out ? kTimedOut : std::max(code_, kFailed);
   }
 
   void add_directory(const std::string& path) {
     auto directory = look_into(path);
     if (!directory) return tell(directory.error());
     if (directory->files.empty()) tell({ErrorKind::failed, escape(path) + ": holds no file", {}});
-    for (const std::string& each : directory->files) files_.push_back(show_file(each, true, now_, width_));
+    for (const std::string& each : directory->files)
+      files_.push_back(show_file(each, read_input(each), now_, width_));
     directories_.push_back(*std::move(directory));
   }
 
@@ -97,7 +105,9 @@ class Show {
     for (const std::string& each : directory->files) {
       const std::string name = slash == std::string::npos ? each.substr(2) : each;
       const bool known = std::ranges::find(files_, name, &ShownFile::path) != files_.end();
-      if (!known) files_.push_back(show_file(name, false, now_, width_));
+      if (known) continue;
+      files_.push_back(show_file(name, read_input(name, kMostUnasked), now_, width_));
+      files_.back().asked = false;
     }
   }
 
@@ -109,7 +119,7 @@ class Show {
     for (const ShownFile& file : files_) {
       if (!file.asked || !file.explained) continue;
       if (!out.empty()) out += "\n";
-      out += paint(terminal_, Colour::bold, escape(file.path)) + ": " + file.explained->title + "\n";
+      out += paint(terminal_, Colour::bold, spoken_path(file.path)) + ": " + file.explained->title + "\n";
       out += file.explained->rows.text();
     }
     return out;
@@ -141,12 +151,13 @@ class Show {
   }
 
   bool json_;
+  std::optional<std::chrono::nanoseconds> timeout_;
   Terminal terminal_;
   std::size_t width_;
   WallTime now_ = wall_now();
   std::vector<ShownDirectory> directories_;
   std::vector<ShownFile> files_;
-  bool failed_ = false;
+  int code_ = kOk;
 };
 
 int show_command(const Arguments& arguments) {

@@ -33,12 +33,16 @@ std::string_view directory_of(std::string_view path) {
   return slash == std::string_view::npos ? std::string_view(".") : path.substr(0, slash);
 }
 
+// What is piped in belongs to all.
+bool together(const std::string& one, const std::string& other) {
+  return is_standard_input(one) || is_standard_input(other) || directory_of(one) == directory_of(other);
+}
+
 // Runs through what lies beside `file`, itself included, until `found` says so.
 const ShownFile* beside(const std::vector<ShownFile>& files, const ShownFile& file,
                         const std::function<bool(const Explained&)>& found) {
   for (const ShownFile& each : files) {
-    if (each.explained && directory_of(each.path) == directory_of(file.path) && found(*each.explained))
-      return &each;
+    if (each.explained && together(each.path, file.path) && found(*each.explained)) return &each;
   }
   return nullptr;
 }
@@ -87,13 +91,13 @@ void relate_key(const std::vector<ShownFile>& files, ShownFile& file) {
     return has_leaf(each) && belongs(key, each.certificates.front());
   });
   if (leaf != nullptr) {
-    key.rows.row("belongs to", escape(leaf->path));
+    key.rows.row("belongs to", spoken_path(leaf->path));
     told = leaf->path;
   } else if (const ShownFile* other = beside(files, file, has_leaf)) {
     const ShownFile* second = beside(files, file, [other](const Explained& each) {
       return has_leaf(each) && &each != &*other->explained;
     });
-    key.problem(second == nullptr ? "it does not belong to " + escape(other->path)
+    key.problem(second == nullptr ? "it does not belong to " + spoken_path(other->path)
                                   : "it belongs to none of the certificates beside it");
   } else {
     key.rows.row("belongs to", "no certificate here");
@@ -113,7 +117,7 @@ void relate_svid(const std::vector<ShownFile>& files, ShownFile& file, WallTime 
     return false;
   });
   if (bundle != nullptr) {
-    svid.rows.row("verified", "by " + escape(bundle->path));
+    svid.rows.row("verified", "by " + spoken_path(bundle->path));
     told = bundle->path;
   } else if (reason.empty()) {
     svid.rows.row("verified", "no: there is no bundle beside it");
@@ -143,7 +147,7 @@ void relate_token(const std::vector<ShownFile>& files, ShownFile& file, WallTime
     return false;
   });
   if (bundle != nullptr) {
-    token.rows.row("verified", "by " + escape(bundle->path));
+    token.rows.row("verified", "by " + spoken_path(bundle->path));
     told = bundle->path;
   } else if (reason.empty()) {
     token.rows.row("verified", "no: there is no JWT bundle beside it");
@@ -154,17 +158,16 @@ void relate_token(const std::vector<ShownFile>& files, ShownFile& file, WallTime
 
 }  // namespace
 
-ShownFile show_file(const std::string& path, bool asked, WallTime now, std::size_t width) {
-  constexpr std::size_t kMostUnasked = 1024UL * 1024;
-  const auto content = read_input(path, asked ? kMaxInput : kMostUnasked);
-  if (!content) return {path, fail(content.error()), asked};
+ShownFile show_file(const std::string& path, const Result<SecretBytes>& content, WallTime now,
+                    std::size_t width) {
+  if (!content) return {path, fail(content.error())};
   auto explained = explain(*content, now, width);
   if (!explained) {
     // Of its kind whatever the cause: a show is no verdict.
-    const Error error = context(escape(path), explained.error());
-    return {path, fail(ErrorKind::failed, error.message, error.hint), asked};
+    const Error error = context(spoken_path(path), explained.error());
+    return {path, fail(ErrorKind::failed, error.message, error.hint)};
   }
-  return {path, *std::move(explained), asked};
+  return {path, *std::move(explained)};
 }
 
 void relate(std::vector<ShownFile>& files, WallTime now) {

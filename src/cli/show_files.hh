@@ -15,8 +15,9 @@ struct ShownFile {
   bool asked = true;  // else it is only here since it lies beside one that is
 };
 
-// Reads and explains. Never fails as a whole: what is wrong with a file is in its place.
-[[nodiscard]] ShownFile show_file(const std::string& path, bool asked, WallTime now, std::size_t width);
+// Explains what was read. Never fails as a whole: what is wrong with a file is in its place.
+[[nodiscard]] ShownFile show_file(const std::string& path, const Result<SecretBytes>& content, WallTime now,
+                                  std::size_t width);
 
 // Adds to each key, SVID and token what the files of its directory say about it.
 void relate(std::vector<ShownFile>& files, WallTime now);

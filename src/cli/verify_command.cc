@@ -27,7 +27,8 @@ reason. 1: there is no verdict, since a file cannot be read or holds no bundle.
 
 An X.509-SVID is checked as the X509-SVID standard has it, and its chain against
 the bundle alone; a private key in the same file must be the leaf's. A token
-must be signed by an authority of the bundle and be for the audience.
+must be signed by an authority of the bundle and be for the audience. One of the
+files may be -, standard input.
 
 Flags:
   -svid FILE          PEM: the leaf, then its intermediates
@@ -59,6 +60,8 @@ Result<void> check_usage(const Arguments& arguments) {
   };
   if (jwt == !arguments.value("svid").empty()) return usage("verify needs either -svid or -jwt");
   if (arguments.value("bundle").empty()) return usage("verify needs -bundle");
+  if (arguments.value("bundle") == "-" && arguments.value(jwt ? "jwt" : "svid") == "-")
+    return usage("standard input is one file, not two");
   if (jwt == arguments.value("audience").empty())
     return usage(jwt ? "-jwt needs -audience" : "-audience is for -jwt");
   return {};
@@ -73,9 +76,9 @@ Result<Verified> verify(const Arguments& arguments) {
   }
   const bool jwt = !arguments.value("jwt").empty();
   const std::string path(arguments.value(jwt ? "jwt" : "svid"));
-  const auto subject = read_input(path);
+  const auto subject = read_named(path, arguments.timeout);
   if (!subject) return fail(subject.error());
-  const auto bundle = read_input(std::string(arguments.value("bundle")));
+  const auto bundle = read_named(std::string(arguments.value("bundle")), arguments.timeout);
   if (!bundle) return fail(bundle.error());
   std::vector<std::string> audiences;
   for (const auto& [name, value] : arguments.own) {
@@ -84,7 +87,7 @@ Result<Verified> verify(const Arguments& arguments) {
   auto verified = jwt ? verify_jwt(subject->text(), audiences, bundle->text(), id, wall_now())
                       : verify_x509(subject->text(), bundle->text(), id, wall_now());
   if (verified || verified.error().kind != ErrorKind::verification) return verified;
-  return fail(context(escape(path), verified.error()));
+  return fail(context(spoken_path(path), verified.error()));
 }
 
 int verify_command(const Arguments& arguments) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -142,6 +143,58 @@ def test_show_says_of_an_encrypted_key_how_to_read_it(workdir: Path) -> None:
     code, _, err = ask("show", "old.key", cwd=workdir)
     assert code == 1
     assert "it is encrypted, most likely\nhint: openssl pkey" in err
+
+
+def pipe(*words: str | Path, given: bytes, cwd: Path) -> tuple[int, str, str]:
+    done = subprocess.run([program(), *words], capture_output=True, cwd=cwd, env=SANITIZERS, input=given, timeout=60)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_standard_input_is_read_as_a_file_is(workdir: Path) -> None:
+    make_certificate(workdir, "x", KINDS["EC P-256"])
+    certificate, key = ((workdir / name).read_bytes() for name in ("x.pem", "x.key"))
+    for path, name in (("-", "standard input"), ("/dev/stdin", "/dev/stdin")):
+        code, out, err = pipe("show", path, given=certificate, cwd=workdir)
+        assert (code, err) == (0, "")
+        assert out.startswith(f"{name}: X.509-SVID\n  SPIFFE ID  spiffe://example.org/x\n")
+        code, out, err = pipe("show", path, given=b"", cwd=workdir)
+        assert (code, out, err.splitlines()[0]) == (1, "", f"error: {name}: nothing was written to it")
+    with (workdir / "x.pem").open("rb") as file:
+        file.seek(0, os.SEEK_END)  # what is left of it
+        words = [program(), "show", "-"]
+        assert subprocess.run(words, stdin=file, capture_output=True, env=SANITIZERS).returncode == 1
+    _, out, _ = pipe("show", "-", "x.pem", given=key, cwd=workdir)
+    assert "  belongs to  x.pem\n" in out
+    told = json.loads(pipe("show", "-", "-output", "json", given=key, cwd=workdir)[1])["files"]
+    assert [(each["path"], each["kind"]) for each in told] == [("-", "private-key")]
+    code, _, err = pipe("verify", "-svid", "-", "-bundle", "x.pem", given=key, cwd=workdir)
+    assert (code, err) == (5, "error: standard input: holds no PEM certificate\n")
+    assert pipe("verify", "-svid", "-", "-bundle", "-", given=key, cwd=workdir)[0] == 2
+
+
+def test_a_pipe_is_read_to_its_end_but_not_for_ever(workdir: Path) -> None:
+    make_certificate(workdir, "x", KINDS["EC P-256"])
+    shell = 'exec "$0" show <(cat x.pem) <(cat x.key)'
+    done = subprocess.run(["bash", "-c", shell, program()], cwd=workdir, env=SANITIZERS, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"\n  belongs to  /dev/fd/\d+\n", done.stdout)
+    reading, writing = os.pipe()
+    words = [program(), "show", "-", "-timeout", "1500ms"]
+    done = subprocess.run(words, stdin=reading, env=SANITIZERS, capture_output=True, text=True, timeout=60)
+    os.close(reading)
+    os.close(writing)
+    assert done.returncode == 124
+    assert done.stderr.startswith("waiting for standard input\nerror: standard input: it did not end in time\nhint: ")
+    with Path("/dev/zero").open("rb") as zero:
+        done = subprocess.run([*words[:3], "-timeout", "0"], stdin=zero, env=SANITIZERS, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "error: standard input: file too large\n")
+
+
+def test_an_authority_in_front_of_the_leaf_is_told(publish: Callable[..., Path]) -> None:
+    certs = publish()
+    (certs.parent / "turned.pem").write_bytes((certs / "bundle.pem").read_bytes() + (certs / "svid.pem").read_bytes())
+    _, out, _ = ask("show", "turned.pem", cwd=certs.parent)
+    assert "no SVID: an authority comes first" in out
 
 
 def test_show_calls_what_it_does_not_know_an_error_within_a_second(workdir: Path) -> None:
