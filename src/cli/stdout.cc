@@ -20,10 +20,14 @@ Result<void> write_stdout(std::string_view text) {
       pollfd wait{STDOUT_FILENO, POLLOUT, 0};
       ::poll(&wait, 1, -1);
     } else if (errno != EINTR) {
-      return fail_errno("cannot write to standard output", errno);
+      return cannot_write(errno);
     }
   }
   return {};
+}
+
+std::unexpected<Error> cannot_write(int code) {
+  return fail_errno("cannot write to standard output", code);
 }
 
 int print(std::string_view text) {

@@ -10,6 +10,9 @@ namespace spiffe::cli {
 // All of it, with write(2).
 [[nodiscard]] Result<void> write_stdout(std::string_view text);
 
+// What write_stdout() says of this errno.
+[[nodiscard]] std::unexpected<Error> cannot_write(int code);
+
 // The same as the end of a command: tells of an error, returns the exit code.
 int print(std::string_view text);
 

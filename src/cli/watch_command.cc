@@ -1,13 +1,16 @@
 #include "cli/watch_command.hh"
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/loop.hh"
 #include "cli/changes.hh"
 #include "cli/exit.hh"
 #include "cli/identity_text.hh"
@@ -53,6 +56,13 @@ class Watcher {
                  .on_lost = [this](const workload::Lost& lost) { lose(lost); },
                  .on_restored = [this] { restored_ = true; }}) {
     visit.idle([this] { return bar(wall_now()); });
+    struct stat info{};
+    if (::fstat(STDOUT_FILENO, &info) != 0 || !S_ISFIFO(info.st_mode)) return;
+    // The writing end of a pipe is readable only in that its last reader has gone.
+    reader_.emplace(visit.loop(), STDOUT_FILENO, [this] {
+      reader_.reset();
+      visit_.end(cannot_write(EPIPE).error());
+    });
   }
 
   int run() {
@@ -170,6 +180,7 @@ class Watcher {
   std::size_t count_ = 0;
   std::optional<WallTime> at_;  // of the last update
   bool restored_ = false;
+  std::optional<Watch> reader_;
   workload::X509Source source_;  // last: uses what stands above
 };
 

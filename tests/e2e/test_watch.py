@@ -157,6 +157,6 @@ def test_who_reads_no_more_ends_it(agent: DevAgent, watch: Callable[..., Watch])
     running = watch(agent)
     running.lines("authority")
     running.out.close()
-    agent.rotate()
+    # At once, not at the next update: half a lifetime may lie between.
     assert running.process.wait(10 * SLOW) == 1
     assert running.err.read() == "error: cannot write to standard output: broken pipe\n"
