@@ -72,9 +72,11 @@ void check_program(const char* step, const std::string& program, Findings& out) 
   const process::StartError& error = found.error();
   std::string_view hint = error.hint;
   if (hint.empty()) {
-    hint = error.kind == process::StartFailure::not_found
-               ? "is it in this image? name it with its whole path"
-               : "name a program that this user may run: chmod +x it where it is one";
+    hint = error.kind != process::StartFailure::not_found
+               ? "name a program that this user may run: chmod +x it where it is one"
+           : program.find(' ') != std::string::npos
+               ? "it is taken as one name, blanks and all: its arguments are a list of their own"
+               : "is it in this image? name it with its whole path";
   }
   add(out, Grade::fail, step, error.message, hint);
 }

@@ -327,6 +327,10 @@ def command_missing(s: Setup) -> None:
     s.keys |= {"cmd": "no-such-program", "renew_signal": "SIGHUP"}
 
 
+def command_with_arguments(s: Setup) -> None:
+    s.keys["cmd"] = "/bin/sleep 600"
+
+
 def command_not_executable(s: Setup) -> None:
     (s.directory / "run.sh").write_text("#!/bin/sh\n")
     s.keys |= {"cmd": str(s.directory / "run.sh"), "renew_signal": "SIGHUP"}

@@ -74,6 +74,7 @@ BROKEN: list[tuple[Callable[[Setup], None], str, str, str]] = [
     (broken.full_disk, "fail", "disk", "make room"),
     (broken.no_inodes, "fail", "disk", "no inodes"),
     (broken.command_missing, "fail", "cmd", "whole path"),
+    (broken.command_with_arguments, "fail", "cmd", "a list of their own"),
     (broken.command_not_executable, "fail", "cmd", "chmod +x"),
     (broken.script("#!/no/such/interpreter\n"), "fail", "cmd", "the first line of the script"),
     (broken.script("#!/bin/sh\r\n"), "fail", "cmd", "as on Windows"),
