@@ -91,6 +91,11 @@ class Show {
   void add_directory(const std::string& path) {
     auto directory = look_into(path);
     if (!directory) return tell(directory.error());
+    if (directory->left_out > 0) {
+      tell({ErrorKind::failed,
+            spoken_path(path) + ": " + std::to_string(directory->left_out) + " of its files are left out",
+            "name those that you mean"});
+    }
     if (directory->files.empty()) tell({ErrorKind::failed, escape(path) + ": holds no file", {}});
     for (const std::string& each : directory->files)
       files_.push_back(show_file(each, read_input(each), now_, width_));

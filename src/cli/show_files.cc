@@ -26,7 +26,7 @@ namespace spiffe::cli {
 
 namespace {
 
-constexpr std::size_t kMaxFiles = 1000;  // of a directory
+constexpr std::size_t kMaxFiles = 20'000;  // of a directory: two for each of 9,000 trust domains, and some
 
 std::string_view directory_of(std::string_view path) {
   const std::size_t slash = path.rfind('/');
@@ -182,12 +182,16 @@ void relate(std::vector<ShownFile>& files, WallTime now) {
 Result<ShownDirectory> look_into(const std::string& path) {
   const Fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return fail_errno(escape(path), errno);
-  ShownDirectory out{.path = path, .layout = "plain", .generation = {}, .files = {}};
+  ShownDirectory out{.path = path, .layout = "plain", .generation = {}, .files = {}, .left_out = 0};
   const output::OwnNames own;
   const auto listed = output::for_each_entry(directory.get(), [&](std::string_view name) {
     struct stat info{};
     const std::string copy(name);
-    if (name.starts_with("..") || out.files.size() >= kMaxFiles) return;
+    if (name.starts_with("..")) return;
+    if (out.files.size() >= kMaxFiles) {
+      ++out.left_out;
+      return;
+    }
     if (::fstatat(directory.get(), copy.c_str(), &info, 0) == 0 && S_ISDIR(info.st_mode)) return;
     out.files.push_back(path.ends_with('/') ? path + copy : cat({path, "/", copy}));
   });

@@ -28,6 +28,7 @@ struct ShownDirectory {
   std::string layout;              // "snapshot", "plain"
   std::string generation;          // "" where there is none
   std::vector<std::string> files;  // paths, sorted; names that begin with ".." left out
+  std::size_t left_out = 0;        // how many there were too many
 };
 [[nodiscard]] Result<ShownDirectory> look_into(const std::string& path);
 

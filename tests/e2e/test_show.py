@@ -222,6 +222,21 @@ def test_show_summarises_a_map_of_9000_domains(workdir: Path) -> None:
     assert len(out.splitlines()) < 30
 
 
+def test_no_file_of_a_directory_is_left_out_in_silence(workdir: Path) -> None:
+    make_certificate(workdir, "x", KINDS["EC P-256"])
+    # As many as fetch bundles -write makes of 9,000 trust domains; which come first is the file system's choice.
+    for n in range(17_998):
+        (workdir / f"{n}.pem").touch()
+    code, out, err = ask("show", "x.key", cwd=workdir)
+    assert (code, err) == (0, "")
+    assert "  belongs to  x.pem\n" in out
+    for n in range(18_000, 20_003):
+        (workdir / f"{n}.pem").touch()
+    code, _, err = ask("show", ".", cwd=workdir)
+    assert code == 1
+    assert err.startswith("error: .: 3 of its files are left out\nhint: name those that you mean\n")
+
+
 def test_verify_says_yes_with_0_and_no_with_5(publish: Callable[..., Path], agent: DevAgent) -> None:
     certs = publish()
     x509 = ["verify", "-svid", "certs/svid.pem", "-bundle", "certs/bundle.pem"]
