@@ -57,10 +57,18 @@ def test_unit_is_accepted(tmp_path: Path) -> None:
     assert verify(tmp_path, with_program(UNIT.read_text())) == (0, "")
 
 
+def test_a_wrapped_program_that_is_stopped_has_not_failed() -> None:
+    """systemd.service(5) calls these signals clean; where they end a wrapped program we exit with a code."""
+    (line,) = [line for line in UNIT.read_text().splitlines() if line.startswith("SuccessExitStatus=")]
+    clean = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGTERM)
+    assert line.partition("=")[2].split() == [str(128 + each) for each in clean]
+
+
 @needs_systemd
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
+        ("SuccessExitStatus=129", "SuccessExitStatus=1290"),
         ("KillMode=mixed", "KillMode=mixt"),
         ("ProtectClock=yes", "ProtectKlock=yes"),
         ("SystemCallFilter=@system-service", "SystemCallFilter=@systemservice"),
