@@ -209,7 +209,8 @@ std::optional<Event> Supervision::perform(const ReportExit& action) {
   log::Fields fields{{"event", "child_exited"}, {"pid", std::to_string(reaped_)}};
   if (status.known && status.signal == 0) fields.push_back({"exit_code", std::to_string(status.code)});
   if (status.signal != 0) fields.push_back({"signal", signal_name(status.signal)});
-  const bool expected = action.next == Next::end || (status.known && status.shell_code() == 0);
+  const bool replaced = action.next == Next::restart && status.signal == stop_signal_;
+  const bool expected = action.next == Next::end || replaced || (status.known && status.shell_code() == 0);
   log::write(expected ? log::Level::info : log::Level::warning, text, fields);
   return std::nullopt;
 }

@@ -84,6 +84,16 @@ def test_a_deaf_child_is_replaced(agent: DevAgent, run_helper: Run, out: Publish
     assert lines_of(helper, "child_exited")[0].fields["pid"] == str(first)
 
 
+def test_a_replacement_is_no_warning(agent: DevAgent, run_helper: Run, out: Published) -> None:
+    """Each rotation would be one, for a program that leaves its end to SIGTERM."""
+    helper = run_helper(command=wrap(agent, "sleep", "36000", on_rotate="restart"))
+    wait_event(helper, "child_started")
+    rotate(agent, helper)
+    line = wait_event(helper, "child_exited")
+    assert "was killed by SIGTERM; it starts again now" in line.msg
+    assert line.level == "info"
+
+
 def test_on_rotate_none(agent: DevAgent, run_helper: Run, out: Published, recorder: Recorder) -> None:
     helper = run_helper(command=wrap(agent, **recorder.keys(on_rotate="none")))
     recorder.wait("started")
