@@ -50,6 +50,12 @@ Result<Change> SnapshotLayout::publish(Items items, Approval& approval, BootTime
   return changed ? Change::repaired : Change::unchanged;
 }
 
+Result<Change> SnapshotLayout::publish_single(const Item& item, Approval& approval) {
+  auto published = singles_.publish_single(item, approval);
+  while (!published && make_room(published.error())) published = singles_.publish_single(item, approval);
+  return published;
+}
+
 // Takes over what an earlier life left: its content, if it is this set, and in any case its owners and names.
 void SnapshotLayout::adopt(const std::optional<std::string>& id, Items items) {
   adopted_ = true;

@@ -25,9 +25,7 @@ class SnapshotLayout : public Arrangement {
       : place_(place), may_clean_(may_clean), singles_(place, false) {}
 
   Result<Change> publish(std::span<const Item> items, Approval& approval, BootTime now) override;
-  Result<Change> publish_single(const Item& item, Approval& approval) override {
-    return singles_.publish_single(item, approval);
-  }
+  Result<Change> publish_single(const Item& item, Approval& approval) override;
   Result<Change> withdraw(const std::string& leaf) override;
   void tidy(BootTime now) override;
   [[nodiscard]] std::optional<BootTime> next_tidy() const override;

@@ -80,6 +80,20 @@ TEST_CASE("a disk that superseded generations fill takes every new set, and lose
   });
 }
 
+TEST_CASE("superseded generations make room for a single file, too") {
+  const Scratch dir;
+  in_mount_namespace([&] {
+    if (!mount_tmpfs(dir.path(), "size=64k")) return false;
+    PublisherOptions options = options_for(dir.path());
+    options.names.emplace_back("token.jwt");
+    Publisher publisher = make_publisher(std::move(options));
+    const BootTime now = BootClock::now();
+    for (const char* version : {"1", "2", "3"}) must_publish(publisher, make_set(version), now);
+    const auto written = publisher.publish_single(make_file("token.jwt", std::string(40'000, 'x')));
+    return written && holds_version(dir.path(), "3") && content_of(dir / "token.jwt").size() == 40'000;
+  });
+}
+
 TEST_CASE("without inodes: whichever step fails, the old set stays or the new one is whole") {
   for (const Layout layout : {Layout::snapshot, Layout::files}) {
     const Scratch base;
