@@ -1,5 +1,8 @@
 #include "workload/channel.hh"
 
+#include <array>
+#include <cerrno>
+
 #include <absl/synchronization/mutex.h>
 #include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
@@ -8,8 +11,12 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
+#include <grpcpp/support/status.h>
+#include <sys/eventfd.h>
 
+#include "base/fd.hh"
 #include "base/log.hh"
+#include "base/result.hh"
 
 namespace spiffe::workload {
 
@@ -41,6 +48,17 @@ std::shared_ptr<grpc::Channel> open_channel(const Endpoint& endpoint) {
   if (endpoint.kind() == Endpoint::Kind::unix_socket)
     arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
   return grpc::CreateCustomChannel(endpoint.grpc_target(), grpc::InsecureChannelCredentials(), arguments);
+}
+
+std::optional<StreamEnd> lacks_descriptors() {
+  // More than one channel takes: others may be opened at the same time.
+  std::array<Fd, 24> spare;
+  for (Fd& each : spare) {
+    each = Fd(::eventfd(0, EFD_CLOEXEC));
+    if (!each)
+      return StreamEnd{grpc::StatusCode::UNAVAILABLE, "no connection is opened: " + errno_text(errno)};
+  }
+  return std::nullopt;
 }
 
 void add_security_header(grpc::ClientContext& context) {

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "base/endpoint.hh"
+#include "workload/failure.hh"
 
 namespace grpc {
 class Channel;
@@ -23,6 +25,10 @@ void init_grpc();
 // A plain-text channel with a subchannel of its own: no other channel's back-off delays it, no DNS, proxy or
 // service-config look-up happens. Connects when the first call is made. Any thread.
 [[nodiscard]] std::shared_ptr<grpc::Channel> open_channel(const Endpoint& endpoint);
+
+// gRPC ends the whole process where a new channel gets no descriptor. How a stream ends instead, where this
+// process or the machine has too many files open; else nothing. Any thread.
+[[nodiscard]] std::optional<StreamEnd> lacks_descriptors();
 
 // Adds the header "workload.spiffe.io: true" that every call must carry exactly once.
 void add_security_header(grpc::ClientContext& context);

@@ -112,6 +112,11 @@ void JwtSource::pump() {
 }
 
 void JwtSource::call(std::size_t index) {
+  if (const auto lack = rpc_->stub == nullptr ? lacks_descriptors() : std::nullopt) {
+    report(index, classify(*lack, probe_endpoint(endpoint_), endpoint_.uri()));
+    pump();
+    return;
+  }
   if (rpc_->stub == nullptr) rpc_->stub = SpiffeWorkloadAPI::NewStub(open_channel(endpoint_));
   auto owned = std::make_unique<Call>(index);
   Call& call = *owned;

@@ -49,7 +49,8 @@ void Stream::open() {
   attempt_->thread = std::thread([this, &context = attempt_->context, alive = std::weak_ptr<char>(alive_)] {
     // The destructor joins this thread, so `this` lives as long as the body runs; a task posted here may
     // outlive it.
-    StreamEnd end = body_(endpoint_, context);
+    const auto lack = lacks_descriptors();
+    StreamEnd end = lack ? *lack : body_(endpoint_, context);
     loop_.post([this, alive, end = std::move(end)] {
       if (!alive.expired()) ended(end);
     });

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tokens
 from devagent import DevAgent
 from helper import SLOW, Helper, LogLine, wait_until
 from published import (
@@ -225,3 +227,26 @@ def test_an_agent_that_is_started_again_while_its_refusal_is_waited_out(
     agent.restart()
     wait_serial(helper, agent_serial(agent))
     assert loud(helper) == [lost]
+
+
+@pytest.mark.agent("-jwt-ttl", "4s")
+def test_without_a_descriptor_for_a_new_connection(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    make_certs(workdir)
+    helper = run_helper(config(agent, jwt_svids=[tokens.entry("db")]))
+    wait_published(helper)
+    tokens.wait_token(helper, "db")
+    before = resource.prlimit(helper.pid, resource.RLIMIT_NOFILE)
+    # Those that are open stay so; the numbers below are in use for as long as it runs.
+    resource.prlimit(helper.pid, resource.RLIMIT_NOFILE, (8, before[1]))
+    mark = helper.mark()
+    agent.disconnect()
+    for kind in ("x509", "bundle", "jwt"):
+        helper.wait_log(
+            lambda line, kind=kind: line.fields.get("kind") == kind and "too many open files" in line.msg,
+            since=mark,
+        )
+    resource.prlimit(helper.pid, resource.RLIMIT_NOFILE, before)
+    agent.rotate()
+    wait_serial(helper, agent_serial(agent), timeout=20)
+    tokens.wait_token(helper, "db", since=helper.mark(), timeout=20)
+    assert helper.stop() == 0
