@@ -6,6 +6,8 @@ namespace spiffe {
 
 std::string rfc3339(WallTime t) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(t);
+  // Whatever is later ends there as well: RFC 5280, section 4.1.2.5, has this date for "never".
+  if (seconds == std::chrono::floor<std::chrono::seconds>(WallTime::max())) return "9999-12-31T23:59:59Z";
   const auto day = std::chrono::floor<std::chrono::days>(seconds);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss time(seconds - day);

@@ -12,7 +12,8 @@ TEST_CASE("times are RFC 3339, UTC, whole seconds") {
   CHECK(rfc3339(WallTime(-1s)) == "1969-12-31T23:59:59Z");
   CHECK(rfc3339(WallTime(-1ms)) == "1969-12-31T23:59:59Z");
   CHECK(rfc3339(WallTime(std::chrono::sys_days(std::chrono::year(2024) / 2 / 29))) == "2024-02-29T00:00:00Z");
-  CHECK(rfc3339(WallTime::max()).starts_with("2262-04-11T"));
+  CHECK(rfc3339(WallTime::max()) == "9999-12-31T23:59:59Z");
+  CHECK(rfc3339(WallTime::max() - 1s).starts_with("2262-04-11T"));
 }
 
 TEST_CASE("durations are for people: two units at most") {
