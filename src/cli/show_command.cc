@@ -44,7 +44,7 @@ Flags:
 
 Examples:
   spiffe-helper show /run/certs
-  kubectl exec pod -- cat /certs/svid.pem | spiffe-helper show -
+  spiffe-helper show - <svid.pem
 )";
 
 constexpr std::size_t kMaxWords = 1000;
