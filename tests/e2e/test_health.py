@@ -367,7 +367,9 @@ def test_the_command_says_why_not(agent: DevAgent, run_helper: Run, workdir: Pat
     agent.fault("deny")
     path = workdir / "health.sock"
     helper = run_helper(config(agent, health_checks={"listener_enabled": True, "unix_socket": str(path)}))
-    wait_until(lambda: path.exists() and "identity_denied" in ask(path, "/ready").body, "the denial")
+    # There it listens: the path alone may be there a moment before.
+    helper.wait_log("PermissionDenied")
+    wait_until(lambda: "identity_denied" in ask(path, "/ready").body, "the denial")
     done = command("-unix-socket", path)
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
