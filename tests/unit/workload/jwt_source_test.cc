@@ -30,6 +30,7 @@ namespace {
 // One token, named after the audience: "token of a".
 std::optional<Status> serve(const JWTSVIDRequest& request, JWTSVIDResponse& response) {
   if (request.audience(0).starts_with("hang")) return std::nullopt;
+  if (request.audience(0) == "bad") return Status(StatusCode::INVALID_ARGUMENT, "no such audience");
   if (request.audience(0) == "deny") return Status(StatusCode::PERMISSION_DENIED, "no identity issued");
   JWTSVID* svid = response.add_svids();
   svid->set_spiffe_id("spiffe://example.org/web");
@@ -166,6 +167,18 @@ TEST_CASE("rule 9: PermissionDenied is no identity; the agent seen back ends its
   bench.source().agent_back();
   REQUIRE(bench.until([&] { return bench.losses[0].size() == 2; }));
   CHECK_FALSE(bench.losses[0].at(1).new_cause);
+}
+
+TEST_CASE("the refusal of one token leads to what was asked for, and not to the agent's address alone") {
+  Bench bench({{.audiences = {"a"}, .spiffe_id = {}, .hint = {}},
+               {.audiences = {"bad"}, .spiffe_id = {}, .hint = {}}});
+  FakeAgent agent(bench.path(), serve);
+  bench.source().start();
+  REQUIRE(bench.until([&] { return bench.tokens.contains(0) && bench.losses.contains(1); }));
+  const auto& failure = bench.losses[1].front().failure;
+  CHECK(failure.kind == FailureKind::invalid_argument);
+  CHECK(failure.cause == "InvalidArgument: no such audience");
+  CHECK(failure.hint.starts_with("look at the audience"));
 }
 
 TEST_CASE("a socket that is not there yet is told once, and its coming ends the wait") {
