@@ -12,11 +12,10 @@ namespace process = spiffe::process;
 
 namespace {
 
-struct Bench {
+struct Bench : process::LoopFixture {
   process::TempDir dir;
   process::CapturedLog log{dir};
-  std::unique_ptr<spiffe::Loop> loop = std::move(*spiffe::Loop::create());
-  ExpiryWatch watch{*loop};
+  ExpiryWatch watch{loop()};
 
   void svid(spiffe::WallTime begin, spiffe::WallTime end) {
     watch.watch("", {spiffe::daemon::kX509Svid, {"spiffe_id", "spiffe://example.org/a"}}, begin, end);
@@ -76,12 +75,7 @@ TEST_CASE("rule 17: the end of each is seen when it comes, also of those that ca
   bench.token("a.jwt", now, now + 30ms);
   bench.token("b.jwt", now, now + 20ms);
   bench.token("endless.jwt", now, spiffe::WallTime::max());
-  spiffe::Timer look(*bench.loop, [&] {
-    if (bench.told("has expired") == 2) bench.loop->stop();
-    look.after(1ms);
-  });
-  look.after(1ms);
-  bench.loop->run();
+  REQUIRE(bench.until([&] { return bench.told("has expired") == 2; }));
   CHECK(bench.told("X.509") == 0);
 }
 
@@ -91,11 +85,6 @@ TEST_CASE("rule 17: what is no longer looked after expires without a word") {
   bench.token("a.jwt", now, now + 10ms);
   bench.watch.forget(spiffe::daemon::kJwtSvid);
   bench.svid(now, now + 20ms);
-  spiffe::Timer look(*bench.loop, [&] {
-    if (bench.told("X.509-SVID on disk has expired") == 1) bench.loop->stop();
-    look.after(1ms);
-  });
-  look.after(1ms);
-  bench.loop->run();
+  REQUIRE(bench.until([&] { return bench.told("X.509-SVID on disk has expired") == 1; }));
   CHECK(bench.told("JWT") == 0);
 }
