@@ -1,0 +1,161 @@
+#include "base/trouble_log.hh"
+
+#include <array>
+#include <functional>
+#include <string>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/fd.hh"
+#include "support/catch.hh"
+
+using namespace spiffe;
+using namespace std::chrono_literals;
+
+namespace {
+
+// A log that is read line by line, and a clock that is set.
+struct Bench {
+  std::unique_ptr<Loop> loop = Loop::create().value();
+  BootTime now{};
+  std::chrono::nanoseconds step{0};  // what each look at the clock takes
+  Fd reader;
+  Fd writer;
+
+  Bench() {
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0);
+    reader = Fd(ends[0]);
+    writer = Fd(ends[1]);
+    log::configure(log::Level::info, log::Format::text, writer.get());
+  }
+  ~Bench() { log::configure(log::Level::info, log::Format::text); }
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
+  TroubleLog::Clock clock() {
+    return [this] { return now += step; };
+  }
+  // What was logged since the last call, without the time of each line, which is not injected.
+  [[nodiscard]] std::string lines() const {
+    std::string text(65536, '\0');
+    const ssize_t n = ::read(reader.get(), text.data(), text.size());
+    text.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+    std::string out;
+    for (std::size_t begin = 0; begin < text.size();) {
+      const std::size_t end = text.find('\n', begin);
+      std::string line = text.substr(begin, end - begin);
+      line = line.substr(line.find("level="));
+      const std::size_t since = line.find(" since=");
+      if (since != std::string::npos) line.erase(since, line.find(' ', since + 1) - since);
+      line.erase(line.find(" system="));
+      out += line + "\n";
+      begin = end + 1;
+    }
+    return out;
+  }
+};
+
+TroubleLog::Line line(std::string message) {
+  return {log::Level::error, std::move(message), {}};
+}
+
+}  // namespace
+
+TEST_CASE("the log of an error that lasts: beginning, reminder, other cause, end") {
+  Bench bench;
+  TroubleLog troubles(*bench.loop, bench.clock());
+  CHECK(troubles.failed("hook", "exit 1", {log::Level::warning, "The hook failed", {{"code", "1"}}}));
+  CHECK(bench.lines() == "level=warning msg=\"The hook failed\" code=1\n");
+  bench.now += 4min;
+  CHECK_FALSE(troubles.failed("hook", "exit 1", line("The hook failed")));
+  CHECK(bench.lines().empty());
+  bench.now += 1min;
+  CHECK(troubles.failed("hook", "exit 1", line("The hook failed")));
+  CHECK(bench.lines() == "level=error msg=\"The hook failed\" for=5m\n");
+  bench.now += 30s;
+  CHECK(troubles.failed("hook", "exit 2", line("The hook failed otherwise")));
+  CHECK(bench.lines() == "level=error msg=\"The hook failed otherwise\" for=5m30s\n");
+  bench.now += 1h;
+  CHECK(troubles.ended("hook", "The hook runs again", {{"event", "hook_restored"}}));
+  CHECK(bench.lines() == "level=info msg=\"The hook runs again\" event=hook_restored lasted=1h5m\n");
+  CHECK_FALSE(troubles.ended("hook", "The hook runs again"));
+  CHECK(bench.lines().empty());
+}
+
+TEST_CASE("the reminder says since when") {
+  Bench bench;
+  TroubleLog troubles(*bench.loop, bench.clock());
+  troubles.failed("hook", "exit 1", line("The hook failed"));
+  bench.now += 10min;
+  std::string text(4096, '\0');
+  text.resize(static_cast<std::size_t>(::read(bench.reader.get(), text.data(), text.size())));
+  CHECK(text.find("since=") == std::string::npos);
+  const std::string before = rfc3339(wall_now() - 10min);
+  troubles.failed("hook", "exit 1", line("The hook failed"));
+  const std::string after = rfc3339(wall_now() - 10min);
+  text.resize(4096);
+  text.resize(static_cast<std::size_t>(::read(bench.reader.get(), text.data(), text.size())));
+  const auto says = [&](const std::string& when) {
+    return text.find("since=\"" + when + "\"") != std::string::npos;
+  };
+  CAPTURE(text, before, after);
+  CHECK((says(before) || says(after)));
+}
+
+TEST_CASE("an error that nobody tries to mend is logged again by the timer") {
+  Bench bench;
+  TroubleLog troubles(*bench.loop, bench.clock());
+  bench.step = 5min;
+  troubles.failed("program", "not found", line("The program cannot be started"));
+  CHECK(bench.lines() == "level=error msg=\"The program cannot be started\"\n");
+  // Each look at the clock is five minutes later: the timer fires at once, again and again.
+  Timer end(*bench.loop, [&] { bench.loop->stop(); });
+  std::string said;
+  Watch watch(*bench.loop, bench.reader.get(), [&] {
+    said += bench.lines();
+    bench.loop->stop();
+  });
+  end.after(60s);
+  bench.loop->run();
+  CHECK(said.starts_with("level=error msg=\"The program cannot be started\" for="));
+}
+
+TEST_CASE("one cause of many is logged once, and ends when the last of them works") {
+  Bench bench;
+  TroubleLog troubles(*bench.loop, bench.clock());
+  CHECK(troubles.failed("a", "no directory", line("Unable to write a")));
+  CHECK_FALSE(troubles.failed("b", "no directory", line("Unable to write b")));
+  CHECK(bench.lines() == "level=error msg=\"Unable to write a\"\n");
+  bench.now += 5min;
+  CHECK_FALSE(troubles.failed("b", "no directory", line("Unable to write b")));
+  CHECK(troubles.failed("a", "no directory", line("Unable to write a")));
+  CHECK(bench.lines() == "level=error msg=\"Unable to write a\" for=5m\n");
+  bench.now += 1min;
+  CHECK(troubles.ended("a", "a is written"));
+  CHECK(bench.lines().empty());
+  bench.now += 1min;
+  CHECK(troubles.ended("b", "b is written"));
+  CHECK(bench.lines() == "level=info msg=\"b is written\" lasted=7m\n");
+  CHECK_FALSE(troubles.any());
+}
+
+TEST_CASE("who is logged for others hands that over when its cause changes or it is forgotten") {
+  Bench bench;
+  TroubleLog troubles(*bench.loop, bench.clock());
+  for (const char* name : {"a", "b", "c"}) troubles.failed(name, "no directory", line(name));
+  CHECK(bench.lines() == "level=error msg=a\n");
+  CHECK(troubles.failed("a", "no room", line("a")));
+  CHECK(bench.lines() == "level=error msg=a for=0ms\n");
+  bench.now += 5min;
+  CHECK(troubles.failed("b", "no directory", line("b")));
+  CHECK_FALSE(troubles.failed("c", "no directory", line("c")));
+  CHECK(bench.lines() == "level=error msg=b for=5m\n");
+  troubles.forget("b");
+  bench.now += 5min;
+  CHECK(troubles.failed("c", "no directory", line("c")));
+  CHECK(bench.lines() == "level=error msg=c for=10m\n");
+  CHECK_FALSE(troubles.has("b"));
+  CHECK(troubles.has("a"));
+}
