@@ -247,10 +247,18 @@ Batch::~Batch() {
 }
 
 Result<Level> parse_level(std::string_view text) {
+  // The words of logrus that have no level of their own here stand for the nearest threshold.
+  constexpr std::array<std::pair<std::string_view, Level>, 8> kWords = {{{"trace", Level::debug},
+                                                                         {"debug", Level::debug},
+                                                                         {"info", Level::info},
+                                                                         {"warn", Level::warning},
+                                                                         {"warning", Level::warning},
+                                                                         {"error", Level::error},
+                                                                         {"fatal", Level::error},
+                                                                         {"panic", Level::error}}};
   const std::string wanted = lower(text);
-  if (wanted == "warn") return Level::warning;
-  for (std::size_t i = 0; i < 4; ++i) {
-    if (wanted == kLevels[i]) return static_cast<Level>(i);
+  for (const auto& [word, level] : kWords) {
+    if (wanted == word) return level;
   }
   return fail(ErrorKind::config, "expected debug, info, warning or error, found " + quote(text));
 }

@@ -73,6 +73,8 @@ class Batch {
 [[nodiscard]] std::string format_line(Format format, bool colour, std::string_view time, Level level,
                                       std::string_view message, const Fields& fields);
 
+// A threshold, in any of the words of logrus and in any case: "warn" is warning, "trace" debug, "fatal" and
+// "panic" error.
 [[nodiscard]] Result<Level> parse_level(std::string_view text);
 [[nodiscard]] Result<Format> parse_format(std::string_view text);
 

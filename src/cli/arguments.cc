@@ -95,6 +95,7 @@ class Parser {
 
   // Flags with a few words. Keys are checked with the configuration.
   [[nodiscard]] static Result<void> check(const CommandFlag& flag, const std::string& value) {
+    if (flag.name == kLogLevel.name && log::parse_level(value)) return {};  // more words than are offered
     const auto words = words_of(flag.value);
     if (words.empty() || std::ranges::find(words, value) != words.end()) return {};
     return fail(ErrorKind::usage,

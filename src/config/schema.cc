@@ -41,10 +41,6 @@ struct Words<Change> {
   static constexpr std::array<std::string_view, 3> kWords = {"x509", "jwt", "bundle"};
 };
 template <>
-struct Words<log::Level> {  // "fatal" is no threshold
-  static constexpr std::array<std::string_view, 4> kWords = {"debug", "info", "warning", "error"};
-};
-template <>
 struct Words<log::Format> {  // console is what auto picks on a terminal
   static constexpr std::array<std::string_view, 3> kWords = {"auto", "text", "json"};
 };
@@ -73,6 +69,24 @@ Value show_agent_address(const void* record) {
   const auto& config = *static_cast<const Config*>(record);
   return config.agent_address_source.empty() ? Value() : Value::of_text(config.agent_address.uri());
 }
+
+// More words are taken than are offered: see log::parse_level().
+struct LogLevel {
+  using Type = log::Level;
+  static constexpr KeyType kType = KeyType::choice;
+  static constexpr std::array<std::string_view, 4> kWords = {"debug", "info", "warning", "error"};
+  static constexpr std::string_view value_name() { return "WORD"; }
+  static constexpr std::span<const std::string_view> words() { return kWords; }
+  static Result<Type> read(const Reading& in) {
+    if (in.value.kind == Value::Kind::text) {
+      if (const auto level = log::parse_level(in.value.text)) return *level;
+    }
+    return fail(read_word(in, kWords).error());  // all of these are levels
+  }
+  static Value show(Type value) {
+    return Value::of_text(std::string(kWords[static_cast<std::size_t>(value)]));
+  }
+};
 
 constexpr auto kX509 = &Config::x509;
 constexpr auto kOwners = &Config::ownership;
@@ -127,7 +141,7 @@ constexpr auto kKeys = std::to_array<Key>({
                                     "keep running and renew; false: fetch once and exit"),
     key<Duration<>, &Config::timeout>("timeout", foundation,
                                       "longest wait with daemon_mode = false, 0 for ever"),
-    key<Choice<log::Level>, &Config::log_level>("log_level", foundation, "debug, info, warning or error"),
+    key<LogLevel, &Config::log_level>("log_level", foundation, "debug, info, warning or error"),
     key<Choice<log::Format>, &Config::log_format>("log_format", foundation,
                                                   "text, json or auto: text, and a short form on a terminal"),
     key<Text, &Config::cmd>("cmd", foundation, "program to start once everything is written"),

@@ -163,6 +163,9 @@ TEST_CASE("levels and formats are read by name") {
   CHECK(log::parse_level("WARN") == Level::warning);
   CHECK(log::parse_level("Warning") == Level::warning);
   CHECK(log::parse_level("error") == Level::error);
+  CHECK(log::parse_level("Trace") == Level::debug);
+  CHECK(log::parse_level("FATAL") == Level::error);
+  CHECK(log::parse_level("panic") == Level::error);
   CHECK(log::parse_level("loud\n").error().message ==
         "expected debug, info, warning or error, found \"loud\\n\"");
   CHECK(log::parse_format("json") == Format::json);

@@ -105,6 +105,13 @@ TEST_CASE("what is wrong with a command line is said") {
   CHECK_FALSE(complaint({"jwt", "-write"}).empty());
 }
 
+TEST_CASE("a command takes the log levels that run takes") {
+  CHECK(parse({"jwt", "-log-level", "warn"})->log_level == spiffe::log::Level::warning);
+  CHECK(parse({"jwt", "-log-level=TRACE"})->log_level == spiffe::log::Level::debug);
+  CHECK(complaint({"jwt", "-log-level=loud"}) ==
+        "-log-level must be debug, info, warning or error, not \"loud\"");
+}
+
 TEST_CASE("a command may take every key") {
   const auto arguments =
       parse({"-cert-dir", "c", "-timeout=5s", "-omit-expired", "-log-level", "nonsense"}, kKeys);

@@ -153,6 +153,20 @@ TEST_CASE("unknown keys that the Go helper lets pass are warnings") {
               "helper.conf:5:17 | unknown key \"bind_prot\" in health_checks; did you mean \"bind_port\"?"});
 }
 
+TEST_CASE("a log level is read in every word of logrus, in any case") {
+  const auto level = [](const std::string& word) { return read("log_level = \"" + word + "\"").log_level; };
+  CHECK(level("warn") == log::Level::warning);
+  CHECK(level("WARNING") == log::Level::warning);
+  CHECK(level("trace") == log::Level::debug);
+  CHECK(level("fatal") == log::Level::error);
+  CHECK(level("Panic") == log::Level::error);
+  const auto flag = must_load({.text = std::string(kFiles), .flags = {{"log_level", "Warn", "-log-level"}}});
+  CHECK(flag.config.log_level == log::Level::warning);
+  const auto variable =
+      must_load({.text = std::string(kFiles), .environment = {{"SPIFFE_HLP_LOG_LEVEL", "trace"}}});
+  CHECK(variable.config.log_level == log::Level::debug);
+}
+
 TEST_CASE("JSON documents bind: nulls are absent, blocks may come in a list") {
   const auto loaded = must_load({.text = R"({
   "svid_file_name": "a", "svid_key_file_name": "b", "svid_bundle_file_name": "c",
