@@ -61,7 +61,7 @@ Result<void> Consumers::assemble_renew_command() {
   auto options = renew_options(config_, setting_.found_signals);
   options.launch.core_dumps = setting_.core_dumps;
   options.reaper = reaper_.get();
-  auto command = process::RenewCommand::create(loop_, std::move(options), [this](int exit_code) {
+  auto command = process::Hook::create(loop_, std::move(options), [this](int exit_code) {
     if (!config_.daemon_mode) exit_code_ = std::max(exit_code_, exit_code == 0 ? 0 : 1);
     // Posted: it is one of them that calls.
     loop_.post([this] { std::erase_if(retired_, [](const auto& each) { return each->ended(); }); });
@@ -211,9 +211,9 @@ Result<void> Consumers::reconfigure(const config::Config& config) {
   if (!same_renew_command(before, config_)) {
     // A run that is cut short is made up for by the new command.
     const bool under_way =
-        renew_command_ != nullptr && renew_command_->state() != process::RenewSchedule::State::idle;
+        renew_command_ != nullptr && renew_command_->state() != process::HookSchedule::State::idle;
     if (renew_command_ != nullptr) {
-      renew_command_->stop();
+      renew_command_->stop("the configuration has another one");
       retired_.push_back(std::move(renew_command_));
     }
     if (auto good = assemble_renew_command(); !good) return good;

@@ -15,9 +15,9 @@
 #include "config/config.hh"
 #include "health/status.hh"
 #include "process/core_dumps.hh"
+#include "process/hook.hh"
 #include "process/pid_file.hh"
 #include "process/reaper.hh"
-#include "process/renew_command.hh"
 #include "process/supervision.hh"
 
 namespace spiffe::daemon {
@@ -88,8 +88,8 @@ class Consumers {
   bool retiring_ = false;  // the child is being stopped because it is no longer wanted
   int exit_code_ = 0;
   std::unique_ptr<process::Reaper> reaper_;  // as PID 1 or subreaper only
-  std::unique_ptr<process::RenewCommand> renew_command_;
-  std::vector<std::unique_ptr<process::RenewCommand>> retired_;  // those of earlier configurations
+  std::unique_ptr<process::Hook> renew_command_;
+  std::vector<std::unique_ptr<process::Hook>> retired_;  // those of earlier configurations
   std::unique_ptr<process::Supervision> child_;
   std::unique_ptr<process::PidFile> pid_file_;
 };

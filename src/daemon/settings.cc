@@ -1,5 +1,7 @@
 #include "daemon/settings.hh"
 
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <utility>
 
@@ -179,16 +181,17 @@ process::Supervision::Options child_options(const config::Config& config, const 
           .stop_signal = config.stop_signal};
 }
 
-process::RenewCommand::Options renew_options(const config::Config& config,
-                                             const FoundSignals& found_signals) {
+process::Hook::Options renew_options(const config::Config& config, const FoundSignals& found_signals) {
   std::error_code ignored;
   const std::filesystem::path cert_dir = config.cert_dir.empty() ? "." : config.cert_dir;
-  return {.launch = {.argv = config.renew_cmd,
+  return {.name = "renew_cmd",
+          .launch = {.argv = config.renew_cmd,
                      .env = process::child_environment(
                          environ, {{"SPIFFE_ENDPOINT_SOCKET", config.agent_address.uri()}}),
                      .signals = found_signals},
           .cert_dir = std::filesystem::absolute(cert_dir, ignored).lexically_normal().string(),
           .timeout = config.renew_cmd_timeout,
+          .term_grace = std::min<std::chrono::nanoseconds>(config.stop_timeout, std::chrono::seconds(2)),
           .once = !config.daemon_mode};
 }
 

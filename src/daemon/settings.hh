@@ -11,8 +11,8 @@
 #include "health/status.hh"
 #include "output/publisher.hh"
 #include "output/render.hh"
+#include "process/hook.hh"
 #include "process/pid_file.hh"
-#include "process/renew_command.hh"
 #include "process/supervision.hh"
 #include "workload/jwt_source.hh"
 #include "workload/x509_update.hh"
@@ -45,8 +45,8 @@ Result<Names> names_of(const config::Config& config);
 [[nodiscard]] process::Supervision::Options child_options(const config::Config& config,
                                                           const FoundSignals& found_signals);
 // The same for renew_cmd.
-[[nodiscard]] process::RenewCommand::Options renew_options(const config::Config& config,
-                                                           const FoundSignals& found_signals);
+[[nodiscard]] process::Hook::Options renew_options(const config::Config& config,
+                                                   const FoundSignals& found_signals);
 // The caller adds what is to be called.
 [[nodiscard]] process::PidFile::Options pid_file_options(const config::Config& config);
 

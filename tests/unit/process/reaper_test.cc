@@ -5,7 +5,7 @@
 
 #include "base/signals.hh"
 #include "process/child.hh"
-#include "process/renew_command.hh"
+#include "process/hook.hh"
 #include "processes.hh"
 
 namespace spiffe::process {
@@ -232,13 +232,14 @@ TEST_CASE("what renew_cmd leaves behind is reaped, and its own status is not sto
   CHECK(in_a_subreaper([](const TempDir& dir) {
           const CapturedLog log(dir);
           Fixture f;
-          RenewCommand::Options options{.launch = shell("sleep 0.05 & (sleep 0.01 & exit 4) & exit 3"),
-                                        .cert_dir = "/",
-                                        .reaper = f.reaper.get()};
-          auto command = RenewCommand::create(f.loop(), std::move(options), [](int) {});
+          Hook::Options options{.name = "renew_cmd",
+                                .launch = shell("sleep 0.05 & (sleep 0.01 & exit 4) & exit 3"),
+                                .cert_dir = "/",
+                                .reaper = f.reaper.get()};
+          auto command = Hook::create(f.loop(), std::move(options), [](int) {});
           EXPECT(command.has_value());
           (*command)->published({.x509 = true});
-          EXPECT(f.until([&] { return (*command)->state() == RenewSchedule::State::backoff; }));
+          EXPECT(f.until([&] { return (*command)->state() == HookSchedule::State::backoff; }));
           EXPECT(log.has("exited with code 3"));
           EXPECT(f.until(no_child_left));
         }) == "passed");

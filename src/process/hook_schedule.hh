@@ -1,5 +1,5 @@
-// When renew_cmd runs and runs again: a state machine without I/O, clock or log. Events go in, actions come
-// out, and RenewCommand does them, in order. Used on the loop's thread only.
+// When a command of ours (prepare_cmd, renew_cmd) runs and runs again: a state machine without I/O, clock or
+// log. Events go in, actions come out, and Hook does them, in order. Used on the loop's thread only.
 //
 //   state        event            actions                                             next state
 //   idle         Published        run                                                 run
@@ -9,8 +9,8 @@
 //                Exited else, StartFailed
 //                                 CancelTimer, Report; where remembered: run,
 //                                 else ArmTimer{1, 2, 4 … 60 s}                       backoff or run
-//                TimerFired       SendTerm, ArmTimer{kTermGrace}                      stopping(next)
-//                Stop             SendTerm, ArmTimer{kTermGrace}                      stopping(end)
+//                TimerFired       SendTerm, ArmTimer{term_grace}                      stopping(next)
+//                Stop             SendTerm, ArmTimer{term_grace}                      stopping(end)
 //   backoff      Published        CancelTimer, run, the back-off begins anew          run
 //                TimerFired       run                                                 run
 //                Stop             CancelTimer, End                                    ended
@@ -51,10 +51,8 @@ struct Changes {
   [[nodiscard]] std::string words() const;
 };
 
-class RenewSchedule {
+class HookSchedule {
  public:
-  // How long a run that must end has from SIGTERM to SIGKILL.
-  static constexpr std::chrono::seconds kTermGrace{2};
   // How long the end of the helper waits for one that was killed.
   static constexpr std::chrono::seconds kKillPatience{1};
   static constexpr std::chrono::seconds kMaxBackOff{60};
@@ -86,6 +84,7 @@ class RenewSchedule {
   struct CancelTimer {};  // also where none is armed
   struct Report {         // of the run that is over
     bool succeeded = false;
+    bool overtaken = false;  // something newer was published while it ran
     std::optional<std::chrono::nanoseconds> retry_in = std::nullopt;
   };
   struct End {
@@ -99,11 +98,12 @@ class RenewSchedule {
   enum class Target { next, end };
 
   struct Policy {
-    std::chrono::nanoseconds timeout = std::chrono::seconds(30);  // of one run; 0: none
+    std::chrono::nanoseconds timeout = std::chrono::seconds(30);    // of one run; 0: none
+    std::chrono::nanoseconds term_grace = std::chrono::seconds(2);  // of a run that must end, until SIGKILL
     bool once = false;
   };
 
-  explicit RenewSchedule(Policy policy) : policy_(policy) {}
+  explicit HookSchedule(Policy policy) : policy_(policy) {}
 
   [[nodiscard]] Actions handle(const Event& event);
 

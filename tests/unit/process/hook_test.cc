@@ -1,4 +1,4 @@
-#include "process/renew_command.hh"
+#include "process/hook.hh"
 
 #include <algorithm>
 
@@ -8,7 +8,7 @@ namespace spiffe::process {
 namespace {
 
 using std::chrono::milliseconds;
-using State = RenewSchedule::State;
+using State = HookSchedule::State;
 
 constexpr Changes kX509{.x509 = true};
 constexpr Changes kJwt{.jwt = true};
@@ -17,7 +17,8 @@ struct Fixture : LoopFixture {
   TempDir dir;
   CapturedLog log{dir};
   std::optional<int> ended;
-  std::unique_ptr<RenewCommand> held;
+  std::vector<std::string> results;
+  std::unique_ptr<Hook> held;
 
   ~Fixture() {
     if (held && held->pid() > 0) {
@@ -26,17 +27,20 @@ struct Fixture : LoopFixture {
     }
   }
 
-  static RenewCommand::Options options(LaunchOptions launch) {
-    return {.launch = std::move(launch), .cert_dir = "/certs"};
+  static Hook::Options options(LaunchOptions launch) {
+    return {.name = "renew_cmd", .launch = std::move(launch), .cert_dir = "/certs"};
   }
-  RenewCommand& renew(RenewCommand::Options with) {
+  Hook& renew(Hook::Options with) {
     with.launch.env.push_back("DIR=" + dir.path());
-    auto made = RenewCommand::create(loop(), std::move(with), [this](int code) { ended = code; });
+    with.on_result = [this](const Hook::Result& result) {
+      results.push_back((result.succeeded ? "good" : result.words) + (result.overtaken ? ", overtaken" : ""));
+    };
+    auto made = Hook::create(loop(), std::move(with), [this](int code) { ended = code; });
     REQUIRE(made);
     held = std::move(*made);
     return *held;
   }
-  RenewCommand& renew(const std::string& script) { return renew(options(shell("cd $DIR; " + script))); }
+  Hook& renew(const std::string& script) { return renew(options(shell("cd $DIR; " + script))); }
   // For runs that wait for the file "go".
   void go() { static_cast<void>(dir.write("go", "")); }
   bool until_state(State state) {
@@ -58,12 +62,12 @@ const std::string kWait = "while [ ! -e go ]; do sleep 0.01; done; ";
 const std::string kLine = "\"msg\":\"renew_cmd: ";
 
 TEST_CASE_METHOD(Fixture, "renew_cmd is told what has changed and where, with nothing to read") {
-  RenewCommand::Options with =
+  Hook::Options with =
       options(shell("{ echo $SPIFFE_HELPER_CHANGED in $SPIFFE_HELPER_CERT_DIR; wc -c; env | grep -c "
                     "SPIFFE_HELPER; } > $DIR/out"));
   with.launch.env.emplace_back("SPIFFE_HELPER_CHANGED=of an outer helper");
   with.launch.env.emplace_back("SPIFFE_HELPER_CERT_DIR=/elsewhere");
-  RenewCommand& command = renew(std::move(with));
+  Hook& command = renew(std::move(with));
   CHECK(command.state() == State::idle);
   command.published({.x509 = true, .bundle = true});
   CHECK(::getpgid(command.pid()) == command.pid());
@@ -74,7 +78,7 @@ TEST_CASE_METHOD(Fixture, "renew_cmd is told what has changed and where, with no
 }
 
 TEST_CASE_METHOD(Fixture, "its output is in the log, line by line, also without a last newline") {
-  RenewCommand& command = renew("echo one; echo two >&2; printf 'bad \\033[31m\\tthree'");
+  Hook& command = renew("echo one; echo two >&2; printf 'bad \\033[31m\\tthree'");
   command.published(kX509);
   REQUIRE(until_state(State::idle));
   CHECK(log.has(kLine + "one\""));
@@ -83,7 +87,7 @@ TEST_CASE_METHOD(Fixture, "its output is in the log, line by line, also without 
 }
 
 TEST_CASE_METHOD(Fixture, "several publications during a run make one further run") {
-  RenewCommand& command = renew("echo $SPIFFE_HELPER_CHANGED >> out; " + kWait);
+  Hook& command = renew("echo $SPIFFE_HELPER_CHANGED >> out; " + kWait);
   command.published(kX509);
   const pid_t first = command.pid();
   REQUIRE(until_out("x509\n"));
@@ -93,10 +97,11 @@ TEST_CASE_METHOD(Fixture, "several publications during a run make one further ru
   go();
   REQUIRE(until_state(State::idle));
   CHECK(out() == "x509\nx509,jwt\n");
+  CHECK(results == std::vector<std::string>{"good, overtaken", "good"});
 }
 
 TEST_CASE_METHOD(Fixture, "a run that ended a moment ago does not hide that another one is due") {
-  RenewCommand& command = renew("exit 0");
+  Hook& command = renew("exit 0");
   command.published(kX509);
   const pid_t first = command.pid();
   siginfo_t info{};
@@ -107,19 +112,24 @@ TEST_CASE_METHOD(Fixture, "a run that ended a moment ago does not hide that anot
 }
 
 TEST_CASE_METHOD(Fixture, "a run that fails is tried again until it succeeds") {
-  RenewCommand& command = renew("echo $SPIFFE_HELPER_CHANGED >> out; [ $(wc -l < out) = 2 ] || exit 3");
+  Hook::Options with =
+      options(shell("cd $DIR; echo $SPIFFE_HELPER_CHANGED >> out; [ $(wc -l < out) = 2 ] || exit 3"));
+  with.consequence = [] { return "nobody knows"; };
+  Hook& command = renew(std::move(with));
   command.published(kX509);
   REQUIRE(until_state(State::backoff));
-  CHECK(
-      log.has("\"msg\":\"renew_cmd exited with code 3\",\"event\":\"renew_cmd_failed\",\"exit_code\":\"3\","
-              "\"retry_in\":\"1s\""));
+  CHECK(log.has(
+      R"("msg":"renew_cmd exited with code 3; nobody knows","command":"/bin/sh","event":"renew_cmd_failed",)"
+      R"("exit_code":"3","hint":"its output is above; to run it by hand set SPIFFE_HELPER_CERT_DIR=/certs",)"
+      R"("retry_in":"1s")"));
   REQUIRE(until_state(State::idle));
   CHECK(out() == "x509\nx509\n");
+  CHECK(results == std::vector<std::string>{"exited with code 3", "good"});
 }
 
 TEST_CASE_METHOD(Fixture,
                  "something newer does not wait for the retry, and names what the failed run was for") {
-  RenewCommand& command = renew("echo $SPIFFE_HELPER_CHANGED >> out; [ $(wc -l < out) = 2 ]");
+  Hook& command = renew("echo $SPIFFE_HELPER_CHANGED >> out; [ $(wc -l < out) = 2 ]");
   command.published(kX509);
   REQUIRE(until_state(State::backoff));
   command.published(kJwt);
@@ -129,7 +139,7 @@ TEST_CASE_METHOD(Fixture,
 }
 
 TEST_CASE_METHOD(Fixture, "a command that is not there is a failure like another") {
-  RenewCommand& command = renew(options(launch_options({"no-such-command"})));
+  Hook& command = renew(options(launch_options({"no-such-command"})));
   command.published(kX509);
   CHECK(command.state() == State::backoff);
   CHECK(log.has("renew_cmd cannot be started: \\\"no-such-command\\\": not found in"));
@@ -139,12 +149,12 @@ TEST_CASE_METHOD(Fixture, "a command that is not there is a failure like another
 }
 
 TEST_CASE_METHOD(Fixture, "a run that takes too long is ended with all its group") {
-  RenewCommand::Options with =
+  Hook::Options with =
       options(shell("cd $DIR; (trap '' TERM; echo $$ > deaf; exec sleep 60) & "
                     "while [ ! -s deaf ]; do sleep 0.01; done; echo $! > out; "
                     "exec sleep 60"));
   with.timeout = milliseconds(300);
-  RenewCommand& command = renew(std::move(with));
+  Hook& command = renew(std::move(with));
   command.published(kX509);
   REQUIRE(until([&] { return !out().empty(); }));
   const pid_t deaf = std::stoi(out());
@@ -155,9 +165,9 @@ TEST_CASE_METHOD(Fixture, "a run that takes too long is ended with all its group
 }
 
 TEST_CASE_METHOD(Fixture, "a run that ended while nobody looked, its time over, waits for its retry") {
-  RenewCommand::Options with = options(shell("echo run >> $DIR/out; sleep 0.1; exit 3"));
+  Hook::Options with = options(shell("echo run >> $DIR/out; sleep 0.1; exit 3"));
   with.timeout = milliseconds(20);
-  RenewCommand& command = renew(std::move(with));
+  Hook& command = renew(std::move(with));
   command.published(kX509);
   siginfo_t info{};
   REQUIRE(::waitid(P_PID, static_cast<id_t>(command.pid()), &info, WEXITED | WNOWAIT) == 0);
@@ -167,16 +177,16 @@ TEST_CASE_METHOD(Fixture, "a run that ended while nobody looked, its time over, 
 }
 
 TEST_CASE_METHOD(Fixture, "a stopped process is woken to end") {
-  RenewCommand& command = renew("echo x > out; kill -STOP $$");
+  Hook& command = renew("echo x > out; kill -STOP $$");
   command.published(kX509);
   REQUIRE(until_out("x\n"));
-  command.stop();
+  command.stop("there is another one");
   REQUIRE(until([&] { return ended.has_value(); }));
-  CHECK(log.has("renew_cmd was killed by SIGTERM, because the helper ends"));
+  CHECK(log.has("renew_cmd was killed by SIGTERM, because there is another one"));
 }
 
 TEST_CASE_METHOD(Fixture, "a process that is left behind keeps no run from ending, and may go on writing") {
-  RenewCommand& command = renew("echo first; (" + kWait + "echo late; echo $? > out) & exit 0");
+  Hook& command = renew("echo first; (" + kWait + "echo late; echo $? > out) & exit 0");
   command.published(kX509);
   REQUIRE(until_state(State::idle));
   CHECK(log.has(kLine + "first\""));
@@ -186,7 +196,7 @@ TEST_CASE_METHOD(Fixture, "a process that is left behind keeps no run from endin
 }
 
 TEST_CASE_METHOD(Fixture, "a flood of lines does not flood the log") {
-  RenewCommand& command = renew("yes | head -n 200000; echo end >&2; exit 1");
+  Hook& command = renew("yes | head -n 200000; echo end >&2; exit 1");
   command.published(kX509);
   REQUIRE(until_state(State::backoff));
   CHECK(count(kLine + "y\"") == LineCutter::kMaxLines);
@@ -194,7 +204,7 @@ TEST_CASE_METHOD(Fixture, "a flood of lines does not flood the log") {
 }
 
 TEST_CASE_METHOD(Fixture, "a command that never stops writing does not hold up the loop, nor its own end") {
-  RenewCommand& command = renew("timeout 10 yes & echo $! > out; sleep 0.2");
+  Hook& command = renew("timeout 10 yes & echo $! > out; sleep 0.2");
   command.published(kX509);
   REQUIRE(until_state(State::idle));
   const pid_t yes = std::stoi(out());
@@ -207,7 +217,7 @@ TEST_CASE_METHOD(Fixture, "a command that never stops writing does not hold up t
 }
 
 TEST_CASE_METHOD(Fixture, "stop ends at once where nothing runs") {
-  RenewCommand& command = renew("exit 0");
+  Hook& command = renew("exit 0");
   command.stop();
   CHECK(ended == 0);
   CHECK(command.ended());
@@ -216,7 +226,7 @@ TEST_CASE_METHOD(Fixture, "stop ends at once where nothing runs") {
 }
 
 TEST_CASE_METHOD(Fixture, "stop asks a run to end and starts no other") {
-  RenewCommand& command = renew("echo run >> out; trap 'echo end >> out; exit 0' TERM; " + kWait);
+  Hook& command = renew("echo run >> out; trap 'echo end >> out; exit 0' TERM; " + kWait);
   command.published(kX509);
   REQUIRE(until_out("run\n"));
   command.published(kX509);
@@ -226,10 +236,11 @@ TEST_CASE_METHOD(Fixture, "stop asks a run to end and starts no other") {
   CHECK(ended == 0);
   CHECK(command.pid() == 0);
   CHECK(out() == "run\nend\n");
+  CHECK(results.empty());  // it was cut short
 }
 
 TEST_CASE_METHOD(Fixture, "a second stop kills") {
-  RenewCommand& command = renew("trap '' TERM; echo run >> out; " + kWait);
+  Hook& command = renew("trap '' TERM; echo run >> out; " + kWait);
   command.published(kX509);
   REQUIRE(until_out("run\n"));
   command.stop();
@@ -241,7 +252,7 @@ TEST_CASE_METHOD(Fixture, "a second stop kills") {
 }
 
 TEST_CASE_METHOD(Fixture, "SIGCHLD does where there is no pidfd") {
-  RenewCommand& command = renew("exit 5");
+  Hook& command = renew("exit 5");
   command.published(kX509);
   siginfo_t info{};
   REQUIRE(::waitid(P_PID, static_cast<id_t>(command.pid()), &info, WEXITED | WNOWAIT) == 0);
@@ -253,7 +264,7 @@ TEST_CASE_METHOD(Fixture, "SIGCHLD does where there is no pidfd") {
 TEST_CASE_METHOD(Fixture, "one run only, and its exit code") {
   const auto code_of = [this](LaunchOptions launch, milliseconds timeout = milliseconds(30'000)) {
     ended.reset();
-    RenewCommand::Options with = options(std::move(launch));
+    Hook::Options with = options(std::move(launch));
     with.timeout = timeout;
     with.once = true;
     renew(std::move(with)).published(kX509);
@@ -273,7 +284,7 @@ TEST_CASE_METHOD(Fixture, "forty publications leave no descriptor behind") {
     const std::filesystem::directory_iterator all("/proc/self/fd");
     return std::distance(begin(all), end(all));
   };
-  RenewCommand& command = renew("sleep 0.01 & exit 0");
+  Hook& command = renew("sleep 0.01 & exit 0");
   const auto before = descriptors();
   for (int i = 0; i < 40; ++i) {
     command.published(kX509);

@@ -1,4 +1,4 @@
-#include "process/renew_schedule.hh"
+#include "process/hook_schedule.hh"
 
 #include <array>
 #include <random>
@@ -11,7 +11,7 @@ namespace spiffe::process {
 namespace {
 
 using std::chrono::seconds;
-using Schedule = RenewSchedule;
+using Schedule = HookSchedule;
 using State = Schedule::State;
 
 constexpr Changes kX509{.x509 = true};
@@ -28,8 +28,8 @@ std::string text(const Schedule::Action& action) {
     }
     std::string operator()(const Schedule::CancelTimer&) { return "CancelTimer"; }
     std::string operator()(const Schedule::Report& a) {
-      if (a.succeeded) return "Report(good)";
-      if (!a.retry_in) return "Report(bad)";
+      if (a.succeeded) return a.overtaken ? "Report(good, overtaken)" : "Report(good)";
+      if (!a.retry_in) return a.overtaken ? "Report(bad, overtaken)" : "Report(bad)";
       return "Report(bad, " + std::to_string(std::chrono::floor<seconds>(*a.retry_in).count()) + ")";
     }
     std::string operator()(const Schedule::End& a) { return "End(" + std::to_string(a.code) + ")"; }
@@ -76,7 +76,7 @@ struct Situation {
 };
 
 const std::string kRetry = "CancelTimer Report(bad, 1) ArmTimer(1) -> backoff";
-const std::string kAgain = "CancelTimer Report(bad) ArmTimer(30) Start(x509,jwt) -> run";
+const std::string kAgain = "CancelTimer Report(bad, overtaken) ArmTimer(30) Start(x509,jwt) -> run";
 
 const std::vector<Situation> kTable = {
     {"idle",
@@ -95,14 +95,15 @@ const std::vector<Situation> kTable = {
     {"a run, something newer",
      {},
      {kNew, kNewer},
-     {"-> run", "CancelTimer Report(good) ArmTimer(30) Start(jwt) -> run", kAgain, kAgain,
+     {"-> run", "CancelTimer Report(good, overtaken) ArmTimer(30) Start(jwt) -> run", kAgain, kAgain,
       "SendTerm ArmTimer(2) -> stopping(next)", "SendTerm ArmTimer(2) -> stopping(end)"}},
     {"a run that may take any time",
      {.timeout = seconds(0)},
      {kNew, kNewer},
-     {"-> run", "CancelTimer Report(good) Start(jwt) -> run",
-      "CancelTimer Report(bad) Start(x509,jwt) -> run", "CancelTimer Report(bad) Start(x509,jwt) -> run",
-      "SendTerm ArmTimer(2) -> stopping(next)", "SendTerm ArmTimer(2) -> stopping(end)"}},
+     {"-> run", "CancelTimer Report(good, overtaken) Start(jwt) -> run",
+      "CancelTimer Report(bad, overtaken) Start(x509,jwt) -> run",
+      "CancelTimer Report(bad, overtaken) Start(x509,jwt) -> run", "SendTerm ArmTimer(2) -> stopping(next)",
+      "SendTerm ArmTimer(2) -> stopping(end)"}},
     {"the only run",
      {.once = true},
      {kNew},
@@ -125,9 +126,9 @@ const std::vector<Situation> kTable = {
     {"stopping to end",
      {},
      {kNew, kNewer, kStop},
-     {"-> stopping(end)", "CancelTimer Report(bad) End(0) -> ended",
-      "CancelTimer Report(bad) End(0) -> ended", "-> stopping(end)", "Kill ArmTimer(1) -> killing(end)",
-      "Kill ArmTimer(1) -> killing(end)"}},
+     {"-> stopping(end)", "CancelTimer Report(bad, overtaken) End(0) -> ended",
+      "CancelTimer Report(bad, overtaken) End(0) -> ended", "-> stopping(end)",
+      "Kill ArmTimer(1) -> killing(end)", "Kill ArmTimer(1) -> killing(end)"}},
     {"stopping the only run",
      {.once = true},
      {kNew, kTimer},
@@ -150,7 +151,13 @@ const std::vector<Situation> kTable = {
      {"-> ended", "-> ended", "-> ended", "-> ended", "-> ended", "-> ended"}},
 };
 
-TEST_CASE("renewals are run as their table says") {
+TEST_CASE("a run that must end has as long as the policy gives it") {
+  Schedule machine({.term_grace = seconds(1)});
+  static_cast<void>(machine.handle(kNew));
+  CHECK(step(machine, kStop) == "SendTerm ArmTimer(1) -> stopping(end)");
+}
+
+TEST_CASE("hooks are run as their table says") {
   for (const Situation& situation : kTable) {
     for (std::size_t i = 0; i < kEvents.size(); ++i) {
       INFO(situation.name << ": " << kEvents.at(i).first);

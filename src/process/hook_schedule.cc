@@ -1,4 +1,4 @@
-#include "process/renew_schedule.hh"
+#include "process/hook_schedule.hh"
 
 #include <algorithm>
 #include <utility>
@@ -20,11 +20,11 @@ std::string Changes::words() const {
   return out;
 }
 
-RenewSchedule::Actions RenewSchedule::handle(const Event& event) {
+HookSchedule::Actions HookSchedule::handle(const Event& event) {
   return std::visit([this](const auto& e) { return on(e); }, event);
 }
 
-RenewSchedule::Actions RenewSchedule::on(const Published& event) {
+HookSchedule::Actions HookSchedule::on(const Published& event) {
   if (state_ == State::ended) return {};
   newer_ |= event.changes;
   Actions out;
@@ -36,11 +36,11 @@ RenewSchedule::Actions RenewSchedule::on(const Published& event) {
   return out;
 }
 
-RenewSchedule::Actions RenewSchedule::on(const StartFailed& event) {
+HookSchedule::Actions HookSchedule::on(const StartFailed& event) {
   return state_ == State::run ? over(false, event.code) : Actions{};
 }
 
-RenewSchedule::Actions RenewSchedule::on(const Exited& event) {
+HookSchedule::Actions HookSchedule::on(const Exited& event) {
   switch (state_) {
     case State::run:
       return over(event.code == 0, event.code);
@@ -55,7 +55,7 @@ RenewSchedule::Actions RenewSchedule::on(const Exited& event) {
   return {};
 }
 
-RenewSchedule::Actions RenewSchedule::on(const TimerFired&) {
+HookSchedule::Actions HookSchedule::on(const TimerFired&) {
   Actions out;
   switch (state_) {
     case State::run:
@@ -75,7 +75,7 @@ RenewSchedule::Actions RenewSchedule::on(const TimerFired&) {
   return out;
 }
 
-RenewSchedule::Actions RenewSchedule::on(const Stop&) {
+HookSchedule::Actions HookSchedule::on(const Stop&) {
   const Target before = std::exchange(target_, Target::end);
   switch (state_) {
     case State::idle:
@@ -97,54 +97,54 @@ RenewSchedule::Actions RenewSchedule::on(const Stop&) {
   return {};
 }
 
-RenewSchedule::Actions RenewSchedule::over(bool succeeded, int code) {
+HookSchedule::Actions HookSchedule::over(bool succeeded, int code) {
   Actions out{CancelTimer{}};
   const bool ending = state_ != State::run && target_ == Target::end;
   if (ending || policy_.once) {
-    out.emplace_back(Report{succeeded});
+    out.emplace_back(Report{succeeded, newer_.any()});
     for (const Action& action : end(code)) out.push_back(action);
     return out;
   }
   if (succeeded) told_ = {};
   if (succeeded || newer_.any()) {
     failures_ = 0;
-    out.emplace_back(Report{succeeded});
+    out.emplace_back(Report{succeeded, newer_.any()});
     state_ = State::idle;
     if (newer_.any()) run(out);
     return out;
   }
   state_ = State::backoff;
   const auto delay = next_back_off();
-  out.emplace_back(Report{false, delay});
+  out.emplace_back(Report{.retry_in = delay});
   out.emplace_back(ArmTimer{delay});
   return out;
 }
 
-void RenewSchedule::run(Actions& out) {
+void HookSchedule::run(Actions& out) {
   state_ = State::run;
   told_ |= std::exchange(newer_, {});
   if (policy_.timeout > std::chrono::nanoseconds::zero()) out.emplace_back(ArmTimer{policy_.timeout});
   out.emplace_back(Start{told_});
 }
 
-RenewSchedule::Actions RenewSchedule::terminate(Target target) {
+HookSchedule::Actions HookSchedule::terminate(Target target) {
   state_ = State::stopping;
   target_ = target;
-  return {SendTerm{}, ArmTimer{kTermGrace}};
+  return {SendTerm{}, ArmTimer{policy_.term_grace}};
 }
 
-RenewSchedule::Actions RenewSchedule::kill() {
+HookSchedule::Actions HookSchedule::kill() {
   state_ = State::killing;
   if (target_ == Target::next) return {Kill{}};
   return {Kill{}, ArmTimer{kKillPatience}};
 }
 
-RenewSchedule::Actions RenewSchedule::end(int code) {
+HookSchedule::Actions HookSchedule::end(int code) {
   state_ = State::ended;
   return {End{policy_.once ? code : 0}};
 }
 
-std::chrono::nanoseconds RenewSchedule::next_back_off() {
+std::chrono::nanoseconds HookSchedule::next_back_off() {
   constexpr int kDoublings = 6;  // to 64 s
   return std::min(kMaxBackOff, std::chrono::seconds(1 << std::min(failures_++, kDoublings)));
 }

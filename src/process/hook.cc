@@ -1,4 +1,4 @@
-#include "process/renew_command.hh"
+#include "process/hook.hh"
 
 #include <algorithm>
 #include <array>
@@ -45,73 +45,80 @@ bool has_ended(pid_t pid) {
 
 }  // namespace
 
-Result<std::unique_ptr<RenewCommand>> RenewCommand::create(Loop& loop, Options options,
-                                                           std::function<void(int)> on_end) {
+spiffe::Result<std::unique_ptr<Hook>> Hook::create(Loop& loop, Options options,
+                                                   std::function<void(int)> on_end) {
   int ends[2] = {-1, -1};
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe for the output of renew_cmd", errno);
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe for the output of " + options.name, errno);
   Pipe pipe{.reader = Fd(ends[0]), .writer = Fd(ends[1])};
   // Only our end: a command does not expect its stdout to be full.
   if (::fcntl(pipe.reader.get(), F_SETFL, O_NONBLOCK) != 0) {
-    return fail_errno("pipe for the output of renew_cmd", errno);
+    return fail_errno("pipe for the output of " + options.name, errno);
   }
-  return std::unique_ptr<RenewCommand>(
-      new RenewCommand(loop, std::move(options), std::move(pipe), std::move(on_end)));
+  return std::unique_ptr<Hook>(new Hook(loop, std::move(options), std::move(pipe), std::move(on_end)));
 }
 
-RenewCommand::RenewCommand(Loop& loop, Options options, Pipe pipe, std::function<void(int)> on_end)
+Hook::Hook(Loop& loop, Options options, Pipe pipe, std::function<void(int)> on_end)
     : loop_(loop),
+      name_(std::move(options.name)),
+      command_(options.launch.argv.front()),
+      cert_dir_(std::move(options.cert_dir)),
       timeout_(options.timeout),
       reaper_(options.reaper),
+      on_result_(std::move(options.on_result)),
+      consequence_(std::move(options.consequence)),
       on_end_(std::move(on_end)),
-      env_(environment(options.launch.env, options.cert_dir)),
-      machine_({.timeout = options.timeout, .once = options.once}),
+      env_(environment(options.launch.env, cert_dir_)),
+      machine_({.timeout = options.timeout, .term_grace = options.term_grace, .once = options.once}),
       pipe_(std::move(pipe)),
-      lines_([](std::string_view line) {
-        log::info("renew_cmd: " + std::string(line), {{"event", "renew_cmd_output"}});
+      lines_([this](std::string_view line) {
+        log::info(name_ + ": " + std::string(line), {{"event", event("output")}});
       }),
       launcher_(launch_options(std::move(options.launch), pipe_.writer.get())),
       timer_(loop,
              [this] {
                // Where the run ended in time the timer was another's.
-               if (!reap()) step(RenewSchedule::TimerFired{});
+               if (!reap()) step(HookSchedule::TimerFired{});
              }),
       output_(loop, pipe_.reader.get(), [this] { read(kPerTurn); }) {}
 
-void RenewCommand::published(const Changes& changes) {
+void Hook::published(const Changes& changes) {
   reap();  // a run that ended a moment ago does not delay the next one
-  step(RenewSchedule::Published{changes});
+  step(HookSchedule::Published{changes});
 }
 
-void RenewCommand::stop() {
-  step(RenewSchedule::Stop{});
+void Hook::stop(std::string_view why) {
+  stopped_because_ = why;
+  step(HookSchedule::Stop{});
 }
 
-void RenewCommand::child_changed() {
+void Hook::child_changed() {
   reap();
 }
 
-bool RenewCommand::reap() {
+bool Hook::reap() {
   if (!child_ || !has_ended(child_->pid())) return false;
-  const bool had_to = state() == RenewSchedule::State::stopping || state() == RenewSchedule::State::killing;
+  const bool had_to = state() == HookSchedule::State::stopping || state() == HookSchedule::State::killing;
   if (had_to) signal_group(SIGKILL);  // the rest of it
   const ExitStatus status = child_->reap().value_or(ExitStatus{.known = false});
   child_.reset();
   finish_output();
   outcome_ = status.words();
-  outcome_fields_ = {{"event", "renew_cmd_failed"}};
+  outcome_fields_.clear();
+  hint_ = "its output is above; to run it by hand set SPIFFE_HELPER_CERT_DIR=" + cert_dir_;
   if (status.known && status.signal == 0) {
     outcome_fields_.push_back({"exit_code", std::to_string(status.code)});
   }
   if (status.signal != 0) outcome_fields_.push_back({"signal", signal_name(status.signal)});
-  if (had_to && machine_.target() == RenewSchedule::Target::next) {
+  if (had_to && machine_.target() == HookSchedule::Target::next) {
     outcome_ = "took longer than " + human(timeout_) + " and " + outcome_;
+    hint_ = "find out what it waits for, or raise " + name_ + "_timeout";
   }
-  step(RenewSchedule::Exited{status.known ? status.shell_code() : 1});
+  step(HookSchedule::Exited{status.known ? status.shell_code() : 1});
   return true;
 }
 
-void RenewCommand::step(const RenewSchedule::Event& event) {
-  std::optional<RenewSchedule::Event> next = event;
+void Hook::step(const HookSchedule::Event& event) {
+  std::optional<HookSchedule::Event> next = event;
   while (next) {
     const auto actions = machine_.handle(*std::exchange(next, std::nullopt));
     for (const auto& action : actions) {
@@ -120,7 +127,7 @@ void RenewCommand::step(const RenewSchedule::Event& event) {
   }
 }
 
-void RenewCommand::read(std::size_t bytes) {
+void Hook::read(std::size_t bytes) {
   std::array<char, kPerTurn> buffer;
   while (bytes > 0) {
     const ssize_t n = ::read(pipe_.reader.get(), buffer.data(), std::min(bytes, buffer.size()));
@@ -131,16 +138,16 @@ void RenewCommand::read(std::size_t bytes) {
 }
 
 // What is in the pipe now, which may be a megabyte, and not what a process left behind goes on writing.
-void RenewCommand::finish_output() {
+void Hook::finish_output() {
   int bytes = 0;
   if (::ioctl(pipe_.reader.get(), FIONREAD, &bytes) == 0 && bytes > 0) read(static_cast<std::size_t>(bytes));
   if (const std::size_t left_out = lines_.finish(); left_out > 0) {
-    log::warning("renew_cmd: " + std::to_string(left_out) + " more lines",
-                 {{"event", "renew_cmd_output_left_out"}});
+    log::warning(name_ + ": " + std::to_string(left_out) + " more lines",
+                 {{"event", event("output_left_out")}});
   }
 }
 
-std::optional<RenewSchedule::Event> RenewCommand::perform(const RenewSchedule::Start& action) {
+std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::Start& action) {
   finish_output();  // of what an earlier run left behind
   std::vector<std::string> env = env_;
   env.push_back(std::string(kChanged) + action.changes.words());
@@ -149,65 +156,76 @@ std::optional<RenewSchedule::Event> RenewCommand::perform(const RenewSchedule::S
   auto launched = launcher_.launch();
   if (!launched) {
     outcome_ = "cannot be started: " + launched.error().message;
-    outcome_fields_ = {{"event", "renew_cmd_failed"}};
-    if (!launched.error().hint.empty()) outcome_fields_.push_back({"hint", launched.error().hint});
-    return RenewSchedule::StartFailed{launched.error().shell_code()};
+    outcome_fields_.clear();
+    hint_ = launched.error().hint;
+    return HookSchedule::StartFailed{launched.error().shell_code()};
   }
   child_ = std::make_unique<Child>(loop_, std::move(*launched), [this] { reap(); }, reaper_);
   log::info(
-      "renew_cmd started",
-      {{"event", "renew_cmd_started"}, {"pid", std::to_string(pid())}, {"changed", action.changes.words()}});
+      name_ + " started",
+      {{"event", event("started")}, {"pid", std::to_string(pid())}, {"changed", action.changes.words()}});
   return std::nullopt;
 }
 
-std::optional<RenewSchedule::Event> RenewCommand::perform(const RenewSchedule::SendTerm&) {
+std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::SendTerm&) {
   signal_group(SIGTERM);
   signal_group(SIGCONT);  // a stopped process takes no signal but SIGKILL
   return std::nullopt;
 }
 
-std::optional<RenewSchedule::Event> RenewCommand::perform(const RenewSchedule::Kill&) {
+std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::Kill&) {
   signal_group(SIGKILL);
   return std::nullopt;
 }
 
-std::optional<RenewSchedule::Event> RenewCommand::perform(const RenewSchedule::ArmTimer& action) {
+std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::ArmTimer& action) {
   timer_.after(action.delay);
   return std::nullopt;
 }
 
-std::optional<RenewSchedule::Event> RenewCommand::perform(const RenewSchedule::CancelTimer&) {
+std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::CancelTimer&) {
   timer_.cancel();
   return std::nullopt;
 }
 
-std::optional<RenewSchedule::Event> RenewCommand::perform(const RenewSchedule::Report& action) {
+std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::Report& action) {
   if (action.succeeded) {
-    log::info("renew_cmd succeeded",
-              {{"event", "renew_cmd_succeeded"}, {"took", human(BootClock::now() - started_)}});
-    return std::nullopt;
+    log::info(name_ + " succeeded",
+              {{"event", event("succeeded")}, {"took", human(BootClock::now() - started_)}});
+  } else {
+    report_failure(action.retry_in);
   }
-  if (action.retry_in) outcome_fields_.push_back({"retry_in", human(*action.retry_in)});
-  const bool ending = machine_.target() == RenewSchedule::Target::end;
-  log::write(ending ? log::Level::warning : log::Level::error,
-             "renew_cmd " + outcome_ + (ending ? ", because the helper ends" : ""), outcome_fields_);
+  if (on_result_ && stopped_because_.empty()) on_result_({action.succeeded, action.overtaken, outcome_});
   return std::nullopt;
 }
 
-std::optional<RenewSchedule::Event> RenewCommand::perform(const RenewSchedule::End& action) {
+void Hook::report_failure(std::optional<std::chrono::nanoseconds> retry_in) {
+  log::Fields fields = {{"event", event("failed")}, {"command", command_}};
+  fields.insert(fields.end(), outcome_fields_.begin(), outcome_fields_.end());
+  if (!stopped_because_.empty()) {
+    log::warning(name_ + ' ' + outcome_ + ", because " + stopped_because_, fields);
+    return;
+  }
+  if (retry_in) fields.push_back({"retry_in", human(*retry_in)});
+  if (!hint_.empty()) fields.push_back({"hint", hint_});
+  const std::string consequence = consequence_ ? consequence_() : std::string();
+  log::error(name_ + ' ' + outcome_ + (consequence.empty() ? "" : "; " + consequence), fields);
+}
+
+std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::End& action) {
   if (child_) {
-    log::error("renew_cmd cannot be ended and is left running",
-               {{"event", "renew_cmd_left"}, {"pid", std::to_string(pid())}});
+    log::error(name_ + " cannot be ended and is left running",
+               {{"event", event("left")}, {"pid", std::to_string(pid())}});
     child_.reset();
   }
   on_end_(action.code);
   return std::nullopt;
 }
 
-void RenewCommand::signal_group(int signo) const {
+void Hook::signal_group(int signo) const {
   if (const auto sent = child_->signal_group(signo); !sent) {
     log::warning(
-        "renew_cmd: " + sent.error().message,
+        name_ + ": " + sent.error().message,
         {{"event", "signal_failed"}, {"pid", std::to_string(pid())}, {"signal", signal_name(signo)}});
   }
 }
