@@ -66,6 +66,8 @@ class Supervision {
 
   [[nodiscard]] bool ended() const { return machine_.state() == State::ended; }
   [[nodiscard]] State state() const { return machine_.state(); }
+  // Of the generation published last; may change with each ChildNews.
+  [[nodiscard]] Learning learning() const { return machine_.learning(); }
   // 0 where no child runs.
   [[nodiscard]] pid_t child_pid() const { return child_ ? child_->pid() : 0; }
 

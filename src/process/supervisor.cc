@@ -206,9 +206,26 @@ Actions Supervisor::on(const Terminate& event) {
   return {};
 }
 
+Learning Supervisor::learning() const {
+  switch (state_) {
+    case State::run:
+      if (pending()) return withheld_ ? Learning::running : Learning::pending;
+      return read_ == published_ ? Learning::by_start : Learning::running;
+    case State::gone:
+    case State::ended:
+      return Learning::by_start;
+    case State::wait:
+    case State::backoff:
+    case State::stopping:
+    case State::killing:
+      break;
+  }
+  return Learning::next_start;
+}
+
 Actions Supervisor::start() {
   state_ = State::run;
-  told_ = published_;
+  told_ = read_ = published_;
   started_ = now_;
   blocked_ = false;
   withheld_ = false;

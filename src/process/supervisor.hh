@@ -83,6 +83,14 @@ inline constexpr std::chrono::seconds kGuardGrace{10};
 // And this often after that, where the signal is withheld.
 inline constexpr std::chrono::seconds kWithheldPoll{1};
 
+// How the child gets to know the files of the generation published last.
+enum class Learning {
+  pending,     // by a signal that waits until the child is ready for it
+  next_start,  // it starts, or starts again, with them
+  by_start,    // it was started with them, or could not be
+  running,     // it ran already, and was signalled, is not to be, or may not be because that would end it
+};
+
 // Whether `signo`'s default action ends a process that could have survived it by a handler.
 [[nodiscard]] bool is_deadly(int signo);
 
@@ -169,6 +177,7 @@ class Supervisor {
   [[nodiscard]] Target target() const { return target_; }
   // N; nothing before the first start.
   [[nodiscard]] std::optional<Generation> told() const { return told_; }
+  [[nodiscard]] Learning learning() const;
 
  private:
   Actions on(const Begin&);
@@ -198,6 +207,7 @@ class Supervisor {
   Target target_ = Target::end;
   std::optional<Generation> published_;  // W
   std::optional<Generation> told_;       // N
+  std::optional<Generation> read_;       // N at the last Start
   BootTime now_;                         // of the event being handled
   BootTime started_;                     // this child
   int last_code_ = 0;                    // of the last child

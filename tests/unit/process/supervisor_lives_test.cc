@@ -1,6 +1,8 @@
 #include <array>
 #include <random>
 
+#include <signal.h>
+
 #include "policies.hh"
 #include "process/supervisor.hh"
 #include "support/catch.hh"
@@ -201,6 +203,38 @@ TEST_CASE("supervisor keeps its promises in ten thousand random lives") {
     world.settle();
     CHECK(world.machine().state() == State::ended);
   }
+}
+
+TEST_CASE("how a child gets to know new files") {
+  const auto after = [](const Supervisor::Policy& policy, const std::vector<Event>& events, BootTime now) {
+    Supervisor machine(policy);
+    for (const Event& event : events) static_cast<void>(machine.handle(event, now));
+    return machine.learning();
+  };
+  const Published first{1};
+  const Published second{2};
+  const Readiness deaf{SignalUse::none};
+  const Terminate end{SIGTERM};
+  CHECK(after(kSignal, {}, kStart) == Learning::next_start);
+  CHECK(after(kSignal, {first}, kStart) == Learning::by_start);
+  CHECK(after(kSignal, {first, StartFailed{127}}, kStart) == Learning::by_start);
+  CHECK(after(kSignal, {first, second}, kStart) == Learning::running);
+  CHECK(after(kNone, {first, second}, kStart) == Learning::running);
+  CHECK(after(kSignal, {first, kExit3, second}, kStart) == Learning::by_start);
+  CHECK(after(kRestart, {first, second}, kStart) == Learning::next_start);
+  CHECK(after(kRestart, {first, second, kExit3}, kStart) == Learning::by_start);
+  CHECK(after(kWrapAlways, {first, kExit3}, kStart) == Learning::next_start);
+  CHECK(after(kSignal, {first, end, kExit3}, kStart) == Learning::by_start);
+
+  Supervisor machine(kWithheld);
+  static_cast<void>(machine.handle(first, kStart));
+  static_cast<void>(machine.handle(second, kStart));
+  static_cast<void>(machine.handle(deaf, kStart));
+  CHECK(machine.learning() == Learning::pending);
+  static_cast<void>(machine.handle(deaf, kStart + kGuardGrace));
+  CHECK(machine.learning() == Learning::running);  // withheld
+  static_cast<void>(machine.handle(Readiness{SignalUse::handled}, kStart + kGuardGrace));
+  CHECK(machine.learning() == Learning::running);
 }
 
 }  // namespace
