@@ -1,7 +1,6 @@
 #include "process/launcher.hh"
 
 #include <cerrno>
-#include <cstdlib>
 #include <utility>
 
 #include <fcntl.h>
@@ -144,8 +143,19 @@ int check_program(const std::string& path) {
   return ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0 ? 0 : errno;
 }
 
+// Limits of the machine, of its user or of its container, which the next moment may lift: clone(), pipe2(),
+// dup and execve() alike. execve() says EAGAIN where a user has more processes than RLIMIT_NPROC.
+bool is_shortage(int error) {
+  return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE;
+}
+
 StartError start_error(const std::string& program, int error) {
   StartError out{StartFailure::not_executable, quote(program) + ": " + errno_text(error)};
+  if (is_shortage(error)) {
+    out.kind = StartFailure::no_resources;
+    out.hint =
+        "raise the limit that is reached: pids.max or memory.max of the container, ulimit -u, -n or -v";
+  }
   if (error == ENOENT || error == ENOTDIR) out.kind = StartFailure::not_found;
   if (error == ENOEXEC) {
     out.hint = "a script needs a first line like #!/bin/sh, a program must be built for this machine";
@@ -186,15 +196,23 @@ Launcher::Launcher(LaunchOptions options)
       argv_(pointers(options_.argv)),
       envp_(pointers(options_.env)),
       search_path_(path_of(options_.env)) {
-  stack_ =
-      ::mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-  if (stack_ == MAP_FAILED) std::abort();  // out of memory at start
-  ::mprotect(stack_, static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)), PROT_NONE);
-  static_cast<void>(find());  // a failure is reported by launch(), which tries again
+  // Failures are reported by launch(), which tries again.
+  static_cast<void>(map_stack());
+  static_cast<void>(find());
 }
 
 Launcher::~Launcher() {
-  ::munmap(stack_, kStackSize);
+  if (stack_ != nullptr) ::munmap(stack_, kStackSize);
+}
+
+bool Launcher::map_stack() {
+  if (stack_ != nullptr) return true;
+  void* const mapped =
+      ::mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (mapped == MAP_FAILED) return false;
+  stack_ = mapped;
+  ::mprotect(stack_, static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)), PROT_NONE);
+  return true;
 }
 
 bool Launcher::starts_otherwise(const LaunchOptions& options) const {
@@ -222,9 +240,8 @@ std::expected<Launched, StartError> Launcher::launch() {
   }
   Attempt first = attempt();
   if (first.error == 0) return std::move(first.child);
-  if (!first.started) {
-    return std::unexpected(
-        StartError{StartFailure::no_process, quote(options_.argv.front()) + ": " + errno_text(first.error)});
+  if (!first.started || is_shortage(first.error)) {
+    return std::unexpected(start_error(options_.argv.front(), first.error));
   }
   // The program may have moved since it was looked up.
   const std::string tried = program_;
@@ -232,6 +249,7 @@ std::expected<Launched, StartError> Launcher::launch() {
   if (program_ != tried) {
     Attempt second = attempt();
     if (second.error == 0) return std::move(second.child);
+    if (!second.started) return std::unexpected(start_error(options_.argv.front(), second.error));
     first.error = second.error;
   }
   StartError error = start_error(program_, first.error);
@@ -244,6 +262,7 @@ std::expected<Launched, StartError> Launcher::launch() {
 
 // The child's error comes through a pipe and not through the memory: see kCloneFlags.
 Launcher::Attempt Launcher::attempt() {
+  if (!map_stack()) return {.child = {}, .error = errno};
   int ends[2] = {-1, -1};
   if (::pipe2(ends, O_CLOEXEC) != 0) return {.child = {}, .error = errno};
   const Fd reader(ends[0]);
@@ -269,7 +288,7 @@ Launcher::Attempt Launcher::attempt() {
   if (options_.core_dumps != nullptr) options_.core_dumps->open_filter();
   pid_t pid = ::clone(run, top, kCloneFlags | CLONE_PIDFD, &plan, &pidfd);
   // Sandboxes that know no pidfd.
-  if (pid < 0 && errno != EAGAIN && errno != ENOMEM) pid = ::clone(run, top, kCloneFlags, &plan);
+  if (pid < 0 && !is_shortage(errno)) pid = ::clone(run, top, kCloneFlags, &plan);
   const int clone_error = errno;
   Attempt out{.child = {.pid = pid, .pidfd = Fd(pid > 0 ? pidfd : -1)}};
   writer.reset();

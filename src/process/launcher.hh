@@ -20,7 +20,7 @@ namespace spiffe::process {
 enum class StartFailure {
   not_found,       // 127 to a shell
   not_executable,  // 126: there is something of that name that cannot be run
-  no_process,      // the system had no room for another process
+  no_resources,    // the machine's trouble and not the program's: no process, memory or descriptor is left
 };
 
 struct StartError {
@@ -90,6 +90,8 @@ class Launcher {
   };
   [[nodiscard]] Attempt attempt();
   [[nodiscard]] std::expected<void, StartError> find();
+  // False with errno.
+  [[nodiscard]] bool map_stack();
 
   LaunchOptions options_;
   std::vector<char*> argv_;  // into options_

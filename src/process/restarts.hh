@@ -20,12 +20,17 @@ class Restarts {
   std::optional<std::chrono::nanoseconds> after(Restart policy, bool failed, std::chrono::nanoseconds lived,
                                                 double random);
 
-  // The last answer was nothing because there were too many quick failures.
+  // How long to wait after a start for which the machine had no process or memory: 1, 2, 4 … 60 s as well,
+  // but a row of its own, which no failure of the program makes longer, and which counts as none.
+  std::chrono::nanoseconds after_shortage(double random);
+
+  // The last answer of after() was nothing because there were too many quick failures.
   [[nodiscard]] bool gave_up() const { return quick_failures_ >= kQuickFailures; }
 
  private:
   int quick_failures_ = 0;
-  std::chrono::seconds wait_{0};  // the last one, without its jitter
+  std::chrono::seconds wait_{0};           // the last one, without its jitter
+  std::chrono::seconds shortage_wait_{0};  // the same after a shortage
 };
 
 }  // namespace spiffe::process

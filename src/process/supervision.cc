@@ -141,7 +141,8 @@ std::optional<Event> Supervision::perform(const Start&) {
   auto launched = launcher_->launch();
   if (!launched) {
     start_error_ = std::move(launched.error());
-    return StartFailed{start_error_->shell_code()};
+    return StartFailed{.code = start_error_->shell_code(),
+                       .shortage = start_error_->kind == StartFailure::no_resources};
   }
   child_ = std::make_unique<Child>(loop_, std::move(*launched), [this] { reap(); }, reaper_);
   const std::string pid = std::to_string(child_->pid());

@@ -89,6 +89,11 @@ Actions Supervisor::rotate() {
 
 Actions Supervisor::on(const StartFailed& event) {
   if (state_ != State::run) return {};
+  if (event.shortage) {
+    state_ = State::backoff;
+    const auto delay = restarts_.after_shortage(random());
+    return {ReportFailedStart{.next = Next::backoff, .delay = delay}, ArmTimer{delay}};
+  }
   last_code_ = event.code;
   if (policy_.wrap) return after_end(ReportFailedStart{}, true, std::chrono::nanoseconds::zero());
   state_ = State::gone;
@@ -102,7 +107,7 @@ Actions Supervisor::on(const Exited& event) {
   switch (state_) {
     case State::run:
       if (policy_.wrap) {
-        return cancel + after_end(ReportExit{.status = event.status}, last_code_ != 0, now_ - started_);
+        return cancel + after_end(ReportExit{.status = event.status}, *last_code_ != 0, now_ - started_);
       }
       // It ended before it could be told: the new one is told by its start.
       if (pending()) return cancel + Actions{ReportExit{event.status, Next::restart}} + start();
@@ -111,7 +116,7 @@ Actions Supervisor::on(const Exited& event) {
     case State::stopping:
     case State::killing:
       if (target_ == Target::end) {
-        return cancel + Actions{ReportExit{event.status, Next::end}} + end(policy_.wrap ? last_code_ : 0);
+        return cancel + Actions{ReportExit{event.status, Next::end}} + end(policy_.wrap ? *last_code_ : 0);
       }
       return cancel + Actions{ReportExit{event.status, Next::restart}} + start();
     case State::wait:
@@ -129,7 +134,7 @@ Actions Supervisor::after_end(Report report, bool failed, std::chrono::nanosecon
   const auto wait = restarts_.after(policy_.restart, failed, lived, random());
   if (!wait) {
     report.next = restarts_.gave_up() ? Next::give_up : Next::end;
-    return Actions{report} + end(last_code_);
+    return Actions{report} + end(*last_code_);
   }
   state_ = State::backoff;
   report.next = Next::backoff;
@@ -192,7 +197,7 @@ Actions Supervisor::on(const Terminate& event) {
       if (!policy_.leave_at_end) return stop(Target::end);
       return (pending() ? Actions{CancelTimer{}} : Actions{}) + end(0, true);
     case State::backoff:
-      return Actions{CancelTimer{}} + end(last_code_);
+      return Actions{CancelTimer{}} + end(policy_.wrap ? last_code_.value_or(never_started) : 0);
     case State::stopping:
       if (before == Target::start) return {};
       state_ = State::killing;

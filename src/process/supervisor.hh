@@ -26,6 +26,8 @@
 //                Replaced         SendStop, ArmTimer{stop_timeout}              stopping(start)
 //                Exited, job      ReportExit, and where W > N: Start            gone or run
 //                Exited, wrap     ReportExit, ArmTimer{back-off} or End         backoff or ended
+//                StartFailed, shortage
+//                                 ReportFailedStart, ArmTimer{back-off}         backoff
 //                StartFailed, job ReportFailedStart                             gone
 //                StartFailed, wrap ReportFailedStart, ArmTimer{back-off} or End backoff or ended
 //                Terminate        SendStop, ArmTimer{stop_timeout}              stopping(end)
@@ -50,7 +52,8 @@
 //
 // What a cell does not name is ignored. A second child never exists before the first is reaped. The code of
 // End is 0 in job mode; in wrap mode it is the child's, 128 + n where the helper was told by signal n to end
-// before it was ever started, and 1 where it is left because it may not be killed.
+// before it was ever started, and 1 where it is left because it may not be killed. A shortage is no end of a
+// child: no policy is asked, and it does not count as a failure.
 #pragma once
 
 #include <chrono>
@@ -99,8 +102,9 @@ struct Begin {};    // the first one
 struct Published {  // every file of the generation is on disk
   Generation generation = 0;
 };
-struct StartFailed {  // the answer to Start where there is no child
-  int code = 127;     // as a shell would report it
+struct StartFailed {      // the answer to Start where there is no child
+  int code = 127;         // as a shell would report it
+  bool shortage = false;  // of the machine: nothing is wrong with the program
 };
 struct Exited {  // the child was reaped
   ExitStatus status;
@@ -210,7 +214,7 @@ class Supervisor {
   std::optional<Generation> read_;       // N at the last Start
   BootTime now_;                         // of the event being handled
   BootTime started_;                     // this child
-  int last_code_ = 0;                    // of the last child
+  std::optional<int> last_code_;         // of the last child; nothing: none was ever started
   bool timed_ = false;                   // start_timeout runs
   bool blocked_ = false;                 // at the last look this child blocked the signal
   bool withheld_ = false;                // and that it was withheld is said

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from published import SVID, Published, agent_serial, config, lines_of, make_cert
 from wrapping import wait_event, wait_stdout, wrap
 
 Run = Callable[..., Helper]
+LONELY = 61234  # a user whose processes nobody else counts
 NEXT = re.compile(r"again in (\d+)(ms|s)\b")
 
 
@@ -155,3 +158,37 @@ def test_stopped_while_it_waits_to_start(
     rotate(agent, helper)
     assert helper.stop() == 127
     assert len(lines_of(helper, "child_start_failed")) == 1
+
+
+# Without a process left to start it in.
+
+
+@pytest.mark.needs_root
+@pytest.mark.parametrize("wraps", [False, True])
+def test_no_process_left(
+    agent: DevAgent, run_helper: Run, out: Published, workdir: Path, wraps: bool
+) -> None:
+    """The machine's trouble, not the program's: tried again, whatever the policy, and never our end."""
+    for path in (workdir, out.directory):
+        os.chown(path, LONELY, LONELY)
+    agent.directory.chmod(0o755)
+    agent.socket.chmod(0o666)
+    keys: dict[str, object] = {"cmd": "sleep", "cmd_args": ["36000"], "on_rotate": "restart"}
+    more = {"command": wrap(agent, **keys)} if wraps else {"config": config(agent, **keys)}
+    as_them = ["setpriv", f"--reuid={LONELY}", f"--regid={LONELY}", "--clear-groups"]
+    helper = run_helper(**more, prefix=as_them)
+    wait_event(helper, "child_started")
+
+    def limit(processes: str) -> None:
+        subprocess.run([*as_them, "prlimit", f"--pid={helper.pid}", f"--nproc={processes}:"], check=True)
+
+    limit("1")
+    rotate(agent, helper)
+    wait_until(lambda: len(lines_of(helper, "child_start_failed")) == 2, "a second try")
+    for line in lines_of(helper, "child_start_failed"):
+        assert "resource temporarily unavailable; it is tried again in " in line.msg
+        assert "pids.max" in line.fields["hint"]
+    assert helper.running
+    limit("1000")
+    wait_until(lambda: starts(helper) == 2, "the child to be started again")
+    assert helper.stop() == (143 if wraps else 0)

@@ -200,6 +200,19 @@ TEST_CASE("what cannot be executed says why, and leaves no child") {
   }
 }
 
+TEST_CASE("a shortage of descriptors is the machine's trouble and not the program's") {
+  Launcher launcher(launch_options({"true"}));
+  {
+    const NoDescriptors shortage;
+    const auto launched = launcher.launch();
+    REQUIRE_FALSE(launched);
+    CHECK(launched.error().kind == StartFailure::no_resources);
+    CHECK(launched.error().message == "\"true\": too many open files");
+    CHECK(launched.error().hint.contains("ulimit"));
+  }
+  CHECK(WEXITSTATUS(wait_for(launcher.launch().value().pid)) == 0);
+}
+
 TEST_CASE("a command that appears or moves later is found then") {
   const TempDir first;
   const TempDir second;

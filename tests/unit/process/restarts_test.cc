@@ -35,6 +35,20 @@ TEST_CASE("the policy says who starts again") {
   CHECK(Restarts().after(Restart::always, false, seconds(0), kMiddle));
 }
 
+TEST_CASE("a shortage has waits of its own and counts as no failure") {
+  Restarts restarts;
+  const auto quick = [&] { return restarts.after(Restart::always, true, seconds(0), kMiddle); };
+  CHECK(quick() == seconds(1));
+  for (const int expected : {1, 2, 4, 8, 16, 32, 60, 60}) {
+    CHECK(restarts.after_shortage(kMiddle) == seconds(expected));
+  }
+  CHECK(quick() == seconds(2));
+  CHECK(restarts.after_shortage(kMiddle) == seconds(1));
+  CHECK(quick() == seconds(4));
+  CHECK(quick() == seconds(8));
+  CHECK_FALSE(quick());
+}
+
 TEST_CASE("five quick failures in a row are the end") {
   Restarts restarts;
   const auto quick = [&](bool failed = true) {

@@ -247,6 +247,22 @@ TEST_CASE_METHOD(WrapFixture, "a wrapped child that fails is started again after
   REQUIRE(until([&] { return child.child_pid() != 0 && child.child_pid() != first; }));
 }
 
+TEST_CASE_METHOD(WrapFixture, "a shortage of the machine is not the end of a wrapped child") {
+  LaunchOptions launch = launch_options({"sleep", "60"});
+  launch.own_group = true;
+  supervise({.launch = std::move(launch), .policy = {.wrap = true}});
+  {
+    const NoDescriptors shortage;
+    supervision->published(1);
+    CHECK(supervision->state() == State::backoff);
+  }
+  CHECK(log.has(
+      "\"level\":\"error\",\"msg\":\"cannot start child \\\"sleep\\\": too many open files; it is tried "
+      "again in "));
+  REQUIRE(until_state(State::run));
+  CHECK(supervision->child_pid() > 0);
+}
+
 TEST_CASE_METHOD(Fixture, "a child that is not started in time is not waited for") {
   Supervision& child = supervise({.launch = shell("exit 0"), .policy = {.start_timeout = milliseconds(50)}});
   REQUIRE(until([&] { return ended.has_value(); }));

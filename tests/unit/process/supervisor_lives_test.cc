@@ -107,6 +107,7 @@ class World {
     REQUIRE_FALSE(told_to_end_);
     child_knows_ = published_;
     if (pick(8) == 0) return StartFailed{};
+    if (pick(8) == 0) return StartFailed{.code = 126, .shortage = true};
     alive_ = true;
     return std::nullopt;
   }

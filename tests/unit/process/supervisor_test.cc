@@ -59,13 +59,14 @@ std::string step(Supervisor& machine, const Event& event, BootTime now) {
 }
 
 // A column of the table: what each event does. Situations publish 5 first, so 9 is new and 1 is not.
-const std::array<std::pair<const char*, Event>, 13> kEvents = {{
+const std::array<std::pair<const char*, Event>, 14> kEvents = {{
     {"begin", Begin{}},
     {"a new generation", Published{9}},
     {"an old generation", Published{1}},
     {"exit", kExit3},
     {"a good exit", Exited{{.code = 0}}},
     {"start failed", StartFailed{126}},
+    {"no process left", StartFailed{.code = 126, .shortage = true}},
     {"ready", Readiness{SignalUse::handled}},
     {"not ready", Readiness{SignalUse::none}},
     {"blocked", Readiness{SignalUse::blocked}},
@@ -124,6 +125,7 @@ const std::vector<Situation> kTable = {
      {{"exit", kGone},
       {"a good exit", kGone},
       {"start failed", kNotStarted},
+      {"no process left", kBackoffNotStarted},
       {"replaced", kStopToStart},
       {"terminate", kStop}}},
     {"running, a harmless signal on rotation",
@@ -133,6 +135,7 @@ const std::vector<Situation> kTable = {
       {"exit", kGone},
       {"a good exit", kGone},
       {"start failed", kNotStarted},
+      {"no process left", kBackoffNotStarted},
       {"replaced", kStopToStart},
       {"terminate", kStop}}},
     {"running, a deadly signal on rotation",
@@ -142,6 +145,7 @@ const std::vector<Situation> kTable = {
       {"exit", kGone},
       {"a good exit", kGone},
       {"start failed", kNotStarted},
+      {"no process left", kBackoffNotStarted},
       {"replaced", kStopToStart},
       {"terminate", kStop}}},
     {"running, a deadly signal put off",
@@ -150,6 +154,7 @@ const std::vector<Situation> kTable = {
      {{"exit", "CancelTimer ReportExit(restart) Start -> run"},
       {"a good exit", "CancelTimer ReportExit(restart) Start -> run"},
       {"start failed", kNotStarted},
+      {"no process left", kBackoffNotStarted},
       {"ready", "Signal -> run"},
       {"not ready", "ArmTimer(100) -> run"},
       {"blocked", "ArmTimer(100) -> run"},
@@ -163,6 +168,7 @@ const std::vector<Situation> kTable = {
       {"exit", kGone},
       {"a good exit", kGone},
       {"start failed", kNotStarted},
+      {"no process left", kBackoffNotStarted},
       {"replaced", kStopToStart},
       {"terminate", kStop}}},
     {"running, to be left alone at the end",
@@ -172,6 +178,7 @@ const std::vector<Situation> kTable = {
       {"exit", kGone},
       {"a good exit", kGone},
       {"start failed", kNotStarted},
+      {"no process left", kBackoffNotStarted},
       {"replaced", kStopToStart},
       {"terminate", "End(0, left) -> ended"}}},
     {"running, to be left alone, a deadly signal put off",
@@ -180,6 +187,7 @@ const std::vector<Situation> kTable = {
      {{"exit", "CancelTimer ReportExit(restart) Start -> run"},
       {"a good exit", "CancelTimer ReportExit(restart) Start -> run"},
       {"start failed", kNotStarted},
+      {"no process left", kBackoffNotStarted},
       {"ready", "Signal -> run"},
       {"not ready", "ArmTimer(100) -> run"},
       {"blocked", "ArmTimer(100) -> run"},
@@ -193,6 +201,7 @@ const std::vector<Situation> kTable = {
       {"exit", "ReportExit(end) End(3) -> ended"},
       {"a good exit", "ReportExit(end) End(0) -> ended"},
       {"start failed", "ReportFailedStart(end) End(126) -> ended"},
+      {"no process left", kBackoffNotStarted},
       {"replaced", kStopToStart},
       {"terminate", kStop}}},
     {"running, wrapped, a deadly signal put off",
@@ -201,6 +210,7 @@ const std::vector<Situation> kTable = {
      {{"exit", "CancelTimer ReportExit(end) End(3) -> ended"},
       {"a good exit", "CancelTimer ReportExit(end) End(0) -> ended"},
       {"start failed", "ReportFailedStart(end) End(126) -> ended"},
+      {"no process left", kBackoffNotStarted},
       {"ready", "Signal -> run"},
       {"not ready", "ArmTimer(100) -> run"},
       {"blocked", "ArmTimer(100) -> run"},
@@ -214,6 +224,7 @@ const std::vector<Situation> kTable = {
       {"exit", kBackoff},
       {"a good exit", "ReportExit(end) End(0) -> ended"},
       {"start failed", kBackoffNotStarted},
+      {"no process left", kBackoffNotStarted},
       {"replaced", kStopToStart},
       {"terminate", kStop}}},
     {"running, wrapped, always to start again",
@@ -223,6 +234,7 @@ const std::vector<Situation> kTable = {
       {"exit", kBackoff},
       {"a good exit", kBackoff},
       {"start failed", kBackoffNotStarted},
+      {"no process left", kBackoffNotStarted},
       {"replaced", kStopToStart},
       {"terminate", kStop}}},
     {"gone after an exit",
@@ -237,6 +249,14 @@ const std::vector<Situation> kTable = {
      kWrapOnFailure,
      {Published{5}, kExit3},
      {{"timer", "Start -> run"}, {"terminate", "CancelTimer End(3) -> ended"}}},
+    {"backing off because there was no process left",
+     kSignal,
+     {Published{5}, StartFailed{.code = 126, .shortage = true}},
+     {{"timer", "Start -> run"}, {"terminate", "CancelTimer End(0) -> ended"}}},
+    {"backing off, wrapped, because there was no process left",
+     kWrap,
+     {Published{5}, StartFailed{.code = 126, .shortage = true}},
+     {{"timer", "Start -> run"}, {"terminate", "CancelTimer End(143) -> ended"}}},
     {"stopping to start again",
      kRestart,
      {Published{5}, Published{6}},
@@ -413,6 +433,16 @@ TEST_CASE("a wrapped child that keeps failing quickly is given up") {
     CHECK(machine.told() == 5 + failure);
   }
   CHECK(step(machine, kExit3, now += seconds(9)) == "ReportExit(give_up) End(3) -> ended");
+}
+
+TEST_CASE("starts for which there was no process left never end the helper") {
+  Supervisor machine(GENERATE(kWrap, kWrapAlways, kNone));
+  BootTime now = kStart;
+  CHECK(step(machine, Published{5}, now) == "Start -> run");
+  for (int i = 0; i < 20; ++i) {
+    CHECK(step(machine, StartFailed{.code = 126, .shortage = true}, now) == kBackoffNotStarted);
+    CHECK(step(machine, TimerFired{}, now += seconds(60)) == "Start -> run");
+  }
 }
 
 TEST_CASE("what was published while a child was being stopped is told by the next start") {
