@@ -18,30 +18,47 @@ PidFile::PidFile(Loop& loop, Options options)
 void PidFile::rotated() {
   timer_.cancel();
   tries_ = 0;
+  // A process that only blocks the signal for a moment gets it for both rotations at once.
+  if (const auto replaced = std::exchange(pending_, std::nullopt); replaced && !replaced->usual) {
+    const Error& error = replaced->error;
+    // A storm of rotations must not fill the log with one cause.
+    const bool quiet = std::exchange(missed_, error.message) == error.message;
+    give_up(error, quiet ? log::Level::debug : log::Level::error);
+  }
   attempt();
 }
 
 void PidFile::stop() {
   timer_.cancel();
+  pending_.reset();
 }
 
 void PidFile::attempt() {
   ++tries_;
-  const auto sent = signal_.send();
+  pending_.reset();
+  auto sent = signal_.send();
   if (sent) {
     warned_.clear();
+    missed_.clear();
     log::info("PID file signalled", {{"event", "signalled"},
                                      {"path", path_},
                                      {"pid", std::to_string(*sent)},
                                      {"signal", signal_name(signo_)}});
     return finish(true);
   }
-  const Error& error = sent.error().error;
-  if (!sent.error().lasting && tries_ < kPidFileTries) return put_off(sent.error());
+  if (!sent.error().lasting && tries_ < kPidFileTries) {
+    put_off(sent.error());
+    pending_ = std::move(sent.error());
+    return;
+  }
+  give_up(sent.error().error, log::Level::error);
+}
+
+void PidFile::give_up(const Error& error, log::Level level) {
   log::Fields fields{
       {"event", "signal_failed"}, {"path", path_}, {"signal", signal_name(signo_)}, {"error", error.message}};
   if (!error.hint.empty()) fields.push_back({"hint", error.hint});
-  log::error("Unable to signal PID file", fields);
+  log::write(level, "Unable to signal PID file", fields);
   finish(false);
 }
 

@@ -3,8 +3,10 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 
+#include "base/log.hh"
 #include "base/loop.hh"
 #include "process/pid_signal.hh"
 
@@ -21,16 +23,15 @@ class PidFile {
     std::string path;  // relative to the working directory
     int signal = 0;
     bool check = true;  // look whether the process can be the one that is meant
-    // The signal was sent, or the rotation given up. Called from rotated() or from the loop; must not call
-    // back.
+    // The signal was sent, or the rotation given up: after all its tries, or because a newer one replaced it
+    // before it succeeded. Called from rotated() or from the loop; must not call back.
     std::function<void(bool sent)> on_result = nullptr;
     std::chrono::nanoseconds first_wait = kPidFileWait;
   };
 
   PidFile(Loop& loop, Options options);
 
-  // Signals at once where all is well. Replaces a rotation that is still being tried, which then has no
-  // result of its own.
+  // Signals at once if possible. A rotation that is still being tried is replaced: it has failed.
   void rotated();
 
   // Gives up what is being tried, without a word.
@@ -39,6 +40,7 @@ class PidFile {
  private:
   void attempt();
   void put_off(const Refusal& refusal);
+  void give_up(const Error& error, log::Level level);
   void finish(bool sent);
 
   std::string path_;
@@ -47,7 +49,9 @@ class PidFile {
   std::chrono::nanoseconds first_wait_;
   PidSignal signal_;
   int tries_ = 0;
-  std::string warned_;  // the failure that was warned of last, until a signal is sent
+  std::string warned_;              // the cause that was warned of last, until a signal is sent
+  std::string missed_;              // likewise, the cause logged last for which a rotation was replaced
+  std::optional<Refusal> pending_;  // why the rotation being tried has not succeeded yet
   Timer timer_;
 };
 

@@ -89,6 +89,8 @@ std::string process_name(pid_t pid) {
 
 Result<pid_t> parse_pid(std::string_view text, pid_t own) {
   std::string_view digits = trim(text);
+  // PostgreSQL's postmaster.pid has eight lines, and the number in the first.
+  digits = trim(digits.substr(0, digits.find('\n')));
   if (digits.empty()) return fail("it is empty");
   const std::string found = quote(digits.substr(0, 40)) + (digits.size() > 40 ? "…" : "");
   if (digits.front() == '+' && digits.size() > 1 && digits[1] != '-') digits.remove_prefix(1);
@@ -96,7 +98,7 @@ Result<pid_t> parse_pid(std::string_view text, pid_t own) {
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   if (error == std::errc::invalid_argument || end != digits.data() + digits.size()) {
     return fail(ErrorKind::failed, found + " is not a number",
-                "a PID file holds one number and nothing else");
+                "the first line of a PID file is the number of a process, and nothing else");
   }
   if (error != std::errc{} || number <= 0 || number > std::numeric_limits<pid_t>::max()) {
     return fail(found + " is not the number of a process");

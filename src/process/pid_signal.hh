@@ -16,8 +16,8 @@
 
 namespace spiffe::process {
 
-// The number in a PID file, as Go reads it: a sign, decimal digits, ASCII white space around. Refused: 0 and
-// less, and `own`.
+// The number in the first line of a PID file that is not blank, as Go reads it: a sign, decimal digits, ASCII
+// white space around. Refused: 0 and less, and `own`.
 [[nodiscard]] Result<pid_t> parse_pid(std::string_view text, pid_t own);
 
 // Why nothing was sent. The message names the step that failed.

@@ -79,7 +79,20 @@ def alive(pid: int) -> bool:
 # The right one.
 
 
-@pytest.mark.parametrize("form", ["{}", "{}\n", "  {}\r\n", "+{}"])
+# As PostgreSQL 15 writes it.
+POSTMASTER = """\
+{}
+/var/lib/postgresql/15/main
+1731945600
+5432
+/var/run/postgresql
+localhost
+  5432001    131072
+ready   
+"""
+
+
+@pytest.mark.parametrize("form", ["{}", "{}\n", "  {}\r\n", "+{}", POSTMASTER])
 def test_signalled_at_each_rotation(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder, target: int, form: str
 ) -> None:
@@ -308,9 +321,13 @@ def test_a_newer_rotation_replaces_the_pending_one(
     for _ in range(5):
         rotate(agent, helper)
     # Each begins anew: 100 ms later it would be tried again.
-    waits = {line.fields["retry_in"] for line in helper.log if is_about("no such file")(line)}
+    waits = {line.fields["retry_in"] for line in helper.log if line.msg == "PID file not signalled yet"}
     assert "100ms" in waits
     assert waits <= {"100ms", "200ms", "400ms"}
+    # Those that were replaced have failed: logged once, since the cause is one.
+    failures = [line.level for line in helper.log if line.msg == "Unable to signal PID file"]
+    assert failures.count("error") == 1
+    assert len(failures) == 4
     write(workdir, target)
     recorder.wait("SIGUSR1")
     rotate(agent, helper)

@@ -1,5 +1,7 @@
 #include "process/pid_file.hh"
 
+#include <algorithm>
+
 #include "programs.hh"
 
 namespace spiffe::process {
@@ -107,7 +109,7 @@ TEST_CASE_METHOD(Fixture, "after ten tries a rotation is given up") {
   CHECK(lines("\"level\":\"warning\"") == 1);
   CHECK(lines("\"level\":\"error\",\"msg\":\"Unable to signal PID file\"") == 1);
   CHECK(log.has("\"error\":\"parse " + (dir / "pid") + ": \\\"rubbish\\\" is not a number\""));
-  CHECK(log.has("\"hint\":\"a PID file holds one number and nothing else\""));
+  CHECK(log.has("\"hint\":\"the first line of a PID file is the number of a process, and nothing else\""));
   CHECK(log.has("\"event\":\"signal_failed\""));
 
   file.rotated();  // the next one is tried as often, and says no more than that it failed
@@ -135,16 +137,39 @@ TEST_CASE_METHOD(Fixture, "what time does not mend is given up at once") {
   CHECK_FALSE(log.has("not signalled yet"));
 }
 
-TEST_CASE_METHOD(Fixture, "a newer rotation replaces the one being tried") {
+TEST_CASE_METHOD(Fixture, "a newer rotation replaces the one being tried, which has failed") {
   Program program(dir, kCatching);
-  PidFile& file = watch(50ms);
+  PidFile& file = watch(1h);
   for (int i = 0; i < 30; ++i) file.rotated();
+  CHECK(results == std::vector<bool>(29, false));
   CHECK(lines("\"level\":\"warning\"") == 1);
+  const std::string cause = "\"error\":\"read " + (dir / "pid") + ": no such file or directory\"";
+  const std::string failure = "\"level\":\"error\",\"msg\":\"Unable to signal PID file\"";
+  CHECK(lines(failure) == 1);
+  CHECK(lines(cause) == 59);  // the others at debug level
+  write("rubbish");
+  file.rotated();
+  file.rotated();
+  CHECK(lines(failure) == 2);  // another cause is logged
   write(program.number());
   file.rotated();
-  CHECK(results == std::vector{true});
-  CHECK_FALSE(until([&] { return results.size() > 1; }, 120ms));
-  CHECK(program.said() == "ready\nrenewed\n");
+  REQUIRE(results.size() == 33);
+  CHECK(std::ranges::count(results, true) == 1);
+  REQUIRE(results.back());
+  CHECK(program.says("ready\nrenewed\n"));
+  file.rotated();
+  CHECK(results.size() == 34);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "a process that blocks the signal for a moment misses nothing by a newer rotation") {
+  const Program program(dir, kDeaf, SIGUSR1);
+  write(program.number());
+  PidFile& file = watch();
+  file.rotated();
+  file.rotated();
+  CHECK(results.empty());
+  REQUIRE(until_results({true}));
 }
 
 TEST_CASE_METHOD(Fixture, "a stop ends the tries") {

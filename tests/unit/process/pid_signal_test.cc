@@ -47,6 +47,14 @@ TEST_CASE("a PID file is read as Go reads it") {
   CHECK(parse_pid("2147483647", 7) == 2147483647);
 }
 
+TEST_CASE("only the first line of a PID file counts") {
+  CHECK(parse_pid("123\n/data\n1700000000\n5432\n/run\nlocalhost\n  5432001  98304\nready   \n", 7) == 123);
+  CHECK(parse_pid("123\r\n/data\r\n", 7) == 123);
+  CHECK(parse_pid("\n \t\r\n 123 \nrubbish", 7) == 123);
+  CHECK(parse_pid("-123\n/data\n", 7).error().message == "\"-123\" is not the number of a process");
+  CHECK(parse_pid("7\n8\n", 7).error().message == "\"7\" is the helper itself");
+}
+
 TEST_CASE("what is no pid is refused") {
   const auto why = [](std::string_view text) { return parse_pid(text, 7).error().message; };
   CHECK(why("") == "it is empty");
@@ -59,7 +67,8 @@ TEST_CASE("what is no pid is refused") {
   const std::vector<std::string_view> all = {"abc",
                                              "12x",
                                              "1 2",
-                                             "12\n/data\n",
+                                             "12 /data\n",
+                                             "/data\n12\n",
                                              "0x10",
                                              "1_0",
                                              "1.0",
