@@ -20,7 +20,8 @@ bool TroubleLog::failed(const std::string& what, std::string_view cause, Line li
   }
   if (entry.silent) say = Trouble::Say::nothing;
   write(entry, say);
-  arm();
+  // The newest line is the last to be due.
+  if (!timer_.armed()) arm();
   return say != Trouble::Say::nothing;
 }
 
@@ -33,7 +34,7 @@ bool TroubleLog::ended(const std::string& what, std::string message, log::Fields
     log::info(message, fields);
   }
   entries_.erase(found);
-  arm();
+  if (entries_.empty()) timer_.cancel();
   return true;
 }
 
@@ -42,7 +43,7 @@ void TroubleLog::forget(const std::string& what) {
   if (found == entries_.end()) return;
   if (!found->second.silent) hand_over(found->second);
   entries_.erase(found);
-  arm();
+  if (entries_.empty()) timer_.cancel();
 }
 
 void TroubleLog::write(const Entry& entry, Trouble::Say say) const {

@@ -10,6 +10,7 @@
 // and `lasted`.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <string>
@@ -45,7 +46,7 @@ class TroubleLog {
   // Nobody asks for `what` any more: it has neither failed nor ended.
   void forget(const std::string& what);
 
-  [[nodiscard]] bool any() const { return !entries_.empty(); }
+  [[nodiscard]] std::size_t size() const { return entries_.size(); }
   [[nodiscard]] bool has(const std::string& what) const { return entries_.contains(what); }
 
  private:

@@ -53,6 +53,7 @@ Daemon::Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Names n
       names_(std::move(names)),
       updates_(*loop_, x509_rules(config_), progress(), status_, [this] { publication_->request(); }),
       expiry_(*loop_),
+      troubles_(*loop_),
       manager_(*loop_, process::ServiceManager::Options::from(environ, ::getpid())),
       disk_patience_(*loop_,
                      [this] {
@@ -189,8 +190,8 @@ void Daemon::assemble_x509() {
           .on_lost = [this](const workload::Lost& lost) { on_lost(lost); },
           .on_restored =
               [this] {
-                log::info("The agent's stream is restored",
-                          {{"event", "stream_restored"}, {"kind", health::word_of(Kind::x509)}});
+                troubles_.ended(kStream, "The agent's stream is restored",
+                                {{"event", "stream_restored"}, {"kind", health::word_of(Kind::x509)}});
                 ++status_.of(Kind::x509).stream_reconnects;
                 if (jwt_ != nullptr) jwt_->agent_back();
               }});

@@ -216,11 +216,10 @@ void Daemon::on_lost(const workload::Lost& lost) {
   if (!lost.failure.hint.empty()) fields.push_back({"hint", lost.failure.hint});
   if (!end_if_fatal(Kind::x509, lost)) fields.push_back({"retry_in", human(lost.retry_in)});
   if (updates_.current() != nullptr) fields.push_back({"files", "kept"});
-  log::write(
-      lost.new_cause ? log::Level::error : log::Level::debug,
-      (config_.daemon_mode ? "Error while watching x509 context: " : "Error fetching x509 certificates: ") +
-          lost.failure.cause,
-      fields);
+  const char* what =
+      config_.daemon_mode ? "Error while watching x509 context: " : "Error fetching x509 certificates: ";
+  troubles_.failed(kStream, lost.failure.cause,
+                   {log::Level::error, what + lost.failure.cause, std::move(fields)});
   status_.of(Kind::x509).stream_connected = false;
   status_.identity_denied = denied;
   if (updates_.current() == nullptr) manager_.waiting("waiting for an identity: " + lost.failure.cause);

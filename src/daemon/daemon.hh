@@ -11,6 +11,7 @@
 
 #include "base/loop.hh"
 #include "base/signals.hh"
+#include "base/trouble_log.hh"
 #include "config/load.hh"
 #include "daemon/consumers.hh"
 #include "daemon/expiry_watch.hh"
@@ -30,6 +31,8 @@ namespace spiffe::daemon {
 // Runs until SIGTERM or SIGINT, or until nothing can be done any more; with daemon_mode = false until all
 // files are written once, or the time for it is over. Lives and works on one thread.
 class Daemon {
+  static constexpr const char* kStream = "stream";  // in troubles_
+
  public:
   using Load = std::function<Result<config::Loaded>()>;
 
@@ -99,6 +102,7 @@ class Daemon {
   health::Status status_;
   X509Updates updates_;
   ExpiryWatch expiry_;
+  TroubleLog troubles_;  // of the X.509 stream
   process::ServiceManager manager_;
   Timer disk_patience_;
   Timer settled_;  // some time after the first publication: the start is over

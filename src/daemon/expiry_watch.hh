@@ -9,6 +9,7 @@
 #include "base/clock.hh"
 #include "base/log.hh"
 #include "base/loop.hh"
+#include "base/trouble_log.hh"
 
 namespace spiffe::daemon {
 
@@ -21,10 +22,12 @@ struct Perishable {
   log::Field which;
 };
 
-// Loop thread only. Warns when little of the lifetime is left without a renewal, and logs the expiry.
+// Loop thread only. Warns when little of the lifetime is left without a renewal, and logs the expiry: again
+// and again, until there is something better.
 class ExpiryWatch {
  public:
-  explicit ExpiryWatch(Loop& loop);
+  // `clock`: for what is logged again.
+  explicit ExpiryWatch(Loop& loop, TroubleLog::Clock clock = BootClock::now);
 
   // This is on disk under `name`; forgets what was there before. Said again of the same one, it changes
   // nothing.
@@ -41,12 +44,13 @@ class ExpiryWatch {
     bool expired = false;
   };
 
-  // Each returns when it has to be looked at again.
-  static WallTime look(Life& life, WallTime now);
+  // Returns when it has to be looked at again.
+  WallTime look(const std::string& name, Life& life, WallTime now);
   void look_at_all();
 
   std::map<std::string, Life> lives_;  // by name
   WallTime next_ = WallTime::max();
+  TroubleLog troubles_;  // what has expired, by name
   WallTimer timer_;
 };
 

@@ -23,9 +23,18 @@ log::Fields fields_of_loss(Kind kind, const workload::Lost& lost, bool last) {
   return fields;
 }
 
-void restored() {
-  log::info("The agent's stream is restored",
-            {{"event", "stream_restored"}, {"kind", health::word_of(Kind::bundle)}});
+// What TroubleLog knows them by.
+constexpr const char* kStream = "stream";
+constexpr const char* kBundles = "bundles";
+
+std::string trouble_of(const std::string& token_name) {
+  return "token " + token_name;
+}
+
+// What keeps all tokens away is said once, everything else of each.
+std::string cause_of(const std::string& token_name, const workload::Failure& failure) {
+  if (failure.kind == workload::FailureKind::unreachable) return failure.cause;
+  return token_name + ": " + failure.cause;
 }
 
 }  // namespace
@@ -35,13 +44,12 @@ JwtUpdates::JwtUpdates(Loop& loop, const config::Config& config, std::vector<std
     : config_(config),
       status_(status),
       callbacks_(std::move(callbacks)),
-      judging_(loop, [this] { judge_next(); }) {
+      judging_(loop, [this] { judge_next(); }),
+      troubles_(loop) {
   for (std::size_t i = 0; i < config.jwt_svids.size(); ++i) {
     by_name_.emplace(names[i], i);
-    tokens_.push_back({.name = std::move(names[i]),
-                       .request = jwt_request(config, config.jwt_svids[i]),
-                       .svid = {},
-                       .last_refusal = {}});
+    tokens_.push_back(
+        {.name = std::move(names[i]), .request = jwt_request(config, config.jwt_svids[i]), .svid = {}});
   }
   if (!config.jwt_bundle_file_name.empty()) bundle_name_ = std::move(names.back());
   status_.of(Kind::bundle);
@@ -52,7 +60,8 @@ JwtUpdates::JwtUpdates(Loop& loop, const config::Config& config, std::vector<std
           .on_lost = [this](const workload::Lost& lost) { bundles_lost(lost); },
           .on_restored =
               [this] {
-                restored();
+                troubles_.ended(kStream, "The agent's stream is restored",
+                                {{"event", "stream_restored"}, {"kind", health::word_of(Kind::bundle)}});
                 ++status_.of(Kind::bundle).stream_reconnects;
                 agent_back();
               }});
@@ -89,14 +98,16 @@ void JwtUpdates::take_bundles(const identity::JwtBundlesMaterial& material) {
   auto bundles = identity::JwtBundles::from(material, callbacks_.own(), bundles_ ? &*bundles_ : nullptr);
   if (!bundles) {
     ++updates.count(UpdateResult::refused);
-    const bool again = std::exchange(last_refusal_, bundles.error().message) == bundles.error().message;
-    log::write(again ? log::Level::debug : log::Level::error, "JWT bundles refused, the previous ones stay",
-               {{"event", "update_refused"},
-                {"kind", health::word_of(Kind::bundle)},
-                {"error", bundles.error().message}});
+    const Error& error = bundles.error();
+    log::Fields fields = {
+        {"event", "update_refused"}, {"kind", health::word_of(Kind::bundle)}, {"error", error.message}};
+    if (!error.hint.empty()) fields.push_back({"hint", error.hint});
+    troubles_.failed(kBundles, error.message,
+                     {log::Level::error, "JWT bundles refused, the previous ones stay", std::move(fields)});
     return;
   }
-  last_refusal_.clear();
+  troubles_.ended(kBundles, "The agent's JWT bundles are accepted again",
+                  {{"event", "update_accepted"}, {"kind", health::word_of(Kind::bundle)}});
   ++updates.count(UpdateResult::accepted);
   updates.last = wall_now();
   std::set<std::string> texts;
@@ -138,18 +149,16 @@ void JwtUpdates::judge(std::size_t index, identity::JwtSvidMaterial material) {
     ++updates.count(UpdateResult::refused);
     const auto retry_in = token_source_->refused(index);
     const std::string& why = svid.error().message;
-    const bool again = std::exchange(token.last_refusal, why) == why;
     log::Fields fields = {{"event", "update_refused"},
                           {"kind", health::word_of(Kind::jwt)},
                           {"path", token.name},
                           {"error", why},
                           {"retry_in", human(retry_in)}};
     if (!svid.error().hint.empty()) fields.push_back({"hint", svid.error().hint});
-    log::write(again ? log::Level::debug : log::Level::error, "JWT-SVID refused, the previous file stays",
-               fields);
+    troubles_.failed(trouble_of(token.name), token.name + ": " + why,
+                     {log::Level::error, "JWT-SVID refused, the previous file stays", std::move(fields)});
     return;
   }
-  token.last_refusal.clear();
   ++updates.count(UpdateResult::accepted);
   updates.last = wall_now();
   svid->hint = std::move(material.hint);
@@ -157,10 +166,9 @@ void JwtUpdates::judge(std::size_t index, identity::JwtSvidMaterial material) {
   token.svid = *std::move(svid);
   // Published first: the source may ask for the next one at once.
   callbacks_.on_file(token.name);
-  if (token_source_->accepted(index, expires_at)) {
-    log::info("The agent gives JWT-SVIDs again",
-              {{"event", "stream_restored"}, {"kind", health::word_of(Kind::jwt)}, {"path", token.name}});
-  }
+  token_source_->accepted(index, expires_at);
+  troubles_.ended(trouble_of(token.name), "The agent gives JWT-SVIDs again",
+                  {{"event", "stream_restored"}, {"kind", health::word_of(Kind::jwt)}, {"path", token.name}});
 }
 
 void JwtUpdates::token_lost(std::size_t index, const workload::Lost& lost) {
@@ -172,9 +180,10 @@ void JwtUpdates::token_lost(std::size_t index, const workload::Lost& lost) {
   ++updates.count(UpdateResult::failed);
   updates.stream_connected = false;
   log::Fields fields = fields_of_loss(Kind::jwt, lost, callbacks_.end_if_fatal(Kind::jwt, lost));
-  fields.push_back({"path", tokens_[index].name});
-  log::write(lost.new_cause ? log::Level::error : log::Level::debug,
-             "Unable to fetch JWT SVID: " + lost.failure.cause, fields);
+  const std::string& name = tokens_[index].name;
+  fields.push_back({"path", name});
+  troubles_.failed(trouble_of(name), cause_of(name, lost.failure),
+                   {log::Level::error, "Unable to fetch JWT SVID: " + lost.failure.cause, std::move(fields)});
 }
 
 // As in Go: that is a file that cannot be written.
@@ -182,19 +191,23 @@ void JwtUpdates::token_not_offered(const Token& token, const workload::Lost& los
   auto& updates = status_.of(Kind::jwt);
   ++updates.count(UpdateResult::refused);
   updates.stream_connected = true;
-  log::write(lost.new_cause ? log::Level::error : log::Level::debug,
-             "Unable to update JWT SVID: " + lost.failure.cause,
-             {{"event", "update_refused"}, {"path", token.name}, {"retry_in", human(lost.retry_in)}});
+  log::Fields fields = {
+      {"event", "update_refused"}, {"path", token.name}, {"retry_in", human(lost.retry_in)}};
+  if (!lost.failure.hint.empty()) fields.push_back({"hint", lost.failure.hint});
+  troubles_.failed(
+      trouble_of(token.name), cause_of(token.name, lost.failure),
+      {log::Level::error, "Unable to update JWT SVID: " + lost.failure.cause, std::move(fields)});
   callbacks_.on_not_offered(token.name);
 }
 
 void JwtUpdates::bundles_lost(const workload::Lost& lost) {
   auto& updates = status_.of(Kind::bundle);
   updates.stream_connected = false;
-  log::write(lost.new_cause ? log::Level::error : log::Level::debug,
-             (config_.daemon_mode ? "Error while watching JWT bundles: " : "Error fetching JWT bundle: ") +
-                 lost.failure.cause,
-             fields_of_loss(Kind::bundle, lost, callbacks_.end_if_fatal(Kind::bundle, lost)));
+  const char* what =
+      config_.daemon_mode ? "Error while watching JWT bundles: " : "Error fetching JWT bundle: ";
+  troubles_.failed(kStream, "the stream: " + lost.failure.cause,
+                   {log::Level::error, what + lost.failure.cause,
+                    fields_of_loss(Kind::bundle, lost, callbacks_.end_if_fatal(Kind::bundle, lost))});
 }
 
 std::optional<output::File> JwtUpdates::file(const std::string& name) const {

@@ -13,6 +13,7 @@
 
 #include "base/chore.hh"
 #include "base/loop.hh"
+#include "base/trouble_log.hh"
 #include "config/config.hh"
 #include "health/status.hh"
 #include "identity/jwt_bundles.hh"
@@ -60,7 +61,6 @@ class JwtUpdates {
     std::string name;
     workload::JwtRequest request;
     std::optional<identity::JwtSvid> svid;
-    std::string last_refusal;
   };
 
   // The token of this file; null where it is none, or there is no good one yet.
@@ -88,7 +88,7 @@ class JwtUpdates {
   std::deque<Waiting> waiting_;  // for the first bundles
   Chore judging_;                // them
   std::set<std::string> known_findings_;
-  std::string last_refusal_;
+  TroubleLog troubles_;
   std::unique_ptr<workload::JwtBundleSource> bundle_source_;
   std::unique_ptr<workload::JwtSource> token_source_;  // none without tokens
 };

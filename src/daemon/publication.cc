@@ -15,6 +15,12 @@ constexpr auto kMaxBackoff = 60s;
 constexpr auto kCheckEvery = 10s;
 constexpr auto kLockPoll = 1s;
 constexpr auto kLockPatience = 30s;  // a rolling update: the old pod still has the files
+constexpr std::string_view kWithdrawal = "withdrawal";
+
+// What TroubleLog knows a file by, or the set (name "").
+std::string trouble_of(const std::string& name) {
+  return name.empty() ? "set" : "file " + name;
+}
 }  // namespace
 
 // What a job did.
@@ -26,22 +32,26 @@ struct Publication::Answer {
   // Of a job that opened, published a set or tidied: its outcome is empty where it did not publish.
   std::optional<Result<std::optional<output::Outcome>>> set = std::nullopt;
   std::optional<Single> single = std::nullopt;
-  bool withdrawn = false;  // something was there
+  // Of a job that withdrew files: whether something was there.
+  std::optional<Result<bool>> withdrawn = std::nullopt;
   std::vector<std::string> not_withdrawn = {};
   std::vector<output::Notice> notices = {};
 };
 
 Result<std::unique_ptr<Publication>> Publication::create(Loop& loop, output::PublisherOptions options,
-                                                         Callbacks callbacks) {
+                                                         Callbacks callbacks, TroubleLog::Clock clock) {
   auto publisher = output::Publisher::create(std::move(options));
   if (!publisher) return fail(publisher.error());
-  return std::unique_ptr<Publication>(new Publication(loop, std::move(*publisher), std::move(callbacks)));
+  return std::unique_ptr<Publication>(
+      new Publication(loop, std::move(*publisher), std::move(callbacks), std::move(clock)));
 }
 
-Publication::Publication(Loop& loop, output::Publisher publisher, Callbacks callbacks)
+Publication::Publication(Loop& loop, output::Publisher publisher, Callbacks callbacks,
+                         TroubleLog::Clock clock)
     : loop_(loop),
       callbacks_(std::move(callbacks)),
       publisher_(std::move(publisher)),
+      troubles_(loop, std::move(clock)),
       random_(std::random_device{}()),
       singles_chore_(loop,
                      [this] {
@@ -117,7 +127,8 @@ void Publication::pump() {
         if (outcome) {
           return {.withdrawn = outcome->change == output::Change::published, .notices = outcome->notices};
         }
-        return {.set = fail(outcome.error()), .not_withdrawn = names, .notices = publisher.take_notices()};
+        return {
+            .withdrawn = fail(outcome.error()), .not_withdrawn = names, .notices = publisher.take_notices()};
       });
     } else if (std::exchange(set_due_, false)) {
       publish_set();
@@ -198,7 +209,7 @@ void Publication::done(Answer answer) {
   if (publisher_.on_memory()) worker_.reset();
   tell(answer.notices);
   not_withdrawn_.insert(not_withdrawn_.end(), answer.not_withdrawn.begin(), answer.not_withdrawn.end());
-  if (answer.withdrawn) callbacks_.on_withdrawn();
+  if (answer.withdrawn) withdrawal_done(*answer.withdrawn);
   if (answer.set) set_done(*answer.set);
   if (answer.single) single_done(answer.single->name, answer.single->outcome);
   if (finishing_) {
@@ -245,29 +256,54 @@ void Publication::take(const output::Outcome& outcome) {
 }
 
 void Publication::done_well(const std::string& name) {
-  if (last_errors_.erase(name) == 0 || !last_errors_.empty()) return;
-  log::info("The files can be written again", {{"event", "write_restored"}});
+  const bool last = troubles_.size() == 1;
+  log::Fields fields = {{"event", "write_restored"}};
+  if (!last && !name.empty()) fields.push_back({"path", name});
+  if (!troubles_.ended(trouble_of(name),
+                       last ? "The files can be written again" : "Some of the files can be written again",
+                       std::move(fields)) ||
+      !last) {
+    return;
+  }
   retry_timer_.cancel();
   backoff_ = 0s;
 }
 
 void Publication::done_badly(const std::string& name, const Error& error) {
   if (error.kind == ErrorKind::verification) return;  // not approved: what is on disk stays
-  // What stands in the way of all files is said once.
-  const bool known = std::ranges::any_of(
-      last_errors_, [&error](const auto& other) { return other.second == error.message; });
-  last_errors_[name] = error.message;
   log::Fields fields = {{"event", error.kind == ErrorKind::locked ? "locked" : "write_failed"},
                         {"error", error.message}};
   if (!name.empty()) fields.push_back({"path", name});
   if (!error.hint.empty()) fields.push_back({"hint", error.hint});
   if (error.kind == ErrorKind::locked && gives_up_) {
-    wait_for_lock(error, known, fields);
+    wait_for_lock(error, std::move(fields));
     return;
   }
   callbacks_.on_failed(name, error);
-  log::write(known ? log::Level::debug : log::Level::error,
-             name.empty() ? "Unable to dump bundle" : "Unable to write " + name, fields);
+  // What stands in the way of all files is said once.
+  troubles_.failed(
+      trouble_of(name), error.message,
+      {log::Level::error, name.empty() ? "Unable to dump bundle" : "Unable to write " + name, fields});
+  try_again();
+}
+
+void Publication::withdrawal_done(const Result<bool>& done) {
+  const std::string what(kWithdrawal);
+  if (done) {
+    troubles_.ended(what, "The private key can be removed again", {{"event", "write_restored"}});
+    if (*done) callbacks_.on_withdrawn();
+    return;
+  }
+  const Error& error = done.error();
+  log::Fields fields = {{"event", "write_failed"}, {"error", error.message}};
+  if (!error.hint.empty()) fields.push_back({"hint", error.hint});
+  callbacks_.on_failed("", error);
+  troubles_.failed(what, error.message,
+                   {log::Level::error, "Unable to remove the private key", std::move(fields)});
+  try_again();
+}
+
+void Publication::try_again() {
   if (retry_timer_.armed()) return;  // for something else that failed in the same round
   backoff_ = std::min<std::chrono::seconds>(kMaxBackoff, std::max<std::chrono::seconds>(1s, backoff_ * 2));
   const double jitter = std::uniform_real_distribution<>(0.0, 0.1)(random_);
@@ -275,13 +311,15 @@ void Publication::done_badly(const std::string& name, const Error& error) {
                                     jitter * 1000 * static_cast<double>(backoff_.count()))));
 }
 
-void Publication::wait_for_lock(const Error& error, bool known, const log::Fields& fields) {
+void Publication::wait_for_lock(const Error& error, log::Fields fields) {
   if (!locked_since_) locked_since_ = BootClock::now();
   if (BootClock::now() - *locked_since_ >= kLockPatience) {
     callbacks_.on_locked_out(error);
     return;
   }
-  if (!known) log::warning("Waiting up to 30 s for another helper to release the files", fields);
+  troubles_.failed(
+      trouble_of(""), error.message,
+      {log::Level::warning, "Waiting up to 30 s for another helper to release the files", std::move(fields)});
   retry_timer_.after(kLockPoll);
 }
 

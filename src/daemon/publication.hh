@@ -6,7 +6,6 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <random>
@@ -17,6 +16,7 @@
 #include "base/chore.hh"
 #include "base/log.hh"
 #include "base/loop.hh"
+#include "base/trouble_log.hh"
 #include "daemon/disk_worker.hh"
 #include "output/file_set.hh"
 #include "output/publisher.hh"
@@ -50,8 +50,10 @@ class Publication {
     std::function<void(const Error&)> on_locked_out;
   };
 
+  // `clock`: for what is logged again.
   static Result<std::unique_ptr<Publication>> create(Loop& loop, output::PublisherOptions options,
-                                                     Callbacks callbacks);
+                                                     Callbacks callbacks,
+                                                     TroubleLog::Clock clock = BootClock::now);
   ~Publication();
 
   enum class Occasion { launch, reload };
@@ -74,7 +76,7 @@ class Publication {
  private:
   struct Answer;
   using Job = std::function<Answer(output::Publisher&)>;
-  Publication(Loop& loop, output::Publisher publisher, Callbacks callbacks);
+  Publication(Loop& loop, output::Publisher publisher, Callbacks callbacks, TroubleLog::Clock clock);
   static Answer open(output::Publisher& publisher);
   void check();
   void pump();
@@ -87,7 +89,9 @@ class Publication {
   void take(const output::Outcome& outcome);
   void done_badly(const std::string& name, const Error& error);
   void done_well(const std::string& name);
-  void wait_for_lock(const Error& error, bool known, const log::Fields& fields);
+  void withdrawal_done(const Result<bool>& done);
+  void wait_for_lock(const Error& error, log::Fields fields);
+  void try_again();
   void tidy_later();
   void clean_up();
   void tell(const std::vector<output::Notice>& notices);
@@ -111,7 +115,7 @@ class Publication {
   std::function<void()> finish_;
   bool cleaned_up_ = false;
   std::optional<BootTime> locked_since_;
-  std::map<std::string, std::string> last_errors_;  // by name, of what is not on disk; "" is the set
+  TroubleLog troubles_;  // of what is not on disk
   std::chrono::seconds backoff_{0};
   std::minstd_rand random_;
   Chore singles_chore_;

@@ -126,6 +126,7 @@ void Daemon::forget_x509() {
 void Daemon::change_sources(const config::Config& before) {
   if (!same_x509_source(before, config_)) {
     x509_source_.reset();
+    troubles_.forget(kStream);
     refused_.erase(Kind::x509);
     updates_.set_rules(x509_rules(config_));
     if (!wants_x509(config_)) forget_x509();

@@ -10,7 +10,8 @@ using namespace std::chrono_literals;
 
 namespace {
 constexpr auto kLookAgain = 30s;
-}
+constexpr const char* kUpdates = "updates";
+}  // namespace
 
 X509Updates::X509Updates(Loop& loop, workload::X509Rules rules, log::Level progress, health::Status& status,
                          std::function<void()> on_candidate)
@@ -18,6 +19,7 @@ X509Updates::X509Updates(Loop& loop, workload::X509Rules rules, log::Level progr
       progress_(progress),
       status_(status),
       on_candidate_(std::move(on_candidate)),
+      troubles_(loop),
       valid_timer_(loop, [this] { look_again(); }),
       again_timer_(loop, [this] { look_again(); }) {}
 
@@ -27,7 +29,7 @@ void X509Updates::set_rules(workload::X509Rules rules) {
   current_.reset();
   candidate_.reset();
   early_.reset();
-  last_refusal_.clear();
+  troubles_.forget(kUpdates);
 }
 
 void X509Updates::receive(std::shared_ptr<workload::X509Update> update) {
@@ -73,7 +75,8 @@ bool X509Updates::settle() {
 
 void X509Updates::accept(const workload::X509Update& update) {
   const identity::X509Context& context = *update.context();
-  last_refusal_.clear();
+  troubles_.ended(kUpdates, "The agent's updates are accepted again",
+                  {{"event", "update_accepted"}, {"kind", health::word_of(health::Kind::x509)}});
   auto& counted = status_.of(health::Kind::x509);
   ++counted.count(health::UpdateResult::accepted);
   counted.last = wall_now();
@@ -88,14 +91,13 @@ void X509Updates::refuse(const identity::Refusal& refusal) {
         .count(refusal.valid_from ? health::UpdateResult::not_yet_valid : health::UpdateResult::refused);
   // As in Go: that is a file that cannot be written.
   if (refusal.not_offered && status_.x509) status_.x509->state = health::WriteState::failed;
-  const bool again = std::exchange(last_refusal_, refusal.error.message) == refusal.error.message;
   log::Fields fields = {{"event", "update_refused"},
                         {"kind", health::word_of(health::Kind::x509)},
                         {"error", refusal.error.message}};
   if (!refusal.spiffe_id.empty()) fields.push_back({"spiffe_id", refusal.spiffe_id});
   if (!refusal.error.hint.empty()) fields.push_back({"hint", refusal.error.hint});
-  log::write(again ? log::Level::debug : log::Level::error, "Update refused, the previous files stay",
-             fields);
+  troubles_.failed(kUpdates, refusal.error.message,
+                   {log::Level::error, "Update refused, the previous files stay", std::move(fields)});
 }
 
 void X509Updates::log_findings(const identity::X509Context& context, const identity::Verdict& verdict) {

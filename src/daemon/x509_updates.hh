@@ -12,6 +12,7 @@
 #include "base/clock.hh"
 #include "base/log.hh"
 #include "base/loop.hh"
+#include "base/trouble_log.hh"
 #include "health/status.hh"
 #include "workload/x509_update.hh"
 
@@ -51,7 +52,7 @@ class X509Updates {
   std::function<void()> on_candidate_;
   std::shared_ptr<workload::X509Update> candidate_;
   std::shared_ptr<const identity::X509Context> current_;
-  std::string last_refusal_;  // the same cause again is only a debug line
+  TroubleLog troubles_;
   std::set<std::string> known_findings_;
   bool choice_warned_ = false;
 

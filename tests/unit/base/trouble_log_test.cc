@@ -138,7 +138,7 @@ TEST_CASE("one cause of many is logged once, and ends when the last of them work
   bench.now += 1min;
   CHECK(troubles.ended("b", "b is written"));
   CHECK(bench.lines() == "level=info msg=\"b is written\" lasted=7m\n");
-  CHECK_FALSE(troubles.any());
+  CHECK(troubles.size() == 0);
 }
 
 TEST_CASE("who is logged for others hands that over when its cause changes or it is forgotten") {

@@ -15,7 +15,8 @@ namespace {
 struct Bench : process::LoopFixture {
   process::TempDir dir;
   process::CapturedLog log{dir};
-  ExpiryWatch watch{loop()};
+  spiffe::BootTime now{};  // for what is logged again
+  ExpiryWatch watch{loop(), [this] { return now; }};
 
   void svid(spiffe::WallTime begin, spiffe::WallTime end) {
     watch.watch("", {spiffe::daemon::kX509Svid, {"spiffe_id", "spiffe://example.org/a"}}, begin, end);
@@ -87,4 +88,17 @@ TEST_CASE("rule 17: what is no longer looked after expires without a word") {
   bench.svid(now, now + 20ms);
   REQUIRE(bench.until([&] { return bench.told("X.509-SVID on disk has expired") == 1; }));
   CHECK(bench.told("JWT") == 0);
+}
+
+TEST_CASE("an expiry is logged again every five minutes, until there is a valid identity") {
+  Bench bench;
+  const auto now = spiffe::wall_now();
+  bench.svid(now - 60s, now - 1s);
+  bench.now += 5min;
+  bench.svid(now - 60s, now - 2s);
+  CHECK(bench.told("has expired") == 2);
+  CHECK(bench.told(R"("for":"5m")") == 1);
+  bench.svid(now, now + 1000s);
+  CHECK(bench.told("is valid again") == 1);
+  CHECK(bench.told(R"("lasted":"5m")") == 1);
 }

@@ -11,6 +11,7 @@
 
 #include "support/catch.hh"
 #include "support/temp_dir.hh"
+#include "unit/process/processes.hh"
 
 namespace fs = std::filesystem;
 using spiffe::Loop;
@@ -38,6 +39,7 @@ struct Bench {
   std::function<void()> then_put;    // after each single file
   std::function<void()> when_asked;  // for a single file
   std::function<bool()> approve = [] { return true; };
+  spiffe::BootTime now{};  // for what is logged again
   std::unique_ptr<Publication> publication;
 
   explicit Bench(const std::string& directory, const std::vector<std::string>& more = {}) {
@@ -78,7 +80,8 @@ struct Bench {
                if (then_put) then_put();
              },
          .on_withdrawn = [this] { ++withdrawn; },
-         .on_locked_out = [this](const spiffe::Error& error) { locked_out.push_back(error.message); }});
+         .on_locked_out = [this](const spiffe::Error& error) { locked_out.push_back(error.message); }},
+        [this] { return now; });
     REQUIRE(created);
     publication = std::move(*created);
   }
@@ -304,6 +307,36 @@ TEST_CASE("a single file that cannot be written is told of, and written once it 
   bench.publication->put("token");
   bench.run_until_put(3);
   CHECK(bench.put.back() == std::pair(std::string("token"), Change::published));
+}
+
+TEST_CASE("what cannot be written is logged every five minutes, and when it can be written again") {
+  const TempDir directory("/dev/shm");
+  const spiffe::process::TempDir log_dir;
+  const spiffe::process::CapturedLog log(log_dir);
+  const auto told = [&](const std::string& words) {
+    const std::string all = log.text();
+    int count = 0;
+    for (auto at = all.find(words); at != std::string::npos; at = all.find(words, at + 1)) ++count;
+    return count;
+  };
+  Bench bench(directory.path());
+  bench.start();
+  fs::create_directory(fs::path(directory.path()) / "token");
+  bench.singles = {{"token", "t"}};
+  const auto put_after = [&](std::chrono::minutes wait) {
+    bench.now += wait;
+    bench.publication->put("token");
+    bench.run_until_put(bench.put.size() + bench.failed.size() + 1);
+  };
+  for (const int minutes : {0, 4, 1, 4}) put_after(std::chrono::minutes(minutes));
+  CHECK(bench.failed.size() == 4);
+  CHECK(told(R"("level":"error")") == 2);
+  CHECK(told(R"("for":"5m")") == 1);
+  fs::remove(fs::path(directory.path()) / "token");
+  put_after(std::chrono::minutes(1));
+  CHECK(told(R"("event":"write_restored","lasted":"10m")") == 1);
+  put_after(std::chrono::minutes(60));
+  CHECK(told(R"("level":"error")") == 2);
 }
 
 TEST_CASE("a set does not wait for all single files, and none of them is forgotten") {
