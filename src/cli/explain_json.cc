@@ -10,6 +10,7 @@
 #include "cli/jwks_file.hh"
 #include "cli/lifetime.hh"
 #include "identity/json.hh"
+#include "identity/numeric_date.hh"
 
 namespace spiffe::cli {
 
@@ -24,13 +25,6 @@ constexpr std::size_t kMaxShown = 2048;
 std::string member(const json& object, const char* name) {
   const std::string* text = object.is_object() ? identity::string_member(object, name) : nullptr;
   return text != nullptr ? escape(*text, kMaxShown) : std::string();
-}
-
-std::optional<WallTime> date(const json& claims, const char* name) {
-  const auto found = claims.find(name);
-  if (found == claims.end() || !found->is_number()) return std::nullopt;
-  constexpr double kLast = 9.2e9;  // in the year 2261
-  return WallTime(std::chrono::seconds(static_cast<long>(std::clamp(found->get<double>(), 0.0, kLast))));
 }
 
 std::string counted(std::size_t n, const char* what) {
@@ -154,8 +148,10 @@ void tell_token(Explained& out, const Token& token, WallTime now) {
   }
   std::string shown;
   for (const std::string& each : audiences) shown += (shown.empty() ? "" : ", ") + each;
-  const auto issued = date(claims, "iat");
-  const auto expires = date(claims, "exp");
+  const auto issued_claim = identity::numeric_date(claims, "iat");
+  const auto expires_claim = identity::numeric_date(claims, "exp");
+  const auto issued = issued_claim.value_or(std::nullopt);
+  const auto expires = expires_claim.value_or(std::nullopt);
   const std::string subject = escape(token.subject, kMaxShown);
   out.rows.row("SPIFFE ID", subject);
   out.rows.row("audience", shown);
@@ -174,7 +170,10 @@ void tell_token(Explained& out, const Token& token, WallTime now) {
   out.json["algorithm"] = token.algorithm;
   out.json["key_id"] = escape(token.key_id, kMaxShown);
   if (!identity::SpiffeId::parse(token.subject)) out.problem("its sub is no SPIFFE ID");
-  if (!expires) out.problem("it has no exp");
+  for (const auto* claim : {&issued_claim, &expires_claim}) {
+    if (!*claim) out.problem(claim->error().message);
+  }
+  if (expires_claim && !expires) out.problem("it has no exp");
 }
 
 }  // namespace spiffe::cli

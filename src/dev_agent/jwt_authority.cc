@@ -13,6 +13,7 @@
 
 #include "base/base64.hh"
 #include "dev_agent/key.hh"
+#include "identity/json.hh"
 
 namespace spiffe::dev_agent {
 
@@ -95,9 +96,9 @@ std::string coordinate(EVP_PKEY* key, const char* name) {
 std::optional<json> decode_part(std::string_view part) {
   const auto text = base64url_decode(part);
   if (!text) return std::nullopt;
-  json value = json::parse(text->text(), nullptr, /*allow_exceptions=*/false);
-  if (!value.is_object()) return std::nullopt;
-  return value;
+  auto value = identity::parse_json(text->text(), text->size());
+  if (!value || !value->is_object()) return std::nullopt;
+  return *std::move(value);
 }
 
 std::string string_member(const json& object, const char* name) {

@@ -87,6 +87,12 @@ Result<json> parse_json(std::string_view text, std::size_t max_size) {
     return fail(ErrorKind::verification,
                 std::to_string(text.size()) + " bytes, more than " + std::to_string(max_size));
   }
+  // nlohmann-json takes a NUL for the end of the text and skips a byte order mark. JSON allows neither, and
+  // other readers would understand the same bytes differently.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    return fail(ErrorKind::verification, "not JSON at byte " + std::to_string(nul + 1));
+  }
+  if (text.starts_with("\xEF\xBB\xBF")) return fail(ErrorKind::verification, "not JSON at byte 1");
   Builder builder;
   if (!json::sax_parse(text, &builder)) return fail(ErrorKind::verification, builder.why());
   return builder.take();

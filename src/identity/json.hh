@@ -12,10 +12,11 @@ namespace spiffe::identity {
 
 inline constexpr std::size_t kMaxJsonDepth = 32;
 
-// The one value that `text` holds. An error (kind verification) for everything that is no JSON, invalid UTF-8
-// included, and for what two readers may understand differently or what is costly: a member given twice in an
-// object, a number beyond a double's range, more than `max_size` bytes, more than kMaxJsonDepth levels. The
-// error never repeats the text, which may be part of a token.
+// The one value that `text` holds, with nothing but white space around it. An error (kind verification) for
+// everything that is not JSON, including invalid UTF-8, a NUL and a byte order mark, and for what two readers
+// may understand differently or what is costly: a member given twice in an object, a number beyond a double's
+// range, more than `max_size` bytes, more than kMaxJsonDepth levels. The error never repeats the text, which
+// may be part of a token.
 Result<nlohmann::json> parse_json(std::string_view text, std::size_t max_size);
 
 // The member of that name where it is a string, else null. `object` must be an object. Owned by `object`.

@@ -1,11 +1,11 @@
 #include "identity/jwt_svid.hh"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/text.hh"
 #include "identity/json.hh"
 #include "identity/jws.hh"
+#include "identity/numeric_date.hh"
 
 namespace spiffe::identity {
 
@@ -34,24 +34,6 @@ std::string listed(const std::vector<std::string>& values) {
   for (std::size_t i = 0; i < shown_values; ++i) out += (i == 0 ? "" : ", ") + shown(values[i]);
   if (values.size() > kMaxListed) out += " and " + std::to_string(values.size() - kMaxListed) + " more";
   return out;
-}
-
-// RFC 7519's NumericDate. A date before 1970 becomes its begin, one that WallTime cannot hold its end.
-WallTime wall_time(double seconds) {
-  constexpr double kLast = 9.2e9;  // in the year 2261
-  if (seconds <= 0) return {};
-  if (seconds > kLast) return WallTime::max();
-  const double whole = std::floor(seconds);
-  const auto fraction = static_cast<long>((seconds - whole) * 1e9);
-  return WallTime(std::chrono::seconds(static_cast<long>(whole)) + std::chrono::nanoseconds(fraction));
-}
-
-// The date in the claim `name`; nothing where it is absent.
-Result<std::optional<WallTime>> date(const json& claims, const char* name) {
-  const auto found = claims.find(name);
-  if (found == claims.end()) return std::nullopt;
-  if (!found->is_number()) return refuse("the token's " + std::string(name) + " is no number");
-  return wall_time(found->get<double>());
 }
 
 Result<SpiffeId> read_subject(const json& claims, std::string_view expected) {
@@ -124,7 +106,7 @@ Result<void> check_begin(const char* what, const char* name, const std::optional
 
 // Rule 27. The times are in the hints: the message is the same for each token that is wrong in the same way.
 Result<void> check_times(const json& claims, WallTime now, JwtSvid& svid) {
-  const auto expiry = date(claims, "exp");
+  const auto expiry = numeric_date(claims, "exp");
   if (!expiry) return fail(expiry.error());
   if (!*expiry) return refuse("the token has no exp");
   svid.expires_at = **expiry;
@@ -132,10 +114,10 @@ Result<void> check_times(const json& claims, WallTime now, JwtSvid& svid) {
     return refuse("the token has expired",
                   "exp is " + rfc3339(svid.expires_at) + ", " + human(now - svid.expires_at) + " ago");
   }
-  const auto begin = date(claims, "nbf");
+  const auto begin = numeric_date(claims, "nbf");
   if (!begin) return fail(begin.error());
   if (auto checked = check_begin("is not valid yet", "nbf", *begin, now); !checked) return checked;
-  const auto issued = date(claims, "iat");
+  const auto issued = numeric_date(claims, "iat");
   if (!issued) return fail(issued.error());
   svid.issued_at = *issued;
   return check_begin("was issued in the future", "iat", *issued, now);

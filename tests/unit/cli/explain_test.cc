@@ -150,7 +150,13 @@ TEST_CASE("explain: a token tells its claims and not its signature") {
   CHECK_FALSE(has(out, token.substr(token.rfind('.') + 1)));
   CHECK(out.json["expires_at"] == "2026-01-02T03:09:05Z");
   const auto odd = test::token(key, {{"alg", "ES256"}}, {{"sub", "me"}, {"exp", "soon"}, {"aud", 7}});
-  CHECK(of(odd).json["problems"] == json({"its sub is no SPIFFE ID", "it has no exp"}));
+  CHECK(of(odd).json["problems"] == json({"its sub is no SPIFFE ID", "the token's exp is no number"}));
+  const auto late =
+      test::token(key, {{"alg", "ES256"}}, {{"sub", "spiffe://example.org/web"}, {"exp", 1e300}});
+  CHECK(of(late).json["problems"] == json({"the token's exp is not a date in the years 1 to 9999"}));
+  CHECK(of(late).json["expires_at"] == nullptr);
+  const auto endless = test::token(key, {{"alg", "ES256"}}, {{"sub", "spiffe://example.org/web"}});
+  CHECK(of(endless).json["problems"] == json({"it has no exp"}));
 }
 
 TEST_CASE("explain: JWK Sets, bundle maps and the helper's file are told apart") {

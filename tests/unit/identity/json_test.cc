@@ -33,6 +33,20 @@ TEST_CASE("what is no JSON is refused, without repeating it") {
   }
 }
 
+TEST_CASE("a NUL does not end JSON, and a byte order mark does not begin it") {
+  using namespace std::string_view_literals;
+  CHECK(refusal("{}\0"sv) == "not JSON at byte 3");
+  CHECK(refusal("{}\0garbage"sv) == "not JSON at byte 3");
+  CHECK(refusal("{} \0{}"sv) == "not JSON at byte 4");
+  CHECK(refusal("1\0"sv) == "not JSON at byte 2");
+  CHECK(refusal("\0{}"sv) == "not JSON at byte 1");
+  CHECK(refusal("[1\0]"sv) == "not JSON at byte 3");
+  CHECK(refusal("\"a\0b\""sv) == "not JSON at byte 3");
+  CHECK(refusal("\xEF\xBB\xBF{}") == "not JSON at byte 1");
+  CHECK(refusal("{}\xEF\xBB\xBF").starts_with("not JSON at byte "));
+  CHECK(refusal(R"("a\u0000b")").starts_with("accepted"));
+}
+
 TEST_CASE("a member that an object has twice is refused, at any depth") {
   CHECK(refusal(R"({"a":1,"a":2})") == "an object has a member twice");
   CHECK(refusal(R"([{"x":{"a":1,"b":2,"\u0061":1}}])") == "an object has a member twice");

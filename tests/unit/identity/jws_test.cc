@@ -223,6 +223,8 @@ TEST_CASE("a header that cannot be trusted is refused") {
         "the token's header: an object has a member twice");
   CHECK(parse_refusal(R"({"alg":"ES256","kid":7})") == "the token's kid is no string");
   CHECK(parse_refusal("[]") == "the token's header is not a JSON object");
+  CHECK(parse_refusal(std::string_view("{\"alg\":\"ES256\"}\0garbage", 23)) ==
+        "the token's header: not JSON at byte 16");
   CHECK(parse_refusal("secret") == "the token's header: not JSON at byte 1");
   CHECK(parse_refusal(R"({"alg":"ES256","kid":")" + std::string(20'000, 'a') + "\"}")
             .ends_with(", more than 16384"));

@@ -84,6 +84,8 @@ TEST_CASE("rule 30: keys is required and may be empty") {
   CHECK(refusal("[]") == "JWT bundle of \"example.org\": no JWK Set: not a JSON object");
   CHECK(refusal(R"({"keys":[[]]})") == "JWT bundle of \"example.org\": keys[0] is not a JSON object");
   CHECK(refusal("not JSON") == "JWT bundle of \"example.org\": not JSON at byte 2");
+  CHECK(refusal(std::string_view("{\"keys\":[]}\0{}", 14)) ==
+        "JWT bundle of \"example.org\": not JSON at byte 12");
   CHECK(refusal("") == "JWT bundle of \"example.org\": not JSON at byte 1");
 }
 
