@@ -140,8 +140,25 @@ bool is_valid(const X509* certificate, std::time_t at) {
          X509_cmp_time(X509_get0_notAfter(certificate), &at) > 0;
 }
 
+// Whether no two certificates of the path have the same subject. OpenSSL finds issuers by name, and trusted
+// ones first: where a name occurs twice (in a self-issued certificate, for one) it may build another path
+// than the one that is checked here, and then refuse it.
+bool names_differ(const std::vector<Certificate>& chain, const Certificate& authority) {
+  std::vector<const X509_NAME*> names = {X509_get_subject_name(authority.x509())};
+  for (const Certificate& certificate : chain) {
+    const X509* parsed = certificate.x509_without_key();
+    if (parsed == nullptr) return false;
+    const X509_NAME* name = X509_get_subject_name(parsed);
+    const auto same = [name](const X509_NAME* other) { return X509_NAME_cmp(name, other) == 0; };
+    if (std::ranges::any_of(names, same)) return false;
+    names.push_back(name);
+  }
+  return true;
+}
+
 bool check(const std::vector<Certificate>& chain, const Certificate& authority, std::time_t at) {
   X509* subject = chain.front().x509_without_key();
+  if (authority.x509() == nullptr || !names_differ(chain, authority)) return false;
   if (!is_plain(subject) || has_unnamed_curve(subject) || !is_valid(subject, at)) return false;
   for (std::size_t i = 0; i < chain.size(); ++i) {
     // Has i authorities between itself and the leaf.

@@ -12,8 +12,9 @@
 namespace spiffe::identity {
 
 // True: `chain` (leaf first) leads to `authority` and is good at `at`, for which it must have nothing but
-// ECDSA or RSA (PKCS #1) signatures with SHA-2 and extensions that every implementation knows, name
-// constraints not among them. X509_verify_cert with partial chains accepts it too. False says nothing.
+// ECDSA or RSA (PKCS #1) signatures with SHA-2, subjects that all differ, and extensions that every
+// implementation knows, name constraints not among them. X509_verify_cert with partial chains accepts it too.
+// False says nothing.
 [[nodiscard]] bool is_usual_path(const std::vector<Certificate>& chain, const Certificate& authority,
                                  WallTime at);
 

@@ -53,6 +53,7 @@ void set_time(ASN1_TIME* field, WallTime time) {
 }
 
 void set_name(X509_NAME* name, const std::string& common_name) {
+  if (common_name.empty()) return;
   const auto* cn = reinterpret_cast<const unsigned char*>(common_name.data());
   check(X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, cn,
                                    static_cast<int>(common_name.size()), -1, 0) == 1,

@@ -54,9 +54,9 @@ struct Extension {
 
 // One certificate to be. The defaults make a good X.509-SVID leaf, valid from a minute ago for an hour.
 struct CertificateOptions {
-  std::vector<std::string> uris = {};  // URI SANs, taken byte for byte
-  std::vector<std::string> dns = {};   // DNS SANs
-  std::string common_name = "workload";
+  std::vector<std::string> uris = {};    // URI SANs, taken byte for byte
+  std::vector<std::string> dns = {};     // DNS SANs
+  std::string common_name = "workload";  // "": a subject without any name
   WallTime not_before = wall_now() - std::chrono::minutes(1);
   WallTime not_after = wall_now() + std::chrono::hours(1);
   std::optional<bool> ca = false;                       // basicConstraints cA; none: no such extension

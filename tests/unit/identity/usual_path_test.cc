@@ -1,13 +1,15 @@
 #include "identity/usual_path.hh"
 
+#include <array>
+#include <cstdint>
 #include <optional>
 #include <string_view>
-
-#include <openssl/x509_vfy.h>
+#include <utility>
 
 #include "identity/der.hh"
 #include "identity/x509_svid.hh"
 #include "support/catch.hh"
+#include "support/paths.hh"
 #include "support/pki.hh"
 
 using namespace std::chrono_literals;
@@ -34,26 +36,6 @@ bool usual(const Ca& issuer, const CertificateOptions& options, const Ca& root, 
   REQUIRE(chain);
   REQUIRE(anchor);
   return is_usual_path(*chain, *anchor, at);
-}
-
-// What the quick way must agree with.
-bool openssl_accepts(const std::vector<Certificate>& chain, const Certificate& anchor) {
-  const spiffe::X509StorePtr store(X509_STORE_new());
-  const spiffe::X509StoreCtxPtr context(X509_STORE_CTX_new());
-  const spiffe::X509StackPtr untrusted(sk_X509_new_null());
-  for (std::size_t i = 1; i < chain.size(); ++i) {
-    X509_up_ref(chain[i].x509());
-    sk_X509_push(untrusted.get(), chain[i].x509());
-  }
-  REQUIRE(X509_STORE_add_cert(store.get(), anchor.x509()) == 1);
-  REQUIRE(X509_STORE_CTX_init(context.get(), store.get(), chain[0].x509(), untrusted.get()) == 1);
-  X509_VERIFY_PARAM* parameters = X509_STORE_CTX_get0_param(context.get());
-  X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
-  X509_VERIFY_PARAM_set_auth_level(parameters, 0);
-  X509_VERIFY_PARAM_set_time(parameters, std::chrono::system_clock::to_time_t(kNow));
-  const bool good = X509_verify_cert(context.get()) == 1;
-  static_cast<void>(spiffe::take_openssl_error());
-  return good;
 }
 
 Bytes element(DerTag tag, const Bytes& content) {
@@ -118,7 +100,7 @@ void compare(const std::vector<Bytes>& path, std::size_t place, const Bytes& cha
     return;
   }
   ++tally.usual;
-  CHECK(openssl_accepts(certificates, anchor));
+  CHECK(test::openssl_accepts(certificates, anchor));
 }
 
 }  // namespace
@@ -174,6 +156,53 @@ TEST_CASE("a signature of no whole number of bytes makes no usual path") {
   parts.bits.front() = std::byte{1};
   compare({parts.der(), root.der()}, 0, parts.der(), tally);
   CHECK(tally.usual == 1);
+}
+
+TEST_CASE("certificates of which one lacks names and key identifiers are judged as OpenSSL judges them") {
+  // Without a name the leaf looks like its own issuer, and so it does under an authority of its own name.
+  for (const auto& [leaf_name, issuer_name] :
+       {std::pair("", ""), std::pair("", "Test CA"), std::pair("One", ""), std::pair("One", "One"),
+        std::pair("One", "Test CA")}) {
+    for (const bool key_ids : {false, true}) {
+      CAPTURE(leaf_name, issuer_name, key_ids);
+      auto above = authority(issuer_name);
+      auto below = leaf();
+      below.common_name = leaf_name;
+      above.key_ids = below.key_ids = key_ids;
+      const Ca root(above);
+      const auto material = test::svid_material(root, below);
+      std::vector<std::string> warnings;
+      const auto svid = spiffe::identity::X509Svid::parse(material, warnings);
+      REQUIRE(svid);
+      const auto bundle = spiffe::identity::X509Bundle::parse(svid->id.trust_domain(), material.bundle);
+      REQUIRE(bundle);
+      const bool accepted = test::openssl_accepts(svid->chain, bundle->authorities.front());
+      CHECK(spiffe::identity::verify_chain(*svid, *bundle, kNow).has_value() == accepted);
+      CHECK(accepted == (key_ids || std::string_view(leaf_name) != issuer_name));
+    }
+  }
+}
+
+TEST_CASE("where the subject of a path occurs twice, OpenSSL judges it") {
+  const Ca root(authority("One"));
+  auto options = leaf();
+  options.common_name = "One";
+  CHECK_FALSE(usual(root, options, root));
+  CHECK_FALSE(usual(root.intermediate(authority("One")), leaf(), root));
+  const Ca other = root.intermediate(authority("Two"));
+  CHECK_FALSE(usual(other.intermediate(authority("One")), leaf(), root));
+  CHECK(usual(other.intermediate(authority("Three")), leaf(), root));
+}
+
+TEST_CASE("no path of generated certificates is usual that OpenSSL refuses") {
+  test::PathTally tally;
+  for (std::uint8_t i = 0; i < 80; ++i) {
+    const std::array<std::uint8_t, 2> seed = {1, i};
+    test::compare_paths(seed, tally);
+  }
+  CHECK(tally.counterexample == "");
+  CHECK(tally.paths > 8'000);
+  CHECK(tally.usual > 40);
 }
 
 TEST_CASE("a date that RFC 5280 does not know makes no usual path") {
