@@ -18,6 +18,7 @@
 #include "identity/certificate.hh"
 #include "identity/ec_group.hh"
 #include "identity/json.hh"
+#include "identity/rsa_size.hh"
 
 namespace spiffe::identity {
 
@@ -30,7 +31,6 @@ using PointPtr = Owned<EC_POINT, EC_POINT_free>;
 using BuilderPtr = Owned<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>;
 using ParamsPtr = Owned<OSSL_PARAM, OSSL_PARAM_free>;
 
-constexpr std::size_t kMinRsaBits = 2048;   // RFC 7518, section 3.3
 constexpr std::size_t kMaxRsaBits = 16384;  // what OpenSSL verifies with
 constexpr std::size_t kMaxExponentBytes = 8;
 constexpr std::size_t kMaxKeyId = 1024;

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/text.hh"
+#include "identity/rsa_size.hh"
 
 namespace spiffe::identity {
 
@@ -112,6 +113,14 @@ std::expected<X509Context, Refusal> read_selected(const X509SvidMaterial& materi
   return X509Context{*std::move(svid), *std::move(bundle), {}, 1, 0, {}};
 }
 
+void warn_of_weak_authorities(const X509Bundle& bundle, std::vector<Finding>& findings) {
+  for (const Certificate& authority : bundle.authorities) {
+    if (!has_weak_rsa_key(authority)) continue;
+    findings.push_back({shown(bundle.trust_domain.name()),
+                        weak_rsa_warning(authority, "authority " + quote(authority.subject()))});
+  }
+}
+
 std::optional<Refusal> verify_selected(const X509Context& context, std::string_view sent_id, WallTime now,
                                        bool verify, std::vector<Finding>& findings) {
   std::vector<std::string> warnings;
@@ -119,6 +128,8 @@ std::optional<Refusal> verify_selected(const X509Context& context, std::string_v
   if (checked) checked = context.svid.check_key();
   if (!checked) return refuse_svid(sent_id, std::move(checked).error());
   for (auto& warning : warnings) findings.push_back({shown(sent_id), std::move(warning)});
+  warn_of_weak_authorities(context.bundle, findings);
+  for (const auto& [domain, bundle] : context.federated) warn_of_weak_authorities(bundle, findings);
   if (!verify) return std::nullopt;
   auto verified = verify_chain(context.svid, context.bundle, now);
   if (verified) return std::nullopt;

@@ -7,6 +7,7 @@
 
 #include "base/text.hh"
 #include "identity/private_key.hh"
+#include "identity/rsa_size.hh"
 
 namespace spiffe::identity {
 
@@ -130,7 +131,14 @@ Result<void> X509Svid::check(std::vector<std::string>& warnings) const {
   if (auto checked = check_leaf_usage(leaf().x509_without_key(), warnings); !checked) {
     return of_leaf(std::move(checked).error());
   }
-  return check_intermediates(chain);
+  if (auto checked = check_intermediates(chain); !checked) return checked;
+  for (std::size_t i = 0; i < chain.size(); ++i) {
+    if (!has_weak_rsa_key(chain[i])) continue;
+    const std::string name =
+        i == 0 ? "the leaf certificate" : "intermediate certificate " + std::to_string(i);
+    warnings.push_back(weak_rsa_warning(chain[i], name));
+  }
+  return {};
 }
 
 Result<X509Svid> X509Svid::read(const X509SvidMaterial& material, std::vector<std::string>& warnings,

@@ -22,8 +22,8 @@ struct X509Svid {
   SecretBytes key;                 // PKCS#8 DER, unencrypted, matches the leaf (see check_key())
   std::string hint;
 
-  // Non-fatal findings (an EKU that lacks clientAuth …) go to `warnings`. Certificates that `known` holds
-  // already are shared with it.
+  // Non-fatal findings (an EKU that lacks clientAuth, a short RSA key …) go to `warnings`. Certificates that
+  // `known` holds already are shared with it.
   static Result<X509Svid> parse(const X509SvidMaterial& material, std::vector<std::string>& warnings,
                                 std::span<const Certificate> known = {});
 

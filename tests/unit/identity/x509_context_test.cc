@@ -315,6 +315,33 @@ TEST_CASE("rule 18: warnings of the selected SVID become findings") {
             "will refuse it"});
 }
 
+TEST_CASE("RSA keys of fewer than 2048 bits are findings, wherever they stand") {
+  const auto with_key = [](test::CertificateOptions options, test::KeyType type) {
+    options.key_type = type;
+    return options;
+  };
+  using enum test::KeyType;
+  const auto all_of = [&with_key](test::KeyType type) {
+    const Ca root(with_key(test::authority_options("Root"), type));
+    const Ca middle = root.intermediate(with_key(test::authority_options("Middle"), type));
+    X509Material material;
+    material.svids.push_back(test::svid_material(middle, with_key({.uris = {kId}}, type)));
+    const Ca other(with_key(test::authority_options("Other"), type));
+    material.federated_bundles["example.net"] = test::concat({other.der(), ca().der()});
+    const auto context = take(material);
+    REQUIRE(context);
+    return texts(*context);
+  };
+  constexpr const char* kWeak = " has an RSA key of 1024 bits: many programs refuse one of fewer than 2048";
+  const auto weak = [](const std::string& who) { return who + kWeak; };
+  CHECK(all_of(rsa_1024) == std::vector{weak("spiffe://example.org/web: the leaf certificate"),
+                                        weak("spiffe://example.org/web: intermediate certificate 1"),
+                                        weak("example.org: authority \"CN=Root\""),
+                                        weak("example.net: authority \"CN=Other\"")});
+  CHECK(all_of(rsa_2048).empty());
+  CHECK(all_of(ec_p256).empty());
+}
+
 TEST_CASE("rule 22: a message that is only early says when it will do") {
   const auto begin = std::chrono::floor<std::chrono::seconds>(wall_now()) + 20s;
   X509Material material;
