@@ -10,6 +10,13 @@ Error context(std::string_view outer, Error error) {
   return error;
 }
 
+Error all_of(std::vector<Error> errors) {
+  Error out = std::move(errors.front());
+  errors.erase(errors.begin());
+  out.also = std::move(errors);
+  return out;
+}
+
 std::unexpected<Error> fail(ErrorKind kind, std::string message, std::string hint) {
   return std::unexpected(Error{kind, std::move(message), std::move(hint)});
 }

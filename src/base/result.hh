@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace spiffe {
 
@@ -29,6 +30,8 @@ struct Error {
   std::string message;
   std::string hint = {};
   int sys = 0;  // errno where a system call failed, else 0
+  // Further errors that were found with it, each complete: all mistakes of a configuration, for instance.
+  std::vector<Error> also = {};
 };
 
 template <class T = void>
@@ -36,6 +39,9 @@ using Result = std::expected<T, Error>;
 
 // Returns `error` with "`outer`: " in front of its message.
 [[nodiscard]] Error context(std::string_view outer, Error error);
+
+// The first of them, which must not be none, with the others in `also`.
+[[nodiscard]] Error all_of(std::vector<Error> errors);
 
 [[nodiscard]] std::unexpected<Error> fail(ErrorKind kind, std::string message, std::string hint = {});
 [[nodiscard]] inline std::unexpected<Error> fail(std::string message) {

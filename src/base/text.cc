@@ -157,19 +157,72 @@ std::string one_of(std::span<const std::string_view> words) {
   return out;
 }
 
-std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
-  const std::string wanted = lower(word);
+namespace {
+
+// Words of a name in one spelling: "certDir", "cert-dir" and "cert_dir" are "_cert_dir_".
+std::string as_words(std::string_view name) {
+  std::string out = "_";
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const auto c = static_cast<unsigned char>(name[i]);
+    if (c == '-' || c == '.' || c == '_') {
+      out += '_';
+      continue;
+    }
+    const bool hump =
+        i > 0 && std::isupper(c) != 0 && std::islower(static_cast<unsigned char>(name[i - 1])) != 0;
+    if (hump) out += '_';
+    out += static_cast<char>(std::tolower(c));
+  }
+  return out + "_";
+}
+
+// The candidate with the smallest edit distance below `limit`.
+std::string_view closest(std::string_view word, std::span<const std::string_view> candidates,
+                         std::size_t limit) {
   std::string_view best;
-  // A third of the letters may differ; beyond that a suggestion confuses more than it helps.
-  std::size_t limit = std::max<std::size_t>(1, wanted.size() / 3) + 1;
   for (const std::string_view candidate : candidates) {
-    const std::size_t distance = edit_distance(wanted, candidate);
+    const std::size_t distance = edit_distance(word, candidate);
     if (distance < limit) {
       limit = distance;
       best = candidate;
     }
   }
   return best;
+}
+
+// The first candidate that begins with the word, else that contains it as whole words, else that the word
+// begins with: "add_intermediates", "key_file_name", "restart_policy".
+std::string_view related(std::string_view word, std::span<const std::string_view> candidates) {
+  constexpr std::size_t kPrefix = 3;  // letters: fewer begin too many names
+  constexpr std::size_t kWords = 5;
+  constexpr std::size_t kLonger = 5;
+  const std::string words = as_words(word);
+  const std::string_view start(words.data(), words.size() - 1);
+  const auto find = [&](auto matches) {
+    const auto found = std::ranges::find_if(candidates, matches);
+    return found == candidates.end() ? std::string_view() : *found;
+  };
+  if (word.size() < kPrefix) return {};
+  if (const auto name = find([&](auto each) { return as_words(each).starts_with(start); }); !name.empty())
+    return name;
+  if (word.size() < kWords) return {};
+  if (const auto name = find([&](auto each) { return as_words(each).contains(words); }); !name.empty())
+    return name;
+  return find([&](auto each) { return each.size() >= kLonger && words.starts_with(as_words(each)); });
+}
+
+}  // namespace
+
+std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
+  constexpr std::size_t kLongest = 100;  // of a name that is a typo, and not something else
+  constexpr std::size_t kTypo = 3;       // fewer letters than this are a slip of the fingers
+  if (word.size() > kLongest) return {};
+  const std::string wanted = lower(word);
+  // A third of the letters may differ; beyond that a suggestion confuses more than it helps.
+  const std::size_t limit = std::max<std::size_t>(1, wanted.size() / 3) + 1;
+  if (const auto best = closest(wanted, candidates, std::min(limit, kTypo)); !best.empty()) return best;
+  if (const auto best = related(word, candidates); !best.empty()) return best;
+  return closest(wanted, candidates, limit);
 }
 
 std::string hex(std::span<const std::byte> bytes) {

@@ -27,7 +27,8 @@ namespace spiffe {
 // "a, b or c".
 [[nodiscard]] std::string one_of(std::span<const std::string_view> words);
 
-// The candidate nearest to `word` by edit distance, "" where none is near enough to be a likely typo.
+// The candidate that `word` probably means: a likely typo of it by edit distance, or a shortened or extended
+// form ("key_file_name" for "svid_key_file_name"); "" if there is none. Of equals the first.
 [[nodiscard]] std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 
 // Upper-case hexadecimal pairs, no separators.

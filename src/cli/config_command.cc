@@ -96,7 +96,11 @@ int check(const Arguments& arguments, const config::LoadOptions& options) {
     for (const auto& warning : loaded->warnings)
       out["warnings"].push_back({{"at", warning.at}, {"message", warning.message}});
   } else {
-    out["error"] = {{"message", loaded.error().message}, {"hint", loaded.error().hint}};
+    const Error& first = loaded.error();
+    out["error"] = {{"message", first.message}, {"hint", first.hint}};
+    out["errors"] = Json::array({out["error"]});
+    for (const Error& each : first.also)
+      out["errors"].push_back({{"message", each.message}, {"hint", each.hint}});
   }
   const int written = print(json_text(out));
   return code == kOk ? written : code;

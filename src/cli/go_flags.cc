@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/text.hh"
+#include "config/suggest.hh"
 
 namespace spiffe::cli {
 
@@ -68,11 +69,16 @@ Result<Words> normalise(std::span<const std::string> args, const std::vector<GoF
 
 std::unexpected<Error> unknown_flag(std::string_view word, const std::vector<GoFlag>& known) {
   const std::string_view name = word.substr(2, word.find('=') - 2);
-  std::vector<std::string_view> names(known.size());
-  std::ranges::transform(known, names.begin(), &GoFlag::name);
-  const std::string_view near = nearest(name, names);
+  std::vector<std::string> keys;  // most flags are keys
+  for (const GoFlag& flag : known) {
+    keys.push_back(flag.name);
+    std::ranges::replace(keys.back(), '-', '_');
+  }
+  const std::vector<std::string_view> names(keys.begin(), keys.end());
+  std::string near(config::suggest_key(name, names));
+  std::ranges::replace(near, '_', '-');
   return fail(ErrorKind::usage, "flag provided but not defined: -" + escape(name),
-              near.empty() ? "" : "did you mean -" + std::string(near) + "?");
+              near.empty() ? "" : "did you mean -" + near + "?");
 }
 
 }  // namespace

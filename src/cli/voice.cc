@@ -9,6 +9,7 @@ namespace spiffe::cli {
 std::string spoken(const Error& error) {
   std::string out = "error: " + error.message + "\n";
   if (!error.hint.empty()) out += "hint: " + error.hint + "\n";
+  for (const Error& each : error.also) out += spoken(each);
   return out;
 }
 

@@ -7,7 +7,7 @@
 
 namespace spiffe::cli {
 
-// "error: <message>\n" and, where there is one, "hint: <hint>\n".
+// "error: <message>\n" and, where there is one, "hint: <hint>\n"; the same of each further error.
 [[nodiscard]] std::string spoken(const Error& error);
 
 // Writes spoken(error) to stderr.

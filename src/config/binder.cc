@@ -4,12 +4,15 @@
 
 #include "base/text.hh"
 #include "config/schema.hh"
+#include "config/suggest.hh"
 
 namespace spiffe::config {
 
 namespace {
 
 using Kind = Value::Kind;
+
+constexpr std::size_t kMostRefused = 20;  // nobody reads more at once
 
 // The words that may stand in this scope, for "did you mean".
 std::vector<std::string_view> candidates(std::span<const Key> keys, std::string_view section) {
@@ -36,27 +39,44 @@ std::string_view home_of(std::string_view name) {
   return {};
 }
 
+// `; did you mean "bind_port" in health_checks?` for a misspelt key of a section or record at the top.
+std::string nested_suggestion(std::string_view name) {
+  std::vector<std::string_view> nested;
+  for (const Key& key : config_keys()) {
+    if (key.stage > kSupportedStage) continue;
+    const std::size_t dot = key.name.find('.');
+    if (dot != std::string_view::npos) nested.push_back(key.name.substr(dot + 1));
+    if (key.type != KeyType::records) continue;
+    for (const Key& item : key.item_keys()) nested.push_back(item.name);
+  }
+  const std::string_view near = suggest_key(name, nested);
+  return near.empty() ? "" : "; did you mean " + quote(near) + " in " + std::string(home_of(near)) + "?";
+}
+
 }  // namespace
 
 Reading Binder::reading(std::string_view name, const Value& value) const {
   return {name, value, document_->source, document_->syntax, warnings_};
 }
 
-Result<void> Binder::bind(const Document& document) {
+void Binder::bind(const Document& document) {
   document_ = &document;
   filled_.clear();
   Scope scope{&config_, config_keys(), "", "", {}};
-  return object(scope, document.root);
+  object(scope, document.root);
 }
 
-Result<void> Binder::object(Scope& scope, const Value& object) {
+void Binder::object(Scope& scope, const Value& object) {
   for (const Entry& each : object.entries) {
-    if (auto bound = entry(scope, each); !bound) {
-      if (refused_ == nullptr) return bound;
-      refused_->push_back(bound.error());
+    if (refused_.size() > kMostRefused) return;
+    auto bound = entry(scope, each);
+    if (bound) continue;
+    if (refused_.size() == kMostRefused) {
+      bound = fail_at(document_->source, each.at, "this is wrong too, and there may be more",
+                      "fix the errors above first");
     }
+    refused_.push_back(bound.error());
   }
-  return {};
 }
 
 Result<void> Binder::entry(Scope& scope, const Entry& entry) {
@@ -79,7 +99,8 @@ Result<void> Binder::section(const Scope& scope, const Entry& entry, std::string
       return reading(name, value).must_be("an object", "write " + std::string(name) + " { key = value }");
     }
     Scope inner{scope.record, scope.keys, scope.prefix, scope.section + std::string(name) + ".", {}};
-    return object(inner, value);
+    object(inner, value);
+    return {};
   };
   if (!entry.labels.empty()) {
     return fail_at(document_->source, entry.at,
@@ -146,7 +167,7 @@ Result<void> Binder::record_list(const Scope& scope, const Entry& entry, const K
     const Position at = single ? entry.at : item.at;
     origins_[item_name] = {place(document_->source, at), place(document_->source, at)};
     Scope inner{key.append(scope.record), key.item_keys(), item_name + ".", "", {}};
-    if (auto bound = object(inner, item); !bound) return bound;
+    object(inner, item);
   }
   return {};
 }
@@ -158,11 +179,13 @@ Result<void> Binder::unknown(const Scope& scope, const Entry& entry) {
   const std::string name = lower(entry.key);
   const std::string_view home =
       where.empty() ? home_of(name.substr(name.rfind('.') + 1)) : std::string_view();
-  const std::string_view near = nearest(entry.key, candidates(scope.keys, scope.section));
+  const std::string_view near = suggest_key(entry.key, candidates(scope.keys, scope.section));
   if (!home.empty()) {
     message += ": it belongs in " + std::string(home);
   } else if (!near.empty()) {
     message += "; did you mean " + quote(near) + "?";
+  } else if (where.empty()) {
+    message += nested_suggestion(entry.key);
   }
   const bool passes = !scope.section.empty() || (entry.quoted && document_->syntax == Syntax::hcl);
   if (!passes) return fail_at(document_->source, entry.at, message);

@@ -29,14 +29,13 @@ using Origins = std::map<std::string, Origin, std::less<>>;
 
 class Binder {
  public:
-  // All of them stay the caller's. `refused`: where given, an entry that cannot be used is told there and
-  // left out.
-  Binder(Config& config, Origins& origins, std::vector<Warning>& warnings,
-         std::vector<Error>* refused = nullptr)
+  // All of them stay the caller's. An entry that cannot be used is added to `refused` and left out.
+  Binder(Config& config, Origins& origins, std::vector<Warning>& warnings, std::vector<Error>& refused)
       : config_(config), origins_(origins), warnings_(warnings), refused_(refused) {}
 
   // Later documents override earlier ones, key by key; a list of a later document replaces the earlier list.
-  [[nodiscard]] Result<void> bind(const Document& document);
+  // After some 20 refused entries the rest of the document is left out.
+  void bind(const Document& document);
 
  private:
   // One object of the document: the record it fills, the table of its keys and the text before their names.
@@ -48,7 +47,7 @@ class Binder {
     std::set<std::string> seen;  // names and aliases so far
   };
 
-  Result<void> object(Scope& scope, const Value& object);
+  void object(Scope& scope, const Value& object);
   Result<void> entry(Scope& scope, const Entry& entry);
   Result<void> section(const Scope& scope, const Entry& entry, std::string_view name);
   Result<void> known(Scope& scope, const Entry& entry, const Key& key, bool by_alias);
@@ -61,7 +60,7 @@ class Binder {
   Config& config_;
   Origins& origins_;
   std::vector<Warning>& warnings_;
-  std::vector<Error>* refused_;
+  std::vector<Error>& refused_;
   const Document* document_ = nullptr;
   std::set<std::string> filled_;  // lists that this document has begun to fill
 };

@@ -119,8 +119,9 @@ Result<Converted> convert(std::string_view text, const std::string& source, Form
   Origins origins;
   Document without_owners = *document;
   forget_owners(without_owners.root, config_keys());
-  Binder binder(config, origins, out.warnings);
-  if (auto bound = binder.bind(without_owners); !bound) return fail(bound.error());
+  std::vector<Error> refused;
+  Binder(config, origins, out.warnings, refused).bind(without_owners);
+  if (!refused.empty()) return fail(all_of(std::move(refused)));
 
   std::vector<std::string> last = attach_comments(*document);
   Translator translator(config);

@@ -39,20 +39,19 @@ std::unexpected<Error> cannot_read(const LoadOptions& options, int code) {
 class Loader {
  public:
   explicit Loader(const LoadOptions& options)
-      : options_(options), binder_(loaded_.config, origins_, loaded_.warnings, options.refused) {}
+      : options_(options), binder_(loaded_.config, origins_, loaded_.warnings, refused_) {}
 
   Result<Loaded> run() {
     if (auto done = file(); !done) return fail(done.error());
-    if (auto done = environment(); !done) return fail(done.error());
-    if (auto done = flags(); !done) return fail(done.error());
+    environment();
+    flags();
     Config& config = loaded_.config;
     if (!options_.command.empty()) {
       config.cmd = options_.command.front();
       config.cmd_args.assign(options_.command.begin() + 1, options_.command.end());
       config.cmd_mode = CmdMode::wrap;
     }
-    if (auto done = kept(find_agent_address(config, options_.environment, loaded_.warnings)); !done)
-      return fail(done.error());
+    keep(find_agent_address(config, options_.environment, loaded_.warnings));
     // An empty path is the default one, as in the Go helper.
     if (config.health_checks.liveness_path.empty())
       config.health_checks.liveness_path = HealthChecks().liveness_path;
@@ -61,9 +60,12 @@ class Loader {
     if (config.stop_signal == 0) config.stop_signal = Config().stop_signal;
     auto good = judge();
     // Of keys that are left out already, what follows from that is no news.
-    const bool whole = options_.refused == nullptr || options_.refused->empty();
-    if (whole) good = kept(std::move(good));
-    if (!good && whole) return fail(good.error());
+    if (refused_.empty()) keep(std::move(good));
+    if (options_.refused != nullptr) {
+      *options_.refused = std::move(refused_);
+    } else if (!refused_.empty()) {
+      return fail(all_of(std::move(refused_)));
+    }
     return std::move(loaded_);
   }
 
@@ -76,11 +78,8 @@ class Loader {
     return options_.allow_unsupported ? Result<void>() : refuse_unsupported(config, origins_);
   }
 
-  // An error is the end, or is told and passed over.
-  Result<void> kept(Result<void> done) const {
-    if (done || options_.refused == nullptr) return done;
-    options_.refused->push_back(done.error());
-    return {};
+  void keep(const Result<void>& done) {
+    if (!done) refused_.push_back(done.error());
   }
 
   Result<void> file() {
@@ -93,34 +92,38 @@ class Loader {
     const auto document = read_document(*text, options_.path, options_.format);
     if (!document) return fail(document.error());
     loaded_.file_used = options_.path;
-    return binder_.bind(*document);
+    binder_.bind(*document);
+    return {};
   }
 
-  Result<void> environment() {
+  void environment() {
     for (const Key& key : config_keys()) {
       const std::string name = variable_name(key);
       const std::string_view text = variable(options_.environment, name);
       if (text.empty()) continue;
-      if (auto done = kept(bind_setting(key, name, std::string(text))); !done) return done;
+      bind_setting(key, name, std::string(text));
     }
     warn_unknown_variables(options_.environment, loaded_.warnings);
-    return {};
   }
 
-  Result<void> flags() {
+  void flags() {
     for (const FlagValue& flag : options_.flags) {
       const Key* key = find_key(flag.key);
-      if (key == nullptr)
-        return fail(ErrorKind::config, escape(flag.source) + ": unknown key " + quote(flag.key));
-      if (auto done = kept(bind_setting(*key, flag.source, flag.value)); !done) return done;
+      if (key != nullptr) {
+        bind_setting(*key, flag.source, flag.value);
+      } else {
+        keep(fail(ErrorKind::config, escape(flag.source) + ": unknown key " + quote(flag.key)));
+      }
     }
-    return {};
   }
 
-  Result<void> bind_setting(const Key& key, const std::string& source, const std::string& text) {
+  void bind_setting(const Key& key, const std::string& source, const std::string& text) {
     const auto document = setting(key, source, text);
-    if (!document) return fail(document.error());
-    return binder_.bind(*document);
+    if (document) {
+      binder_.bind(*document);
+    } else {
+      keep(fail(document.error()));
+    }
   }
 
   [[nodiscard]] Result<void> no_output() const {
@@ -131,6 +134,7 @@ class Loader {
   const LoadOptions& options_;
   Loaded loaded_;
   Origins origins_;
+  std::vector<Error> refused_;
   Binder binder_;
   std::optional<Error> missing_file_;
 };

@@ -52,9 +52,10 @@ struct Loaded {
 };
 
 // Reads, binds and validates. Every error has kind config and names its place: "helper.conf:3:17: …",
-// "SPIFFE_HLP_CERT_FILE_MODE: …", "-cert-file-mode: …". Touches no file but options.path, /etc/passwd and
-// /etc/group. A default helper.conf that does not exist is an error only where no output is configured
-// otherwise.
+// "SPIFFE_HLP_CERT_FILE_MODE: …", "-cert-file-mode: …". All entries that cannot be used are reported
+// together, the first as the error and the others in its `also`; rules between keys are looked at once all
+// are readable. Touches no file but options.path, /etc/passwd and /etc/group. A default helper.conf that does
+// not exist is an error only where no output is configured otherwise.
 [[nodiscard]] Result<Loaded> load(const LoadOptions& options);
 
 // The file as it is. At most one byte more than a document may have: the readers refuse what is too large.

@@ -6,6 +6,7 @@
 #include "base/text.hh"
 #include "config/json_reader.hh"
 #include "config/schema.hh"
+#include "config/suggest.hh"
 
 namespace spiffe::config {
 
@@ -76,7 +77,7 @@ void warn_unknown_variables(const Environment& environment, std::vector<Warning>
         std::ranges::any_of(config_keys(), [&name](const Key& key) { return variable_name(key) == name; });
     if (is_known) continue;
     std::string message = "unknown variable " + escape(name) + " is ignored";
-    if (const std::string_view near = nearest(rest, known); !near.empty()) {
+    if (const std::string_view near = suggest_key(rest, known); !near.empty()) {
       const auto index = std::ranges::find(known, near) - known.begin();
       message += "; did you mean " + variable_name(config_keys()[static_cast<std::size_t>(index)]) + "?";
     }

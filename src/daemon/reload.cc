@@ -28,6 +28,13 @@ void keep_what_is_fixed(const config::Config& before, config::Config& next) {
   keep("subreaper", &config::Config::subreaper);
 }
 
+void report_refused(const Error& error) {
+  log::Fields fields = {{"event", "config_reload_refused"}, {"error", error.message}};
+  if (!error.hint.empty()) fields.push_back({"hint", error.hint});
+  log::error("The configuration is not reloaded, everything stays as it was", fields);
+  for (const Error& each : error.also) report_refused(each);
+}
+
 bool same_tokens(const config::Config& one, const config::Config& other) {
   return one.agent_address == other.agent_address && one.jwt_svids == other.jwt_svids &&
          one.jwt_bundle_file_name == other.jwt_bundle_file_name && one.hint == other.hint &&
@@ -62,9 +69,7 @@ void Daemon::reload() {
   if (done) {
     log::info("Configuration reloaded", {{"event", "config_reloaded"}});
   } else {
-    log::Fields fields = {{"event", "config_reload_refused"}, {"error", done.error().message}};
-    if (!done.error().hint.empty()) fields.push_back({"hint", done.error().hint});
-    log::error("The configuration is not reloaded, everything stays as it was", fields);
+    report_refused(done.error());
   }
   report_ready();  // or when the files are in their new place
 }

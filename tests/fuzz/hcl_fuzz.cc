@@ -61,8 +61,10 @@ void read_and_bind(std::string_view input, Format format) {
   Config config;
   Origins origins;
   std::vector<Warning> warnings;
-  if (auto bound = Binder(config, origins, warnings).bind(*document); !bound)
-    return check_error(bound.error(), input);
+  std::vector<Error> refused;
+  Binder(config, origins, warnings, refused).bind(*document);
+  for (const Error& error : refused) check_error(error, input);
+  if (!refused.empty()) return;
   for (const Warning& warning : warnings) check_place(warning.at + ": ", input);
   // Rules may be broken by what is missing, which has no place.
   (void)validate(config, origins, warnings);

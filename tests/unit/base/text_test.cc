@@ -85,6 +85,28 @@ TEST_CASE("nearest suggests likely typos only") {
   CHECK(nearest("x", {}).empty());
 }
 
+TEST_CASE("nearest finds the long form of a shortened name") {
+  constexpr std::array keys = {"svid_file_name"sv,
+                               "svid_key_file_name"sv,
+                               "svid_bundle_file_name"sv,
+                               "key_file_mode"sv,
+                               "add_intermediates_to_bundle"sv,
+                               "restart"sv,
+                               "cmd"sv,
+                               "jwt_bundle_file_name"sv};
+  CHECK(nearest("add_intermediates", keys) == "add_intermediates_to_bundle");
+  CHECK(nearest("addIntermediates", keys) == "add_intermediates_to_bundle");
+  CHECK(nearest("svid_file", keys) == "svid_file_name");
+  CHECK(nearest("key_file_name", keys) == "svid_key_file_name");
+  CHECK(nearest("bundleFileName", keys) == "svid_bundle_file_name");
+  CHECK(nearest("intermediates", keys) == "add_intermediates_to_bundle");
+  CHECK(nearest("restart_policy", keys) == "restart");
+  CHECK(nearest("key_file_mod", keys) == "key_file_mode");
+  CHECK(nearest("cmd_completely_other", keys).empty());
+  CHECK(nearest("sv", keys).empty());
+  CHECK(nearest(std::string(1000, 'a'), keys).empty());
+}
+
 TEST_CASE("hex is upper case and two digits a byte") {
   constexpr std::array bytes = {std::byte{0}, std::byte{0x0a}, std::byte{0xff}};
   CHECK(hex(bytes) == "000AFF");

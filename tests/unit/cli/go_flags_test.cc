@@ -98,6 +98,8 @@ TEST_CASE("what is wrong with a flag is said") {
   CHECK(complaint({"-config"}) == "flag needs an argument: -config");
   CHECK(complaint({"--nope=1"}) == "flag provided but not defined: -nope");
   CHECK(complaint({"-confgi", "x"}) == "flag provided but not defined: -confgi; did you mean -config?");
+  CHECK(complaint({"-configFile", "x"}) ==
+        "flag provided but not defined: -configFile; did you mean -config?");
   CHECK(complaint({"-config_", "x"}) == "flag provided but not defined: -config_; did you mean -config?");
   for (const char* word : {"-=x", "--=x", "---config"})
     CHECK(complaint({word}) == "bad flag syntax: " + std::string(word));

@@ -153,6 +153,60 @@ TEST_CASE("unknown keys that the Go helper lets pass are warnings") {
               "helper.conf:5:17 | unknown key \"bind_prot\" in health_checks; did you mean \"bind_port\"?"});
 }
 
+TEST_CASE("unknown keys of health_checks and variables lead to the keys that were meant") {
+  const auto loaded = must_load({.text = std::string(kFiles) + R"(
+health_checks { listener_enabled = true, port = 80, liveness = "/l", enabled = true }
+)",
+                                 .environment = {{"SPIFFE_HLP_SVID_FILE", "x"},
+                                                 {"SPIFFE_HLP_AGENT_SOCKET", "x"},
+                                                 {"SPIFFE_HLP_HEALTH_CHECKS_PORT", "1"}}});
+  CHECK(warnings_of(loaded) ==
+        Strings{
+            R"(helper.conf:5:42 | unknown key "port" in health_checks; did you mean "bind_port"?)",
+            R"(helper.conf:5:53 | unknown key "liveness" in health_checks; did you mean "liveness_path"?)",
+            R"(helper.conf:5:70 | unknown key "enabled" in health_checks; did you mean "listener_enabled"?)",
+            "SPIFFE_HLP_SVID_FILE | unknown variable SPIFFE_HLP_SVID_FILE is ignored; did you mean "
+            "SPIFFE_HLP_SVID_FILE_NAME?",
+            "SPIFFE_HLP_AGENT_SOCKET | unknown variable SPIFFE_HLP_AGENT_SOCKET is ignored; did you mean "
+            "SPIFFE_HLP_AGENT_ADDRESS?",
+            "SPIFFE_HLP_HEALTH_CHECKS_PORT | unknown variable SPIFFE_HLP_HEALTH_CHECKS_PORT is ignored; "
+            "did you mean SPIFFE_HLP_HEALTH_CHECKS_BIND_PORT?"});
+}
+
+TEST_CASE("every mistake of file, variables and flags is reported at once") {
+  const auto loaded = load_text({.text = R"(
+svid_filename = "a"
+frobnicate = 1
+jwt_svids = [{ jwt_audiense = "db" }]
+cert_dir = "certs"
+stop_timeout = 5
+)",
+                                 .environment = {{"SPIFFE_HLP_TIMEOUT", "soon"}},
+                                 .flags = {{"renew_signal", "SIGFOO", "-renew-signal"}}});
+  REQUIRE_FALSE(loaded);
+  Strings messages = {loaded.error().message};
+  for (const Error& each : loaded.error().also) messages.push_back(each.message);
+  CHECK(
+      messages ==
+      Strings{R"(helper.conf:2:1: unknown key "svid_filename"; did you mean "svid_file_name"?)",
+              R"(helper.conf:3:1: unknown key "frobnicate")",
+              R"(helper.conf:4:16: unknown key "jwt_audiense" in jwt_svids[0]; did you mean "jwt_audience"?)",
+              R"(helper.conf:6:16: stop_timeout "5" has no unit)",
+              R"(SPIFFE_HLP_TIMEOUT: timeout "soon" is no duration)",
+              R"(-renew-signal: renew_signal must be a signal such as SIGHUP, HUP, 1 or SIGRTMIN+3, )"
+              R"(not the string "SIGFOO")"});
+}
+
+TEST_CASE("of very many mistakes the first twenty are reported") {
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "frobnicate" + std::to_string(i) + " = 1\n";
+  const auto loaded = load_text({.text = text});
+  REQUIRE_FALSE(loaded);
+  CHECK(loaded.error().message == R"(helper.conf:1:1: unknown key "frobnicate0")");
+  REQUIRE(loaded.error().also.size() == 20);
+  CHECK(loaded.error().also.back().message == "helper.conf:21:1: this is wrong too, and there may be more");
+}
+
 TEST_CASE("a log level is read in every word of logrus, in any case") {
   const auto level = [](const std::string& word) { return read("log_level = \"" + word + "\"").log_level; };
   CHECK(level("warn") == log::Level::warning);
