@@ -57,6 +57,14 @@ void check_maker(std::string above, const std::string& path, Findings& out) {
       "mount it or create it, as a user that may");
 }
 
+output::Writers writers_of(const config::Config& config, const struct stat& info) {
+  std::vector<gid_t> groups;
+  for (const auto& group : {config.ownership.group, config.ownership.key_group}) {
+    if (group) groups.push_back(*group);
+  }
+  return output::writers_of(info, ::getegid(), groups);
+}
+
 // Whether cert_dir is there and can be written. False: there is nothing more to look at.
 bool check_directory(const config::Config& config, const std::string& path, Findings& out) {
   struct stat info{};
@@ -75,7 +83,7 @@ bool check_directory(const config::Config& config, const std::string& path, Find
   }
   const auto mountinfo = process::read_proc(::getpid(), "mountinfo");
   const bool empty_dir = mountinfo && is_empty_dir(*mountinfo, resolved(path));
-  out.push_back(judge_directory(path, info, empty_dir, config.require_secure_dir));
+  out.push_back(judge_directory(path, info, writers_of(config, info), empty_dir, config.require_secure_dir));
   if (!S_ISDIR(info.st_mode)) return false;
   if (::faccessat(AT_FDCWD, path.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return true;
   const int code = errno;
@@ -101,6 +109,10 @@ void check_subdirectory(const config::Config& config, const std::string& name, F
   } else if (::faccessat(opened->fd(), ".", W_OK | X_OK, AT_EACCESS) != 0) {
     add(out, Grade::fail, "cert-dir", cat({shown, ": cannot be written: ", errno_text(errno)}),
         cat({"user ", std::to_string(::geteuid()), " may not write it: chown it, or set fsGroup"}));
+  } else {
+    const Finding found = judge_directory(shown, opened->status(), writers_of(config, opened->status()),
+                                          false, config.require_secure_dir);
+    if (found.grade == Grade::fail) out.push_back(found);
   }
 }
 
@@ -166,8 +178,15 @@ void check_space(const std::string& path, Findings& out) {
 // Somebody who holds a lock file of one of our names.
 struct Holder {
   std::string lock;
-  pid_t pid = 0;
+  uid_t user = 0;
+  pid_t pid = 0;  // 0: it names none, or one of another user
 };
+
+// Whether the process runs as this user: a lock file that somebody planted may claim any pid.
+bool runs_as(pid_t pid, uid_t user) {
+  struct stat info{};
+  return pid > 0 && ::stat(("/proc/" + std::to_string(pid)).c_str(), &info) == 0 && info.st_uid == user;
+}
 
 std::optional<Holder> find_holder(int directory, const std::vector<std::string>& leaves) {
   std::optional<Holder> out;
@@ -181,8 +200,12 @@ std::optional<Holder> find_holder(int directory, const std::vector<std::string>&
     const output::LockRecord record = output::parse_lock(text);
     if (!record.whole || !record.overlaps(leaves)) return;
     if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
-    out = Holder{.lock = copy};
-    std::from_chars(record.pid.data(), record.pid.data() + record.pid.size(), out->pid);
+    struct stat info{};
+    if (::fstat(fd.get(), &info) != 0) return;
+    out = Holder{.lock = copy, .user = info.st_uid};
+    pid_t pid = 0;
+    std::from_chars(record.pid.data(), record.pid.data() + record.pid.size(), pid);
+    if (runs_as(pid, info.st_uid) || info.st_uid == ::geteuid()) out->pid = pid;
   });
   return listed ? out : std::nullopt;
 }
@@ -210,6 +233,14 @@ RunningHelper check_lock(const std::string& path, const std::vector<std::string>
   if (is_ours(holder->pid, config_file)) {
     add(out, Grade::ok, "lock", "the helper of this configuration runs, " + who);
     return {holder->pid};
+  }
+  if (holder->user != ::geteuid() && holder->user != 0) {
+    add(out, Grade::fail, "lock",
+        cat({holder->lock, " belongs to uid ", std::to_string(holder->user),
+             ", who holds it for these files"}),
+        "stop the helper of that user, or give this one another cert_dir; if there is none, somebody keeps "
+        "this helper out: choose a cert_dir that only the helper can write");
+    return {};
   }
   add(out, Grade::fail, "lock",
       cat({"another helper (", who, ") writes these files and holds ", holder->lock}),

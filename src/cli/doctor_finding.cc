@@ -68,19 +68,22 @@ Finding judge_clock(WallTime not_before, WallTime not_after, WallTime now) {
   return {Grade::ok, "clock", "within the SVID's validity, " + left};
 }
 
-Finding judge_directory(const std::string& path, const struct stat& info, bool empty_dir,
-                        bool require_secure) {
+Finding judge_directory(const std::string& path, const struct stat& info, output::Writers writers,
+                        bool empty_dir, bool require_secure) {
   constexpr const char* kStep = "cert-dir";
   if (!S_ISDIR(info.st_mode)) {
     return {Grade::fail, kStep, path + ": not a directory",
             "cert_dir names the directory, the *_file_name keys the files"};
   }
-  const bool open = (info.st_mode & S_IWOTH) != 0 && (info.st_mode & S_ISVTX) == 0;
-  if (!open) return {Grade::ok, kStep, path + " is there"};
-  if (require_secure) {
-    return {Grade::fail, kStep, path + ": others can write it, and require_secure_dir is set",
-            "chmod o-w " + path};
+  const bool others = writers == output::Writers::others;
+  if (writers != output::Writers::trusted && require_secure) {
+    const std::string group = "group " + std::to_string(info.st_gid);
+    return {
+        Grade::fail, kStep,
+        cat({path, ": ", others ? "others" : group, " can write it, and require_secure_dir is set"}),
+        others ? "chmod o-w " + path : cat({"chmod g-w ", path, ", or set group or key_group to ", group})};
   }
+  if (!others) return {Grade::ok, kStep, path + " is there"};
   if (empty_dir) return {Grade::ok, kStep, path + " is an emptyDir"};
   return {Grade::warn, kStep, path + ": others can write it, and so replace what is published there",
           "chmod o-w " + path};

@@ -9,6 +9,7 @@
 
 #include "base/clock.hh"
 #include "identity/x509_context.hh"
+#include "output/directory.hh"
 #include "workload/failure.hh"
 
 namespace spiffe::cli {
@@ -44,8 +45,8 @@ struct Caller {
 [[nodiscard]] Finding judge_clock(WallTime not_before, WallTime not_after, WallTime now);
 
 // A directory of outputs. `empty_dir`: a volume that Kubernetes makes 0777 for a pod alone.
-[[nodiscard]] Finding judge_directory(const std::string& path, const struct stat& info, bool empty_dir,
-                                      bool require_secure);
+[[nodiscard]] Finding judge_directory(const std::string& path, const struct stat& info,
+                                      output::Writers writers, bool empty_dir, bool require_secure);
 
 // Whether /proc/self/mountinfo has an emptyDir of Kubernetes at `path`, absolute and without symlinks.
 [[nodiscard]] bool is_empty_dir(std::string_view mountinfo, std::string_view path);

@@ -110,7 +110,11 @@ output::PublisherOptions publisher_options(const config::Config& config, const N
                                    .layout = layout_of(config.layout),
                                    .names = names.jwt,
                                    .create_cert_dir = config.create_cert_dir,
-                                   .require_secure_dir = config.require_secure_dir};
+                                   .require_secure_dir = config.require_secure_dir,
+                                   .one_shot = !config.daemon_mode};
+  for (const auto& group : {config.ownership.group, config.ownership.key_group}) {
+    if (group) options.trusted_groups.push_back(*group);
+  }
   if (wants_x509(config)) {
     options.names.insert(options.names.end(), {names.x509.svid_file_name, names.x509.svid_key_file_name,
                                                names.x509.svid_bundle_file_name});

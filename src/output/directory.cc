@@ -1,5 +1,6 @@
 #include "output/directory.hh"
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 
@@ -17,6 +18,7 @@ namespace {
 
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 constexpr mode_t kDirectoryMode = 0755;
+constexpr mode_t kWriteByOthers = S_IWGRP | S_IWOTH;
 
 // Makes `path` and its missing parents.
 Result<void> make_path(const std::string& path) {
@@ -87,6 +89,7 @@ Result<Directory> Directory::open(DirectoryPath path, bool create) {
   self.on_memory_ = is_memory(self.fd_.get());
   self.user_ = ::geteuid();
   self.group_ = ::getegid();
+  self.others_could_plant_ = self.group_can_write() || self.others_can_write() || self.is_planted();
   return self;
 }
 
@@ -102,7 +105,23 @@ Result<bool> Directory::still_there() {
   }
   if (!same(now, stat_)) return false;
   stat_ = now;
+  others_could_plant_ = group_can_write() || others_can_write() || is_planted();
   return true;
+}
+
+// Whether somebody else owns this directory, and could have created it: cert_dir is the administrator's
+// choice, but what is below it was merely found there.
+bool Directory::is_planted() const {
+  if (stat_.st_uid == 0 || stat_.st_uid == user_) return false;
+  std::string above = "..";
+  for (const char c : '/' + path_.sub) {
+    struct stat st{};
+    if (path_.sub.empty()) break;
+    if (c != '/') continue;
+    if (::fstatat(fd(), above.c_str(), &st, 0) != 0 || (st.st_mode & kWriteByOthers) != 0) return true;
+    above += "/..";
+  }
+  return false;
 }
 
 gid_t Directory::new_file_group() const {
@@ -117,6 +136,14 @@ std::unexpected<Error> Directory::fail_at(std::string_view leaf, std::string_vie
 Result<void> Directory::sync() const {
   if (on_memory_ || ::fsync(fd()) == 0) return {};
   return fail_at({}, "fsync", errno);
+}
+
+Writers writers_of(const struct stat& st, gid_t own, std::span<const gid_t> groups) {
+  // In a sticky directory one's files are one's own.
+  if ((st.st_mode & S_ISVTX) != 0) return Writers::trusted;
+  if ((st.st_mode & S_IWOTH) != 0) return Writers::others;
+  const bool trusted = st.st_gid == own || std::ranges::find(groups, st.st_gid) != groups.end();
+  return (st.st_mode & S_IWGRP) != 0 && !trusted ? Writers::group : Writers::trusted;
 }
 
 Result<Fd> open_beneath(int root, const std::string& sub, bool create) {

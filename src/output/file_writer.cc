@@ -51,6 +51,12 @@ int write_all(int fd, std::span<const std::byte> content) {
   return 0;
 }
 
+int change_mode(int fd, mode_t mode) {
+  // fchmod(2) refuses O_PATH, and fchmodat2(2) is younger than the kernels that we run on.
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  return ::chmod(path.c_str(), mode) == 0 ? 0 : errno;
+}
+
 bool holds(int fd, std::span<const std::byte> content) {
   struct stat st{};
   if (::fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) return false;

@@ -4,6 +4,8 @@
 #include <span>
 #include <string>
 
+#include <sys/types.h>
+
 #include "base/fd.hh"
 #include "base/result.hh"
 #include "output/leaf.hh"
@@ -22,6 +24,9 @@ Result<void> sync_file(const Place& place, const Item& item, int fd);
 
 // All of `content` at the descriptor's position. 0 or errno.
 [[nodiscard]] int write_all(int fd, std::span<const std::byte> content);
+
+// chmod of a file that may be open for nothing else (O_PATH). 0 or errno.
+[[nodiscard]] int change_mode(int fd, mode_t mode);
 
 // Whether the file behind `fd` (regular, readable) holds exactly this. What was read is cleansed.
 [[nodiscard]] bool holds(int fd, std::span<const std::byte> content);

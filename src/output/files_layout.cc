@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "output/cleaner.hh"
 #include "output/file_writer.hh"
 #include "output/leaf.hh"
@@ -34,7 +37,9 @@ Result<Change> FilesLayout::publish(std::span<const Item> items, Approval& appro
 bool FilesLayout::has_content(const Item& item) const {
   const auto it = known_.find(item.leaf);
   if (it != known_.end()) return it->second.whole && it->second.digest == item.digest;
-  return holds(place_.fd(), item.leaf, item.file->content.bytes());
+  struct stat st{};
+  return ::fstatat(place_.fd(), item.leaf.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+         has_good_owner(place_, *item.file, st) && holds(place_.fd(), item.leaf, item.file->content.bytes());
 }
 
 Result<Change> FilesLayout::put(std::span<const Item> items, Approval& approval) {

@@ -17,6 +17,10 @@ namespace {
 
 constexpr int kIdAttempts = 16;
 
+bool is_ours(const struct stat& st) {
+  return st.st_uid == ::geteuid() && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
 Result<Generation> make_generation(const Place& place) {
   for (int attempt = 1;; ++attempt) {
     Generation generation{.id = new_generation_id(), .directory = {}};
@@ -83,8 +87,8 @@ std::optional<Generation> open_generation(const Place& place, const std::string&
   Fd fd(::openat(place.fd(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct stat st{};
   if (!fd || ::fstat(fd.get(), &st) != 0) return std::nullopt;
-  const bool ours = st.st_uid == ::geteuid();
-  if (!ours && place.directory.others_can_write()) return std::nullopt;
+  const bool ours = is_ours(st);
+  if (!ours && place.directory.others_could_plant()) return std::nullopt;
   return Generation{id, std::move(fd), ours};
 }
 

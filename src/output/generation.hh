@@ -16,7 +16,7 @@ namespace spiffe::output {
 struct Generation {
   std::string id;
   Fd directory;
-  bool ours = true;  // made by this user: nobody else could have changed it since
+  bool ours = true;  // made by this user and writable by nobody else: what is in it is what we put there
 };
 
 // Builds a generation that holds exactly `items`, synced. On an error nothing of it is left.
@@ -31,8 +31,8 @@ void discard_generation(const Place& place, const Generation& generation, std::s
 // Where "..data" is anything else it is somebody else's: an error that says so.
 Result<std::optional<std::string>> live_generation_id(const Place& place);
 
-// Opens a generation. None where it is not there; nor where others can write the place and it is not this
-// user's, for then anybody may have put it there.
+// Opens a generation. None where it is not there; nor where it is not this user's and others could have put
+// it there.
 std::optional<Generation> open_generation(const Place& place, const std::string& id);
 
 // Whether the generation holds exactly `items`, byte for byte.

@@ -1,6 +1,7 @@
 #include "output/in_place_layout.hh"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include "output/cleaner.hh"
 #include "output/file_writer.hh"
 #include "output/files_layout.hh"
+#include "output/in_place_file.hh"
 #include "output/leaf.hh"
 #include "output/replace.hh"
 
@@ -45,26 +47,67 @@ bool InPlaceLayout::has_content(const Item& item) const {
 }
 
 Result<Change> InPlaceLayout::put(const Item& item, Approval& approval) {
-  struct stat st{};
-  const bool there = ::fstatat(place_.fd(), item.leaf.c_str(), &st, 0) == 0;
   const bool same = has_content(item);
-  const bool whole = there && static_cast<std::size_t>(st.st_size) == item.file->content.size();
-  Change change = same ? Change::unchanged : Change::published;
   if (!same) known_[item.leaf] = std::nullopt;
   const auto leaf = look_at(place_, item.leaf);
   if (!leaf) return fail(leaf.error());
+  Change change = same ? Change::unchanged : Change::published;
   if (leaf->kind == Leaf::Kind::our_link || leaf->kind == Leaf::Kind::helper_link) {
     // A snapshot layout's link: written through, the file would be gone with its generation.
     if (auto replaced = replace_files(place_, {&item, 1}, approval); !replaced) return fail(replaced.error());
     change = std::max(change, Change::repaired);
-  } else if (!same || !whole || !has_attributes(st, *item.file)) {
-    if (auto approved = approval.given(); !approved) return fail(approved.error());
-    auto written = write_in_place(place_, item, true, !same || !whole);
-    if (!written) return fail(written.error());
-    if (*written) change = std::max(change, Change::repaired);
+  } else {
+    const auto written = write(item, same, approval);
+    if (!written) return written;
+    change = std::max(change, *written);
   }
   known_[item.leaf] = item.digest;
   return change;
+}
+
+// `same`: the content is there, unless somebody changed it since.
+Result<Change> InPlaceLayout::write(const Item& item, bool same, Approval& approval) {
+  const auto found = find_in_place(place_, item);
+  if (!found) return fail(found.error());
+  const bool whole = found->file && static_cast<std::size_t>(found->st.st_size) == item.file->content.size();
+  const bool due = !same || !whole;
+  // What was written in this life is not judged again: some file systems give new files to another user.
+  const bool judged = due || !known_.contains(item.leaf);
+  if (judged && !found->refusal.empty()) {
+    if (auto replaced = replace_foreign(item, *found, approval); !replaced) return fail(replaced.error());
+    return Change::repaired;
+  }
+  if (!found->refusal.empty() || (!due && has_attributes(found->st, *item.file))) return Change::unchanged;
+  if (auto approved = approval.given(); !approved) return fail(approved.error());
+  const auto written = write_in_place(place_, item, false, due);
+  if (!written) return fail(written.error());
+  return *written ? Change::repaired : Change::unchanged;
+}
+
+// Puts a new file at a name where somebody else's stands, which must not be written through.
+Result<void> InPlaceLayout::replace_foreign(const Item& item, const InPlaceFile& found, Approval& approval) {
+  const std::string path = place_.directory.path().shown(item.leaf);
+  const std::string hint = (found.at_leaf ? "remove it, or choose a cert_dir that only the helper can write"
+                                          : "remove the symlink") +
+                           std::string("; if that user is meant to have the content set ") +
+                           (item.file->role == Role::key ? "key_owner" : "owner") + " = " +
+                           std::to_string(found.refused_user);
+  if (!found.at_leaf) {
+    // The link is ours: whoever reads at its other end would not see a file that takes its place.
+    return fail(ErrorKind::failed, "publish " + path + ": " + found.refusal + ", and is not written through",
+                hint);
+  }
+  // Told before the replacement tells the same in words for the other layouts.
+  place_.notices->warn("link_replaced", path,
+                       found.refusal + ": replaced by a new file instead of being written");
+  auto replaced = replace_files(place_, {&item, 1}, approval);
+  const int code = replaced ? 0 : replaced.error().sys;
+  if (code != EACCES && code != EPERM && code != EROFS) return replaced;
+  Error error = replaced.error();
+  error.message = "publish " + path + ": " + found.refusal +
+                  ", so it is not written, and it cannot be replaced: " + errno_text(code);
+  error.hint = hint;
+  return fail(std::move(error));
 }
 
 Result<Change> InPlaceLayout::withdraw(const std::string& leaf) {
@@ -72,10 +115,16 @@ Result<Change> InPlaceLayout::withdraw(const std::string& leaf) {
   const auto found = look_at(place_, leaf);
   if (!found) return fail(found.error());
   if (found->kind == Leaf::Kind::foreign_link) {
-    // What must go is at the other end.
-    const Fd fd(::openat(place_.fd(), leaf.c_str(), O_WRONLY | O_NONBLOCK | O_TRUNC | O_CLOEXEC));
-    if (fd || errno == ENOENT) return fd ? Change::published : Change::unchanged;
-    return place_.directory.fail_at(leaf, "truncate", errno);
+    // What must go is at the other end, where links of ours alone lead to it: else it was not put there.
+    const File nothing;
+    const Item item{&nothing, leaf, {}};
+    const auto target = find_in_place(place_, item);
+    if (!target) return fail(target.error());
+    if (target->refusal.empty()) {
+      auto emptied = empty_in_place(place_, item);
+      if (!emptied) return fail(emptied.error());
+      return *emptied ? Change::published : Change::unchanged;
+    }
   }
   const bool generation = may_clean_ && !retired_ && remove_from_live(place_, leaf);
   auto removed = remove_file(place_, leaf);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "output/arrangement.hh"
+#include "output/in_place_file.hh"
 
 namespace spiffe::output {
 
@@ -22,6 +23,8 @@ class InPlaceLayout : public Arrangement {
 
  private:
   Result<Change> put(const Item& item, Approval& approval);
+  Result<Change> write(const Item& item, bool same, Approval& approval);
+  Result<void> replace_foreign(const Item& item, const InPlaceFile& found, Approval& approval);
   bool has_content(const Item& item) const;
 
   Place& place_;

@@ -70,6 +70,32 @@ void warn_of_replacing(const Place& place, const std::string& leaf, const Leaf& 
                           ", and is a file of its own now; layout = \"in-place\" writes through it");
 }
 
+std::unexpected<Error> fail_to_rename(const Place& place, const std::string& leaf, int code) {
+  auto error = place.directory.fail_at(leaf, "rename", code);
+  struct stat st{};
+  if (place.directory.sticky() && (code == EPERM || code == EACCES) &&
+      ::fstatat(place.fd(), leaf.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid != ::geteuid()) {
+    error.error().hint = "it belongs to user " + std::to_string(st.st_uid) +
+                         ", who alone may replace it in a sticky directory: remove it, or choose a cert_dir "
+                         "that only the helper can write";
+  }
+  return error;
+}
+
+bool may_keep_owner(const Place& place, const File& file, const struct stat& before) {
+  const Directory& directory = place.directory;
+  if (!file.secret) return !directory.others_can_write();
+  if (directory.others_could_plant() || before.st_nlink != 1) return false;
+  // Who owns the directory can move files of third parties here, but cannot create them.
+  const auto is_trusted = [&](uid_t user) { return user == 0 || user == directory.new_file_user(); };
+  return is_trusted(directory.owner()) || is_trusted(before.st_uid) || before.st_uid == directory.owner();
+}
+
+bool has_good_owner(const Place& place, const File& file, const struct stat& st) {
+  return !file.secret || file.owner.user == st.st_uid || st.st_uid == place.directory.new_file_user() ||
+         may_keep_owner(place, file, st);
+}
+
 Ownership decide_owner(const Place& place, const Item& item, const struct stat* before) {
   const Owner& owner = item.file->owner;
   const uid_t user = place.directory.new_file_user();
@@ -77,9 +103,19 @@ Ownership decide_owner(const Place& place, const Item& item, const struct stat* 
   Ownership out;
   if (owner.user && *owner.user != user) out.configured_user = *owner.user;
   if (owner.group && *owner.group != group) out.configured_group = *owner.group;
-  if (before == nullptr || place.directory.others_can_write()) return out;
-  if (!owner.user && before->st_uid != user) out.kept_user = before->st_uid;
-  if (!owner.group && before->st_gid != group) out.kept_group = before->st_gid;
+  if (before == nullptr) return out;
+  const bool other_user = !owner.user && before->st_uid != user;
+  const bool other_group = !owner.group && before->st_gid != group;
+  if (may_keep_owner(place, *item.file, *before)) {
+    if (other_user) out.kept_user = before->st_uid;
+    if (other_group) out.kept_group = before->st_gid;
+  } else if (item.file->secret && (other_user || other_group)) {
+    place.notices->warn("owner_not_kept", place.directory.path().shown(item.leaf),
+                        "does not keep the owner of the file before it, " +
+                            ids(before->st_uid, before->st_gid) +
+                            ": others could have created that file; to share this one set owner, group, "
+                            "key_owner or key_group");
+  }
   return out;
 }
 

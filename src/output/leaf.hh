@@ -25,6 +25,9 @@ struct Leaf {
 // An error where the name is taken by what no rename should replace: a directory, a device, a FIFO.
 Result<Leaf> look_at(const Place& place, const std::string& leaf);
 
+// The error of a rename over this leaf; in a sticky directory it may be somebody else's.
+[[nodiscard]] std::unexpected<Error> fail_to_rename(const Place& place, const std::string& leaf, int code);
+
 // One warning where replacing this leaf takes something away that somebody else arranged.
 void warn_of_replacing(const Place& place, const std::string& leaf, const Leaf& found);
 
@@ -36,8 +39,16 @@ struct Ownership {
   gid_t kept_group = static_cast<gid_t>(-1);
 };
 
-// `before`: the regular file that this one replaces, or null. Where others can write the directory they could
-// have put it there to be given a key: nothing is taken over from it.
+// Whether the new content may be given to whom this file belongs, though no owner is configured. A secret
+// only where nobody else could have created the file in order to be given it; a certificate where the
+// directory is not open to everybody.
+[[nodiscard]] bool may_keep_owner(const Place& place, const File& file, const struct stat& before);
+
+// Whether a file of the right content belongs to whom it may belong.
+[[nodiscard]] bool has_good_owner(const Place& place, const File& file, const struct stat& st);
+
+// `before`: the regular file that this one replaces, or null. Warns once where it has the owner of a secret
+// and that is not taken over.
 Ownership decide_owner(const Place& place, const Item& item, const struct stat* before);
 
 // Owner and mode of a file that is new and still empty. A configured owner that cannot be had is an error;

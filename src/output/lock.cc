@@ -6,6 +6,7 @@
 #include <optional>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,32 +49,51 @@ bool is_no_file(int code) {
   return code == ELOOP || code == EISDIR || code == ENXIO;
 }
 
+std::string owner_of(uid_t user) {
+  return "belongs to uid " + std::to_string(user);
+}
+
 // A lock file of another user's helper says neither what it is about nor whether it is held.
 std::unexpected<Error> cannot_open(const Directory& directory, const std::string& name, int code) {
   auto error = directory.fail_at(name, "open", code);
   struct stat st{};
   if (code == EACCES && ::fstatat(directory.fd(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
       st.st_uid != ::geteuid()) {
-    error.error().hint = "it belongs to user " + std::to_string(st.st_uid) +
-                         ": remove it if that user's helper is gone for good, or choose another cert_dir";
+    error.error().message = "publish " + directory.path().shown() + ": " + name + " " + owner_of(st.st_uid) +
+                            " and cannot be opened: " + errno_text(code);
+    error.error().hint = "remove it if no helper of that user runs here any more, or choose another cert_dir";
   }
   return error;
 }
 
+struct OpenLock {
+  Fd fd;
+  uid_t owner = 0;
+  // Made by this user, without another name: writing it changes no file of anybody else. What others made is
+  // read, and respected while it is held, but neither written nor believed about a pid.
+  bool ours = false;
+};
+
 // Opens without creating first: where fs.protected_regular is set the kernel refuses O_CREAT on a file of
 // somebody else in a sticky directory, even to root. Empty Fd: not there and `create` is false.
-Result<Fd> open_lock(const Directory& directory, const std::string& name, bool create) {
+Result<OpenLock> open_lock(const Directory& directory, const std::string& name, bool create) {
+  bool created = false;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    created = false;
     Fd fd(::openat(directory.fd(), name.c_str(), kOpenLock));
     if (!fd && errno == ENOENT) {
-      if (!create) return Fd();
+      if (!create) return OpenLock{};
       fd = Fd(::openat(directory.fd(), name.c_str(), kOpenLock | O_CREAT | O_EXCL, kLockMode));
       if (!fd && errno == EEXIST) continue;
+      created = true;
       // The next life has to open it, whatever the umask of this one.
       if (fd && ::fchmod(fd.get(), kLockMode) != 0) return directory.fail_at(name, "chmod", errno);
     }
     struct stat st{};
-    if (fd && ::fstat(fd.get(), &st) == 0 && S_ISREG(st.st_mode)) return fd;
+    if (fd && ::fstat(fd.get(), &st) == 0 && S_ISREG(st.st_mode)) {
+      const bool ours = created || (st.st_uid == ::geteuid() && st.st_nlink == 1);
+      return OpenLock{std::move(fd), st.st_uid, ours};
+    }
     if (!fd && !is_no_file(errno)) return cannot_open(directory, name, errno);
     return fail(ErrorKind::failed, "publish " + directory.path().shown(name) + ": it is not a regular file",
                 "remove what somebody put there");
@@ -81,12 +101,31 @@ Result<Fd> open_lock(const Directory& directory, const std::string& name, bool c
   return directory.fail_at(name, "open", EEXIST);
 }
 
-std::unexpected<Error> taken(const Directory& directory, const std::string& name, const LockRecord& record) {
+std::unexpected<Error> taken(const Directory& directory, const std::string& name, const OpenLock& lock) {
+  const std::string start = "publish " + directory.path().shown() + ": ";
+  if (!lock.ours && lock.owner != ::geteuid()) {
+    return fail(ErrorKind::locked,
+                start + name + " " + owner_of(lock.owner) + ", who holds it for these files",
+                "stop the helper of that user, or give this one another cert_dir; if there is none, somebody "
+                "keeps this helper out: choose a cert_dir that only the helper can write");
+  }
+  const LockRecord record = read_record(lock.fd.get());
   return fail(ErrorKind::locked,
-              "publish " + directory.path().shown() + ": another helper" +
-                  (record.pid.empty() ? "" : " (pid " + record.pid + ")") + " writes these files and holds " +
-                  name,
+              start + "another helper" + (record.pid.empty() ? "" : " (pid " + record.pid + ")") +
+                  " writes these files and holds " + name,
               "stop it, or give this one other file names or another cert_dir");
+}
+
+// Removes a lock file that nobody holds and that is not ours to write, so that we can make our own.
+Result<void> remove_foreign(const Directory& directory, const std::string& name, const OpenLock& lock) {
+  if (::unlinkat(directory.fd(), name.c_str(), 0) == 0 || errno == ENOENT) return {};
+  auto error = directory.fail_at({}, "unlink", errno);
+  error.error().message =
+      "publish " + directory.path().shown() + ": " + name +
+      (lock.owner == ::geteuid() ? " has more than one hard link" : " " + owner_of(lock.owner)) +
+      " and cannot be replaced: " + errno_text(error.error().sys);
+  error.error().hint = "remove it, or choose a cert_dir that only the helper can write";
+  return error;
 }
 
 bool locks_unknown(int code) {
@@ -110,10 +149,10 @@ Result<void> check_others(const Directory& directory, std::span<const std::strin
   });
   if (!listed) return fail(context("publish " + directory.path().shown(), listed.error()));
   for (const std::string& name : locks) {
-    const auto fd = open_lock(directory, name, false);
-    if (!fd || !*fd) continue;
-    const LockRecord record = read_record(fd->get());
-    if (record.whole && record.overlaps(leaves) && held(fd->get())) return taken(directory, name, record);
+    const auto lock = open_lock(directory, name, false);
+    if (!lock || !lock->fd) continue;
+    const LockRecord record = read_record(lock->fd.get());
+    if (record.whole && record.overlaps(leaves) && held(lock->fd.get())) return taken(directory, name, *lock);
   }
   return {};
 }
@@ -130,13 +169,31 @@ Result<void> write_record(const Directory& directory, const std::string& name, i
   return {};
 }
 
-// Which of the two kinds of names is for us, judged by what "..lock" says.
+// The outputs in the generation that "..data" leads to.
+std::vector<std::string> published_leaves(const Directory& directory, const OwnNames& names) {
+  std::array<char, PATH_MAX> target;
+  const ssize_t n = ::readlinkat(directory.fd(), names.data().c_str(), target.data(), target.size());
+  const std::string generation(target.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+  if (!names.is_generation(generation)) return {};
+  const Fd fd(::openat(directory.fd(), generation.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  std::vector<std::string> leaves;
+  if (fd && !for_each_entry(fd.get(), [&](std::string_view name) { leaves.emplace_back(name); })) return {};
+  return leaves;
+}
+
+// Which of the two kinds of names is for us, judged by what "..lock" says, or, where its helper removed it at
+// its end, by what the generation of "..data" holds.
 Result<OwnNames> choose_names(const Directory& directory, std::span<const std::string> leaves) {
   OwnNames first;
-  auto fd = open_lock(directory, first.lock(), false);
-  if (!fd) return fail(fd.error());
-  if (!*fd) return first;
-  const LockRecord record = read_record(fd->get());
+  auto lock = open_lock(directory, first.lock(), false);
+  if (!lock) return fail(lock.error());
+  LockRecord record;
+  if (lock->fd) {
+    record = read_record(lock->fd.get());
+  } else {
+    record.leaves = published_leaves(directory, first);
+    record.whole = !record.leaves.empty();
+  }
   if (!record.whole || record.overlaps(leaves)) return first;
   return OwnNames(hash_of_names(leaves));
 }
@@ -148,25 +205,30 @@ Result<std::optional<Lock>> try_lock(const Directory& directory, std::span<const
   if (!names) return fail(names.error());
   Lock lock{.fd = {}, .names = *names};
   const std::string& name = lock.names.lock();
-  auto fd = open_lock(directory, name, true);
-  if (!fd) return fail(fd.error());
+  auto opened = open_lock(directory, name, true);
+  if (!opened) return fail(opened.error());
+  const int fd = opened->fd.get();
   bool guarded = true;
-  if (::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) return taken(directory, name, read_record(fd->get()));
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return taken(directory, name, *opened);
     if (!locks_unknown(errno)) return directory.fail_at(name, "lock", errno);
     notices.warn(
         "lock_unsupported", directory.path().shown(name),
         "this file system has no locks (" + errno_text(errno) + "): nothing keeps a second helper out");
     guarded = false;
   }
-  if (!still_named(directory, name, fd->get())) return std::nullopt;
-  const LockRecord record = read_record(fd->get());
+  if (!still_named(directory, name, fd)) return std::nullopt;
+  const LockRecord record = read_record(fd);
   if (record.whole && !record.overlaps(leaves)) return std::nullopt;
+  if (!opened->ours) {
+    if (auto removed = remove_foreign(directory, name, *opened); !removed) return fail(removed.error());
+    return std::nullopt;
+  }
   if (guarded) {
     if (auto alone = check_others(directory, leaves, name); !alone) return fail(alone.error());
   }
-  if (auto written = write_record(directory, name, fd->get(), leaves); !written) return fail(written.error());
-  if (guarded) lock.fd = std::move(*fd);
+  if (auto written = write_record(directory, name, fd, leaves); !written) return fail(written.error());
+  if (guarded) lock.fd = std::move(opened->fd);
   return lock;
 }
 
@@ -182,10 +244,17 @@ Result<Lock> take_lock(const Directory& directory, std::span<const std::string> 
     if (!optional || (code != EACCES && code != EPERM && code != EROFS)) return fail(lock.error());
     notices.warn(
         "lock_unsupported", directory.path().shown(),
-        "no lock file can be made here (" + errno_text(code) + "): nothing keeps a second helper out");
+        "no lock file can be made here (" + lock.error().message + "): nothing keeps a second helper out");
     return Lock{.fd = {}, .names = OwnNames(), .may_clean = false};
   }
   return directory.fail_at(OwnNames().lock(), "lock", EAGAIN);
+}
+
+void remove_lock(const Directory& directory, const Lock& lock) {
+  // Who waits opened this file and locks it once we have closed it: it finds that the name leads elsewhere.
+  if (lock.fd && still_named(directory, lock.names.lock(), lock.fd.get())) {
+    ::unlinkat(directory.fd(), lock.names.lock().c_str(), 0);
+  }
 }
 
 bool still_named(const Directory& directory, const std::string& name, int fd) {

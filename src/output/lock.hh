@@ -2,7 +2,10 @@
 //
 // "..lock" holds the names of the helper that came first and is flock(2)ed by it. A helper whose names do not
 // overlap those, held or not, takes a lock file, data link and generations of its own, told apart by a hash.
-// The file stays when the helper ends: removing it would let two helpers lock two files of one name.
+// Whoever locks the file looks whether it still has its name, so it may be removed, by its holder alone: at
+// the end of one-shot, and of the layouts that leave no generation. Else it stays, and says whose generations
+// those are. A lock file that another user made is respected while it is held, and replaced when it is not:
+// never written, as it may be a hard link of some other file, nor believed about the pid.
 #pragma once
 
 #include <span>
@@ -29,6 +32,9 @@ struct Lock {
 // helper holds one of the names. `optional`: a directory that does not take a lock file is no error.
 Result<Lock> take_lock(const Directory& directory, std::span<const std::string> leaves, bool optional,
                        Notices& notices);
+
+// Removes the lock file, if this one is it; the lock itself is held until its descriptor is closed.
+void remove_lock(const Directory& directory, const Lock& lock);
 
 // Whether `name` still names the file that is locked: in a cleaned directory the next helper makes a new one.
 [[nodiscard]] bool still_named(const Directory& directory, const std::string& name, int fd);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <openssl/evp.h>
+#include <unistd.h>
 
 #include "base/text.hh"
 #include "output/arrangement.hh"
@@ -24,7 +25,7 @@ namespace {
 // A directory that is open and locked. Dropping it gives the lock back.
 struct Opened {
   Place place;
-  Fd lock;
+  Lock lock;
   std::unique_ptr<Arrangement> arrangement;
   bool has_set = false;
 };
@@ -122,9 +123,9 @@ Result<void> Publisher::State::ensure_open(Site& site) {
   if (site.opened) {
     // Where the path leads nowhere, opening it says so: now, and in the same words at every later try.
     const auto there = site.opened->place.directory.still_there();
-    const Fd& lock = site.opened->lock;
+    const Lock& lock = site.opened->lock;
     const bool locked =
-        !lock || still_named(site.opened->place.directory, site.opened->place.names.lock(), lock.get());
+        !lock.fd || still_named(site.opened->place.directory, lock.names.lock(), lock.fd.get());
     if (!there || !*there || !locked) site.opened.reset();
   }
   if (site.opened) return check_secure(site, site.opened->place.directory);
@@ -140,24 +141,31 @@ Result<void> Publisher::State::open_site(Site& site) {
   auto lock = take_lock(*directory, site.leaves, options.layout == Layout::in_place, notices);
   if (!lock) return fail(lock.error());
   auto opened = std::make_unique<Opened>(Opened{.place = {std::move(*directory), lock->names, {}, &notices},
-                                                .lock = std::move(lock->fd),
+                                                .lock = std::move(*lock),
                                                 .arrangement = {}});
-  if (lock->may_clean) {
+  const bool may_clean = opened->lock.may_clean;
+  if (may_clean) {
     if (auto cleaned = clean(opened->place, options.layout); !cleaned) return cleaned;
   }
-  opened->arrangement = arrange(options.layout, opened->place, lock->may_clean);
+  opened->arrangement = arrange(options.layout, opened->place, may_clean);
   site.opened = std::move(opened);
   return {};
 }
 
 Result<void> Publisher::State::check_secure(Site& site, const Directory& directory) {
-  if (!directory.others_can_write() || directory.sticky()) return {};
+  const Writers writers = writers_of(directory.status(), ::getegid(), options.trusted_groups);
+  if (writers == Writers::trusted) return {};
   const std::string path = directory.path().shown();
   if (options.require_secure_dir) {
-    return fail(ErrorKind::failed, "publish " + path + ": others can write this directory",
-                "chmod o-w " + path + ", or set require_secure_dir = false");
+    const bool others = writers == Writers::others;
+    const std::string group = "group " + std::to_string(directory.group());
+    return fail(
+        ErrorKind::failed,
+        "publish " + path + ": " + (others ? "others" : group) + " can write this directory",
+        (others ? "chmod o-w " + path : "chmod g-w " + path + ", set group or key_group to " + group) +
+            ", or set require_secure_dir = false");
   }
-  if (!std::exchange(site.warned_insecure, true)) {
+  if (writers == Writers::others && !std::exchange(site.warned_insecure, true)) {
     notices.warn("insecure_dir", path,
                  "others can write this directory, and so replace what is published here");
   }
@@ -275,8 +283,11 @@ std::optional<BootTime> Publisher::next_tidy() const {
 }
 
 void Publisher::finish() {
+  const bool lock_stays = state_->options.layout == Layout::snapshot && !state_->options.one_shot;
   for (auto& [directory, site] : state_->sites) {
-    if (site.opened) site.opened->arrangement->finish();
+    if (!site.opened) continue;
+    site.opened->arrangement->finish();
+    if (!lock_stays) remove_lock(site.opened->place.directory, site.opened->lock);
   }
 }
 

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include <sys/types.h>
+
 #include "base/clock.hh"
 #include "base/result.hh"
 #include "output/file_set.hh"
@@ -31,7 +33,11 @@ struct PublisherOptions {
   Layout layout = Layout::snapshot;
   std::vector<std::string> names;  // all outputs, of sets and single ones: what the lock is about
   bool create_cert_dir = false;    // make it, its parents and the directories of outputs where missing (0755)
-  bool require_secure_dir = false;  // refuse a directory that others can write without the sticky bit
+  // Refuse a directory that others, or a group that is neither ours nor among these, can write without the
+  // sticky bit.
+  bool require_secure_dir = false;
+  std::vector<gid_t> trusted_groups = {};
+  bool one_shot = false;  // no lock file stays after finish(), whatever the layout
 
   [[nodiscard]] bool operator==(const PublisherOptions&) const = default;
 };
@@ -88,7 +94,8 @@ class Publisher {
   void tidy(BootTime now);
   [[nodiscard]] std::optional<BootTime> next_tidy() const;
 
-  // An orderly exit: superseded generations and temporaries go at once. The live generation stays.
+  // An orderly exit: superseded generations and temporaries go at once. The live generation stays, and with
+  // it the lock file, which says whose it is; the other layouts leave none. The last call before the end.
   void finish();
 
   // True where all directories are in memory (tmpfs, ramfs): calls cannot hang on a disk. After open().

@@ -18,10 +18,6 @@ Result<void> replace_files(Place& place, std::span<const Item> items, Approval& 
 // Whether rename(2) failed because something is mounted on the name.
 [[nodiscard]] bool cannot_be_renamed(int code);
 
-// Opens the file where it exists and creates it where not, puts owner and mode right, and with `content`
-// truncates and writes it. `follow`: through symlinks. Returns whether anything changed.
-Result<bool> write_in_place(const Place& place, const Item& item, bool follow, bool content);
-
 // For a name that cannot be renamed over: writes it in place unless it holds the content already, and says so
 // once. Returns whether anything changed.
 Result<bool> write_mounted(const Place& place, const Item& item);

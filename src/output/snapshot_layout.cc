@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "output/cleaner.hh"
+#include "output/file_writer.hh"
 #include "output/replace.hh"
 #include "output/temporaries.hh"
 
@@ -63,7 +64,12 @@ void SnapshotLayout::adopt(const std::optional<std::string>& id, Items items) {
   live_ = open_generation(place_, *id);
   if (!live_) return;
   live_leaves_ = leaves_of(live_->directory.get());
-  if (live_->ours && holds_exactly(*live_, items)) remember(items);
+  const auto has_owner = [this](const Item& item) {
+    struct stat st{};
+    return ::fstatat(live_->directory.get(), item.leaf.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           has_good_owner(place_, *item.file, st);
+  };
+  if (live_->ours && holds_exactly(*live_, items) && std::ranges::all_of(items, has_owner)) remember(items);
 }
 
 void SnapshotLayout::remember(Items items) {
@@ -121,7 +127,7 @@ std::vector<Ownership> SnapshotLayout::decide_owners(Items items, std::span<cons
     const struct stat* before = nullptr;
     if (found[i].kind == Leaf::Kind::file) {
       before = &found[i].st;
-    } else if (live_ && !place_.directory.others_can_write() &&
+    } else if (live_ &&
                ::fstatat(live_->directory.get(), items[i].leaf.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
                S_ISREG(st.st_mode)) {
       before = &st;
@@ -172,7 +178,7 @@ Result<bool> SnapshotLayout::link_leaves(Items items, std::span<const Leaf> foun
       warn_of_replacing(place_, leaf, found[i]);
       continue;
     }
-    if (!cannot_be_renamed(code)) return place_.directory.fail_at(leaf, "rename", code);
+    if (!cannot_be_renamed(code)) return fail_to_rename(place_, leaf, code);
     links.drop_next();
     auto written = write_mounted(place_, items[i]);
     if (!written) return written;
@@ -194,7 +200,8 @@ bool SnapshotLayout::files_are_there(Items items) const {
   return std::ranges::all_of(items, [this](const Item& item) {
     struct stat st{};
     return ::fstatat(live_->directory.get(), item.leaf.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           S_ISREG(st.st_mode) && static_cast<std::size_t>(st.st_size) == item.file->content.size();
+           S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+           static_cast<std::size_t>(st.st_size) == item.file->content.size();
   });
 }
 
@@ -217,25 +224,24 @@ Result<bool> SnapshotLayout::repair(Items items, const std::optional<std::string
   return changed || *leaves;
 }
 
-// Mode and owner of the live generation's files. Nobody else can write there, so names are safe to use.
+// Mode and owner of the live generation's files. By descriptor: where others can write the place somebody may
+// have put a directory of his own there before ours was opened.
 Result<bool> SnapshotLayout::repair_files(Items items) {
   bool changed = false;
-  const int directory = live_->directory.get();
   for (const Item& item : items) {
-    struct stat st{};
-    const char* leaf = item.leaf.c_str();
     const File& file = *item.file;
-    if (::fstatat(directory, leaf, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-      return place_.directory.fail_at(item.leaf, "stat", errno);
-    }
-    if (has_attributes(st, file)) continue;
+    const Fd fd(::openat(live_->directory.get(), item.leaf.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    struct stat st{};
+    if (!fd || ::fstat(fd.get(), &st) != 0) return place_.directory.fail_at(item.leaf, "stat", errno);
+    if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || has_attributes(st, file)) continue;
     if ((file.owner.user || file.owner.group) &&
-        ::fchownat(directory, leaf, file.owner.user.value_or(st.st_uid), file.owner.group.value_or(st.st_gid),
-                   AT_SYMLINK_NOFOLLOW) != 0) {
+        ::fchownat(fd.get(), "", file.owner.user.value_or(st.st_uid), file.owner.group.value_or(st.st_gid),
+                   AT_EMPTY_PATH) != 0) {
       return place_.directory.fail_at(item.leaf, "chown", errno);
     }
-    if ((st.st_mode & 07777) != file.mode && ::fchmodat(directory, leaf, file.mode, 0) != 0) {
-      return place_.directory.fail_at(item.leaf, "chmod", errno);
+    if ((st.st_mode & 07777) != file.mode) {
+      if (const int code = change_mode(fd.get(), file.mode); code != 0)
+        return place_.directory.fail_at(item.leaf, "chmod", code);
     }
     changed = true;
   }

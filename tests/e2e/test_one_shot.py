@@ -82,6 +82,28 @@ def test_everything_once(agent: DevAgent, run_helper: Run, workdir: Path, layout
     assert [line for line in loud(helper) if "include_federated_domains" not in line.msg] == []
 
 
+@pytest.mark.parametrize("layout", ["snapshot", "files", "in-place"])
+def test_what_remains_is_for_readers(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
+    """`kubectl create secret generic NAME --from-file=DIR` refuses every file whose name begins with two dots."""
+    out = make_certs(workdir)
+    for _ in range(2):
+        assert run_helper(one_shot(agent, layout=layout)).wait() == 0
+        own = {"..data", out.live()} if layout == "snapshot" else set()
+        assert out.names() == sorted({*NAMES, *own})
+
+
+def test_two_of_them_in_one_directory(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    """The one that ended first keeps its files, though its lock file is gone."""
+    out = make_certs(workdir)
+    other = {"svid_file_name": "a.pem", "svid_key_file_name": "b.pem", "svid_bundle_file_name": "c.pem"}
+    for _ in range(2):
+        assert run_helper(one_shot(agent)).wait() == 0
+        assert run_helper(one_shot(agent, **other)).wait() == 0
+        out.check(agent_serial(agent))
+        assert certs.pair_matches(out.read("a.pem"), out.read("b.pem"))
+        assert out.names("..lock") == []
+
+
 @pytest.mark.parametrize(
     "keys, words",
     [

@@ -19,7 +19,9 @@ struct stat directory(mode_t mode) {
 }
 
 Grade grade_of(mode_t mode, bool empty_dir = false, bool require_secure = false) {
-  const Finding out = judge_directory("certs", directory(mode), empty_dir, require_secure);
+  const struct stat info = directory(mode);
+  const Finding out =
+      judge_directory("certs", info, spiffe::output::writers_of(info, 0, {}), empty_dir, require_secure);
   CHECK(out.step == "cert-dir");
   CHECK(out.hint.empty() == (out.grade == Grade::ok));
   return out.grade;
@@ -66,9 +68,20 @@ TEST_CASE("doctor: a directory that others can write is a warning, but an emptyD
   CHECK(grade_of(0777, true) == Grade::ok);
   CHECK(grade_of(0777, true, true) == Grade::fail);
   CHECK(grade_of(0755, false, true) == Grade::ok);
+  // The group of directory() is the helper's own.
+  CHECK(grade_of(0775, false, true) == Grade::ok);
+  struct stat shared = directory(02770);
+  shared.st_gid = 12345;
+  const std::vector<gid_t> named = {12345};
+  CHECK(spiffe::output::writers_of(shared, 0, named) == spiffe::output::Writers::trusted);
+  const spiffe::output::Writers writers = spiffe::output::writers_of(shared, 0, {});
+  CHECK(judge_directory("certs", shared, writers, false, false).grade == Grade::ok);
+  const Finding refused = judge_directory("certs", shared, writers, false, true);
+  CHECK(refused.grade == Grade::fail);
+  CHECK(refused.message == "certs: group 12345 can write it, and require_secure_dir is set");
   struct stat file{};
   file.st_mode = S_IFREG | 0644;
-  CHECK(judge_directory("certs", file, false, false).grade == Grade::fail);
+  CHECK(judge_directory("certs", file, spiffe::output::Writers::trusted, false, false).grade == Grade::fail);
 }
 
 TEST_CASE("doctor: an emptyDir is told by its mount") {

@@ -79,8 +79,9 @@ TEST_CASE("a lock file of another user is an error that says what to do") {
     become(12345, 12345);
     Publisher publisher = make_publisher(options_for(dir.path()));
     const Error error = must_fail(publisher.publish(make_set("1")));
-    return error.message == "publish " + (dir / "..lock") + ": open: permission denied" &&
-           error.hint.starts_with("it belongs to user 0: ");
+    return error.message == "publish " + dir.path() +
+                                ": ..lock belongs to uid 0 and cannot be opened: permission denied" &&
+           error.hint.starts_with("remove it if no helper of that user");
   });
 }
 
@@ -173,6 +174,57 @@ TEST_CASE("a lock file that is being written names nobody yet, and is waited for
   }
   Publisher publisher = make_publisher(options_for(dir.path()));
   CHECK(publisher.open());
+}
+
+TEST_CASE("an orderly end removes the lock file where nothing else has to say whose files those are") {
+  for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
+    for (const bool one_shot : {false, true}) {
+      const Scratch dir;
+      PublisherOptions options = options_for(dir.path(), layout);
+      options.one_shot = one_shot;
+      Publisher first = make_publisher(options);
+      must_publish(first, make_set("1"));
+      // Waits with the old file open: it must not lock what has no name any more.
+      const Fd waiting(::open((dir / "..lock").c_str(), O_RDWR | O_CLOEXEC));
+      first.finish();
+      const bool stays = layout == Layout::snapshot && !one_shot;
+      CHECK(entries(dir.path(), "..lock") ==
+            (stays ? std::vector<std::string>{"..lock"} : std::vector<std::string>{}));
+      if (layout != Layout::snapshot) CHECK(entries(dir.path(), "..").empty());
+      Publisher second = make_publisher(options);
+      if (!stays) {
+        REQUIRE(second.open());
+        CHECK(content_of(dir / "..lock").find("svid.pem") != std::string::npos);
+        // The first one's end must not take the name from the second.
+        first.finish();
+        CHECK(entries(dir.path(), "..lock") == std::vector<std::string>{"..lock"});
+      }
+      first = make_publisher(options_for(dir.path() + "/elsewhere"));
+      CHECK(second.open());
+    }
+  }
+}
+
+TEST_CASE("where one-shot removed its lock file its generation still keeps other helpers' names apart") {
+  const Scratch dir;
+  PublisherOptions options = options_for(dir.path());
+  options.one_shot = true;
+  {
+    Publisher first = make_publisher(options);
+    must_publish(first, make_set("1"));
+    first.finish();
+  }
+  for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
+    PublisherOptions other = options_with(dir.path(), {"other.pem"});
+    other.layout = layout;
+    other.one_shot = true;
+    Publisher second = make_publisher(other);
+    must_publish(second, one_file("other.pem", "x"));
+    second.finish();
+    CHECK(holds_version(dir.path(), "1"));
+  }
+  Publisher again = make_publisher(options);
+  CHECK(must_publish(again, make_set("1")).change == Change::unchanged);
 }
 
 TEST_CASE("a lock file is removed under a helper: the next one does not lock a file without a name") {
