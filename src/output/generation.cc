@@ -92,6 +92,18 @@ std::optional<Generation> open_generation(const Place& place, const std::string&
   return Generation{id, std::move(fd), ours};
 }
 
+void wake_watchers(const Generation& generation, std::span<const std::string> leaves) {
+  // inotify(7) calls a new mtime alone a modification (IN_MODIFY), which most libraries report, and two new
+  // times a change of attributes (IN_ATTRIB), which is what PathChanged= of systemd and most loops of
+  // inotifywait wait for.
+  constexpr std::array<timespec, 2> kModified = {timespec{0, UTIME_OMIT}, timespec{0, UTIME_NOW}};
+  for (const std::string& leaf : leaves) {
+    // Where it fails nothing is lost: the deletion of the generation tells them, 10 s later.
+    ::utimensat(generation.directory.get(), leaf.c_str(), kModified.data(), AT_SYMLINK_NOFOLLOW);
+    ::utimensat(generation.directory.get(), leaf.c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
+  }
+}
+
 bool holds_exactly(const Generation& generation, std::span<const Item> items) {
   std::size_t entries = 0;
   if (!for_each_entry(generation.directory.get(), [&](std::string_view) { ++entries; })) return false;

@@ -35,6 +35,11 @@ Result<std::optional<std::string>> live_generation_id(const Place& place);
 // it there.
 std::optional<Generation> open_generation(const Place& place, const std::string& id);
 
+// Tells those who watch the files of a superseded generation, as everybody does who watched the name of a
+// leaf: by then the name leads to the new ones. All files, changed or not: each of these watches ends with
+// the generation, and must be renewed.
+void wake_watchers(const Generation& generation, std::span<const std::string> leaves);
+
 // Whether the generation holds exactly `items`, byte for byte.
 [[nodiscard]] bool holds_exactly(const Generation& generation, std::span<const Item> items);
 

@@ -140,6 +140,8 @@ std::vector<Ownership> SnapshotLayout::decide_owners(Items items, std::span<cons
 // `next` is live from now on; the one before it goes when nobody can be reading it any more.
 void SnapshotLayout::supersede(const std::optional<std::string>& before, Generation next, Items items,
                                BootTime now) {
+  // Right after the switch, and before the disk is waited for.
+  if (live_) wake_watchers(*live_, live_leaves_);
   std::vector<std::string> leaves = sorted_leaves(items);
   std::ranges::set_difference(live_leaves_, leaves, std::back_inserter(gone_));
   // One that could not be opened goes all the same.

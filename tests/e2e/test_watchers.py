@@ -1,0 +1,105 @@
+"""Programs that watch the files hear of every rotation at once, and read what is new."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from devagent import DevAgent
+from helper import Helper
+from watching import Watcher, check_rotations
+
+Run = Callable[..., Helper]
+LAYOUTS = ["snapshot", "files", "in-place"]
+
+WATCHDOG = """\
+import base64, pathlib, queue, sys
+from watchdog.events import DirModifiedEvent, FileClosedNoWriteEvent, FileOpenedEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+
+path, file = sys.argv[1], pathlib.Path(sys.argv[2])
+events = queue.Queue()
+
+
+class Handler(FileSystemEventHandler):
+    def on_any_event(self, event):
+        if not isinstance(event, (DirModifiedEvent, FileClosedNoWriteEvent, FileOpenedEvent)):
+            events.put(event)
+
+
+observer = Observer()
+observer.schedule(Handler(), path)
+observer.start()
+while True:
+    events.get()
+    try:
+        print(base64.b64encode(file.read_bytes()).decode(), flush=True)
+    except FileNotFoundError:
+        pass
+"""
+
+INOTIFYWAIT = """\
+inotifywait -q -m -e modify,attrib,close_write,move_self,delete_self "$1" |
+while read -r _; do base64 -w 0 "$1"; echo; done
+"""
+
+# The manager of a user needs no more than a run-time directory, but believes that there is one for the system.
+SYSTEMD = """\
+mount --make-rprivate /
+mount -t tmpfs none /run
+mkdir -p /run/systemd/system
+exec /usr/lib/systemd/systemd --user --unit=watch.target
+"""
+UNITS = {
+    "watch.target": "[Unit]\nDefaultDependencies=no\nRequires=watch.path\n",
+    "watch.path": "[Unit]\nDefaultDependencies=no\n[Path]\nPathChanged={file}\nUnit=read.service\n",
+    "read.service": (
+        "[Unit]\nDefaultDependencies=no\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\n"
+        "ExecStart=/bin/sh -c '(base64 -w 0 {file}; echo) > {pipe}'\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_inotifywait(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
+    """It watches one inode: who goes on has to start it again, as with a ConfigMap."""
+
+    def start(file: Path) -> Watcher:
+        return Watcher(["sh", "-c", INOTIFYWAIT, "sh", file], file)
+
+    check_rotations(agent, run_helper, workdir, layout, start, again=True)
+
+
+@pytest.mark.parametrize("what", ["file", "directory"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_python_watchdog(agent: DevAgent, run_helper: Run, workdir: Path, layout: str, what: str) -> None:
+    def start(file: Path) -> Watcher:
+        path = file if what == "file" else file.parent
+        # Asked for a file it watches the directory for events of its name.
+        return Watcher([sys.executable, "-c", WATCHDOG, path, file], file.parent)
+
+    check_rotations(agent, run_helper, workdir, layout, start)
+
+
+@pytest.mark.needs_root
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_systemd_path_changed(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
+    """A real manager, with a path unit and a service that reads the file."""
+
+    def start(file: Path) -> Watcher:
+        pipe = workdir / "pipe"
+        os.mkfifo(pipe)
+        units = workdir / "home/.config/systemd/user"
+        units.mkdir(parents=True)
+        for name, text in UNITS.items():
+            (units / name).write_text(text.format(file=file, pipe=pipe))
+        (workdir / "run").mkdir(mode=0o700)
+        env = {"HOME": str(workdir / "home"), "XDG_RUNTIME_DIR": str(workdir / "run"), "SYSTEMD_LOG_TARGET": "null"}
+        # The pipe stays open for writing, so that reading it does not end with the first service.
+        script = f'exec 3<>"$1"; unshare --mount sh -ec \'{SYSTEMD}\' 3>&- & cat <&3'
+        return Watcher(["sh", "-c", script, "sh", pipe], file, env)
+
+    check_rotations(agent, run_helper, workdir, layout, start)
