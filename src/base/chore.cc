@@ -13,4 +13,9 @@ void Chore::wake() {
   });
 }
 
+void Chore::cancel() {
+  alive_ = std::make_shared<char>();
+  awake_ = false;
+}
+
 }  // namespace spiffe

@@ -19,6 +19,8 @@ class Chore {
 
   // There is something to do: a piece in the next turn, after what is posted already.
   void wake();
+  // Not even the piece that it was woken for.
+  void cancel();
 
  private:
   Loop& loop_;

@@ -1,77 +1,114 @@
 #include "base/loop.hh"
 
+#include <array>
 #include <cerrno>
 #include <cstdint>
-#include <cstdlib>
 #include <mutex>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <event2/event.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
+#include <time.h>
 
 namespace spiffe {
 
 namespace {
 
-void read_counter(int fd) {
-  std::uint64_t value = 0;
-  // EAGAIN and ECANCELED (the clock was set) carry no information that the caller needs.
-  [[maybe_unused]] const auto n = ::read(fd, &value, sizeof value);
-}
-
-timespec to_timespec(std::chrono::nanoseconds since_epoch) {
-  const auto s = std::chrono::floor<std::chrono::seconds>(since_epoch);
-  return {.tv_sec = s.count(), .tv_nsec = (since_epoch - s).count()};
-}
-
-void arm(int fd, int flags, std::chrono::nanoseconds since_epoch) {
-  // An all-zero time would disarm the timer.
-  if (since_epoch <= std::chrono::nanoseconds::zero()) since_epoch = std::chrono::nanoseconds(1);
-  const itimerspec spec{.it_interval = {}, .it_value = to_timespec(since_epoch)};
-  ::timerfd_settime(fd, flags, &spec, nullptr);
-}
-
-void disarm(int fd) {
-  const itimerspec off{};
-  ::timerfd_settime(fd, 0, &off, nullptr);
-  read_counter(fd);
+// What a loop lacks when it cannot be made is nearly always a descriptor.
+std::unexpected<Error> cannot_create(std::string_view what, int code) {
+  Error error = fail_errno(std::string("event loop: ") + std::string(what), code).error();
+  if (code == EMFILE || code == ENFILE) {
+    error.hint = "too many files are open: raise the limit of open files (ulimit -n, LimitNOFILE=)";
+  } else if (code == ENOSYS || code == EPERM) {
+    error.hint = "the kernel or a seccomp profile refuses the call; Linux 5.3 or later is needed";
+  } else {
+    error.hint = "the system has no memory left for this process: look at its limits";
+  }
+  return fail(std::move(error));
 }
 
 }  // namespace
 
-struct Loop::Queue {
+struct Poster::Queue {
   std::mutex mutex;
   std::vector<std::function<void()>> tasks;
+  Fd wakeup;  // eventfd
+  bool closed = false;
 };
+
+void Poster::post(std::function<void()> task) const {
+  const std::lock_guard lock(queue_->mutex);
+  if (queue_->closed) return;
+  queue_->tasks.push_back(std::move(task));
+  if (queue_->tasks.size() > 1) return;  // somebody has rung the bell already
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto n = ::write(queue_->wakeup.get(), &one, sizeof one);
+}
 
 Result<std::unique_ptr<Loop>> Loop::create() {
   std::unique_ptr<Loop> loop(new Loop);
-  loop->queue_ = std::make_unique<Queue>();
-  loop->wakeup_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!loop->wakeup_) return fail_errno("eventfd", errno);
+  const auto queue = std::make_shared<Poster::Queue>();
+  loop->poster_ = Poster(queue);
+  queue->wakeup = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!queue->wakeup) return cannot_create("eventfd", errno);
+  {
+    // libevent ends the process where it gets no descriptors for the signals that we do not ask it for.
+    std::array<Fd, 4> spare;
+    for (Fd& each : spare) {
+      each = Fd(::eventfd(0, EFD_CLOEXEC));
+      if (!each) return cannot_create("eventfd", errno);
+    }
+  }
   event_config* config = event_config_new();
-  if (config == nullptr) return fail("event loop: out of memory");
+  if (config == nullptr) return cannot_create("create", ENOMEM);
   // Only one thread touches the base: libevent needs no locks of its own.
   event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
   // epoll, whatever EVENT_NOEPOLL says: the wake-up is edge-triggered.
   event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
   event_config_require_features(config, EV_FEATURE_ET);
+  errno = 0;
   loop->base_ = event_base_new_with_config(config);
+  const int error = errno;
   event_config_free(config);
-  if (loop->base_ == nullptr) return fail("event loop: cannot be created");
-  loop->wakeup_event_ = event_new(
-      // Edge-triggered: its counter need not be read.
-      loop->base_, loop->wakeup_.get(), EV_READ | EV_PERSIST | EV_ET,
-      [](evutil_socket_t, short, void* self) { static_cast<Loop*>(self)->drain(); }, loop.get());
-  if (loop->wakeup_event_ == nullptr || event_add(loop->wakeup_event_, nullptr) != 0) {
-    return fail("event loop: cannot watch its own wake-up");
+  if (loop->base_ == nullptr) return cannot_create("epoll_create", error != 0 ? error : ENOMEM);
+  for (auto [clock, alarm] :
+       {std::pair(CLOCK_BOOTTIME, &loop->boot_alarm_), std::pair(CLOCK_REALTIME, &loop->wall_alarm_)}) {
+    auto created = Alarm::create(clock);
+    if (!created) return cannot_create("timerfd_create", created.error().sys);
+    *alarm = std::move(*created);
   }
+  if (auto watched = loop->watch_own(); !watched) return fail(watched.error());
   return loop;
 }
 
+Result<void> Loop::watch_own() {
+  wakeup_event_ = event_new(
+      // Edge-triggered: its counter need not be read.
+      base_, poster_.queue_->wakeup.get(), EV_READ | EV_PERSIST | EV_ET,
+      [](evutil_socket_t, short, void* self) { static_cast<Loop*>(self)->drain(); }, this);
+  if (wakeup_event_ == nullptr || event_add(wakeup_event_, nullptr) != 0) {
+    return cannot_create("watch its own wake-up", ENOMEM);
+  }
+  try {
+    boot_watch_ = std::make_unique<Watch>(*this, boot_alarm_->fd(), [this] { boot_alarm_->fire(); });
+    wall_watch_ = std::make_unique<Watch>(*this, wall_alarm_->fd(), [this] { wall_alarm_->fire(); });
+  } catch (const std::system_error& refused) {
+    return cannot_create("watch its own timers", refused.code().value());
+  }
+  return {};
+}
+
 Loop::~Loop() {
+  if (poster_.queue_ != nullptr) {
+    std::vector<std::function<void()>> dropped;
+    const std::lock_guard lock(poster_.queue_->mutex);
+    poster_.queue_->closed = true;
+    dropped.swap(poster_.queue_->tasks);
+  }
+  boot_watch_.reset();
+  wall_watch_.reset();
   if (wakeup_event_ != nullptr) event_free(wakeup_event_);
   if (base_ != nullptr) event_base_free(base_);
 }
@@ -79,6 +116,7 @@ Loop::~Loop() {
 void Loop::run() {
   // libevent forgets a break that was asked for before its loop began.
   if (!stopping_) event_base_loop(base_, EVLOOP_NO_EXIT_ON_EMPTY);
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   stopping_ = false;
 }
 
@@ -87,87 +125,42 @@ void Loop::stop() {
   event_base_loopbreak(base_);
 }
 
-void Loop::post(std::function<void()> task) {
-  {
-    const std::lock_guard lock(queue_->mutex);
-    queue_->tasks.push_back(std::move(task));
-    if (queue_->tasks.size() > 1) return;  // somebody has rung the bell already
+void Loop::call(const std::function<void()>& callback) {
+  try {
+    callback();
+  } catch (...) {
+    failure_ = std::current_exception();
+    event_base_loopbreak(base_);
   }
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto n = ::write(wakeup_.get(), &one, sizeof one);
 }
 
 void Loop::drain() {
   std::vector<std::function<void()>> tasks;
   {
-    const std::lock_guard lock(queue_->mutex);
-    tasks.swap(queue_->tasks);
+    const std::lock_guard lock(poster_.queue_->mutex);
+    tasks.swap(poster_.queue_->tasks);
   }
-  for (auto& task : tasks) task();
+  for (auto& task : tasks) call(task);
 }
 
 Watch::Watch(Loop& loop, int fd, std::function<void()> on_readable)
-    : callback_(std::make_shared<std::function<void()>>(std::move(on_readable))) {
+    : target_(std::make_shared<Target>(loop, std::move(on_readable))) {
   event_ = event_new(
       loop.native(), fd, EV_READ | EV_PERSIST,
       [](evutil_socket_t, short, void* arg) {
         // A copy of the owner keeps the callback alive while it drops its own Watch.
-        const auto keep = *static_cast<std::shared_ptr<std::function<void()>>*>(arg);
-        (*keep)();
+        const auto keep = *static_cast<std::shared_ptr<Target>*>(arg);
+        keep->loop.call(keep->on_readable);
       },
-      &callback_);
-  if (event_ == nullptr || event_add(event_, nullptr) != 0) std::abort();  // out of memory
+      &target_);
+  if (event_ != nullptr && event_add(event_, nullptr) == 0) return;
+  const int error = event_ == nullptr || errno == 0 ? ENOMEM : errno;
+  if (event_ != nullptr) event_free(event_);
+  throw std::system_error(error, std::generic_category(), "watch a descriptor");
 }
 
 Watch::~Watch() {
   event_free(event_);
-}
-
-Timer::Timer(Loop& loop, std::function<void()> on_fire)
-    : fd_(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK)), on_fire_(std::move(on_fire)) {
-  if (!fd_) std::abort();  // out of descriptors at start
-  watch_ = std::make_unique<Watch>(loop, fd_.get(), [this] {
-    std::uint64_t value = 0;
-    if (::read(fd_.get(), &value, sizeof value) != sizeof value) return;  // cancelled in this very round
-    armed_ = false;
-    on_fire_();
-  });
-}
-
-void Timer::after(std::chrono::nanoseconds delay) {
-  at(BootClock::now() + delay);
-}
-
-void Timer::at(BootTime when) {
-  if (std::exchange(armed_, true) && when == due_) return;
-  due_ = when;
-  arm(fd_.get(), TFD_TIMER_ABSTIME, when.time_since_epoch());
-}
-
-void Timer::cancel() {
-  if (std::exchange(armed_, false)) disarm(fd_.get());
-}
-
-WallTimer::WallTimer(Loop& loop, std::function<void()> on_fire)
-    : fd_(::timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK)), on_fire_(std::move(on_fire)) {
-  if (!fd_) std::abort();
-  watch_ = std::make_unique<Watch>(loop, fd_.get(), [this] {
-    read_counter(fd_.get());
-    armed_ = false;
-    on_fire_();
-  });
-}
-
-void WallTimer::at(WallTime when) {
-  // Too early is no harm, and most deadlines are only ever put off.
-  if (std::exchange(armed_, true) && when >= due_) return;
-  due_ = when;
-  arm(fd_.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
-      std::chrono::duration_cast<std::chrono::nanoseconds>(when.time_since_epoch()));
-}
-
-void WallTimer::cancel() {
-  if (std::exchange(armed_, false)) disarm(fd_.get());
 }
 
 }  // namespace spiffe

@@ -6,9 +6,11 @@
 #pragma once
 
 #include <chrono>
+#include <exception>
 #include <functional>
 #include <memory>
 
+#include "base/alarm.hh"
 #include "base/clock.hh"
 #include "base/fd.hh"
 #include "base/result.hh"
@@ -18,36 +20,64 @@ struct event_base;
 
 namespace spiffe {
 
+class Watch;
+
+// Hands tasks to a loop from any thread, also from one that outlives the loop: then they are dropped.
+class Poster {
+ public:
+  // Runs `task` on the loop's thread, in the order posted. Never blocks on the loop.
+  void post(std::function<void()> task) const;
+
+ private:
+  friend class Loop;
+  struct Queue;
+  explicit Poster(std::shared_ptr<Queue> queue) : queue_(std::move(queue)) {}
+  std::shared_ptr<Queue> queue_;
+};
+
 class Loop {
  public:
+  // Takes four descriptors, and no timer or posted task takes any more.
   static Result<std::unique_ptr<Loop>> create();
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
   // Runs until stop(), and not at all where that was called before. Posted tasks that are still queued when
-  // it returns wait for the next run, or are dropped with the loop.
+  // it returns wait for the next run, or are dropped with the loop. What an exception leaves a callback with
+  // is thrown from here, and run() may be called again.
   void run();
   void stop();
 
-  // Any thread: runs `task` on the loop's thread, in the order posted. Never blocks on the loop.
-  void post(std::function<void()> task);
+  // Any thread that does not outlive the loop.
+  void post(std::function<void()> task) { poster_.post(std::move(task)); }
+  [[nodiscard]] Poster poster() const { return poster_; }
+
+  // Calls `callback` on behalf of libevent, whose C code no exception may pass: run() throws it.
+  void call(const std::function<void()>& callback);
 
   [[nodiscard]] event_base* native() const { return base_; }
 
  private:
-  Loop() = default;
+  friend class Timer;
+  friend class WallTimer;
+  Loop() : poster_(nullptr) {}
+  Result<void> watch_own();
   void drain();
 
-  struct Queue;
   event_base* base_ = nullptr;
-  Fd wakeup_;  // eventfd
   event* wakeup_event_ = nullptr;
   bool stopping_ = false;
-  std::unique_ptr<Queue> queue_;
+  std::exception_ptr failure_;
+  Poster poster_;
+  std::unique_ptr<Alarm> boot_alarm_;
+  std::unique_ptr<Alarm> wall_alarm_;
+  std::unique_ptr<Watch> boot_watch_;
+  std::unique_ptr<Watch> wall_watch_;
 };
 
-// Calls back whenever `fd` is readable (level-triggered). The descriptor stays the caller's.
+// Calls back whenever `fd` is readable (level-triggered). The descriptor stays the caller's. The constructor
+// throws where the system has no memory for it.
 class Watch {
  public:
   Watch(Loop& loop, int fd, std::function<void()> on_readable);
@@ -56,46 +86,48 @@ class Watch {
   Watch& operator=(const Watch&) = delete;
 
  private:
-  std::shared_ptr<std::function<void()>> callback_;
+  struct Target {
+    Loop& loop;
+    std::function<void()> on_readable;
+  };
+  std::shared_ptr<Target> target_;
   event* event_ = nullptr;
 };
 
 // A one-shot timer on CLOCK_BOOTTIME (time in suspend counts). Arming again replaces the earlier deadline.
-// Its callback may arm it again but must not drop it.
+// Its callback may arm it again but must not drop it. The loop outlives it.
 class Timer {
  public:
-  Timer(Loop& loop, std::function<void()> on_fire);
+  Timer(Loop& loop, std::function<void()> on_fire)
+      : alarm_(*loop.boot_alarm_), entry_{.on_fire = std::move(on_fire)} {}
+  ~Timer() { cancel(); }
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
-  void after(std::chrono::nanoseconds delay);
-  void at(BootTime when);
-  void cancel();
-  [[nodiscard]] bool armed() const { return armed_; }
+  void after(std::chrono::nanoseconds delay) { at(BootClock::now() + delay); }
+  void at(BootTime when) { alarm_.set(entry_, when.time_since_epoch()); }
+  void cancel() { alarm_.cancel(entry_); }
+  [[nodiscard]] bool armed() const { return entry_.armed; }
 
  private:
-  Fd fd_;
-  bool armed_ = false;
-  BootTime due_;
-  std::function<void()> on_fire_;
-  std::unique_ptr<Watch> watch_;
+  Alarm& alarm_;
+  Alarm::Entry entry_;
 };
 
-// A one-shot timer at a wall-clock time. Also fires when somebody sets the clock, and early where it was put
-// off while armed: callers look at the time again and re-arm.
+// A one-shot timer at a wall-clock time. Also fires when somebody sets the clock: callers look at the time
+// again and re-arm. The loop outlives it.
 class WallTimer {
  public:
-  WallTimer(Loop& loop, std::function<void()> on_fire);
+  WallTimer(Loop& loop, std::function<void()> on_fire)
+      : alarm_(*loop.wall_alarm_), entry_{.on_fire = std::move(on_fire)} {}
+  ~WallTimer() { cancel(); }
   WallTimer(const WallTimer&) = delete;
   WallTimer& operator=(const WallTimer&) = delete;
-  void at(WallTime when);
-  void cancel();
+  void at(WallTime when) { alarm_.set(entry_, when.time_since_epoch()); }
+  void cancel() { alarm_.cancel(entry_); }
 
  private:
-  Fd fd_;
-  bool armed_ = false;
-  WallTime due_;
-  std::function<void()> on_fire_;
-  std::unique_ptr<Watch> watch_;
+  Alarm& alarm_;
+  Alarm::Entry entry_;
 };
 
 }  // namespace spiffe

@@ -64,7 +64,11 @@ Result<std::unique_ptr<SignalWatch>> SignalWatch::create(Loop& loop, const sigse
                                                          std::function<void(int)> on_signal) {
   std::unique_ptr<SignalWatch> self(new SignalWatch);
   self->fd_ = Fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!self->fd_) return fail_errno("signalfd", errno);
+  if (!self->fd_) {
+    Error error = fail_errno("signalfd", errno).error();
+    error.hint = "raise the limit of open files: ulimit -n, LimitNOFILE=";
+    return fail(std::move(error));
+  }
   self->on_signal_ = std::move(on_signal);
   self->watch_ = std::make_unique<Watch>(loop, self->fd_.get(), [raw = self.get()] { raw->drain(); });
   return self;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <optional>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -294,4 +295,74 @@ TEST_CASE("a loop that was stopped before it ran does not run") {
   loop->stop();
   loop->run();
   SUCCEED("it returned");
+}
+
+TEST_CASE("what is posted to a loop that has gone is dropped") {
+  auto loop = make_loop();
+  const Poster poster = loop->poster();
+  auto token = std::make_shared<int>(0);
+  const std::weak_ptr<int> dropped = token;
+  loop.reset();
+  poster.post([held = std::move(token)] { FAIL("no loop"); });
+  CHECK(dropped.expired());
+}
+
+TEST_CASE("an exception leaves the loop by run(), which goes on afterwards with all that was due") {
+  const auto loop = make_loop();
+  const Deadline deadline(*loop);
+  std::vector<int> seen;
+  Timer first(*loop, [&] {
+    seen.push_back(1);
+    throw std::runtime_error("timer");
+  });
+  Timer second(*loop, [&] { seen.push_back(2); });
+  first.at(BootClock::now());
+  second.at(BootClock::now());
+  CHECK_THROWS_WITH(loop->run(), "timer");
+  loop->post([] { throw std::runtime_error("task"); });
+  loop->post([&] { seen.push_back(3); });
+  CHECK_THROWS_WITH(loop->run(), "task");
+  Timer last(*loop, [&] {
+    seen.push_back(4);
+    loop->stop();
+  });
+  last.after(1ms);
+  loop->run();
+  CHECK(seen == std::vector<int>{1, 2, 3, 4});
+  CHECK_FALSE(deadline.missed());
+}
+
+TEST_CASE("a timer may drop and put off others that are due in the same round") {
+  const auto loop = make_loop();
+  std::vector<int> fired;
+  std::optional<Timer> dropped;
+  std::optional<Timer> later;
+  Timer first(*loop, [&] {
+    fired.push_back(1);
+    dropped.reset();
+    later->after(5ms);
+  });
+  dropped.emplace(*loop, [&] { fired.push_back(2); });
+  later.emplace(*loop, [&] {
+    fired.push_back(3);
+    loop->stop();
+  });
+  const auto now = BootClock::now();
+  first.at(now);
+  dropped->at(now + 1ns);
+  later->at(now + 2ns);
+  loop->run();
+  CHECK(fired == std::vector<int>{1, 3});
+}
+
+TEST_CASE("timers take no descriptors") {
+  const auto loop = make_loop();
+  const int before = ::dup(0);
+  ::close(before);
+  std::vector<std::unique_ptr<Timer>> timers;
+  for (int i = 0; i < 100; ++i) timers.push_back(std::make_unique<Timer>(*loop, [] {}));
+  for (const auto& timer : timers) timer->after(1h);
+  const int after = ::dup(0);
+  ::close(after);
+  CHECK(after == before);
 }
