@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/last_words.hh"
 #include "base/memory.hh"
 #include "base/openssl.hh"
 #include "base/signals.hh"
@@ -25,6 +26,7 @@ namespace {
 int main(int argc, char** argv) {
   // Before any library may start a thread or read a configuration of its own.
   const spiffe::FoundSignals found_signals = spiffe::block_signals();
+  spiffe::give_last_words();
   spiffe::use_one_heap();
   spiffe::init_openssl();
   try {
