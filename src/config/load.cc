@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.hh"
+#include "base/readable.hh"
 #include "base/text.hh"
 #include "config/agent_address.hh"
 #include "config/binder.hh"
@@ -34,6 +35,11 @@ std::unexpected<Error> cannot_read(const LoadOptions& options, int code) {
   }
   Error error{ErrorKind::config, "cannot read " + quote(options.path) + ": " + errno_text(code), hint, code};
   return fail(std::move(error));
+}
+
+std::unexpected<Error> cannot_read_again(const LoadOptions& options) {
+  return fail(ErrorKind::config, "cannot read " + quote(options.path) + " again: it is not a regular file",
+              "a configuration that comes through a pipe can be read only once");
 }
 
 class Loader {
@@ -153,21 +159,30 @@ Environment environment_from(const char* const* entries) {
 }
 
 Result<std::string> read_file(const LoadOptions& options) {
-  const int at_once = options.again ? O_NONBLOCK : 0;  // to open a FIFO waits for its writer
-  const Fd fd(::open(options.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | at_once));
+  // Else to open a FIFO would wait for its writer, deaf to every signal.
+  const Fd fd(::open(options.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd) return cannot_read(options, errno);
   struct stat status{};
   if (::fstat(fd.get(), &status) != 0) return cannot_read(options, errno);
   if (S_ISDIR(status.st_mode)) return cannot_read(options, EISDIR);
-  if (options.again && !S_ISREG(status.st_mode)) {
-    return fail(ErrorKind::config, "cannot read " + quote(options.path) + " again: it is not a regular file",
-                "a configuration that comes through a pipe can be read only once");
-  }
+  bool waits = !S_ISREG(status.st_mode);
+  if (options.again && waits) return cannot_read_again(options);
   std::string text;
   std::array<char, 16384> buffer{};
   while (text.size() <= kMaxDocumentSize) {
+    if (waits) {
+      if (auto ready = wait_readable(fd.get()); !ready) {
+        return fail(ErrorKind::config, "cannot read " + quote(options.path) + ": " + ready.error().message);
+      }
+    }
     const ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) {
+      // Some files of /proc are regular and wait for news.
+      if (options.again) return cannot_read_again(options);
+      waits = true;
+      continue;
+    }
     if (n < 0) return cannot_read(options, errno);
     if (n == 0) break;
     text.append(buffer.data(), static_cast<std::size_t>(n));

@@ -58,7 +58,8 @@ struct Loaded {
 // not exist is an error only where no output is configured otherwise.
 [[nodiscard]] Result<Loaded> load(const LoadOptions& options);
 
-// The file as it is. At most one byte more than a document may have: the readers refuse what is too large.
+// The file as it is. A pipe or a device is waited for, until a signal asks to end. At most one byte more than
+// a document may have: the readers refuse what is too large.
 [[nodiscard]] Result<std::string> read_file(const LoadOptions& options);
 
 // A command-line flag for each key.
