@@ -14,6 +14,14 @@ namespace {
 constexpr std::size_t kMaxShown = 200;   // bytes of a name that a message repeats
 constexpr std::size_t kMaxOffered = 10;  // SVIDs that a message lists
 
+// What one message may hold beyond its 64 MiB, so that nothing is waited for but moments.
+constexpr std::size_t kMaxSvids = 10'000;
+constexpr std::size_t kMaxChainBytes = std::size_t{1024} * 1024;       // the selected SVID's certificates
+constexpr std::size_t kMaxBundleBytes = std::size_t{8} * 1024 * 1024;  // the authorities of its trust domain
+// Of the SVIDs that are not selected, how many are examined, and up to how many bytes.
+constexpr std::size_t kMaxExamined = 100;
+constexpr std::size_t kMaxExaminedBytes = std::size_t{1024} * 1024;
+
 std::string shown(std::string_view text) {
   return escape(text, kMaxShown);
 }
@@ -39,6 +47,10 @@ std::string_view empty_field(const X509SvidMaterial& svid) {
 
 std::optional<Refusal> check_fields(const X509Material& material) {
   if (material.svids.empty()) return refuse("the message holds no SVID");
+  if (material.svids.size() > kMaxSvids) {
+    return refuse("the message holds " + std::to_string(material.svids.size()) + " SVIDs, at most " +
+                  std::to_string(kMaxSvids) + " are taken");
+  }
   for (std::size_t i = 0; i < material.svids.size(); ++i) {
     const X509SvidMaterial& svid = material.svids[i];
     const std::string_view field = empty_field(svid);
@@ -59,7 +71,7 @@ Svids without_repeated_hints(const std::vector<X509SvidMaterial>& svids, std::ve
   for (const X509SvidMaterial& svid : svids) {
     if (svid.hint.empty() || seen.insert(svid.hint).second) {
       kept.push_back(&svid);
-    } else {
+    } else if (findings.size() < kMaxExamined) {
       findings.push_back({shown(svid.spiffe_id),
                           "left out: an SVID before it has the same hint \"" + shown(svid.hint) + "\""});
     }
@@ -98,10 +110,23 @@ Refusal none_selected(const X509Selection& selection, const Svids& svids) {
   return refusal;
 }
 
+std::optional<Refusal> check_size(const X509SvidMaterial& svid) {
+  const auto refused = [&svid](std::string_view field, std::size_t size, std::size_t most) {
+    return refuse_svid(svid.spiffe_id, {ErrorKind::verification,
+                                        std::string(field) + " has " + std::to_string(size) +
+                                            " bytes, at most " + std::to_string(most) + " are taken"});
+  };
+  if (svid.certificates.size() > kMaxChainBytes)
+    return refused("x509_svid", svid.certificates.size(), kMaxChainBytes);
+  if (svid.bundle.size() > kMaxBundleBytes) return refused("bundle", svid.bundle.size(), kMaxBundleBytes);
+  return std::nullopt;
+}
+
 // The selected SVID and the authorities of its trust domain.
 std::expected<X509Context, Refusal> read_selected(const X509SvidMaterial& material,
                                                   const X509Context* previous) {
   const std::string& sent_id = material.spiffe_id;
+  if (auto refusal = check_size(material)) return std::unexpected(*std::move(refusal));
   const auto known_chain =
       previous != nullptr ? std::span(previous->svid.chain) : std::span<const Certificate>();
   auto svid = X509Svid::split(material, known_chain);
@@ -150,11 +175,22 @@ std::string defect(const X509SvidMaterial& material, WallTime now, bool verify) 
   return verified ? std::string() : verified.error().error.message;
 }
 
-// Rule 10: an SVID that is not ours is looked at so that its operator hears of it.
+// Rule 10: an SVID that is not ours is looked at so that its operator hears of it. Ours waits meanwhile, so
+// not more of them than take a moment.
 void report_unselected(const Svids& svids, const X509SvidMaterial* selected, WallTime now, bool verify,
                        std::vector<Finding>& findings) {
+  std::size_t examined = 0;
+  std::size_t bytes = 0;
   for (const X509SvidMaterial* svid : svids) {
     if (svid == selected) continue;
+    bytes += svid->certificates.size() + svid->bundle.size();
+    if (examined == kMaxExamined || bytes > kMaxExaminedBytes) {
+      findings.push_back({shown(selected->spiffe_id), std::to_string(svids.size() - 1 - examined) + " of " +
+                                                          std::to_string(svids.size() - 1) +
+                                                          " SVIDs that are not selected are not examined"});
+      return;
+    }
+    ++examined;
     const std::string what = defect(*svid, now, verify);
     if (!what.empty()) findings.push_back({shown(svid->spiffe_id), "not selected, and bad: " + what});
   }

@@ -47,13 +47,14 @@ struct X509Context {
   std::vector<Finding> findings;
 
   // Rules 10 to 15: what is needed to write it down. `previous` supplies the content of a federated bundle
-  // that cannot be read; it may be null.
+  // that cannot be read; it may be null. A message of more than 10,000 SVIDs is refused, and one whose
+  // selected SVID has more than 1 MiB of certificates or 8 MiB of bundle.
   static std::expected<X509Context, Refusal> read(const X509Material& material,
                                                   const X509Selection& selection,
                                                   const X509Context* previous);
   // Rules 18 to 23 for this context, which must come from `material`, and for the SVIDs that are not
-  // selected. Most of the time that a message takes. With `verify_chain` false rule 22 is skipped ("verify =
-  // false"), all others hold.
+  // selected: the first 100 of them, up to 1 MiB, and the rest is counted. Most of the time that a message
+  // takes. With `verify_chain` false rule 22 is skipped ("verify = false"), all others hold.
   [[nodiscard]] Verdict verify(const X509Material& material, WallTime now, bool verify_chain) const;
 
   // Both in one. `material` stays whole: callers may come back with it at Refusal::valid_from.

@@ -54,6 +54,17 @@ X509Material several() {
   return material;
 }
 
+// SVIDs whose mandatory fields hold something.
+void add_unreadable(X509Material& material, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    material.svids.push_back({.spiffe_id = "spiffe://example.org/" + std::to_string(i),
+                              .certificates = Bytes(1),
+                              .key = spiffe::SecretBytes(std::string_view("x")),
+                              .bundle = Bytes(1),
+                              .hint = ""});
+  }
+}
+
 TrustDomain domain(std::string_view name) {
   return *TrustDomain::parse(name);
 }
@@ -126,6 +137,46 @@ TEST_CASE("rule 10: the chain of an SVID that is not selected is looked at as we
   const auto unverified = take(material, selection, nullptr, false);
   REQUIRE(unverified);
   CHECK(unverified->findings.empty());
+}
+
+TEST_CASE("rule 10: of many SVIDs that are not selected some are examined, and the rest is counted") {
+  X509Material material;
+  material.svids.push_back(test::svid_material(ca(), kId));
+  add_unreadable(material, 9'999);
+  const auto context = take(material);
+  REQUIRE(context);
+  CHECK(context->svids_received == 10'000);
+  REQUIRE(context->findings.size() == 101);
+  CHECK(context->findings[99].message.starts_with("not selected, and bad: "));
+  CHECK(context->findings[100].message == "9899 of 9999 SVIDs that are not selected are not examined");
+  // By bytes as well: the first of these has too many.
+  material.svids[1].bundle.resize(std::size_t{1024} * 1024);
+  const auto large = take(material);
+  REQUIRE(large);
+  REQUIRE(large->findings.size() == 1);
+  CHECK(large->findings[0].message == "9999 of 9999 SVIDs that are not selected are not examined");
+}
+
+TEST_CASE("a message, a chain or a bundle of an absurd size is refused") {
+  X509Material material;
+  material.svids.push_back(test::svid_material(ca(), kId));
+  material.svids[0].bundle.resize(std::size_t{8} * 1024 * 1024 + 1);
+  CHECK(refusal(material) == "spiffe://example.org/web: bundle has 8388609 bytes, at most 8388608 are taken");
+  material.svids[0].certificates.resize(std::size_t{1024} * 1024 + 1);
+  CHECK(refusal(material) ==
+        "spiffe://example.org/web: x509_svid has 1048577 bytes, at most 1048576 are taken");
+  add_unreadable(material, 10'000);
+  CHECK(refusal(material) == "the message holds 10001 SVIDs, at most 10000 are taken");
+}
+
+TEST_CASE("rule 13: of many SVIDs with one hint some are named") {
+  X509Material material;
+  material.svids.push_back(test::svid_material(ca(), kId, "same"));
+  add_unreadable(material, 199);
+  for (auto& svid : material.svids) svid.hint = "same";
+  const auto context = take(material);
+  REQUIRE(context);
+  CHECK(context->findings.size() == 100);
 }
 
 TEST_CASE("rule 10: a federated bundle that cannot be read keeps its previous content, the rest is new") {
