@@ -1,17 +1,27 @@
 #include "cli/app.hh"
 
+#include <chrono>
 #include <cstdio>
 
+#include <unistd.h>
+
+#include "base/last_words.hh"
+#include "base/thread.hh"
 #include "cli/command_line.hh"
 #include "cli/commands.hh"
 #include "cli/run.hh"
 #include "cli/stdout.hh"
 #include "cli/version.hh"
 #include "cli/voice.hh"
+#include "workload/channel.hh"
 
 namespace spiffe::cli {
 
-int main(const std::vector<std::string>& args, const FoundSignals& found_signals) {
+namespace {
+
+constexpr std::chrono::milliseconds kPatience{500};
+
+int run_command(const std::vector<std::string>& args, const FoundSignals& found_signals) {
   if (is_subcommand(args)) return run_subcommand(args);
   const auto line = parse_command_line(args);
   if (!line) {
@@ -29,6 +39,18 @@ int main(const std::vector<std::string>& args, const FoundSignals& found_signals
       break;
   }
   return run(*line, found_signals);
+}
+
+}  // namespace
+
+int main(const std::vector<std::string>& args, const FoundSignals& found_signals) {
+  const int code = run_command(args, found_signals);
+  // All is said and done. gRPC's threads end, or are left behind.
+  std::fflush(stdout);
+  leave_within(kPatience, code);
+  if (Thread::left_behind() > 0) ::_exit(code);
+  workload::end_grpc();
+  return code;
 }
 
 }  // namespace spiffe::cli

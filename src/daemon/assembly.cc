@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "base/last_words.hh"
 #include "base/log.hh"
 #include "base/memory.hh"
 #include "daemon/daemon.hh"
@@ -91,7 +92,11 @@ Result<void> Daemon::assemble(const FoundSignals& found_signals) {
   if (!publication) return fail(publication.error());
   publication_ = std::move(*publication);
   if (auto good = serve_health(config_.health_checks); !good) return good;
-  if (!config_.allow_core_dumps) core_dumps_ = process::CoreDumps::forbid();
+  if (config_.allow_core_dumps) {
+    let_abort_dump();
+  } else {
+    core_dumps_ = process::CoreDumps::forbid();
+  }
   if (auto good = assemble_consumers(found_signals); !good) return good;
   assemble_x509();
   assemble_jwt();

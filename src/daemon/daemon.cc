@@ -1,12 +1,15 @@
 #include "daemon/daemon.hh"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 #include <vector>
 
 #include <unistd.h>
 
+#include "base/last_words.hh"
 #include "base/log.hh"
+#include "base/thread.hh"
 #include "config/path_join.hh"
 
 namespace spiffe::daemon {
@@ -18,6 +21,9 @@ namespace {
 
 // How long the end waits for a job that writes to a disk.
 constexpr auto kDiskPatience = 1s;
+
+// From the end of the child to our own: streams are closed within milliseconds, or not at all.
+constexpr auto kPatience = 500ms;
 
 // From the first publication to the end of the start.
 constexpr auto kSettled = 500ms;
@@ -45,11 +51,32 @@ int Daemon::run() {
   if (!config_.daemon_mode && config_.timeout > 0ns) timeout_.after(config_.timeout);
   manager_.waiting("waiting for an identity");
   publication_->start();
-  loop_->run();
+  run_loop();
   if (config_.daemon_mode || exit_code_ == 0) log::info("Exiting");
-  // Should the operation end now, its thread must not find its objects destroyed.
-  if (abandoned_) ::_exit(exit_code_);
+  // The child has ended. Whatever hangs from here on does not keep us.
+  leave_within(kPatience, exit_code_);
+  // Should a hanging file operation end now, its thread must not find its objects destroyed.
+  if (!abandoned_) {
+    x509_source_.reset();
+    jwt_.reset();
+  }
+  if (abandoned_ || Thread::left_behind() > 0) ::_exit(exit_code_);
   return exit_code_;
+}
+
+// What no code of ours expects, out of memory most likely, ends the process as a signal does: the child
+// first.
+void Daemon::run_loop() {
+  for (;;) {
+    try {
+      return loop_->run();
+    } catch (const std::exception& unexpected) {
+      if (std::exchange(failed_, true)) throw;  // the end, too: the child is ended by our death
+      log::error("An unexpected error ends the process",
+                 {{"event", "stopping"}, {"error", unexpected.what()}});
+      end(1);
+    }
+  }
 }
 
 log::Level Daemon::progress() const {
@@ -292,7 +319,7 @@ void Daemon::end(int exit_code, int signal) {
   manager_.stopping();
   // Posted: the caller may be a callback of the very object that goes.
   loop_->post([this] {
-    x509_source_.reset();
+    if (x509_source_ != nullptr) x509_source_->stop();
     if (jwt_ != nullptr) jwt_->stop();
     disk_patience_.after(kDiskPatience);
     publication_->finish([this] {

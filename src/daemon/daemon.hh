@@ -47,6 +47,7 @@ class Daemon {
   int run();
 
  private:
+  void run_loop();
   Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Names names);
   Result<void> assemble(const FoundSignals& found_signals);
   Result<void> watch_signals();
@@ -119,6 +120,7 @@ class Daemon {
   bool told_ = false;                // the consumers, of their first files
   int exit_code_ = 0;
   bool ending_ = false;
+  bool failed_ = false;  // an exception came out of the loop
   bool consumers_done_ = false;
   bool files_done_ = false;
   bool abandoned_ = false;  // a file operation hangs, and its thread uses our members

@@ -1,5 +1,7 @@
 #include "daemon/disk_worker.hh"
 
+#include <utility>
+
 namespace spiffe::daemon {
 
 Result<std::unique_ptr<DiskWorker>> DiskWorker::create() {
@@ -7,13 +9,15 @@ Result<std::unique_ptr<DiskWorker>> DiskWorker::create() {
   if (!loop) return fail(context("disk worker", loop.error()));
   std::unique_ptr<DiskWorker> self(new DiskWorker);
   self->loop_ = std::move(*loop);
-  self->thread_ = std::thread([raw = self->loop_.get()] { raw->run(); });
+  auto thread = Thread::start([raw = self->loop_.get()] { raw->run(); });
+  if (!thread) return fail(context("disk worker", thread.error()));
+  self->thread_ = std::move(*thread);
   return self;
 }
 
 DiskWorker::~DiskWorker() {
-  if (!thread_.joinable()) {
-    (void)loop_.release();  // the abandoned thread still uses it
+  if (!thread_.running()) {
+    if (abandoned_) (void)loop_.release();  // its thread still uses it
     return;
   }
   loop_->post([raw = loop_.get()] { raw->stop(); });
@@ -21,7 +25,7 @@ DiskWorker::~DiskWorker() {
 }
 
 void DiskWorker::abandon() {
-  if (thread_.joinable()) thread_.detach();
+  abandoned_ = !thread_.join_within(std::chrono::milliseconds(0));
 }
 
 }  // namespace spiffe::daemon

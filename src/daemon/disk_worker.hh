@@ -3,19 +3,21 @@
 
 #include <functional>
 #include <memory>
-#include <thread>
 
 #include "base/loop.hh"
+#include "base/thread.hh"
 
 namespace spiffe::daemon {
 
 // One thread that runs jobs in order. Jobs report back with Loop::post() of the main loop.
 class DiskWorker {
  public:
+  // Errors: there is no descriptor or thread to be had now.
   static Result<std::unique_ptr<DiskWorker>> create();
   // Lets the running job end, then joins. A job that hangs in the kernel hangs the destructor: see abandon().
   ~DiskWorker();
 
+  // No exception may leave `job`.
   void submit(std::function<void()> job) { loop_->post(std::move(job)); }
   // Gives the thread up: for an exit while a job hangs.
   void abandon();
@@ -23,7 +25,8 @@ class DiskWorker {
  private:
   DiskWorker() = default;
   std::unique_ptr<Loop> loop_;
-  std::thread thread_;
+  bool abandoned_ = false;
+  Thread thread_;
 };
 
 }  // namespace spiffe::daemon

@@ -84,8 +84,9 @@ void JwtUpdates::start() {
 }
 
 void JwtUpdates::stop() {
-  token_source_.reset();
-  bundle_source_.reset();
+  waiting_.clear();
+  if (token_source_ != nullptr) token_source_->stop();
+  bundle_source_->stop();
 }
 
 void JwtUpdates::agent_back() {

@@ -45,7 +45,7 @@ class JwtUpdates {
              Callbacks callbacks);
 
   void start();
-  // Ends the streams and calls; files stay known.
+  // Nothing new comes any more, files stay known. The streams and calls are closed by the destructor.
   void stop();
   // Another stream has seen the agent come back.
   void agent_back();

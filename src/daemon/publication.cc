@@ -1,6 +1,8 @@
 #include "daemon/publication.hh"
 
 #include <algorithm>
+#include <cerrno>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -198,7 +200,12 @@ void Publication::run(Job job) {
     worker_ = std::move(*worker);
   }
   worker_->submit([this, job = std::move(job)] {
-    auto answer = std::make_shared<Answer>(job(publisher_));
+    auto answer = std::make_shared<Answer>();
+    try {
+      *answer = job(publisher_);
+    } catch (const std::bad_alloc&) {
+      answer->set = fail_errno("write files", ENOMEM);
+    }
     loop_.post([this, answer] { done(std::move(*answer)); });
   });
 }

@@ -1,10 +1,17 @@
 #include "workload/channel.hh"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <latch>
+#include <mutex>
+#include <utility>
+#include <vector>
 
 #include <absl/synchronization/mutex.h>
 #include <google/protobuf/stubs/logging.h>
+#include <grpc/compression.h>
+#include <grpc/support/cpu.h>
 #include <grpc/support/log.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
@@ -13,18 +20,77 @@
 #include <grpcpp/support/channel_arguments.h>
 #include <grpcpp/support/status.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 
 #include "base/fd.hh"
+#include "base/last_words.hh"
 #include "base/log.hh"
 #include "base/result.hh"
+#include "base/thread.hh"
 
 namespace spiffe::workload {
+
+namespace {
+
+// gRPC starts its threads with the first channel, and ends them with the last.
+struct Kept {
+  std::mutex mutex;
+  std::shared_ptr<grpc::Channel> channel;
+};
+Kept kept;
+
+constexpr std::size_t kDescriptors = 24;  // more than one channel takes: others may be opened meanwhile
+constexpr std::size_t kThreadsOfChannel = 2;
+constexpr std::size_t kMemory = std::size_t{24} * 1024 * 1024;  // address space, beside the threads' stacks
+
+// Two to 32 in its pool, as many as there are processors, and some for timers and name resolution.
+std::size_t first_threads() {
+  constexpr unsigned kLeast = 2;
+  constexpr unsigned kMost = 32;
+  constexpr std::size_t kOthers = 6;
+  return std::clamp(gpr_cpu_num_cores(), kLeast, kMost) + kOthers;
+}
+
+// Has all of it for a moment. What is lacking, with errno.
+std::optional<Error> try_room(std::size_t threads) {
+  std::array<Fd, kDescriptors> descriptors;
+  for (Fd& each : descriptors) {
+    each = Fd(::eventfd(0, EFD_CLOEXEC));
+    if (!each) return Error{ErrorKind::io, "no descriptor", {}, errno};
+  }
+  std::latch done(1);
+  std::vector<Thread> parked;
+  std::optional<Error> lack;
+  void* memory = MAP_FAILED;
+  parked.reserve(threads);
+  while (parked.size() < threads && !lack) {
+    auto thread = Thread::start([&done] { done.wait(); });
+    if (thread) {
+      parked.push_back(std::move(*thread));
+    } else {
+      lack = Error{ErrorKind::io, "no thread", {}, thread.error().sys};
+    }
+  }
+  if (!lack) {
+    memory = ::mmap(nullptr, kMemory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) lack = Error{ErrorKind::io, "no memory", {}, errno};
+  }
+  if (memory != MAP_FAILED) ::munmap(memory, kMemory);
+  done.count_down();
+  for (Thread& thread : parked) thread.join();
+  return lack;
+}
+
+}  // namespace
 
 void init_grpc() {
   // Packages of Abseil come with its search for lock cycles switched on: for debugging, and at a price.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
-  gpr_set_log_function([](gpr_log_func_args* args) { log::debug("grpc: " + std::string(args->message)); });
+  gpr_set_log_function([](gpr_log_func_args* args) {
+    note_last_words(args->message);
+    log::debug("grpc: " + std::string(args->message));
+  });
   google::protobuf::SetLogHandler([](google::protobuf::LogLevel, const char*, int,
                                      const std::string& message) { log::debug("protobuf: " + message); });
 }
@@ -40,6 +106,9 @@ std::shared_ptr<grpc::Channel> open_channel(const Endpoint& endpoint) {
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectMs);
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // A message of some megabytes may inflate to hundreds, before its size is looked at.
+  arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE);
+  arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   // Retries are ours to schedule and to log.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   // Bandwidth probes are pings, two more packets for every message.
@@ -50,15 +119,25 @@ std::shared_ptr<grpc::Channel> open_channel(const Endpoint& endpoint) {
   return grpc::CreateCustomChannel(endpoint.grpc_target(), grpc::InsecureChannelCredentials(), arguments);
 }
 
-std::optional<StreamEnd> lacks_descriptors() {
-  // More than one channel takes: others may be opened at the same time.
-  std::array<Fd, 24> spare;
-  for (Fd& each : spare) {
-    each = Fd(::eventfd(0, EFD_CLOEXEC));
-    if (!each)
-      return StreamEnd{grpc::StatusCode::UNAVAILABLE, "no connection is opened: " + errno_text(errno)};
+std::optional<StreamEnd> lacks_room() {
+  const std::lock_guard lock(kept.mutex);
+  const bool first = kept.channel == nullptr;
+  if (const auto lack = try_room(first ? first_threads() : kThreadsOfChannel)) {
+    return StreamEnd{grpc::StatusCode::UNAVAILABLE, lack->message, lack->sys, first};
   }
+  // Never connects: it is there for the threads alone.
+  if (first) kept.channel = grpc::CreateChannel("unix:/", grpc::InsecureChannelCredentials());
   return std::nullopt;
+}
+
+StreamEnd lacks_thread(const Error& error) {
+  const std::lock_guard lock(kept.mutex);
+  return {grpc::StatusCode::UNAVAILABLE, "no thread", error.sys, kept.channel == nullptr};
+}
+
+void end_grpc() {
+  const std::lock_guard lock(kept.mutex);
+  kept.channel.reset();
 }
 
 void add_security_header(grpc::ClientContext& context) {

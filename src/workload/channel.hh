@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/endpoint.hh"
+#include "base/result.hh"
 #include "workload/failure.hh"
 
 namespace grpc {
@@ -26,9 +27,18 @@ void init_grpc();
 // service-config look-up happens. Connects when the first call is made. Any thread.
 [[nodiscard]] std::shared_ptr<grpc::Channel> open_channel(const Endpoint& endpoint);
 
-// gRPC ends the whole process where a new channel gets no descriptor. How a stream ends instead, where this
-// process or the machine has too many files open; else nothing. Any thread.
-[[nodiscard]] std::optional<StreamEnd> lacks_descriptors();
+// Before open_channel(). gRPC ends the whole process, or waits for ever, where it gets no descriptor, no
+// thread or no memory. How a stream ends instead, where this process may not have what a connection takes;
+// else nothing. Any thread.
+//
+// The first call makes the threads of gRPC, which then stay until end_grpc(): one that cannot be made later
+// would be waited for at their end.
+[[nodiscard]] std::optional<StreamEnd> lacks_room();
+// How a stream ends whose own thread could not be started.
+[[nodiscard]] StreamEnd lacks_thread(const Error& error);
+
+// Ends the threads of gRPC, once no channel is open any more. May wait for ever: see leave_within().
+void end_grpc();
 
 // Adds the header "workload.spiffe.io: true" that every call must carry exactly once.
 void add_security_header(grpc::ClientContext& context);

@@ -35,6 +35,19 @@ std::string connect_hint(int error) {
   }
 }
 
+std::string lack_hint(int error) {
+  switch (error) {
+    case EMFILE:
+    case ENFILE:
+      return "raise the limit of open files: ulimit -n, LimitNOFILE=";
+    case ENOMEM:
+      return "raise the limit of memory: ulimit -v, LimitAS=, the container's memory";
+    default:
+      return "raise the limit of processes, which counts all threads, also the program's: ulimit -u, "
+             "LimitNPROC=, TasksMax=, the container's pids limit; or that of memory: ulimit -v";
+  }
+}
+
 // Why nothing listens at a port, from gRPC's words for it; "" where they say something else.
 std::string refused_port(const StreamEnd& end) {
   constexpr std::string_view kWords = "Failed to connect to remote host: ";
@@ -50,6 +63,10 @@ std::string_view code_name(int code) {
 }
 
 Failure classify(const StreamEnd& end, int connect_error, std::string_view address) {
+  if (end.lack != 0) {
+    return {end.first ? FailureKind::no_room : FailureKind::transient,
+            "no connection is opened: " + end.message + ": " + errno_text(end.lack), lack_hint(end.lack)};
+  }
   if (connect_error != 0) {
     return {FailureKind::unreachable,
             "cannot reach the agent at " + escape(address) + ": " + errno_text(connect_error),
@@ -73,6 +90,12 @@ Failure classify(const StreamEnd& end, int connect_error, std::string_view addre
           "pod and container";
       break;
     case kUnimplemented:
+      // Our own refusal, in gRPC's words.
+      if (end.message.starts_with("Compression algorithm ")) {
+        failure.cause = "the agent sends compressed messages, which are not taken: " + escape(end.message);
+        failure.hint = "switch compression off in the agent, or in the proxy before it";
+        break;
+      }
       failure.kind = FailureKind::unimplemented;
       failure.hint = "the server at " + escape(address) + " does not speak the SPIFFE Workload API";
       break;

@@ -12,13 +12,17 @@ enum class FailureKind {
   invalid_argument,  // the agent refuses the request itself
   unimplemented,     // something else than a Workload API listens there, or an older agent
   not_offered,       // the answer holds no identity of the kind that is configured
-  transient,         // everything else, end of stream included: ask again
+  no_room,    // this process may not have what its first connection takes: threads, descriptors, memory
+  transient,  // everything else, end of stream included: ask again
 };
 
 // How a stream ended: a gRPC status code and the agent's words.
 struct StreamEnd {
   int code = 0;  // grpc::StatusCode
   std::string message;
+  // errno where no connection was tried, because of what the system refuses this process: `message` names it.
+  int lack = 0;
+  bool first = false;  // and no connection was ever tried
 };
 
 struct Failure {

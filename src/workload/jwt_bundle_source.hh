@@ -27,15 +27,21 @@ class JwtBundleSource {
   JwtBundleSource(Loop& loop, Endpoint endpoint, Callbacks callbacks);
 
   void start() { stream_.start(); }
+  // As Stream::stop().
+  void stop() {
+    alive_.reset();
+    stream_.stop();
+  }
 
  private:
+  using Inbox = Latest<identity::JwtBundlesMaterial>;
+  Stream::Body reader(const Loop& loop);
   void take_latest();
 
-  Loop& loop_;
   Callbacks callbacks_;
-  Latest<identity::JwtBundlesMaterial> latest_;
+  std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();  // the stream's thread may outlive us
   std::shared_ptr<char> alive_ = std::make_shared<char>();
-  Stream stream_;  // last: its thread uses what stands above
+  Stream stream_;
 };
 
 }  // namespace spiffe::workload

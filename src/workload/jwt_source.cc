@@ -1,7 +1,6 @@
 #include "workload/jwt_source.hh"
 
 #include <map>
-#include <thread>
 #include <utility>
 
 #include <grpcpp/channel.h>
@@ -9,7 +8,9 @@
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/support/async_unary_call.h>
 
+#include "base/log.hh"
 #include "base/secret.hh"
+#include "base/thread.hh"
 #include "identity/jwt_svid.hh"
 #include "workload.grpc.pb.h"
 #include "workload/channel.hh"
@@ -20,7 +21,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto kDeadline = 30s;  // of one call; an agent that signs asks its server first
+constexpr auto kDeadline = 30s;                      // of one call; an agent that signs asks its server first
+constexpr std::chrono::milliseconds kPatience{250};  // with gRPC, which answers to a cancellation at once
 
 void cleanse_tokens(JWTSVIDResponse& response) {
   for (JWTSVID& svid : *response.mutable_svids()) {
@@ -55,18 +57,21 @@ struct JwtSource::Call {
   std::unique_ptr<grpc::ClientAsyncResponseReader<JWTSVIDResponse>> reader;
 };
 
-// gRPC's part. The queue's thread posts what it takes out; all else happens on the loop.
+// gRPC's part. The queue's thread posts what it takes out; all else happens on the loop. The thread shares
+// it, so that it goes with the last of them.
 struct JwtSource::Rpc {
   grpc::CompletionQueue queue;
   std::unique_ptr<SpiffeWorkloadAPI::Stub> stub;  // holds the channel; null while nothing is in flight
   std::map<Call*, std::unique_ptr<Call>> calls;   // in flight
-  std::thread thread;
+  Thread thread;
 
-  ~Rpc() {
+  void close() {
     for (auto& [key, call] : calls) call->context.TryCancel();
     queue.Shutdown();
     // The thread ends once the queue is empty: after the answers to all calls.
-    if (thread.joinable()) thread.join();
+    if (!thread.join_within(kPatience)) {
+      log::warning("calls to the agent do not end and are left behind", {{"event", "stream_left"}});
+    }
   }
 };
 
@@ -82,23 +87,49 @@ JwtSource::JwtSource(Loop& loop, Endpoint endpoint, std::vector<JwtRequest> requ
       due_timer_(loop, [this] { pump(); }),
       probe_(loop, endpoint_, schedule_.retry(), [this] { agent_back(); }) {}
 
-JwtSource::~JwtSource() = default;
+JwtSource::~JwtSource() {
+  if (rpc_ != nullptr) rpc_->close();
+}
 
 void JwtSource::start() {
-  rpc_ = std::make_unique<Rpc>();
-  rpc_->thread = std::thread([this, &queue = rpc_->queue, alive = std::weak_ptr<char>(alive_)] {
-    void* tag = nullptr;
-    bool ok = false;
-    // The destructor joins this thread; a task posted here may outlive it.
-    while (queue.Next(&tag, &ok)) {
-      loop_.post([this, alive, tag] {
-        if (alive.expired()) return;
-        finished_.push_back(static_cast<Call*>(tag));
-        working_.wake();
-      });
-    }
-  });
   pump();
+}
+
+void JwtSource::stop() {
+  alive_.reset();
+  working_.cancel();
+  due_timer_.cancel();
+  probe_.cancel();
+}
+
+// What the first call takes, and each that is begun while none is in flight.
+std::optional<StreamEnd> JwtSource::open() {
+  if (auto lack = lacks_room()) return lack;
+  if (rpc_ == nullptr) {
+    auto rpc = std::make_shared<Rpc>();
+    auto thread =
+        Thread::start([this, rpc, alive = std::weak_ptr<char>(alive_), poster = loop_.poster()]() mutable {
+          void* tag = nullptr;
+          bool ok = false;
+          while (rpc->queue.Next(&tag, &ok)) {
+            // The loop looks first whether `this` is still there.
+            poster.post([this, alive, tag] {
+              if (alive.expired()) return;
+              finished_.push_back(static_cast<Call*>(tag));
+              working_.wake();
+            });
+          }
+          rpc.reset();
+        });
+    if (!thread) {
+      rpc->close();
+      return lacks_thread(thread.error());
+    }
+    rpc->thread = std::move(*thread);
+    rpc_ = std::move(rpc);
+  }
+  rpc_->stub = SpiffeWorkloadAPI::NewStub(open_channel(endpoint_));
+  return std::nullopt;
 }
 
 void JwtSource::pump() {
@@ -112,12 +143,12 @@ void JwtSource::pump() {
 }
 
 void JwtSource::call(std::size_t index) {
-  if (const auto lack = rpc_->stub == nullptr ? lacks_descriptors() : std::nullopt) {
+  const bool closed = rpc_ == nullptr || rpc_->stub == nullptr;
+  if (const auto lack = closed ? open() : std::nullopt) {
     report(index, classify(*lack, probe_endpoint(endpoint_), endpoint_.uri()));
     pump();
     return;
   }
-  if (rpc_->stub == nullptr) rpc_->stub = SpiffeWorkloadAPI::NewStub(open_channel(endpoint_));
   auto owned = std::make_unique<Call>(index);
   Call& call = *owned;
   rpc_->calls.emplace(&call, std::move(owned));

@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -45,13 +46,16 @@ class JwtSource {
 
   // Tokens are known by the index of their request.
   JwtSource(Loop& loop, Endpoint endpoint, std::vector<JwtRequest> requests, Callbacks callbacks);
-  // Cancels what is in flight and joins: some milliseconds.
+  // Cancels what is in flight and joins: some milliseconds. A thread that does not come back from gRPC is
+  // left behind.
   ~JwtSource();
   JwtSource(const JwtSource&) = delete;
   JwtSource& operator=(const JwtSource&) = delete;
 
   // Asks for all tokens. Once.
   void start();
+  // As Stream::stop().
+  void stop();
   // The token is good; it is asked for again at half of its remaining life. Returns true where a failure had
   // been reported, or a token refused, since the last good one.
   bool accepted(std::size_t index, WallTime expires_at);
@@ -71,6 +75,7 @@ class JwtSource {
   };
 
   void pump();
+  [[nodiscard]] std::optional<StreamEnd> open();
   void call(std::size_t index);
   void finished(Call* done);
   void work();
@@ -92,7 +97,7 @@ class JwtSource {
   Timer due_timer_;
   SocketProbe probe_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();  // tasks posted for a dropped source do nothing
-  std::unique_ptr<Rpc> rpc_;                                // last: its thread uses what stands above
+  std::shared_ptr<Rpc> rpc_;                                // its thread has a part in it
 };
 
 }  // namespace spiffe::workload

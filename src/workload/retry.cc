@@ -26,13 +26,14 @@ Retry::Step Retry::lost(FailureKind kind, bool unix_socket, std::chrono::nanosec
   if (kind == FailureKind::invalid_argument || kind == FailureKind::unimplemented) {
     return {.wait = jittered(kRefusedWait, random), .probe = false, .fatal = !ever_good_};
   }
+  const bool fatal = kind == FailureKind::no_room && !ever_good_;
   if (kind == FailureKind::unreachable && unix_socket) {
     if (gone_since_ < 0ns) gone_since_ = boot;
     return {.wait = next_probe(boot), .probe = true, .fatal = false};
   }
   gone_since_ = -1ns;
   attempts_ = std::min(attempts_ + 1, kMaxSteps);
-  return {.wait = jittered(std::chrono::seconds(attempts_), random), .probe = false, .fatal = false};
+  return {.wait = jittered(std::chrono::seconds(attempts_), random), .probe = false, .fatal = fatal};
 }
 
 void Retry::good_message() {

@@ -15,7 +15,8 @@ class Retry {
   struct Step {
     Duration wait;
     bool probe = false;
-    bool fatal = false;  // rule 7: refused before the first good message
+    bool fatal =
+        false;  // refused before the first good message (rule 7), or not even one connection possible
   };
 
   // `random` in [0, 1). `boot` is the time of the failure. `unix_socket`: the address can be probed.

@@ -1,27 +1,53 @@
 #include "workload/stream.hh"
 
+#include <cerrno>
+#include <new>
 #include <utility>
 
 #include <grpcpp/client_context.h>
+#include <grpcpp/support/status.h>
 
+#include "base/log.hh"
+#include "base/thread.hh"
 #include "workload/channel.hh"
 
 namespace spiffe::workload {
 
+namespace {
+constexpr std::chrono::milliseconds kPatience{250};  // with gRPC, which answers to a cancellation at once
+}
+
 struct Stream::Attempt {
-  grpc::ClientContext context;
-  std::thread thread;
+  std::shared_ptr<grpc::ClientContext> context =
+      std::make_shared<grpc::ClientContext>();  // the thread's, too
+  Thread thread;
 
   ~Attempt() {
-    context.TryCancel();
-    if (thread.joinable()) thread.join();
+    context->TryCancel();
+    if (!thread.join_within(kPatience)) {
+      log::warning("a connection to the agent does not close and is left behind", {{"event", "stream_left"}});
+    }
   }
 };
+
+namespace {
+
+// On the stream's thread.
+StreamEnd run(const Stream::Body& body, const Endpoint& endpoint, grpc::ClientContext& context) {
+  try {
+    if (auto lack = lacks_room()) return *std::move(lack);
+    return body(endpoint, context);
+  } catch (const std::bad_alloc&) {
+    return {grpc::StatusCode::UNAVAILABLE, "no memory", ENOMEM, false};
+  }
+}
+
+}  // namespace
 
 Stream::Stream(Loop& loop, Endpoint endpoint, Body body, std::function<void(const Lost&)> on_lost)
     : loop_(loop),
       endpoint_(std::move(endpoint)),
-      body_(std::move(body)),
+      body_(std::make_shared<const Body>(std::move(body))),
       on_lost_(std::move(on_lost)),
       random_(std::random_device{}()),
       open_timer_(loop, [this] { open(); }),
@@ -38,6 +64,12 @@ bool Stream::good_message() {
   return !std::exchange(last_cause_, {}).empty();
 }
 
+void Stream::stop() {
+  alive_.reset();
+  open_timer_.cancel();
+  probe_.cancel();
+}
+
 double Stream::chance() {
   return std::uniform_real_distribution<>(0, 1)(random_);
 }
@@ -45,16 +77,26 @@ double Stream::chance() {
 void Stream::open() {
   probe_.cancel();
   attempt_ = std::make_unique<Attempt>();
-  add_security_header(attempt_->context);
-  attempt_->thread = std::thread([this, &context = attempt_->context, alive = std::weak_ptr<char>(alive_)] {
-    // The destructor joins this thread, so `this` lives as long as the body runs; a task posted here may
-    // outlive it.
-    const auto lack = lacks_descriptors();
-    StreamEnd end = lack ? *lack : body_(endpoint_, context);
-    loop_.post([this, alive, end = std::move(end)] {
+  add_security_header(*attempt_->context);
+  // Whatever the thread says, the loop looks first whether `this` is still there.
+  auto report = [this, alive = std::weak_ptr<char>(alive_), poster = loop_.poster()](StreamEnd end) {
+    poster.post([this, alive, end = std::move(end)] {
       if (!alive.expired()) ended(end);
     });
-  });
+  };
+  auto thread =
+      Thread::start([report, body = body_, endpoint = endpoint_, context = attempt_->context]() mutable {
+        StreamEnd end = run(*body, endpoint, *context);
+        // What is shared goes first: the loop may end the process once it has heard.
+        body.reset();
+        context.reset();
+        report(std::move(end));
+      });
+  if (thread) {
+    attempt_->thread = std::move(*thread);
+  } else {
+    report(lacks_thread(thread.error()));
+  }
 }
 
 void Stream::ended(const StreamEnd& end) {

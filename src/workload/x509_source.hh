@@ -6,7 +6,6 @@
 
 #include "base/endpoint.hh"
 #include "base/loop.hh"
-#include "workload/latest.hh"
 #include "workload/stream.hh"
 #include "workload/x509_update.hh"
 
@@ -29,19 +28,21 @@ class X509Source {
   X509Source(Loop& loop, Endpoint endpoint, X509Rules rules, Callbacks callbacks);
 
   void start() { stream_.start(); }
+  // As Stream::stop().
+  void stop() {
+    alive_.reset();
+    stream_.stop();
+  }
 
  private:
-  void receive(identity::X509Material material, const std::weak_ptr<char>& alive);
+  struct Inbox;
+  Stream::Body reader(const Loop& loop);
   void take_latest();
 
-  Loop& loop_;
-  X509Rules rules_;
   Callbacks callbacks_;
-  // What the last good message said; the stream's thread alone uses it.
-  std::shared_ptr<const identity::X509Context> previous_;
-  Latest<std::shared_ptr<X509Update>> latest_;
+  std::shared_ptr<Inbox> inbox_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
-  Stream stream_;  // last: its thread uses what stands above
+  Stream stream_;
 };
 
 }  // namespace spiffe::workload

@@ -52,6 +52,13 @@ TEST_CASE("only a message that is too large has to do with our limit") {
   CHECK(hint("too many streams").empty());
 }
 
+TEST_CASE("compressed messages are no sign of another service") {
+  const auto failure = classify({12, "Compression algorithm 'gzip' is disabled."}, 0, "unix:///s");
+  CHECK(failure.kind == FailureKind::transient);
+  CHECK(failure.cause.starts_with("the agent sends compressed messages, which are not taken"));
+  CHECK_FALSE(failure.hint.empty());
+}
+
 TEST_CASE("an orderly end of the stream is a cause too") {
   CHECK(classify({0, ""}, 0, "unix:///s").cause == "the agent ended the stream");
 }
@@ -61,4 +68,19 @@ TEST_CASE("codes carry the names that Go prints") {
   CHECK(code_name(7) == "PermissionDenied");
   CHECK(code_name(14) == "Unavailable");
   CHECK(code_name(99) == "Unknown");
+}
+
+TEST_CASE(
+    "what this process lacks for a connection is told before what the agent is like, with what to raise") {
+  const auto first =
+      classify({.code = 14, .message = "no thread", .lack = EAGAIN, .first = true}, ENOENT, "unix:///s");
+  CHECK(first.kind == FailureKind::no_room);
+  CHECK(first.cause == "no connection is opened: no thread: resource temporarily unavailable");
+  CHECK(first.hint.contains("ulimit -u"));
+  const auto later = classify({.code = 14, .message = "no descriptor", .lack = EMFILE}, EMFILE, "unix:///s");
+  CHECK(later.kind == FailureKind::transient);
+  CHECK(later.cause == "no connection is opened: no descriptor: too many open files");
+  CHECK(later.hint.contains("ulimit -n"));
+  CHECK(classify({.code = 14, .message = "no memory", .lack = ENOMEM}, 0, "unix:///s")
+            .hint.contains("ulimit -v"));
 }

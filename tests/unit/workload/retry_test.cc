@@ -81,3 +81,12 @@ TEST_CASE("rule 9: PermissionDenied is retried with back-off, before and after a
   retry.good_message();
   CHECK_FALSE(retry.lost(FailureKind::no_identity, true, 0ns, 0.0).fatal);
 }
+
+TEST_CASE("no room for the first connection ends the start, and no stream that was ever good") {
+  Retry retry;
+  CHECK(retry.lost(FailureKind::no_room, true, 0ns, 0.0).fatal);
+  retry.good_message();
+  const auto step = retry.lost(FailureKind::no_room, true, 0ns, 0.0);
+  CHECK_FALSE(step.fatal);
+  CHECK(step.wait == 1s);
+}
