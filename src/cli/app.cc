@@ -25,9 +25,10 @@ int run_command(const std::vector<std::string>& args, const FoundSignals& found_
   if (is_subcommand(args)) return run_subcommand(args);
   const auto line = parse_command_line(args);
   if (!line) {
+    // The error comes last, where a person looks; the list of flags would push it out of sight.
+    const std::string usage = usage_text();
+    std::fputs(usage.substr(0, usage.find('\n') + 1).c_str(), stderr);
     say(line.error());
-    std::fputs("\n", stderr);
-    std::fputs(usage_text().c_str(), stderr);
     return kUsage;
   }
   switch (line->action) {

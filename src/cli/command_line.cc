@@ -48,7 +48,8 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& args) {
   auto given = parse_flags(args, known_flags(keys));
   if (!given) {
     Error error = given.error();
-    if (error.hint.empty()) error.hint = "spiffe-helper -h lists the flags";
+    if (!error.hint.empty()) error.hint += " ";
+    error.hint += "spiffe-helper -h lists the flags";
     return fail(std::move(error));
   }
   CommandLine out;

@@ -89,10 +89,21 @@ def test_help(run_helper: Run, words: list[str]) -> None:
 def test_bad_usage(run_helper: Run, words: list[str], said: str) -> None:
     helper = run_helper(command=words)
     assert helper.wait() == 2
-    assert helper.log[0].raw.startswith("error: ")
-    assert said in "\n".join(line.raw for line in helper.log[:2])
-    assert "Usage: spiffe-helper" in helper.log_text()
+    lines = [line.raw for line in helper.log]
+    assert lines[0] == "Usage: spiffe-helper [run] [flags] [-- COMMAND ARGUMENT...]"
+    assert lines[1].startswith("error: ")
+    assert len(lines) <= 3  # and a hint
+    assert said in "\n".join(lines[1:])
     assert helper.stdout() == ""
+
+
+def test_a_wrong_flag_leads_to_the_right_one(run_helper: Run) -> None:
+    helper = run_helper(command=["-socketPath", "/run/agent.sock"])
+    assert helper.wait() == 2
+    assert [line.raw for line in helper.log][1:] == [
+        "error: flag provided but not defined: -socketPath",
+        "hint: did you mean -agent-address? spiffe-helper -h lists the flags",
+    ]
 
 
 @pytest.mark.parametrize(
