@@ -148,7 +148,8 @@ Result<Explained> explain_der(const SecretBytes& content, WallTime now, std::siz
 
 }  // namespace
 
-void Explained::problem(const std::string& what) {
+void Explained::problem(const std::string& what, Problem kind) {
+  problems.push_back(kind);
   rows.row("problem", what);
   json["problems"].push_back(what);
 }

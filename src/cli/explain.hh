@@ -16,6 +16,9 @@
 
 namespace spiffe::cli {
 
+// What is wrong with a file, where that matters to others.
+enum class Problem { other, expired, mixed };  // mixed: with a file of another generation
+
 // The files that belong together are compared with what stands in the second half.
 struct Explained {
   std::string title;           // "X.509-SVID", "private key", "bundle of 2 authorities"
@@ -29,8 +32,10 @@ struct Explained {
   SecretBytes token;
   std::optional<identity::JwtBundles> jwt_bundles;  // of a lone JWK Set: under the domain "unknown"
 
+  std::vector<Problem> problems;  // as many as the JSON has, in its order
+
   // Something wrong, as a row and in the JSON.
-  void problem(const std::string& what);
+  void problem(const std::string& what, Problem kind = Problem::other);
 };
 
 // The domain of a JWK Set that stands alone, which names none.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 
 #include "base/text.hh"
 #include "cli/arguments.hh"
+#include "cli/cat.hh"
 #include "cli/describe_certificate.hh"
 #include "cli/exit.hh"
 #include "cli/input_file.hh"
@@ -34,7 +36,8 @@ Of a private key it shows nothing but its kind.
 
 PATH may be a pipe, and - is standard input. Without PATH: the files of the
 configuration. Exit status 1 where something cannot be read or is none of these;
-what is expired is shown, and no error.
+what is expired is shown, and no error. Sockets, pipes and devices of a
+directory are passed over with a note.
 
 Flags:
   -config FILE        where the files are (default helper.conf, if there)
@@ -96,6 +99,8 @@ class Show {
             spoken_path(path) + ": " + std::to_string(directory->left_out) + " of its files are left out",
             "name those that you mean"});
     }
+    for (const PassedOver& each : directory->passed_over)
+      std::fputs(cat({"note: ", escape(each.path), " is a ", each.kind, ", passed over\n"}).c_str(), stderr);
     if (directory->files.empty()) tell({ErrorKind::failed, escape(path) + ": holds no file", {}});
     for (const std::string& each : directory->files)
       files_.push_back(show_file(each, read_input(each), now_, width_));
@@ -141,6 +146,9 @@ class Show {
     for (const ShownDirectory& each : directories_) {
       out["directories"].push_back(
           {{"path", each.path}, {"layout", each.layout}, {"generation", each.generation}});
+      Json& passed_over = out["directories"].back()["passed_over"] = Json::array();
+      for (const PassedOver& other : each.passed_over)
+        passed_over.push_back({{"path", other.path}, {"kind", other.kind}});
     }
     for (const ShownFile& file : files_) {
       if (!file.asked) continue;

@@ -82,7 +82,8 @@ void relate_key(const std::vector<ShownFile>& files, ShownFile& file) {
   Explained& key = *file.explained;
   Json& told = key.json["private_key"]["belongs_to"];
   if (!key.certificates.empty()) {
-    if (!belongs(key, key.certificates.front())) return key.problem("the key is another certificate's");
+    if (!belongs(key, key.certificates.front()))
+      return key.problem("the key is another certificate's", Problem::mixed);
     key.rows.row("belongs to", "the certificate");
     told = file.path;
     return;
@@ -98,7 +99,8 @@ void relate_key(const std::vector<ShownFile>& files, ShownFile& file) {
       return has_leaf(each) && &each != &*other->explained;
     });
     key.problem(second == nullptr ? "it does not belong to " + spoken_path(other->path)
-                                  : "it belongs to none of the certificates beside it");
+                                  : "it belongs to none of the certificates beside it",
+                Problem::mixed);
   } else {
     key.rows.row("belongs to", "no certificate here");
   }
@@ -122,7 +124,8 @@ void relate_svid(const std::vector<ShownFile>& files, ShownFile& file, WallTime 
   } else if (reason.empty()) {
     svid.rows.row("verified", "no: there is no bundle beside it");
   } else {
-    svid.problem("does not verify: " + reason);
+    const bool expired = svid.svid->leaf().not_after() <= now;
+    svid.problem("does not verify: " + reason, expired ? Problem::expired : Problem::other);
   }
 }
 
@@ -152,7 +155,9 @@ void relate_token(const std::vector<ShownFile>& files, ShownFile& file, WallTime
   } else if (reason.empty()) {
     token.rows.row("verified", "no: there is no JWT bundle beside it");
   } else {
-    token.problem("does not verify: " + reason);
+    const std::string expires = token.json["expires_at"].is_string() ? token.json["expires_at"] : "";
+    const bool expired = !expires.empty() && expires <= rfc3339(now);
+    token.problem("does not verify: " + reason, expired ? Problem::expired : Problem::other);
   }
 }
 
@@ -179,10 +184,20 @@ void relate(std::vector<ShownFile>& files, WallTime now) {
   }
 }
 
+namespace {
+
+const char* kind_of(mode_t mode) {
+  if (S_ISSOCK(mode)) return "socket";
+  return S_ISFIFO(mode) ? "pipe" : "device";
+}
+
+}  // namespace
+
 Result<ShownDirectory> look_into(const std::string& path) {
   const Fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return fail_errno(escape(path), errno);
-  ShownDirectory out{.path = path, .layout = "plain", .generation = {}, .files = {}, .left_out = 0};
+  ShownDirectory out{
+      .path = path, .layout = "plain", .generation = {}, .files = {}, .passed_over = {}, .left_out = 0};
   const output::OwnNames own;
   const auto listed = output::for_each_entry(directory.get(), [&](std::string_view name) {
     struct stat info{};
@@ -192,11 +207,18 @@ Result<ShownDirectory> look_into(const std::string& path) {
       ++out.left_out;
       return;
     }
-    if (::fstatat(directory.get(), copy.c_str(), &info, 0) == 0 && S_ISDIR(info.st_mode)) return;
-    out.files.push_back(path.ends_with('/') ? path + copy : cat({path, "/", copy}));
+    const bool there = ::fstatat(directory.get(), copy.c_str(), &info, 0) == 0;
+    if (there && S_ISDIR(info.st_mode)) return;
+    std::string full = path.ends_with('/') ? path + copy : cat({path, "/", copy});
+    if (there && !S_ISREG(info.st_mode)) {
+      out.passed_over.push_back({std::move(full), kind_of(info.st_mode)});
+    } else {
+      out.files.push_back(std::move(full));
+    }
   });
   if (!listed) return fail(context(escape(path), listed.error()));
   std::ranges::sort(out.files);
+  std::ranges::sort(out.passed_over, {}, &PassedOver::path);
   std::array<char, PATH_MAX> target{};
   const ssize_t size = ::readlinkat(directory.get(), own.data().c_str(), target.data(), target.size());
   const std::string_view live(target.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));

@@ -22,13 +22,20 @@ struct ShownFile {
 // Adds to each key, SVID and token what the files of its directory say about it.
 void relate(std::vector<ShownFile>& files, WallTime now);
 
+// Something in a directory that holds no bytes to explain.
+struct PassedOver {
+  std::string path;
+  std::string kind;  // "socket", "pipe", "device"
+};
+
 // What a directory is: its outputs, and how they are laid out.
 struct ShownDirectory {
   std::string path;
-  std::string layout;              // "snapshot", "plain"
-  std::string generation;          // "" where there is none
-  std::vector<std::string> files;  // paths, sorted; names that begin with ".." left out
-  std::size_t left_out = 0;        // how many there were too many
+  std::string layout;                   // "snapshot", "plain"
+  std::string generation;               // "" where there is none
+  std::vector<std::string> files;       // paths, sorted; names that begin with ".." left out
+  std::vector<PassedOver> passed_over;  // sorted by path
+  std::size_t left_out = 0;             // how many there were too many
 };
 [[nodiscard]] Result<ShownDirectory> look_into(const std::string& path);
 

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -210,6 +211,25 @@ def test_show_calls_what_it_does_not_know_an_error_within_a_second(workdir: Path
         assert (code, out) == (1, "dir: a directory of plain files\n" if name == "dir" else ""), name
         assert err.startswith(f"error: {name}"), err
         assert "\x1b" not in err
+
+
+def test_show_passes_over_what_holds_nothing_to_explain(publish: Callable[..., Path]) -> None:
+    certs = publish("files")
+    os.mkfifo(certs / "queue")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(certs / "agent.sock"))
+        code, out, err = ask("show", "certs", cwd=certs.parent)
+    assert code == 0
+    assert "certs/svid.pem: X.509-SVID" in out
+    assert err == "note: certs/agent.sock is a socket, passed over\nnote: certs/queue is a pipe, passed over\n"
+    code, out, err = ask("show", "certs", "-output", "json", cwd=certs.parent)
+    assert code == 0
+    assert json.loads(out)["directories"][0]["passed_over"] == [
+        {"path": "certs/agent.sock", "kind": "socket"},
+        {"path": "certs/queue", "kind": "pipe"},
+    ]
+    # Beside a file that is asked for as well.
+    assert ask("show", "certs/svid.pem", cwd=certs.parent)[0] == 0
 
 
 def test_show_summarises_a_map_of_9000_domains(workdir: Path) -> None:
