@@ -95,8 +95,6 @@ std::optional<config::Loaded> check_configuration(const Arguments& arguments, Fi
 }
 
 void check_agent(const Arguments& arguments, const config::Config& config, Findings& out) {
-  // One that was refused: another would be looked at than the one that was meant.
-  if (std::ranges::find(out, "address", &Finding::step) != out.end()) return;
   const Endpoint& endpoint = config.agent_address;
   const auto timeout = arguments.timeout.value_or(kTimeout);
   add(out, Grade::ok, "address", cat({endpoint.uri(), ", from ", config.agent_address_source}));
@@ -115,6 +113,16 @@ void check_agent(const Arguments& arguments, const config::Config& config, Findi
   const bool x509 = daemon::wants_x509(config) || !jwt;
   if (x509 && !check_answer(endpoint, daemon::x509_rules(config), timeout, out)) return;
   if (jwt) check_jwt(config, timeout, out);
+}
+
+// Another would be looked at than the one that was meant.
+bool address_refused(const Findings& findings) {
+  return std::ranges::find(findings, "address", &Finding::step) != findings.end();
+}
+
+Renewal renewal_of(const Findings& agent) {
+  if (std::ranges::any_of(agent, &Finding::denied)) return Renewal::denied;
+  return has_fail(agent) ? Renewal::no_answer : Renewal::possible;
 }
 
 std::string in_words(const Findings& findings) {
@@ -148,9 +156,11 @@ int doctor(const Arguments& arguments) {
   process::CoreDumps::forbid();
   Findings findings;
   if (const auto loaded = check_configuration(arguments, findings)) {
-    check_agent(arguments, loaded->config, findings);
+    Findings agent;
+    if (!address_refused(findings)) check_agent(arguments, loaded->config, agent);
+    findings.insert(findings.end(), agent.begin(), agent.end());
     if (config::has_output(loaded->config)) {
-      const RunningHelper helper = check_disk(loaded->config, loaded->file_used, findings);
+      const RunningHelper helper = check_disk(loaded->config, loaded->file_used, renewal_of(agent), findings);
       check_process(loaded->config, helper, findings);
     }
   }

@@ -250,7 +250,8 @@ RunningHelper check_lock(const std::string& path, const std::vector<std::string>
 
 }  // namespace
 
-RunningHelper check_disk(const config::Config& config, const std::string& config_file, Findings& out) {
+RunningHelper check_disk(const config::Config& config, const std::string& config_file, Renewal renewal,
+                         Findings& out) {
   const std::string path = config.cert_dir.empty() ? "." : escape(config.cert_dir);
   if (!check_directory(config, path, out)) return {};
   check_space(path, out);
@@ -271,7 +272,7 @@ RunningHelper check_disk(const config::Config& config, const std::string& config
   check_ownership(config, out);
   const RunningHelper helper = check_lock(path, leaves, config_file, out);
   check_layout(config, path, out);
-  check_files(config, *names, out);
+  check_files(config, *names, renewal, out);
   return helper;
 }
 

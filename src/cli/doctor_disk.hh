@@ -17,6 +17,7 @@ struct RunningHelper {
 };
 
 // cert_dir, its lock, its layout, the files and the space for more. `config_file`: "" where there is none.
-RunningHelper check_disk(const config::Config& config, const std::string& config_file, Findings& out);
+RunningHelper check_disk(const config::Config& config, const std::string& config_file, Renewal renewal,
+                         Findings& out);
 
 }  // namespace spiffe::cli

@@ -74,19 +74,31 @@ bool has_attributes(const Wanted& wanted, const struct stat& info, Findings& out
   return false;
 }
 
-std::string hint_for(const std::string& problem) {
-  if (problem.find("belong") != std::string::npos ||
-      problem.find("another certificate") != std::string::npos) {
-    return "whoever wrote them was interrupted in between, as the Go helper may be: start this helper, and "
-           "no "
-           "other, and it writes both again";
+std::string_view hint_for(Problem problem, Renewal renewal) {
+  switch (problem) {
+    case Problem::mixed:
+      return "whoever wrote them was interrupted in between, as the Go helper may be: start this helper, and "
+             "no "
+             "other, and it writes both again";
+    case Problem::expired:
+      break;
+    case Problem::other:
+      return "start the helper, which writes them again; does something else write there too?";
   }
-  if (problem.find("expired") != std::string::npos) return "nobody renewed it: does a helper run?";
-  return "start the helper, which writes them again; does something else write there too?";
+  switch (renewal) {
+    case Renewal::denied:
+      return "the agent denies this workload an identity, so no helper can renew it: the step identity above "
+             "says what to check; the files are written again once an entry matches";
+    case Renewal::no_answer:
+      return "the agent gives no usable answer, so no helper can renew it: fix what fails above first";
+    case Renewal::possible:
+      break;
+  }
+  return "nobody renewed it: does a helper run?";
 }
 
 // The files as they stand there are good, or what is wrong is said.
-bool check_contents(std::vector<ShownFile> files, Findings& out) {
+bool check_contents(std::vector<ShownFile> files, Renewal renewal, Findings& out) {
   relate(files, wall_now());
   bool good = true;
   for (const ShownFile& file : files) {
@@ -98,9 +110,11 @@ bool check_contents(std::vector<ShownFile> files, Findings& out) {
       good = false;
       continue;
     }
-    for (const auto& problem : file.explained->json["problems"]) {
-      const auto& text = problem.get_ref<const std::string&>();
-      add(out, Grade::fail, "files", cat({escape(file.path), ": ", text}), hint_for(text));
+    const Json& texts = file.explained->json["problems"];
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      const auto& text = texts[i].get_ref<const std::string&>();
+      add(out, Grade::fail, "files", cat({escape(file.path), ": ", text}),
+          hint_for(file.explained->problems[i], renewal));
       good = false;
     }
   }
@@ -130,7 +144,7 @@ void check_layout(const config::Config& config, const std::string& path, Finding
   }
 }
 
-void check_files(const config::Config& config, const daemon::Names& names, Findings& out) {
+void check_files(const config::Config& config, const daemon::Names& names, Renewal renewal, Findings& out) {
   std::vector<ShownFile> files;
   std::vector<std::string> missing;
   bool good = true;
@@ -153,7 +167,7 @@ void check_files(const config::Config& config, const daemon::Names& names, Findi
         "start the helper, which writes it again; revoke = \"remove\" takes keys away");
     good = false;
   }
-  good = check_contents(std::move(files), out) && good;
+  good = check_contents(std::move(files), renewal, out) && good;
   if (good) add(out, Grade::ok, "files", "they are whole, belong together and have the right modes");
 }
 

@@ -46,6 +46,7 @@ Finding judge_failure(const workload::Failure& failure, const Caller& caller) {
   Finding out{Grade::fail, "workload-api", failure.cause, failure.hint};
   if (failure.kind != workload::FailureKind::no_identity) return out;
   out.step = "identity";
+  out.denied = true;
   out.hint = cat(
       {"no registration entry matches: its selectors must fit this process as the agent sees it, unix:uid:",
        std::to_string(caller.uid), ", unix:gid:", std::to_string(caller.gid), ", pid ",

@@ -21,8 +21,12 @@ struct Finding {
   std::string step;     // a stable word: "socket", "cert-dir"
   std::string message;  // as Error::message
   std::string hint = {};
+  bool denied = false;  // the agent has no identity for us
 };
 using Findings = std::vector<Finding>;
+
+// What the look at the agent says of expired files.
+enum class Renewal { possible, denied, no_answer };
 
 void add(Findings& out, Grade grade, std::string_view step, std::string message, std::string_view hint = {});
 
