@@ -40,7 +40,11 @@ std::vector<std::string_view> words_of(std::string_view value) {
 class Parser {
  public:
   explicit Parser(const Command& command) : command_(command), flags_(flags_of(command)) {
-    if (command.takes_keys) keys_ = config::flag_table();
+    if (command.keys == Keys::none) return;
+    keys_ = config::flag_table();
+    std::erase_if(keys_, [this](const config::FlagSpec& key) {
+      return std::ranges::find(flags_, key.name, &CommandFlag::name) != flags_.end();
+    });
   }
 
   Result<Arguments> run(std::span<const std::string> args) {
@@ -52,7 +56,9 @@ class Parser {
       if (auto done = take(name, value); !done) return fail(done.error());
     }
     out_.words = std::move(given->words);
-    if (given->behind) std::ranges::move(*given->behind, std::back_inserter(out_.words));
+    if (given->behind) {
+      if (auto done = take_behind(*std::move(given->behind)); !done) return fail(done.error());
+    }
     if (auto done = take_words(); !done) return fail(done.error());
     out_.configuration.environment = config::environment_from(environ);
     return std::move(out_);
@@ -79,10 +85,10 @@ class Parser {
       configuration.format = config::parse_format(value).value_or(config::Format::by_name);
     } else if (name == kOutput.name) {
       out_.json = value == "json";
-    } else if (name == kLogLevel.name && !command_.takes_keys) {
-      out_.log_level = log::parse_level(value).value_or(log::Level::warning);
     } else if (const auto key = std::ranges::find(keys_, name, &config::FlagSpec::name); key != keys_.end()) {
       configuration.flags.push_back({key->key, value, "-" + name});
+    } else if (name == kLogLevel.name) {
+      out_.log_level = log::parse_level(value).value_or(log::Level::warning);
     } else if (name == kAgentAddress.name) {
       configuration.flags.push_back({"agent_address", value, "-" + name});
     } else if (name == kTimeout.name) {
@@ -90,6 +96,16 @@ class Parser {
     } else {
       out_.own.emplace_back(name, value);
     }
+    return {};
+  }
+
+  Result<void> take_behind(std::vector<std::string> behind) {
+    if (command_.keys == Keys::none) {
+      std::ranges::move(behind, std::back_inserter(out_.words));
+      return {};
+    }
+    if (behind.empty()) return fail(ErrorKind::usage, "no command follows --");
+    out_.configuration.command = std::move(behind);
     return {};
   }
 
@@ -159,7 +175,7 @@ std::vector<CommandFlag> flags_of(const Command& command) {
   std::vector<CommandFlag> out(command.flags.begin(), command.flags.end());
   out.insert(out.end(), {kConfig, kConfigFormat});
   if (command.prints_data) out.push_back(kOutput);
-  if (!command.takes_keys) out.insert(out.end(), {kAgentAddress, kTimeout, kLogLevel});
+  if (command.keys != Keys::all) out.insert(out.end(), {kAgentAddress, kTimeout, kLogLevel});
   return out;
 }
 

@@ -20,7 +20,7 @@ struct Arguments {
   bool help = false;                  // -h; nothing else was looked at then
   std::string verb;                   // of commands that have verbs
   std::vector<std::string> words;     // what is no flag, without the verb
-  config::LoadOptions configuration;  // the file, the keys given as flags, the environment
+  config::LoadOptions configuration;  // the file, the keys given as flags, the environment, the command
   bool json = false;                  // -output json
   std::optional<std::chrono::nanoseconds>
       timeout;  // -timeout, 0 = for ever; not where the command takes keys

@@ -17,6 +17,14 @@ struct CommandFlag {
   std::string_view help;   // one line, lower case, no full stop
 };
 
+// Which configuration keys are flags of a command. With any, a COMMAND behind -- is the program that run
+// wraps.
+enum class Keys {
+  none,
+  most,  // but -timeout and -log-level, which are the command's own
+  all,
+};
+
 struct Command {
   std::string_view name;
   std::string_view summary;  // one line, lower case, no full stop
@@ -27,8 +35,8 @@ struct Command {
   std::span<const CommandFlag> flags = {};
   std::size_t max_words = 0;  // besides the verb
   bool prints_data = false;   // takes -output text|json
-  bool takes_keys = false;    // every configuration key is a flag, -timeout being the key of that name
-  bool ends_itself = false;   // watches for ^C and its like; any other command they just end
+  Keys keys = Keys::none;
+  bool ends_itself = false;  // watches for ^C and its like; any other command they just end
 };
 
 }  // namespace spiffe::cli

@@ -1,5 +1,6 @@
 #include "cli/completion.hh"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <vector>
@@ -46,9 +47,10 @@ std::vector<Flag> all_flags(const Command& command) {
         run && (flag.name == "agent-address" || flag.name == "timeout" || flag.name == "log-level");
     if (!key) out.push_back({std::string(flag.name), value_kind(flag.value), std::string(flag.help)});
   }
-  if (run || command.takes_keys) {
+  if (run || command.keys != Keys::none) {
     for (const config::FlagSpec& key : config::flag_table()) {
-      if (!key.supported) continue;
+      const bool own = std::ranges::find(out, key.name, &Flag::name) != out.end();
+      if (!key.supported || own) continue;
       out.push_back({key.name, key.words.empty() ? value_kind(key.value_name) : joined(key.words), key.help});
     }
   }

@@ -20,7 +20,8 @@ namespace spiffe::cli {
 
 namespace {
 
-constexpr std::string_view kHelp = R"(Usage: spiffe-helper config check|print|convert [FILE] [flags]
+constexpr std::string_view kHelp =
+    R"(Usage: spiffe-helper config check|print|convert [FILE] [flags] [-- COMMAND...]
 
 check    says whether run would accept the configuration, and what is wrong with
          it: exit status 0 or 1. Needs no agent, and looks at no directory.
@@ -42,7 +43,7 @@ Flags:
   -output text|json     how to print (default text); not for convert
 
 Every configuration key is a flag of check and print as well, and a variable:
-see spiffe-helper help run.
+see spiffe-helper help run. So is a COMMAND behind --, as run wraps it.
 
 Examples:
   spiffe-helper config check /etc/spiffe-helper/helper.conf
@@ -128,6 +129,10 @@ int convert(const Arguments& arguments, const config::LoadOptions& options) {
     return report({ErrorKind::usage, "config convert takes the file alone, not " + options.flags[0].source,
                    "config print prints what flags, variables and file come to"});
   }
+  if (!options.command.empty()) {
+    return report({ErrorKind::usage, "config convert takes the file alone, not a command behind --",
+                   "config print prints what command line, variables and file come to"});
+  }
   const auto text = config::read_file(options);
   if (!text) return report(text.error());
   const std::string_view to = arguments.value("to");
@@ -161,6 +166,6 @@ constinit const Command kConfigCommand = {.name = "config",
                                           .flags = kFlags,
                                           .max_words = 1,
                                           .prints_data = true,
-                                          .takes_keys = true};
+                                          .keys = Keys::all};
 
 }  // namespace spiffe::cli

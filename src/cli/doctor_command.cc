@@ -26,7 +26,7 @@ namespace spiffe::cli {
 
 namespace {
 
-constexpr std::string_view kHelp = R"(Usage: spiffe-helper doctor [flags]
+constexpr std::string_view kHelp = R"(Usage: spiffe-helper doctor [flags] [-- COMMAND ARGUMENT...]
 
 Walks the way that a credential takes, from the configuration and the agent's
 socket over the SVID to cert_dir, the files in it and the program that is told
@@ -43,9 +43,15 @@ Flags:
   -output text|json        how to print (default text); JSON is an object with
                            ok and the list findings: grade, step, message, hint
 
+Every configuration key is a flag as well: where no file is, write doctor in
+place of run into the command line that starts the helper.
+
 Examples:
   spiffe-helper doctor -config /etc/spiffe-helper/helper.conf
-  spiffe-helper doctor -agent-address unix:///run/spire/agent.sock
+  spiffe-helper doctor -cert-dir /certs -svid-file-name svid.pem \
+                -svid-key-file-name svid_key.pem \
+                -svid-bundle-file-name svid_bundle.pem \
+                -renew-signal HUP -- nginx -g 'daemon off;'
 )";
 
 constexpr std::chrono::seconds kTimeout{10};
@@ -174,6 +180,7 @@ constinit const Command kDoctorCommand = {.name = "doctor",
                                           .summary = "find out why there is no certificate",
                                           .help = kHelp,
                                           .run = &doctor,
-                                          .prints_data = true};
+                                          .prints_data = true,
+                                          .keys = Keys::most};
 
 }  // namespace spiffe::cli

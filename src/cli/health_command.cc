@@ -20,7 +20,7 @@ namespace spiffe::cli {
 
 namespace {
 
-constexpr std::string_view kHelp = R"(Usage: spiffe-helper health [flags]
+constexpr std::string_view kHelp = R"(Usage: spiffe-helper health [flags] [-- COMMAND ARGUMENT...]
 
 Asks the health endpoint of a running helper, as a probe does: for images that
 have no curl. Prints the answer; exit status 0 where it is 200, 1 where it is
@@ -36,6 +36,8 @@ Flags:
   -config FILE          configuration file (default helper.conf, if there)
   -timeout DURATION     longest wait (default 5s), 0 for ever
   -output text|json     how to print (default text)
+
+Every configuration key is a flag as well, as for run.
 
 Examples:
   spiffe-helper health -config /etc/spiffe-helper/helper.conf
@@ -125,7 +127,7 @@ int health_command(const Arguments& arguments) {
   const bool liveness = arguments.set("liveness");
   const bool told = !arguments.value("address").empty() || !arguments.value("unix-socket").empty();
   config::HealthChecks checks;
-  if (!told || arguments.configuration.path_given) {
+  if (!told || arguments.configuration.path_given || !arguments.configuration.flags.empty()) {
     const auto loaded = load_partial(arguments);
     if (!loaded) return report(loaded.error());
     checks = loaded->config.health_checks;
@@ -161,6 +163,7 @@ constinit const Command kHealthCommand = {.name = "health",
                                           .help = kHelp,
                                           .run = &health_command,
                                           .flags = kFlags,
-                                          .prints_data = true};
+                                          .prints_data = true,
+                                          .keys = Keys::most};
 
 }  // namespace spiffe::cli

@@ -37,6 +37,8 @@ ALL = [
     (["-cert-dir", "ce"], ["certs"]),
     (["config", "check", "helper.c"], ["helper.conf"]),
     (["-verify", "-svid-k"], ["-svid-key-file-name"]),
+    (["doctor", "-svid-k"], ["-svid-key-file-name"]),
+    (["health", "-timeo"], ["-timeout"]),
 ]
 
 

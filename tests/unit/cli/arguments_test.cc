@@ -22,7 +22,7 @@ constexpr Command kFetch = {.name = "fetch",
                             .flags = kFlags,
                             .max_words = 1,
                             .prints_data = true};
-constexpr Command kKeys = {.name = "keys", .summary = "", .help = "", .takes_keys = true};
+constexpr Command kKeys = {.name = "keys", .summary = "", .help = "", .keys = spiffe::cli::Keys::all};
 
 auto parse(const Words& words, const Command& command = kFetch) {
   return spiffe::cli::parse_arguments(command, words);
@@ -126,4 +126,23 @@ TEST_CASE("a command may take every key") {
       std::ranges::any_of(flags, [](const auto& f) { return f.key == "omit_expired" && f.value == "true"; }));
   CHECK_FALSE(arguments->timeout);
   CHECK(complaint({"-output=json"}, kKeys) == "flag provided but not defined: -output");
+}
+
+TEST_CASE("a command may take the keys but for the flags of its own, and the command that run wraps") {
+  constexpr Command kMost = {.name = "most", .summary = "", .help = "", .keys = spiffe::cli::Keys::most};
+  const auto arguments = parse({"-cert-dir", "c", "-timeout=5s", "-log-level", "warn", "-agent-address", "/a",
+                                "--", "nginx", "-g", "daemon off;"},
+                               kMost);
+  REQUIRE(arguments);
+  CHECK(arguments->timeout == 5s);
+  CHECK(arguments->log_level == spiffe::log::Level::warning);
+  CHECK(arguments->configuration.command == Words{"nginx", "-g", "daemon off;"});
+  CHECK(arguments->words.empty());
+  const auto& flags = arguments->configuration.flags;
+  REQUIRE(flags.size() == 2);
+  CHECK(std::ranges::any_of(flags, [](const auto& f) { return f.key == "cert_dir" && f.value == "c"; }));
+  CHECK(
+      std::ranges::any_of(flags, [](const auto& f) { return f.key == "agent_address" && f.value == "/a"; }));
+  CHECK(complaint({"--"}, kMost) == "no command follows --");
+  CHECK(parse({"--", "true"}, kKeys)->configuration.command == Words{"true"});
 }
