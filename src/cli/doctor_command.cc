@@ -63,16 +63,7 @@ Finding refused(const Error& error) {
           error.hint.empty() ? "correct it; spiffe-helper config check looks at it alone" : error.hint};
 }
 
-// A key by its old name and a mode without its zero are what convert writes anew.
-std::string hint_for(const config::Warning& warning, const std::string& file) {
-  const auto says = [&warning](std::string_view word) {
-    return warning.message.find(word) != std::string::npos;
-  };
-  if ((says("deprecated") || says("is read as")) && !file.empty() && warning.at.starts_with(file))
-    return "spiffe-helper config convert writes the keys with the names of today";
-  if (says("deprecated")) return "set it by its new name";
-  return "correct it, or take it out: it does not do what it says";
-}
+constexpr std::string_view kWarned = "correct it, or take it out: it does not do what it says";
 
 // The configuration as far as it can be read; findings say what is wrong with it.
 std::optional<config::Loaded> check_configuration(const Arguments& arguments, Findings& out) {
@@ -84,10 +75,11 @@ std::optional<config::Loaded> check_configuration(const Arguments& arguments, Fi
   for (const Error& error : errors) out.push_back(refused(error));
   if (loaded) {
     const std::string file = escape(loaded->file_used);
-    if (errors.empty()) add(out, Grade::ok, "configuration", (file.empty() ? "no file" : file) + " is valid");
+    if (errors.empty())
+      add(out, Grade::ok, "configuration", file.empty() ? "valid, without a file" : file + " is valid");
     for (const auto& warning : loaded->warnings) {
       add(out, Grade::warn, "configuration", (warning.at.empty() ? "" : warning.at + ": ") + warning.message,
-          hint_for(warning, file));
+          warning.hint.empty() ? kWarned : warning.hint);
     }
     return *std::move(loaded);
   }

@@ -43,9 +43,7 @@ int run(const CommandLine& line, const FoundSignals& found_signals) {
   const config::Config& config = loaded->config;
   log::configure(config.log_level, config.log_format);
   if (!loaded->file_used.empty()) log::info("Using configuration file: " + quote(loaded->file_used));
-  for (const auto& warning : loaded->warnings) {
-    log::warning(warning.message, warning.at.empty() ? log::Fields{} : log::Fields{{"at", warning.at}});
-  }
+  config::log_all(loaded->warnings);
   log::info(config.daemon_mode ? "Launching daemon" : "Daemon mode disabled");
   workload::init_grpc();
   // A file that was there the first time is missed, also where the default name was not asked for.

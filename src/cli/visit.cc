@@ -39,9 +39,7 @@ Result<std::unique_ptr<Visit>> Visit::create(const Arguments& arguments, std::ch
                                              int interrupted) {
   const auto loaded = load_partial(arguments);
   if (!loaded) return fail(loaded.error());
-  for (const auto& warning : loaded->warnings) {
-    log::warning(warning.message, warning.at.empty() ? log::Fields{} : log::Fields{{"at", warning.at}});
-  }
+  config::log_all(loaded->warnings);
   auto loop = Loop::create();
   if (!loop) return fail(loop.error());
   process::CoreDumps::forbid();

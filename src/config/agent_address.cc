@@ -27,8 +27,8 @@ Result<void> find_agent_address(Config& config, const Environment& environment,
     return take(config, "SPIFFE_ENDPOINT_SOCKET", Endpoint::parse(uri));
   }
   if (const auto old = variable(environment, "SPIRE_AGENT_ADDRESS"); !old.empty()) {
-    warnings.push_back(
-        {"SPIRE_AGENT_ADDRESS is deprecated. Use SPIFFE_ENDPOINT_SOCKET instead.", "SPIRE_AGENT_ADDRESS"});
+    warnings.push_back({"SPIRE_AGENT_ADDRESS is deprecated. Use SPIFFE_ENDPOINT_SOCKET instead.",
+                        "SPIRE_AGENT_ADDRESS", "set it by its new name"});
     return take(config, "SPIRE_AGENT_ADDRESS", Endpoint::parse(old));
   }
   return take(config, "default", Endpoint::parse(kDefault));

@@ -123,7 +123,13 @@ Result<void> Binder::known(Scope& scope, const Entry& entry, const Key& key, boo
   if (!entry.labels.empty() && key.type != KeyType::records) {
     return fail_at(document_->source, entry.at, name + " is not a block: write " + name + " = value");
   }
-  origins_[name] = {place(document_->source, entry.at), place(document_->source, entry.value.at)};
+  const std::string at = place(document_->source, entry.at);
+  if (filled_.contains(name) && key.type != KeyType::texts && key.type != KeyType::records) {
+    warnings_.push_back(
+        {name + " is given twice: the value here counts, the one at " + origins_[name].key + " does not", at,
+         "remove one of them"});
+  }
+  origins_[name] = {at, place(document_->source, entry.value.at)};
   return key.type == KeyType::records ? record_list(scope, entry, key, name)
                                       : one_value(scope, entry, key, name);
 }
@@ -137,8 +143,8 @@ Result<void> Binder::alias(Scope& scope, const Entry& entry, const Key& key, boo
                    "use of " + alias + " and " + name + " found, use only " + name);
   }
   if (by_alias && first) {
-    warnings_.push_back(
-        {alias + " will be deprecated, should be used as " + name, place(document_->source, entry.at)});
+    warnings_.push_back({alias + " will be deprecated, should be used as " + name,
+                         place(document_->source, entry.at), kConvertHint});
   }
   return {};
 }

@@ -62,7 +62,7 @@ class Binder {
   std::vector<Warning>& warnings_;
   std::vector<Error>& refused_;
   const Document* document_ = nullptr;
-  std::set<std::string> filled_;  // lists that this document has begun to fill
+  std::set<std::string> filled_;  // keys that this document has set, lists that it has begun to fill
 };
 
 }  // namespace spiffe::config

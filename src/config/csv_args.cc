@@ -1,5 +1,6 @@
 #include "config/csv_args.hh"
 
+#include <algorithm>
 #include <utility>
 
 namespace spiffe::config {
@@ -65,6 +66,40 @@ Result<std::vector<std::string>> split_args(std::string_view raw) {
     if (at >= text.size() || text[at] == '\n') return out;
     ++at;
   }
+}
+
+std::vector<std::string> single_quoted(std::string_view text, const std::vector<std::string>& arguments) {
+  // "it's" and "o'clock" are words: a quote that quotes begins an argument, and one like it ends another.
+  const auto opens = [](const std::string& argument) { return argument.starts_with('\''); };
+  const auto closes = [](const std::string& argument) { return argument.ends_with('\''); };
+  const auto first = std::ranges::find_if(arguments, opens);
+  if (std::find_if(first, arguments.end(), closes) == arguments.end() || *first == "'") return {};
+  std::vector<std::string> out;
+  char quote = '\0';
+  bool inside = false;  // an argument
+  for (const char c : text.substr(text.find_first_not_of('\n'))) {
+    if (quote != '\0') {
+      if (c == quote) {
+        quote = '\0';
+      } else {
+        out.back() += c;
+      }
+      continue;
+    }
+    if (c == '\n') break;
+    if (c == ' ') {
+      inside = false;
+      continue;
+    }
+    if (!inside) out.emplace_back();
+    inside = true;
+    if (c == '\'' || c == '"') {
+      quote = c;
+    } else {
+      out.back() += c;
+    }
+  }
+  return quote == '\0' ? out : std::vector<std::string>();
 }
 
 }  // namespace spiffe::config

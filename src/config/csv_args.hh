@@ -15,4 +15,9 @@ namespace spiffe::config {
 // 4`.
 [[nodiscard]] Result<std::vector<std::string>> split_args(std::string_view text);
 
+// What a shell would have made of `text`, where an argument of split_args() shows that single quotes were
+// meant to quote: `-g 'daemon off;'`. Empty where none does, or a quote is never closed.
+[[nodiscard]] std::vector<std::string> single_quoted(std::string_view text,
+                                                     const std::vector<std::string>& arguments);
+
 }  // namespace spiffe::config

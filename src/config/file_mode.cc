@@ -49,11 +49,12 @@ std::int64_t guess(const Reading& in, std::int64_t number) {
   const std::string& text = in.value.text;
   if (text.size() != 3 || !is_octal(text)) {
     if (number > 0777) return number;  // warned of with its upper bits
-    in.warn(fmt::format(" = {} is read as decimal, {}: write {}", text, octal(number), advice(in, number)));
+    in.warn(fmt::format(" = {} is read as decimal, {}: write {}", text, octal(number), advice(in, number)),
+            kConvertHint);
     return number;
   }
   const std::int64_t meant = from_string(text).value_or(0);
-  in.warn(fmt::format(" = {} is read as {}: write {}", text, octal(meant), advice(in, meant)));
+  in.warn(fmt::format(" = {} is read as {}: write {}", text, octal(meant), advice(in, meant)), kConvertHint);
   return meant;
 }
 

@@ -14,6 +14,7 @@
 #include "base/text.hh"
 #include "config/agent_address.hh"
 #include "config/binder.hh"
+#include "config/effects.hh"
 #include "config/schema.hh"
 #include "config/validate.hh"
 
@@ -64,9 +65,12 @@ class Loader {
     if (config.health_checks.readiness_path.empty())
       config.health_checks.readiness_path = HealthChecks().readiness_path;
     if (config.stop_signal == 0) config.stop_signal = Config().stop_signal;
-    auto good = judge();
+    const auto good = judge();
     // Of keys that are left out already, what follows from that is no news.
-    if (refused_.empty()) keep(std::move(good));
+    if (refused_.empty()) {
+      if (good) warn_without_effect(config, origins_, loaded_.warnings);
+      keep(good);
+    }
     if (options_.refused != nullptr) {
       *options_.refused = std::move(refused_);
     } else if (!refused_.empty()) {

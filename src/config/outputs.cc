@@ -59,4 +59,17 @@ std::vector<OutputPath> output_paths(const Config& config) {
   return out;
 }
 
+bool writes(const Config& config, Change change) {
+  switch (change) {
+    case Change::x509:
+      return !config.x509.svid_file_name.empty() || !config.x509_svids.empty() ||
+             !config.credential_folder.empty();
+    case Change::jwt:
+      return !config.jwt_svids.empty();
+    case Change::bundle:
+      break;
+  }
+  return !config.jwt_bundle_file_name.empty();
+}
+
 }  // namespace spiffe::config

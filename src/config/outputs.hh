@@ -16,4 +16,7 @@ struct OutputPath {
 
 [[nodiscard]] std::vector<OutputPath> output_paths(const Config& config);
 
+// Whether files are configured that the change is about.
+[[nodiscard]] bool writes(const Config& config, Change change);
+
 }  // namespace spiffe::config

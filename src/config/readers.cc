@@ -23,8 +23,8 @@ std::unexpected<Error> Reading::refuse_for(const Error& error) const {
   return fail_at(source, value.at, std::string(key) + ": " + error.message, error.hint);
 }
 
-void Reading::warn(std::string_view message) const {
-  warnings.push_back({std::string(key) + std::string(message), place()});
+void Reading::warn(std::string_view message, std::string_view hint) const {
+  warnings.push_back({std::string(key) + std::string(message), place(), std::string(hint)});
 }
 
 Result<std::string> Text::read(const Reading& in) {
@@ -143,6 +143,17 @@ Value Texts::show(const Type& value) {
   return list;
 }
 
+namespace {
+
+// `["-g", "daemon off;"]`, which HCL, TOML and JSON read alike.
+std::string list_text(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const std::string& text : texts) out += (out.empty() ? "[" : ", ") + quote(text);
+  return out + "]";
+}
+
+}  // namespace
+
 Result<Arguments::Type> Arguments::read(const Reading& in) {
   if (in.value.kind == Kind::list) return Texts::read(in);
   if (in.value.kind == Kind::object) return in.must_be("a string or a list of strings");
@@ -150,6 +161,9 @@ Result<Arguments::Type> Arguments::read(const Reading& in) {
   if (!text) return fail(text.error());
   auto arguments = split_args(*text);
   if (!arguments) return in.refuse(arguments.error().message, arguments.error().hint);
+  if (const auto meant = single_quoted(*text, *arguments); !meant.empty()) {
+    in.warn(": single quotes do not quote, the program gets them; write it as the list " + list_text(meant));
+  }
   return arguments;
 }
 

@@ -53,7 +53,7 @@ struct Reading {
   // "<place>: <key>: <what the error says>", with its hint.
   [[nodiscard]] std::unexpected<Error> refuse_for(const Error& error) const;
   // "<key><message>".
-  void warn(std::string_view message) const;
+  void warn(std::string_view message, std::string_view hint = {}) const;
 };
 
 struct Text {

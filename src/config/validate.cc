@@ -163,29 +163,18 @@ Result<void> check_process(const Config& config, const Origins& origins, std::ve
     if (config.renew_signal != 0) warn_ignored("renew_signal");
     if (!config.pid_file_name.empty()) {
       return refuse(origins, "pid_file_name",
-                    "pid_file_name works in daemon mode only, and daemon_mode is false");
+                    "pid_file_name works in daemon mode only, and daemon_mode is false",
+                    "add -pid-file-name= to the command line, or remove the key; renew_cmd with "
+                    "renew_cmd_once = true notifies a process once");
     }
   } else if (origins.contains("timeout")) {
     warnings.push_back({"timeout is ignored in daemon mode: there is no limit", place_of("timeout")});
   }
   if (!config.pid_file_name.empty() && config.renew_signal == 0) {
-    return refuse(origins, "pid_file_name", "pid_file_name needs renew_signal, the signal to send");
+    return refuse(origins, "pid_file_name", "pid_file_name needs renew_signal, the signal to send",
+                  "set renew_signal, as in renew_signal = \"SIGHUP\"");
   }
   return {};
-}
-
-// Whether files are configured that the change is about.
-bool writes(const Config& config, Change change) {
-  switch (change) {
-    case Change::x509:
-      return !config.x509.svid_file_name.empty() || !config.x509_svids.empty() ||
-             !config.credential_folder.empty();
-    case Change::jwt:
-      return !config.jwt_svids.empty();
-    case Change::bundle:
-      break;
-  }
-  return !config.jwt_bundle_file_name.empty();
 }
 
 Result<void> check_notify_on(const Config& config, const Origins& origins) {
@@ -193,7 +182,10 @@ Result<void> check_notify_on(const Config& config, const Origins& origins) {
     if (writes(config, change)) continue;
     const std::string_view name = change == Change::x509 ? "x509" : change == Change::jwt ? "jwt" : "bundle";
     return refuse(origins, "notify_on",
-                  fmt::format("notify_on has \"{}\", but no such file is configured", name));
+                  fmt::format("notify_on has \"{}\", but no such file is configured", name),
+                  change == Change::x509  ? "set svid_file_name and the like, or leave it out of notify_on"
+                  : change == Change::jwt ? "set jwt_svids, or leave it out of notify_on"
+                                          : "set jwt_bundle_file_name, or leave it out of notify_on");
   }
   return {};
 }
@@ -206,20 +198,26 @@ Result<void> check_supervision(const Config& config, const Origins& origins) {
                   "set cmd, or give the command behind --");
   }
   if (wrap && !config.daemon_mode) {
-    return refuse(origins, "daemon_mode", "a wrapped command needs daemon mode, and daemon_mode is false");
+    return refuse(origins, "daemon_mode", "a wrapped command needs daemon mode, and daemon_mode is false",
+                  "remove daemon_mode = false, or remove the command and start it after the helper: "
+                  "spiffe-helper -daemon-mode=false && COMMAND");
   }
   if (wrap && !config.stop_cmd_on_exit) {
-    return refuse(origins, "stop_cmd_on_exit", "stop_cmd_on_exit = false is for cmd_mode = \"job\" only");
+    return refuse(origins, "stop_cmd_on_exit", "stop_cmd_on_exit = false is for cmd_mode = \"job\" only",
+                  "set cmd and cmd_args in place of a command after --, with cmd_mode = \"job\"; or leave "
+                  "stop_cmd_on_exit at true");
   }
   if (!wrap && config.restart != Restart::never) {
     return refuse(origins, "restart", "restart is for cmd_mode = \"wrap\" only",
                   "in job mode a program that has ended is started again at the next rotation");
   }
   if (config.on_rotate == OnRotate::signal && config.renew_signal == 0) {
-    return refuse(origins, "on_rotate", "on_rotate is \"signal\", but renew_signal is not set");
+    return refuse(origins, "on_rotate", "on_rotate is \"signal\", but renew_signal is not set",
+                  "set renew_signal, or on_rotate = \"restart\" if no signal makes the program reload");
   }
   if (config.on_rotate == OnRotate::restart && config.cmd.empty()) {
-    return refuse(origins, "on_rotate", "on_rotate is \"restart\", but there is no cmd");
+    return refuse(origins, "on_rotate", "on_rotate is \"restart\", but there is no cmd",
+                  "set cmd, or give the command behind --; renew_cmd runs a command at every rotation");
   }
   for (const int taken : {SIGTERM, SIGINT, SIGCHLD, SIGKILL, SIGSTOP}) {
     if (config.config_reload_signal != taken) continue;
@@ -268,19 +266,6 @@ std::string shown(const Value& value) {
   return value.kind == Value::Kind::text ? quote(value.text) : describe(value);
 }
 
-// What keys without a fixed default come to as the rest of the configuration stands: setting them to that
-// asks for nothing either.
-Config implied_defaults(const Config& config) {
-  Config out;
-  out.on_rotate = config.renew_signal != 0 ? OnRotate::signal : OnRotate::none;
-  out.renew_signal_guard = config.cmd_mode == CmdMode::wrap;
-  out.config_reload_signal = config.cmd_mode == CmdMode::job ? SIGHUP : 0;
-  for (const Change change : {Change::x509, Change::jwt, Change::bundle}) {
-    if (out.notify_on.empty() && writes(config, change)) out.notify_on.push_back(change);
-  }
-  return out;
-}
-
 }  // namespace
 
 Result<void> validate(const Config& config, const Origins& origins, std::vector<Warning>& warnings) {
@@ -299,6 +284,17 @@ Result<void> validate(const Config& config, const Origins& origins, std::vector<
 
 bool has_output(const Config& config) {
   return !output_paths(config).empty() || !config.credential_folder.empty();
+}
+
+Config implied_defaults(const Config& config) {
+  Config out;
+  out.on_rotate = config.renew_signal != 0 ? OnRotate::signal : OnRotate::none;
+  out.renew_signal_guard = config.cmd_mode == CmdMode::wrap;
+  out.config_reload_signal = config.cmd_mode == CmdMode::job ? SIGHUP : 0;
+  for (const Change change : {Change::x509, Change::jwt, Change::bundle}) {
+    if (out.notify_on.empty() && writes(config, change)) out.notify_on.push_back(change);
+  }
+  return out;
 }
 
 Config with_implied_defaults(Config config) {

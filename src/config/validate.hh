@@ -16,6 +16,10 @@ namespace spiffe::config {
 // Whether anything at all would be written.
 [[nodiscard]] bool has_output(const Config& config);
 
+// What keys without a fixed default come to as the rest of the configuration stands: setting them to that
+// asks for nothing.
+[[nodiscard]] Config implied_defaults(const Config& config);
+
 // `config` with what keys without a fixed default come to as the rest of it stands.
 [[nodiscard]] Config with_implied_defaults(Config config);
 

@@ -59,9 +59,7 @@ void Daemon::reload() {
   auto loaded = load_();
   Result<void> done;
   if (loaded) {
-    for (const auto& warning : loaded->warnings) {
-      log::warning(warning.message, warning.at.empty() ? log::Fields{} : log::Fields{{"at", warning.at}});
-    }
+    config::log_all(loaded->warnings);
     done = apply(std::move(loaded->config));
   } else {
     done = fail(loaded.error());
@@ -78,7 +76,7 @@ void Daemon::reload() {
 Result<void> Daemon::apply(config::Config next) {
   keep_what_is_fixed(config_, next);
   if (next.cmd_mode == config::CmdMode::wrap && next.cmd.empty()) {
-    return fail(ErrorKind::config, "there is no cmd, which cmd_mode = \"wrap\" cannot do without");
+    return fail(ErrorKind::config, "there is no cmd, which cmd_mode = \"wrap\" cannot do without", "set cmd");
   }
   auto names = names_of(next);
   if (!names) return fail(names.error());

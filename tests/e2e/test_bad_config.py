@@ -59,6 +59,20 @@ def test_a_mistake_in_the_file(agent: DevAgent, run_helper: Run, workdir: Path, 
     assert agent.status()["accepted"] == 0
 
 
+def test_every_mistake_is_reported(agent: DevAgent, run_helper: Run) -> None:
+    text = config(agent) + "add_intermediates = true\nfrobnicate = 1\nstop_timeout = 5\n"
+    helper = run_helper(text)
+    assert helper.wait() == 1
+    line = text.count("\n")
+    place = helper.config_file
+    assert [each.raw for each in helper.log] == [
+        f'error: {place}:{line - 2}:1: unknown key "add_intermediates"; did you mean "add_intermediates_to_bundle"?',
+        f'error: {place}:{line - 1}:1: unknown key "frobnicate"',
+        f'error: {place}:{line}:16: stop_timeout "5" has no unit',
+        'hint: write "5s" for seconds',
+    ]
+
+
 def test_the_hint_is_a_line_of_its_own(agent: DevAgent, run_helper: Run) -> None:
     helper = run_helper(config(agent) + 'cmd_mode = "wrap"\n')
     assert helper.wait() == 1

@@ -49,7 +49,7 @@ def effective(path: Path, env: Mapping[str, str] = PLAIN) -> tuple[object, str]:
     if ran.code == 0:
         return json.loads(ran.out), ""
     assert ran.code == 1 and ran.out == b""
-    (said,) = (line for line in ran.err.splitlines() if line.startswith("error: "))
+    said = next(line for line in ran.err.splitlines() if line.startswith("error: "))
     return None, re.sub(r"^error: (\S+?(:\d+)*: )?", "", said)
 
 

@@ -13,7 +13,7 @@ import pytest
 from broken import Setup
 from children import Recorder
 from devagent import DevAgent
-from helper import Helper, program
+from helper import SANITIZERS, Helper, program, wait_until
 
 
 @pytest.fixture
@@ -172,6 +172,54 @@ def test_what_comes_after_a_broken_step_is_looked_at_too(setup: Setup) -> None:
     code, findings, _ = setup.doctor()
     assert code == 1
     assert [each["step"] for each in findings if each["grade"] == "fail"] == ["listener", "cert-dir", "cmd"]
+
+
+def test_a_container_without_a_file_is_diagnosed_by_its_command_line(setup: Setup) -> None:
+    setup.publish()
+    (setup.directory / "helper.conf").unlink(missing_ok=True)
+    names = [word for key, name in broken.NAMES.items() for word in (f"-{key.replace('_', '-')}", name)]
+    flags = ["-agent-address", str(setup.agent.socket), "-cert-dir", "certs", *names]
+    env = SANITIZERS | {"PATH": os.environ["PATH"]}
+    words = [program(), "doctor", *flags, "-renew-signal", "HUP", "-log-level", "warn", "--", "no-such-program", "-g"]
+    done = subprocess.run(words, cwd=setup.directory, capture_output=True, text=True, timeout=60, env=env)
+    assert done.returncode == 1
+    assert "ok    configuration: valid, without a file\n" in done.stdout
+    assert "ok    files: " in done.stdout
+    assert "fail  cmd: no-such-program: " in done.stdout
+    words[words.index("no-such-program")] = "true"
+    done = subprocess.run(words, cwd=setup.directory, capture_output=True, text=True, timeout=60, env=env)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
+def test_expired_files_are_laid_to_the_denial(run_agent: Callable[..., DevAgent], setup: Setup) -> None:
+    setup.agent = run_agent("-ttl", "2s")
+    setup.publish()
+    setup.agent.deny()
+    wait_until(lambda: "expired" in setup.doctor()[2], "the end of the SVID")
+    code, findings, lines = setup.doctor()
+    assert code == 1
+    wrong = {each["step"]: each for each in findings if each["grade"] == "fail"}
+    assert set(wrong) == {"identity", "files"}, lines
+    assert "no registration entry matches" in wrong["identity"]["hint"]
+    assert wrong["files"]["hint"].startswith("the agent denies this workload an identity, so no helper can renew it")
+    assert "nobody renewed it" not in lines
+
+
+def test_a_key_without_effect_reads_the_same_in_run_check_and_doctor(setup: Setup) -> None:
+    setup.keys |= {"stop_signal": "INT", "cmd_args": "-g 'daemon off;'", "daemon_mode": False}
+    helper = setup.run_helper(setup.config())
+    assert helper.wait() == 0
+    logged = {(line.msg, line.fields["at"]) for line in helper.log if line.level == "warning"}
+    assert len(logged) == 3
+    for message in ("stop_signal has no effect without cmd", "cmd_args has no effect without cmd"):
+        assert message in {each for each, _ in logged}
+    assert any('write it as the list ["-g", "daemon off;"]' in message for message, _ in logged)
+    words = [program(), "config", "check", str(helper.config_file)]
+    check = subprocess.run(words, capture_output=True, text=True, timeout=60, env=SANITIZERS)
+    assert check.returncode == 0
+    assert set(check.stderr.splitlines()) == {f"warning: {at}: {message}" for message, at in logged}
+    found = {each["message"] for each in setup.doctor()[1] if each["grade"] == "warn"}
+    assert {message.split(": ", 1)[1] for message in found} == {message for message, _ in logged}
 
 
 def test_doctor_ends_at_once_when_interrupted(setup: Setup) -> None:

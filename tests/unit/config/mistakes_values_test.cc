@@ -209,7 +209,7 @@ svid_bundle_file_name = "bundle.pem"
 pid_file_name = "/run/nginx.pid"
 )",
      "helper.conf:4:17: pid_file_name needs renew_signal, the signal to send",
-     ""},
+     R"(set renew_signal, as in renew_signal = "SIGHUP")"},
     {"pid_file_name in one-shot mode",
      "helper.conf", R"(svid_file_name = "svid.pem"
 svid_key_file_name = "key.pem"
@@ -218,7 +218,7 @@ daemon_mode = false
 pid_file_name = "/run/nginx.pid"
 )",
      "helper.conf:5:17: pid_file_name works in daemon mode only, and daemon_mode is false",
-     ""},
+     R"(add -pid-file-name= to the command line, or remove the key; renew_cmd with renew_cmd_once = true notifies a process once)"},
     {"wrap mode without a command",
      "helper.conf", R"(svid_file_name = "svid.pem"
 svid_key_file_name = "key.pem"
@@ -236,7 +236,7 @@ cmd_mode = "wrap"
 daemon_mode = false
 )",
      R"(helper.conf:6:15: a wrapped command needs daemon mode, and daemon_mode is false)",
-     ""},
+     R"(remove daemon_mode = false, or remove the command and start it after the helper: spiffe-helper -daemon-mode=false && COMMAND)"},
     {"a wrapped command that is to be left",
      "helper.conf", R"(svid_file_name = "svid.pem"
 svid_key_file_name = "key.pem"
@@ -246,7 +246,7 @@ cmd_mode = "wrap"
 stop_cmd_on_exit = false
 )",
      R"(helper.conf:6:20: stop_cmd_on_exit = false is for cmd_mode = "job" only)",
-     ""},
+     R"(set cmd and cmd_args in place of a command after --, with cmd_mode = "job"; or leave stop_cmd_on_exit at true)"},
     {"a restart policy in job mode",
      "helper.conf", R"(svid_file_name = "svid.pem"
 svid_key_file_name = "key.pem"
@@ -264,7 +264,7 @@ cmd = "true"
 on_rotate = "signal"
 )",
      R"(helper.conf:5:13: on_rotate is "signal", but renew_signal is not set)",
-     ""},
+     R"(set renew_signal, or on_rotate = "restart" if no signal makes the program reload)"},
     {"on_rotate without a command",
      "helper.conf", R"(svid_file_name = "svid.pem"
 svid_key_file_name = "key.pem"
@@ -272,7 +272,7 @@ svid_bundle_file_name = "bundle.pem"
 on_rotate = "restart"
 )",
      R"(helper.conf:4:13: on_rotate is "restart", but there is no cmd)",
-     ""},
+     R"(set cmd, or give the command behind --; renew_cmd runs a command at every rotation)"},
     {"a reload signal that ends the helper",
      "helper.conf", R"(svid_file_name = "svid.pem"
 svid_key_file_name = "key.pem"
@@ -288,7 +288,7 @@ svid_bundle_file_name = "bundle.pem"
 notify_on = ["x509", "jwt"]
 )",
      R"(helper.conf:4:13: notify_on has "jwt", but no such file is configured)",
-     ""},
+     R"(set jwt_svids, or leave it out of notify_on)"},
     {"an entry of jwt_svids without a file",
      "helper.conf", R"(jwt_svids = [
   { jwt_audience = "db" }
