@@ -53,10 +53,12 @@ TEST_CASE("doctor: outside of the SVID's validity the clock is suspected") {
 TEST_CASE("doctor: who is denied an identity hears what the agent sees") {
   const Caller caller{.uid = 1000, .gid = 2000, .pid = 42};
   const Finding denied = judge_failure(classify({7, "no identity issued"}, 0, "unix:///a"), caller);
+  CHECK(denied.denied);
   CHECK(denied.step == "identity");
   CHECK(denied.message == "PermissionDenied: no identity issued");
   CHECK(denied.hint.find("unix:uid:1000, unix:gid:2000, pid 42") != std::string::npos);
   const Finding other = judge_failure(classify({12, "unknown service"}, 0, "unix:///a"), caller);
+  CHECK_FALSE(other.denied);
   CHECK(other.step == "workload-api");
   CHECK(other.hint.find("does not speak") != std::string::npos);
 }

@@ -97,10 +97,14 @@ TEST_CASE("keys match in any case, and the last of several scalars wins") {
   CHECK(read("certdir = \"a\"\nCERTDIR = \"b\"").cert_dir == "b");
 }
 
-TEST_CASE("an alias given twice warns once") {
+TEST_CASE("an alias given twice is deprecated once") {
   const auto loaded = must_load({.text = std::string(kFiles) + "certDir = \"a\"\ncertDir = \"b\""});
   CHECK(loaded.config.cert_dir == "b");
-  CHECK(loaded.warnings.size() == 1);
+  CHECK(
+      warnings_of(loaded) ==
+      Strings{"helper.conf:4:1 | certDir will be deprecated, should be used as cert_dir",
+              "helper.conf:5:1 | cert_dir is given twice: the value here counts, the one at helper.conf:4:1 "
+              "does not"});
 }
 
 TEST_CASE("a number where a string is due is taken as it is spelled") {

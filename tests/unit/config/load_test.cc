@@ -52,6 +52,7 @@ TEST_CASE("every kind of key can be a variable") {
                        {"SPIFFE_HLP_HEALTH_CHECKS_LISTENER_ENABLED", "t"},
                        {"SPIFFE_HLP_CERT_FILE_MODE", "640"},
                        {"SPIFFE_HLP_STOP_TIMEOUT", "3s"},
+                       {"SPIFFE_HLP_CMD", "sh"},
                        {"SPIFFE_HLP_CMD_ARGS", "-c \"a b\""},
                        {"SPIFFE_HLP_RENEW_CMD", R"(["sh", "-c", "a b"])"},
                        {"SPIFFE_HLP_NOTIFY_ON", R"(["jwt"])"},
