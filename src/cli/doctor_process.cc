@@ -185,6 +185,7 @@ void check_health(const config::HealthChecks& checks, const RunningHelper& helpe
 
 void check_process(const config::Config& config, const RunningHelper& helper, Findings& out) {
   check_program("cmd", config.cmd, out);
+  check_program("prepare-cmd", config.prepare_cmd.empty() ? std::string() : config.prepare_cmd.front(), out);
   check_program("renew-cmd", config.renew_cmd.empty() ? std::string() : config.renew_cmd.front(), out);
   check_signal(config, helper, out);
   check_pid_file(config, out);

@@ -89,6 +89,7 @@ struct HealthChecks {
   std::string readiness_path = "/ready";
   std::string unix_socket;
   std::string metrics_path;
+  bool ready_includes_program = false;  // also cmd, its signals and the hooks
 
   [[nodiscard]] bool operator==(const HealthChecks&) const = default;
 };
@@ -152,9 +153,12 @@ struct Config {
   std::chrono::nanoseconds renew_debounce{0};
   std::chrono::nanoseconds renew_splay{0};
   std::optional<bool> renew_signal_guard;  // not set: true in wrap mode, false in job mode
+  std::vector<std::string> prepare_cmd;
+  std::chrono::nanoseconds prepare_cmd_timeout = std::chrono::seconds(30);
   std::vector<std::string> renew_cmd;
   std::chrono::nanoseconds renew_cmd_timeout = std::chrono::seconds(30);
   bool renew_cmd_once = false;
+  bool renew_cmd_at_start = false;
   std::string pid_file_name;
   bool pid_file_check = true;
   bool subreaper = false;

@@ -161,6 +161,7 @@ Result<std::unique_ptr<Publication>> Daemon::assemble_publication(const config::
 }
 
 Result<void> Daemon::serve_health(const config::HealthChecks& checks) {
+  status_.ready_includes_program = checks.ready_includes_program;
   if (!checks.listener_enabled || !config_.daemon_mode) return {};
   auto server = health::Server::start(*loop_, status_, health_options(checks));
   if (!server) return fail(server.error());
@@ -172,15 +173,17 @@ Result<void> Daemon::serve_health(const config::HealthChecks& checks) {
 }
 
 Result<void> Daemon::assemble_consumers(const FoundSignals& found_signals) {
-  auto consumers = Consumers::create(
-      *loop_, config_, {.found_signals = found_signals, .core_dumps = core_dumps_ ? &*core_dumps_ : nullptr},
-      status_, [this](int exit_code) {
-        consumers_done_ = true;
-        // What went wrong here counts more than how the child took its end.
-        if (exit_code_ == 0) exit_code_ = exit_code;
-        if (!ending_) end(exit_code_);
-        leave_if_done();
-      });
+  auto consumers = Consumers::create(*loop_, config_,
+                                     {.found_signals = found_signals,
+                                      .core_dumps = core_dumps_ ? &*core_dumps_ : nullptr,
+                                      .on_first = [this] { report_ready(); }},
+                                     status_, [this](int exit_code) {
+                                       consumers_done_ = true;
+                                       // What went wrong here counts more than how the child took its end.
+                                       if (exit_code_ == 0) exit_code_ = exit_code;
+                                       if (!ending_) end(exit_code_);
+                                       leave_if_done();
+                                     });
   if (!consumers) return fail(consumers.error());
   consumers_ = std::move(*consumers);
   return {};

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.hh"
 #include "daemon/settings.hh"
 
 namespace spiffe::daemon {
 
 using namespace std::chrono_literals;
+using health::HookKind;
 using health::Kind;
 
 namespace {
@@ -21,9 +23,24 @@ process::Changes changes_of(const Consumers::Kinds& kinds) {
           .bundle = kinds.contains(Kind::bundle)};
 }
 
-bool same_renew_command(const config::Config& one, const config::Config& other) {
-  return one.renew_cmd == other.renew_cmd && one.renew_cmd_timeout == other.renew_cmd_timeout &&
-         one.cert_dir == other.cert_dir && one.agent_address.uri() == other.agent_address.uri();
+const std::vector<std::string>& argv_of(health::HookKind kind, const config::Config& config) {
+  return kind == health::HookKind::prepare ? config.prepare_cmd : config.renew_cmd;
+}
+
+// Whether the hook does the same. Its timeout aside.
+bool same_command(health::HookKind kind, const config::Config& one, const config::Config& other) {
+  return argv_of(kind, one) == argv_of(kind, other) && one.cert_dir == other.cert_dir &&
+         one.agent_address.uri() == other.agent_address.uri();
+}
+
+bool same_hook(health::HookKind kind, const config::Config& one, const config::Config& other) {
+  const auto timeout = kind == health::HookKind::prepare ? &config::Config::prepare_cmd_timeout
+                                                         : &config::Config::renew_cmd_timeout;
+  return same_command(kind, one, other) && one.*timeout == other.*timeout;
+}
+
+bool under_way(const std::unique_ptr<process::Hook>& hook) {
+  return hook != nullptr && hook->state() != process::HookSchedule::State::idle;
 }
 
 bool same_pid_file(const config::Config& one, const config::Config& other) {
@@ -40,7 +57,9 @@ Result<std::unique_ptr<Consumers>> Consumers::create(Loop& loop, const config::C
   auto reaper = process::Reaper::create(loop, config.subreaper);
   if (!reaper) return fail(reaper.error());
   self->reaper_ = std::move(*reaper);
-  if (auto good = self->assemble_renew_command(); !good) return fail(good.error());
+  for (const HookKind kind : {HookKind::prepare, HookKind::renew}) {
+    if (auto good = self->assemble_hook(kind); !good) return fail(good.error());
+  }
   self->assemble_child();
   self->assemble_pid_file();
   return self;
@@ -50,26 +69,46 @@ Consumers::Consumers(Loop& loop, const config::Config& config, Setting setting, 
                      std::function<void(int)> on_end)
     : loop_(loop),
       config_(config),
-      setting_(setting),
+      applied_(config),
+      setting_(std::move(setting)),
       status_(status),
       on_end_(std::move(on_end)),
       random_(std::random_device()()),
-      delay_(loop, [this] { tell(); }) {}
+      delay_(loop, [this] { prepare(std::exchange(changes_, {})); }) {}
 
-Result<void> Consumers::assemble_renew_command() {
-  if (config_.renew_cmd.empty() || (!config_.daemon_mode && !config_.renew_cmd_once)) return {};
-  auto options = renew_options(config_, setting_.found_signals);
+Result<void> Consumers::assemble_hook(HookKind kind) {
+  const bool wanted = kind == HookKind::prepare || config_.daemon_mode || config_.renew_cmd_once;
+  health::Hook& status = status_.of(kind);
+  status.configured = wanted && !argv_of(kind, config_).empty();
+  status.failure.clear();
+  if (!status.configured) return {};
+  auto options = hook_options(kind, config_, setting_.found_signals);
   options.launch.core_dumps = setting_.core_dumps;
   options.reaper = reaper_.get();
-  auto command = process::Hook::create(loop_, std::move(options), [this](int exit_code) {
-    if (!config_.daemon_mode) exit_code_ = std::max(exit_code_, exit_code == 0 ? 0 : 1);
-    // Posted: it is one of them that calls.
-    loop_.post([this] { std::erase_if(retired_, [](const auto& each) { return each->ended(); }); });
-    finish_if_done();
-  });
-  if (!command) return fail(command.error());
-  renew_command_ = std::move(*command);
+  options.on_result = [this, kind](const process::Hook::Result& result) { on_hook(kind, result); };
+  options.consequence = [this, kind] { return consequence(kind); };
+  auto made = process::Hook::create(loop_, std::move(options),
+                                    [this, kind](int exit_code) { hook_ended(kind, exit_code); });
+  if (!made) return fail(made.error());
+  hook(kind) = std::move(*made);
   return {};
+}
+
+std::string Consumers::consequence(HookKind kind) const {
+  if (!config_.daemon_mode) return "the exit code will be 1";
+  const bool has_child = !config_.cmd.empty();
+  if (kind == HookKind::renew) {
+    return std::string(has_child ? "the program" : "whoever it notifies") +
+           " may still use the previous files";
+  }
+  if (has_child) {
+    return told() ? "the program is not notified of the new files until it succeeds"
+                  : "the program is not started until it succeeds";
+  }
+  if (!config_.pid_file_name.empty()) {
+    return "the process of pid_file_name is not signalled until it succeeds";
+  }
+  return config_.renew_cmd.empty() ? "" : "renew_cmd does not run until it succeeds";
 }
 
 void Consumers::assemble_child() {
@@ -88,10 +127,15 @@ process::Supervision::Options Consumers::child_options() {
 }
 
 void Consumers::assemble_pid_file() {
-  if (config_.pid_file_name.empty()) return;
+  status_.pid_file.configured = !config_.pid_file_name.empty();
+  status_.pid_file.failed = false;
+  if (!status_.pid_file.configured) return;
   auto options = pid_file_options(config_);
   options.on_result = [this](bool sent) {
-    ++status_.count(sent ? health::SignalResult::sent : health::SignalResult::failed);
+    const auto result = sent ? health::SignalResult::sent : health::SignalResult::failed;
+    ++status_.count(result);
+    ++status_.pid_file.count(result);
+    status_.pid_file.failed = !sent;
   };
   pid_file_ = std::make_unique<process::PidFile>(loop_, std::move(options));
 }
@@ -99,7 +143,10 @@ void Consumers::assemble_pid_file() {
 void Consumers::changed(const Kinds& kinds) {
   if (ending_) return;
   changes_ |= changes_of(kinds);
-  if (generation_ == 0 || config_.renew_debounce + config_.renew_splay == 0ns) return tell();
+  complete_ = true;
+  if (!told() || config_.renew_debounce + config_.renew_splay == 0ns) {
+    return prepare(std::exchange(changes_, {}));
+  }
   const BootTime now = BootClock::now();
   if (!changing_since_) {
     changing_since_ = now;
@@ -112,26 +159,86 @@ void Consumers::changed(const Kinds& kinds) {
       splay_);
 }
 
-void Consumers::tell() {
+void Consumers::prepare(const process::Changes& changes) {
   delay_.cancel();
   changing_since_.reset();
+  // In this order: to begin a run may find that the last one has ended, which was not for these changes.
+  if (prepare_ != nullptr) prepare_->published(changes);
+  untold_ |= changes;
+  if (prepare_ == nullptr) tell();
+}
+
+void Consumers::on_hook(HookKind kind, const process::Hook::Result& result) {
+  health::Hook& status = status_.of(kind);
+  ++(result.succeeded ? status.succeeded : status.failed);
+  status.failure = result.succeeded ? "" : result.words;
+  if (kind != HookKind::prepare || !result.succeeded || ending_ || !config_.daemon_mode) return;
+  if (result.overtaken && !std::exchange(held_back_, true)) return;
+  held_back_ = false;
+  tell();
+}
+
+void Consumers::tell() {
+  const bool first = !told();
   ++generation_;
-  const auto changes = std::exchange(changes_, {});
-  if (renew_command_ != nullptr) renew_command_->published(changes);
+  if (std::exchange(reconfigure_due_, false)) {
+    if (auto good = reconfigure_others(true); !good) {
+      log::error("The new hooks cannot be run", {{"error", good.error().message}});
+    }
+  }
   if (child_ != nullptr && !retiring_) child_->published(generation_);
   if (pid_file_ != nullptr) pid_file_->rotated();
+  renew_due_ |= std::exchange(untold_, {});
+  renew_if_due();
+  if (first && setting_.on_first) setting_.on_first();
+}
+
+// A program that has just started, or is about to, has read the files or will: nobody need notify it.
+void Consumers::renew_if_due() {
+  if (!renew_due_.any() || ending_) return;
+  if (child_ != nullptr && !retiring_) {
+    const process::Learning learning = child_->learning();
+    if (learning == process::Learning::pending) return;  // ChildNews will come
+    if (learning == process::Learning::next_start && config_.renew_cmd_at_start) return;
+    if (learning != process::Learning::running && !config_.renew_cmd_at_start) renew_due_ = {};
+  }
+  const auto changes = std::exchange(renew_due_, {});
+  if (renew_ != nullptr && changes.any()) renew_->published(changes);
 }
 
 void Consumers::run_once(const Kinds& kinds) {
-  if (renew_command_ == nullptr) return terminate(0);
+  renew_due_ = changes_of(kinds);
+  if (prepare_ == nullptr) return renew_once();
+  prepare_->published(renew_due_);  // hook_ended() goes on
+}
+
+void Consumers::renew_once() {
+  if (renew_ == nullptr || exit_code_ != 0) return terminate(0);
   // It ends by itself, or with terminate().
-  renew_command_->published(changes_of(kinds));
+  renew_->published(renew_due_);
+}
+
+void Consumers::hook_ended(HookKind kind, int exit_code) {
+  if (!config_.daemon_mode) exit_code_ = std::max(exit_code_, exit_code == 0 ? 0 : 1);
+  // Posted: it is one of them that calls.
+  loop_.post([this, kind] {
+    std::erase_if(retired_, [](const auto& each) { return each->ended(); });
+    if (kind == HookKind::prepare && !config_.daemon_mode && !ending_) renew_once();
+  });
+  finish_if_done();
 }
 
 void Consumers::on_child(process::ChildNews news) {
+  const auto signalled = [this](health::SignalResult result) {
+    ++status_.count(result);
+    status_.child.signal = result;
+  };
+  // Posted: the child's supervision is in the middle of it.
+  if (renew_due_.any()) loop_.post([this] { renew_if_due(); });
   switch (news) {
     case process::ChildNews::started:
       status_.child.up = true;
+      status_.child.signal.reset();
       ++status_.child.starts;
       break;
     case process::ChildNews::ended:
@@ -139,13 +246,13 @@ void Consumers::on_child(process::ChildNews news) {
       ++status_.child.exits;
       break;
     case process::ChildNews::signalled:
-      ++status_.count(health::SignalResult::sent);
+      signalled(health::SignalResult::sent);
       break;
     case process::ChildNews::signal_failed:
-      ++status_.count(health::SignalResult::failed);
+      signalled(health::SignalResult::failed);
       break;
     case process::ChildNews::signal_withheld:
-      ++status_.count(health::SignalResult::withheld);
+      signalled(health::SignalResult::withheld);
       break;
   }
 }
@@ -156,9 +263,9 @@ void Consumers::child_ended(int exit_code) {
     loop_.post([this] {
       retiring_ = false;
       child_.reset();
+      status_.child.configured = false;
       if (ending_) return finish_if_done();
-      assemble_child();
-      if (child_ != nullptr && generation_ > 0) child_->published(generation_);
+      if (!reconfigure_due_) reconfigure_child();
     });
     return;
   }
@@ -172,15 +279,18 @@ void Consumers::terminate(int signal) {
   delay_.cancel();
   if (pid_file_ != nullptr) pid_file_->stop();
   if (child_ != nullptr && !child_->ended()) child_->terminate(signal);
-  for (const auto& command : retired_) command->stop();
-  if (renew_command_ != nullptr) renew_command_->stop();
+  for (const auto& hook : retired_) hook->stop();
+  for (const auto* hook : {&prepare_, &renew_}) {
+    if (*hook != nullptr) (*hook)->stop();
+  }
   finish_if_done();
 }
 
 void Consumers::finish_if_done() {
   const auto runs = [](const auto& each) { return each != nullptr && !each->ended(); };
-  if (!config_.daemon_mode && renew_command_ != nullptr && renew_command_->ended()) ending_ = true;
-  if (!ending_ || runs(child_) || runs(renew_command_) || std::ranges::any_of(retired_, runs)) return;
+  if (!config_.daemon_mode && renew_ != nullptr && renew_->ended()) ending_ = true;
+  if (!ending_ || runs(child_) || runs(prepare_) || runs(renew_)) return;
+  if (std::ranges::any_of(retired_, runs)) return;
   if (std::exchange(finishing_, true)) return;
   if (reaper_ == nullptr) return on_end_(exit_code_);
   reaper_->end_others([this] { on_end_(exit_code_); });
@@ -188,8 +298,10 @@ void Consumers::finish_if_done() {
 
 void Consumers::child_changed() {
   if (child_ != nullptr) child_->child_changed();
-  if (renew_command_ != nullptr) renew_command_->child_changed();
-  for (const auto& command : retired_) command->child_changed();
+  for (const auto* hook : {&prepare_, &renew_}) {
+    if (*hook != nullptr) (*hook)->child_changed();
+  }
+  for (const auto& hook : retired_) hook->child_changed();
   if (reaper_ != nullptr) reaper_->child_changed();  // what is left
 }
 
@@ -208,34 +320,63 @@ void Consumers::share_terminal() {
 Result<void> Consumers::reconfigure(const config::Config& config) {
   if (ending_) return {};
   const config::Config before = std::exchange(config_, config);
-  if (!same_renew_command(before, config_)) {
-    // A run that is cut short is made up for by the new command.
-    const bool under_way =
-        renew_command_ != nullptr && renew_command_->state() != process::HookSchedule::State::idle;
-    if (renew_command_ != nullptr) {
-      renew_command_->stop("the configuration has another one");
-      retired_.push_back(std::move(renew_command_));
-    }
-    if (auto good = assemble_renew_command(); !good) return good;
-    if (renew_command_ != nullptr && under_way) {
-      renew_command_->published(changes_of(notify_kinds(config_)));
-    }
+  if (auto good = reconfigure_prepare(before); !good) return good;
+  reconfigure_due_ = under_way(prepare_);
+  if (!reconfigure_due_) {
+    auto good = reconfigure_others(false);
+    if (untold_.any()) tell();  // there is nobody any more whom it waited for
+    return good;
   }
-  if (child_ == nullptr) {
-    assemble_child();
-    if (child_ != nullptr && generation_ > 0) child_->published(generation_);
-  } else if (config_.cmd.empty()) {
-    if (!std::exchange(retiring_, true)) child_->terminate();
-  } else if (!retiring_) {
-    child_->reconfigure(child_options());
+  // What is not wanted any more need not wait.
+  if (config_.cmd.empty() && child_ != nullptr && !std::exchange(retiring_, true)) child_->terminate();
+  return {};
+}
+
+Result<void> Consumers::reconfigure_prepare(const config::Config& before) {
+  auto cut_short = replace_hook(HookKind::prepare, before);
+  if (!cut_short) return fail(cut_short.error());
+  const bool other = !same_command(HookKind::prepare, before, config_);
+  if (prepare_ != nullptr && complete_ && (*cut_short || other)) prepare(changes_of(notify_kinds(config_)));
+  return {};
+}
+
+Result<bool> Consumers::replace_hook(HookKind kind, const config::Config& before) {
+  if (same_hook(kind, before, config_)) return false;
+  HookPtr& present = hook(kind);
+  const bool cut_short = under_way(present);
+  if (present != nullptr) {
+    present->stop("the configuration has another one");
+    retired_.push_back(std::move(present));
   }
+  if (auto good = assemble_hook(kind); !good) return fail(good.error());
+  return cut_short;
+}
+
+Result<void> Consumers::reconfigure_others(bool telling) {
+  const config::Config before = std::exchange(applied_, config_);
+  auto cut_short = replace_hook(HookKind::renew, before);
+  if (!cut_short) return fail(cut_short.error());
+  if (*cut_short && renew_ != nullptr) renew_->published(changes_of(notify_kinds(config_)));
+  if (!retiring_) reconfigure_child();
   if (!same_pid_file(before, config_)) {
     if (pid_file_ != nullptr) pid_file_->stop();
     pid_file_.reset();
     assemble_pid_file();
-    if (pid_file_ != nullptr && generation_ > 0) pid_file_->rotated();
+    if (pid_file_ != nullptr && told() && !telling) pid_file_->rotated();
   }
   return {};
+}
+
+void Consumers::reconfigure_child() {
+  if (child_ == nullptr) {
+    assemble_child();
+    if (child_ != nullptr && told()) child_->published(generation_);
+  } else if (config_.cmd.empty()) {
+    retiring_ = true;
+    child_->terminate();
+  } else {
+    child_->reconfigure(child_options());
+  }
 }
 
 }  // namespace spiffe::daemon

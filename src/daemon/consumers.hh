@@ -1,5 +1,5 @@
-// Who uses the files and is told of new ones, in this order: renew_cmd, the child, the process of the PID
-// file.
+// Who uses the files and is notified of new ones. The order of one publication: prepare_cmd, to its end; the
+// child; the process of the PID file; renew_cmd.
 #pragma once
 
 #include <chrono>
@@ -8,6 +8,7 @@
 #include <optional>
 #include <random>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "base/loop.hh"
@@ -23,11 +24,16 @@
 namespace spiffe::daemon {
 
 // Loop thread only, which must be the main thread.
+//
+// A publication that comes while prepare_cmd runs does not stop that run: it makes another run follow. A run
+// that was overtaken so may have read files of two publications. Its success therefore notifies nobody, but
+// never twice in a row: changes that come faster than prepare_cmd runs must not keep everybody waiting.
 class Consumers {
  public:
   struct Setting {
     FoundSignals found_signals = {};                 // by this process, for its children
     const process::CoreDumps* core_dumps = nullptr;  // what children get back; not owned
+    std::function<void()> on_first = nullptr;        // told() has become true
   };
   using Kinds = std::set<health::Kind>;
 
@@ -37,11 +43,14 @@ class Consumers {
                                                    health::Status& status,
                                                    std::function<void(int exit_code)> on_end);
 
-  // All that notify_on counts is on disk, and `kinds` are new. Told at once the first time, later after
-  // renew_debounce and renew_splay.
+  // All that notify_on counts is on disk, and `kinds` are new. Its order begins at once the first time, later
+  // after renew_debounce and renew_splay.
   void changed(const Kinds& kinds);
 
-  // One-shot has written everything: runs renew_cmd where it is to be run once, and ends.
+  // Whether prepare_cmd has succeeded, where there is one, and the others were notified for the first time.
+  [[nodiscard]] bool told() const { return generation_ > 0; }
+
+  // One-shot has written everything: runs prepare_cmd, then renew_cmd if it is to be run once, and ends.
   void run_once(const Kinds& kinds);
 
   // Stops whatever runs. A second time: kills it. `signal`: that the helper got, 0 where none.
@@ -56,29 +65,58 @@ class Consumers {
   // SIGTTIN and SIGTTOU, in wrap mode.
   void share_terminal();
 
-  // `config` counts from now on. A child whose command is another one now is replaced, one that is no longer
-  // wanted is stopped, a new one starts at once where the files are there.
+  // `config` counts from now on. A new prepare_cmd runs for the files that are there, and what follows waits
+  // for it, as for one that has not succeeded yet. A child whose command is another one now is replaced, one
+  // that is no longer wanted is stopped, a new one starts at once where the files are there.
   Result<void> reconfigure(const config::Config& config);
 
  private:
+  using HookPtr = std::unique_ptr<process::Hook>;
+
   Consumers(Loop& loop, const config::Config& config, Setting setting, health::Status& status,
             std::function<void(int)> on_end);
-  Result<void> assemble_renew_command();
+  Result<void> assemble_hook(health::HookKind kind);
   void assemble_child();
   void assemble_pid_file();
   [[nodiscard]] process::Supervision::Options child_options();
+  [[nodiscard]] HookPtr& hook(health::HookKind kind) {
+    return kind == health::HookKind::prepare ? prepare_ : renew_;
+  }
+  // What a hook that fails holds up, for the log.
+  [[nodiscard]] std::string consequence(health::HookKind kind) const;
+
+  // The order of one publication.
+  void prepare(const process::Changes& changes);
   void tell();
+  void renew_if_due();
+  void renew_once();
+
+  void on_hook(health::HookKind kind, const process::Hook::Result& result);
+  void hook_ended(health::HookKind kind, int exit_code);
   void on_child(process::ChildNews news);
   void child_ended(int exit_code);
   void finish_if_done();
 
+  // To the command of config_. Returns whether a run for files that are there was cut short by that.
+  Result<bool> replace_hook(health::HookKind kind, const config::Config& before);
+  Result<void> reconfigure_prepare(const config::Config& before);
+  // `telling`: they are about to be notified anyway.
+  Result<void> reconfigure_others(bool telling);
+  void reconfigure_child();
+
   Loop& loop_;
   config::Config config_;
+  config::Config applied_;  // an earlier one while a new one waits for prepare_cmd: that of all others
   Setting setting_;
   health::Status& status_;
   std::function<void(int)> on_end_;
   process::Generation generation_ = 0;  // told last
-  process::Changes changes_;            // since then
+  process::Changes changes_;            // not begun with yet: renew_debounce
+  process::Changes untold_;             // since the others were notified last
+  process::Changes renew_due_;          // for renew_cmd, as soon as the child knows
+  bool complete_ = false;               // the files of a first publication are there
+  bool held_back_ = false;              // the last success of prepare_cmd notified nobody
+  bool reconfigure_due_ = false;        // as soon as prepare_cmd has succeeded
   std::optional<BootTime> changing_since_;
   std::chrono::nanoseconds splay_{};
   std::minstd_rand random_;
@@ -88,8 +126,9 @@ class Consumers {
   bool retiring_ = false;  // the child is being stopped because it is no longer wanted
   int exit_code_ = 0;
   std::unique_ptr<process::Reaper> reaper_;  // as PID 1 or subreaper only
-  std::unique_ptr<process::Hook> renew_command_;
-  std::vector<std::unique_ptr<process::Hook>> retired_;  // those of earlier configurations
+  HookPtr prepare_;
+  HookPtr renew_;
+  std::vector<HookPtr> retired_;  // those of earlier configurations
   std::unique_ptr<process::Supervision> child_;
   std::unique_ptr<process::PidFile> pid_file_;
 };

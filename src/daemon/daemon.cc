@@ -181,10 +181,11 @@ void Daemon::notify(Kind kind) {
   if (!std::exchange(told_, true)) settled_.after(kSettled);
   if (std::exchange(reconfigure_due_, false)) reconfigure_consumers();
   consumers_->changed(std::exchange(changes_, {}));
+  if (!consumers_->told()) manager_.waiting("waiting for prepare_cmd to succeed");
 }
 
 void Daemon::report_ready() {
-  if (!unwritten_.empty()) return;
+  if (!unwritten_.empty() || !consumers_->told()) return;
   const bool x509 = on_disk_ != nullptr && wants_x509(config_);
   manager_.ready(x509 ? on_disk_->svid.id.str() + ", valid until " + rfc3339(on_disk_->not_after())
                       : "all files are written");

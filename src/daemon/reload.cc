@@ -182,7 +182,7 @@ void Daemon::move_in() {
 
 void Daemon::reconfigure_consumers() {
   if (auto good = consumers_->reconfigure(config_); !good) {
-    log::error("The new renew_cmd cannot be run", {{"error", good.error().message}});
+    log::error("The new hooks cannot be run", {{"error", good.error().message}});
   }
 }
 

@@ -185,16 +185,19 @@ process::Supervision::Options child_options(const config::Config& config, const 
           .stop_signal = config.stop_signal};
 }
 
-process::Hook::Options renew_options(const config::Config& config, const FoundSignals& found_signals) {
+process::Hook::Options hook_options(health::HookKind kind, const config::Config& config,
+                                    const FoundSignals& found_signals) {
+  const bool prepare = kind == health::HookKind::prepare;
   std::error_code ignored;
   const std::filesystem::path cert_dir = config.cert_dir.empty() ? "." : config.cert_dir;
-  return {.name = "renew_cmd",
-          .launch = {.argv = config.renew_cmd,
+  return {.name = prepare ? "prepare_cmd" : "renew_cmd",
+          .launch = {.argv = prepare ? config.prepare_cmd : config.renew_cmd,
                      .env = process::child_environment(
                          environ, {{"SPIFFE_ENDPOINT_SOCKET", config.agent_address.uri()}}),
                      .signals = found_signals},
           .cert_dir = std::filesystem::absolute(cert_dir, ignored).lexically_normal().string(),
-          .timeout = config.renew_cmd_timeout,
+          .timeout = prepare ? config.prepare_cmd_timeout : config.renew_cmd_timeout,
+          // Nothing of ours outlasts stop_timeout by more than a second.
           .term_grace = std::min<std::chrono::nanoseconds>(config.stop_timeout, std::chrono::seconds(2)),
           .once = !config.daemon_mode};
 }

@@ -44,9 +44,9 @@ Result<Names> names_of(const config::Config& config);
 // `found_signals`: what the process was started with. The caller adds what lives longer.
 [[nodiscard]] process::Supervision::Options child_options(const config::Config& config,
                                                           const FoundSignals& found_signals);
-// The same for renew_cmd.
-[[nodiscard]] process::Hook::Options renew_options(const config::Config& config,
-                                                   const FoundSignals& found_signals);
+// The same for a hook.
+[[nodiscard]] process::Hook::Options hook_options(health::HookKind kind, const config::Config& config,
+                                                  const FoundSignals& found_signals);
 // The caller adds what is to be called.
 [[nodiscard]] process::PidFile::Options pid_file_options(const config::Config& config);
 

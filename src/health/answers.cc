@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -55,7 +57,41 @@ void append_expired(std::string& out, const Status& status, WallTime now) {
   for (const auto& [path, output] : status.jwt) append(path, output);
 }
 
-std::string body(const Status& status, bool good, WallTime now) {
+// What of the program is not as it should be, where that counts.
+std::vector<std::string> complaints(const Status& status) {
+  std::vector<std::string> out;
+  if (!status.ready_includes_program) return out;
+  const Child& child = status.child;
+  if (child.configured && !child.up) out.emplace_back("cmd does not run");
+  if (child.up && child.signal == SignalResult::failed) {
+    out.emplace_back("renew_signal could not be sent to cmd");
+  }
+  if (child.up && child.signal == SignalResult::withheld) {
+    out.emplace_back("renew_signal is withheld: cmd does not handle it");
+  }
+  if (status.pid_file.configured && status.pid_file.failed) {
+    out.emplace_back("renew_signal could not be sent to the process of pid_file_name");
+  }
+  for (std::size_t i = 0; i < kHooks; ++i) {
+    const Hook& hook = status.hooks[i];
+    if (hook.configured && !hook.failure.empty()) {
+      out.push_back(fmt::format("{}_cmd {}", kHookWords[i], hook.failure));
+    }
+  }
+  return out;
+}
+
+void append_program(std::string& out, const std::vector<std::string>& complaints) {
+  out += R"(,"program":[)";
+  const char* separator = "";
+  for (const std::string& complaint : complaints) {
+    out += std::exchange(separator, ",");
+    append_go_json(out, complaint);
+  }
+  out += ']';
+}
+
+std::string body(const Status& status, bool good, const std::vector<std::string>& complaints, WallTime now) {
   std::string out = good ? R"({"status":"OK")" : R"({"status":"Service Unavailable")";
   out += R"(,"health":{"file_write_statuses":{)";
   if (status.x509) {
@@ -78,26 +114,28 @@ std::string body(const Status& status, bool good, WallTime now) {
     append_expired(out, status, now);
     out += '}';
   }
+  if (!complaints.empty()) append_program(out, complaints);
   out += '}';
   return out;
 }
 
-Answer answer(const Status& status, bool good, WallTime now) {
-  return {.code = good ? 200 : 503, .body = body(status, good, now)};
+Answer answer(const Status& status, bool good, const std::vector<std::string>& complaints, WallTime now) {
+  return {.code = good ? 200 : 503, .body = body(status, good, complaints, now)};
 }
 
 }  // namespace
 
 Answer liveness(const Status& status, WallTime now) {
   const auto failed = [](const Output& output) { return output.state == WriteState::failed; };
-  return answer(status, !any_output(status, failed), now);
+  return answer(status, !any_output(status, failed), {}, now);
 }
 
 Answer readiness(const Status& status, WallTime now) {
   const auto unready = [&](const Output& output) {
     return output.state != WriteState::written || expired(output, now);
   };
-  return answer(status, !any_output(status, unready), now);
+  const auto of_program = complaints(status);
+  return answer(status, of_program.empty() && !any_output(status, unready), of_program, now);
 }
 
 }  // namespace spiffe::health

@@ -1,5 +1,6 @@
 #include "health/metrics.hh"
 
+#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <iterator>
@@ -127,6 +128,29 @@ void put_child(Page& page, const Status& status) {
   for (std::size_t i = 0; i < kSignalResults; ++i) {
     page.sample("result", kSignalWords[i], status.signals[i]);
   }
+  if (status.pid_file.configured) {
+    page.family("pid_file_signals_total", "counter", "Those of them for the process of the PID file.");
+    for (const SignalResult result : {SignalResult::sent, SignalResult::failed}) {
+      const auto i = static_cast<std::size_t>(result);
+      page.sample("result", kSignalWords[i], status.pid_file.signals[i]);
+    }
+  }
+}
+
+void put_hooks(Page& page, const Status& status) {
+  if (std::ranges::none_of(status.hooks, &Hook::configured)) return;
+  page.family("hook_runs_total", "counter", "Runs of prepare_cmd and renew_cmd.");
+  for (std::size_t i = 0; i < kHooks; ++i) {
+    if (!status.hooks[i].configured) continue;
+    page.sample("hook", kHookWords[i], "result", "succeeded", status.hooks[i].succeeded);
+    page.sample("hook", kHookWords[i], "result", "failed", status.hooks[i].failed);
+  }
+  page.family("hook_failing", "gauge", "1 while the last run failed.");
+  for (std::size_t i = 0; i < kHooks; ++i) {
+    if (status.hooks[i].configured) {
+      page.sample("hook", kHookWords[i], status.hooks[i].failure.empty() ? 0 : 1);
+    }
+  }
 }
 
 }  // namespace
@@ -138,6 +162,7 @@ std::string metrics(const Status& status) {
   put_expiry(page, status);
   put_updates(page, status);
   put_child(page, status);
+  put_hooks(page, status);
   return page.take();
 }
 

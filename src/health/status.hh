@@ -60,8 +60,29 @@ struct Updates {
 struct Child {
   bool configured = false;
   bool up = false;
+  std::optional<SignalResult> signal = std::nullopt;  // the last one to the child that runs
   std::uint64_t starts = 0;
   std::uint64_t exits = 0;  // that were not asked for, as well as those that were
+};
+
+struct PidFile {
+  bool configured = false;
+  bool failed = false;  // the last rotation's signal
+  std::array<std::uint64_t, kSignalResults> signals{};
+
+  std::uint64_t& count(SignalResult result) { return signals[static_cast<std::size_t>(result)]; }
+};
+
+// A command that is run for publications.
+enum class HookKind { prepare, renew };
+inline constexpr std::size_t kHooks = 2;
+inline constexpr std::array<std::string_view, kHooks> kHookWords = {"prepare", "renew"};  // by HookKind
+
+struct Hook {
+  bool configured = false;
+  std::uint64_t succeeded = 0;  // runs
+  std::uint64_t failed = 0;
+  std::string failure = {};  // of the last run, "exited with code 3"; "" where it succeeded
 };
 
 struct Status {
@@ -72,14 +93,19 @@ struct Status {
   // The agent's last word was PermissionDenied.
   bool identity_denied = false;
 
+  // Readiness is also about the child, the PID file's process and the hooks.
+  bool ready_includes_program = false;
+  Child child;
+  PidFile pid_file;
+  std::array<Hook, kHooks> hooks;  // by HookKind
+
   // For the metrics only.
   std::string version;
   std::array<std::optional<Updates>, kKinds> updates;  // by Kind; not set: not configured
   std::map<std::string, WallTime> svid_not_after;      // by SPIFFE ID: the X.509-SVIDs on disk
   std::map<std::string, WallTime> bundle_not_after;    // by trust domain: its authority that expires first
   std::uint64_t federated_bundles_refused = 0;
-  std::array<std::uint64_t, kSignalResults> signals{};
-  Child child;
+  std::array<std::uint64_t, kSignalResults> signals{};  // to the child and to the PID file's process
 
   // Makes `kind` appear in the metrics; the same one every time.
   Updates& of(Kind kind) {
@@ -87,6 +113,7 @@ struct Status {
     if (!found) found.emplace();
     return *found;
   }
+  Hook& of(HookKind kind) { return hooks[static_cast<std::size_t>(kind)]; }
   std::uint64_t& count(SignalResult result) { return signals[static_cast<std::size_t>(result)]; }
 };
 

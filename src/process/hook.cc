@@ -74,6 +74,7 @@ Hook::Hook(Loop& loop, Options options, Pipe pipe, std::function<void(int)> on_e
         log::info(name_ + ": " + std::string(line), {{"event", event("output")}});
       }),
       launcher_(launch_options(std::move(options.launch), pipe_.writer.get())),
+      troubles_(loop),
       timer_(loop,
              [this] {
                // Where the run ended in time the timer was another's.
@@ -88,6 +89,7 @@ void Hook::published(const Changes& changes) {
 
 void Hook::stop(std::string_view why) {
   stopped_because_ = why;
+  troubles_.forget("");
   step(HookSchedule::Stop{});
 }
 
@@ -190,8 +192,8 @@ std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::CancelTimer
 
 std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::Report& action) {
   if (action.succeeded) {
-    log::info(name_ + " succeeded",
-              {{"event", event("succeeded")}, {"took", human(BootClock::now() - started_)}});
+    const log::Fields fields = {{"event", event("succeeded")}, {"took", human(BootClock::now() - started_)}};
+    if (!troubles_.ended("", name_ + " succeeded", fields)) log::info(name_ + " succeeded", fields);
   } else {
     report_failure(action.retry_in);
   }
@@ -209,7 +211,8 @@ void Hook::report_failure(std::optional<std::chrono::nanoseconds> retry_in) {
   if (retry_in) fields.push_back({"retry_in", human(*retry_in)});
   if (!hint_.empty()) fields.push_back({"hint", hint_});
   const std::string consequence = consequence_ ? consequence_() : std::string();
-  log::error(name_ + ' ' + outcome_ + (consequence.empty() ? "" : "; " + consequence), fields);
+  const std::string text = name_ + ' ' + outcome_ + (consequence.empty() ? "" : "; " + consequence);
+  troubles_.failed("", outcome_, {log::Level::error, text, fields});
 }
 
 std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::End& action) {

@@ -15,6 +15,7 @@
 #include "base/log.hh"
 #include "base/loop.hh"
 #include "base/result.hh"
+#include "base/trouble_log.hh"
 #include "process/child.hh"
 #include "process/hook_schedule.hh"
 #include "process/launcher.hh"
@@ -116,6 +117,7 @@ class Hook {
   std::string outcome_;  // of the last run: "exited with code 3"
   log::Fields outcome_fields_;
   std::string hint_;  // for that
+  TroubleLog troubles_;
   std::string stopped_because_;
   BootTime started_;
   Timer timer_;

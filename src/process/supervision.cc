@@ -245,8 +245,10 @@ std::optional<Event> Supervision::perform(const ReportWithheld&) {
 }
 
 std::optional<Event> Supervision::perform(const ReportTimeout&) {
-  log::error("The child could not be started within start_timeout: its files are not complete",
-             {{"event", "start_timed_out"}, {"hint", "the last error above says what was waited for"}});
+  log::error(
+      "The child could not be started within start_timeout: its files are not complete, or "
+      "prepare_cmd has not succeeded",
+      {{"event", "start_timed_out"}, {"hint", "the last error above says what was waited for"}});
   return std::nullopt;
 }
 

@@ -127,7 +127,8 @@ def test_it_delays_neither_files_nor_signals(
 ) -> None:
     out = make_certs(workdir)
     recorder = Recorder(workdir)
-    helper = run_helper(config(agent, **recorder.keys(), **command.keys("sleep 36000")))
+    keys = recorder.keys() | command.keys("sleep 36000", renew_cmd_at_start=True)
+    helper = run_helper(config(agent, **keys))
     recorder.wait("started")
     run = command.wait("begin")
     for count in range(1, 4):
@@ -253,7 +254,7 @@ def test_retried_until_it_succeeds(
 ) -> None:
     make_certs(workdir)
     script = "[ $(grep -c begin runs) -ge 3 ] || exit 3"
-    helper = run_helper(config(agent, **command.keys(script)))
+    helper = run_helper(config(agent, **command.keys(script, log_level="debug")))
     begin = time.monotonic()
     first = wait_failed(helper)
     assert first.level == "error"
@@ -262,7 +263,9 @@ def test_retried_until_it_succeeds(
     command.wait("end")
     # After 1 s and 2 s more.
     assert time.monotonic() - begin > 2.5
-    assert [line.fields["retry_in"] for line in lines_of(helper, "renew_cmd_failed")] == ["1s", "2s"]
+    failed = lines_of(helper, "renew_cmd_failed", loud=False)
+    assert [line.fields["retry_in"] for line in failed] == ["1s", "2s"]
+    assert [line.level for line in failed] == ["error", "debug"], "the same once more"
     assert len(command.notes("begin")) == 3
     assert {words[2] for words in command.lines()} == {"x509"}
     wait_event(helper, "renew_cmd_succeeded")
@@ -273,14 +276,18 @@ def test_a_newer_rotation_does_not_wait_for_the_retry(
     agent: DevAgent, run_helper: Run, workdir: Path, command: Command
 ) -> None:
     make_certs(workdir)
-    helper = run_helper(config(agent, **command.keys("exit 1")))
+    helper = run_helper(config(agent, **command.keys("exit 1", log_level="debug")))
+
+    def failed() -> list[LogLine]:
+        return lines_of(helper, "renew_cmd_failed", loud=False)
+
     for count in range(1, 5):
         command.wait("begin", count)
-        wait_until(lambda count=count: len(lines_of(helper, "renew_cmd_failed")) == count, "a failure")
+        wait_until(lambda count=count: len(failed()) == count, "a failure")
         agent.rotate()
     # The back-off begins anew with each.
     command.wait("begin", 5)
-    assert {line.fields["retry_in"] for line in lines_of(helper, "renew_cmd_failed")} == {"1s"}
+    assert {line.fields["retry_in"] for line in failed()} == {"1s"}
 
 
 def test_what_a_failed_run_was_for_is_told_again(
@@ -351,7 +358,7 @@ def test_what_it_leaves_behind_lives_on(
 # With and without others, and at the end.
 
 
-def test_before_the_child_and_the_pid_file(
+def test_after_the_child_and_the_pid_file(
     agent: DevAgent, run_helper: Run, workdir: Path, command: Command
 ) -> None:
     make_certs(workdir)
@@ -359,15 +366,29 @@ def test_before_the_child_and_the_pid_file(
     keys = recorder.keys() | command.keys() | {"pid_file_name": "none.pid", "log_level": "debug"}
     helper = run_helper(config(agent, **keys))
     recorder.wait("started")
-    command.wait("end")
-    wait_event(helper, "renew_cmd_succeeded")
+    # It is no retry of the first publication's then.
+    (workdir / "none.pid").write_text(str(helper.children()[0]))
+    helper.wait_log("PID file signalled")
+    assert command.notes("begin") == [], "the program has just read the files"
     mark = helper.mark()
     agent.rotate()
     recorder.wait("SIGUSR1")
-    order = ["renew_cmd started", "child signalled", "PID file not signalled yet"]
-    wait_until(lambda: order[2] in [line.msg for line in helper.log[mark:]], "the PID file")
-    first = dict.fromkeys(line.msg for line in helper.log[mark:] if line.msg in order)
-    assert [*first] in (order, order[2:] + order[:2]), "but for a retry of the PID file that came in between"
+    command.wait("end")
+    order = ["child signalled", "PID file signalled", "renew_cmd started"]
+    wait_event(helper, "renew_cmd_succeeded", mark)
+    assert [line.msg for line in helper.log[mark:] if line.msg in order] == order
+
+
+def test_at_the_start_of_the_child_too(
+    agent: DevAgent, run_helper: Run, workdir: Path, command: Command
+) -> None:
+    make_certs(workdir)
+    recorder = Recorder(workdir)
+    helper = run_helper(config(agent, **recorder.keys(), **command.keys(renew_cmd_at_start=True)))
+    command.wait("end")
+    order = ["child started", "renew_cmd started"]
+    assert [line.msg for line in helper.log if line.msg in order] == order
+    assert helper.stop() == 0
 
 
 def test_files_without_x509(agent: DevAgent, run_helper: Run, workdir: Path, command: Command) -> None:

@@ -194,6 +194,9 @@ NEW_KEYS = (
     "stop_signal",
     "create_cert_dir",
     "owner",
+    "prepare_cmd",
+    "prepare_cmd_timeout",
+    "renew_cmd_at_start",
 )
 UNKNOWN = (
     "certdir",

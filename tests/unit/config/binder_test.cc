@@ -246,6 +246,7 @@ log_level = "debug" log_format = "json" stop_signal = "SIGRTMIN+1" stop_timeout 
 cmd = "nginx" cmd_mode = "wrap" on_rotate = "restart" restart = "on-failure" start_timeout = "1h"
 notify_on = ["jwt", "x509"] renew_debounce = "1s" renew_splay = "2s" renew_signal_guard = false
 renew_cmd = "nginx -s reload" renew_cmd_timeout = "5s" renew_cmd_once = true pid_file_name = "/run/x.pid"
+prepare_cmd = ["make", "combined"] prepare_cmd_timeout = "6s" renew_cmd_at_start = true
 renew_signal = "hup" pid_file_check = false subreaper = true config_reload_signal = "USR2" revoke = "remove"
 revoke_after = "10s" svid_combined_file_name = "combined.pem" combined_order = "chain-first" key_format = "sec1"
 svid_keystore_file_name = "k.p12" truststore_file_name = "t.p12" keystore_password_file = "/pw" keystore_legacy = true
@@ -254,7 +255,7 @@ credential_folder = "/creds" credential_folder_draft = "376" wit_bundle_file_nam
 x509_svids = [{ hint = "web", dir = "web", svid_combined_file_name = "web.pem", key_owner = 7 }]
 jwt_svids = [{ jwt_audience = "a", jwt_svid_file_name = "t" }]
 wit_svids = [{ wit_svid_file_name = "w", wit_svid_key_file_name = "wk" }]
-health_checks { bind_address = "::1" unix_socket = "/h.sock" metrics_path = "/metrics" }
+health_checks { bind_address = "::1" unix_socket = "/h.sock" metrics_path = "/metrics" ready_includes_program = true }
 )");
   const Config defaults;
   // Whatever the text above sets must differ from the defaults where the table says it is stored.
@@ -270,6 +271,8 @@ health_checks { bind_address = "::1" unix_socket = "/h.sock" metrics_path = "/me
     CHECK((unset || !key.show(&config).same_as(key.show(&defaults))));
   }
   CHECK(config.renew_cmd == Strings{"nginx", "-s", "reload"});
+  CHECK(config.prepare_cmd == Strings{"make", "combined"});
+  CHECK(config.health_checks.ready_includes_program);
   CHECK(config.notify_on == std::vector{Change::jwt, Change::x509});
   CHECK(config.x509_svids[0].ownership.key_owner == 7U);
   CHECK_FALSE(read("stop_cmd_on_exit = false").stop_cmd_on_exit);

@@ -1,6 +1,4 @@
-#include "daemon/consumers.hh"
-
-#include "unit/process/processes.hh"
+#include "unit/daemon/consumers.hh"
 
 namespace spiffe::daemon {
 namespace {
@@ -9,55 +7,25 @@ using health::Kind;
 using process::read_all;
 using std::chrono::milliseconds;
 
-// Consumers with a program that appends to the file "out": "ready", and "renewed" at SIGUSR1.
-struct Fixture : process::LoopFixture {
-  process::TempDir dir;
-  process::CapturedLog log{dir};
-  health::Status status;
-  config::Config config;
-  std::vector<int> ends;
-  std::unique_ptr<Consumers> consumers;
+using Fixture = ConsumersFixture;
 
-  Fixture() {
-    config.x509.svid_file_name = "svid.pem";
-    config.cmd = "/bin/sh";
-    config.cmd_args = {"-c", "exec >> " + (dir / "out") +
-                                 "; trap 'echo renewed' USR1; echo ready; while :; do sleep 0.01; done"};
-    config.renew_signal = SIGUSR1;
-    config.stop_timeout = std::chrono::seconds(5);
-  }
-  ~Fixture() {
-    if (consumers && ends.empty()) {
-      consumers->terminate(0);
-      consumers->terminate(0);
-      static_cast<void>(until([&] { return !ends.empty(); }));
-    }
-  }
-  void assemble() {
-    consumers = std::move(
-        Consumers::create(loop(), config, {}, status, [this](int code) { ends.push_back(code); }).value());
-  }
-  std::string out() const { return read_all(dir / "out"); }
-  bool until_out(const std::string& text) {
-    return until([&] { return out() == text; });
-  }
-};
-
-TEST_CASE_METHOD(Fixture, "all are told, renew_cmd first, the PID file last") {
+TEST_CASE_METHOD(Fixture, "all are notified in order: the program, the PID file, renew_cmd") {
   const std::string pid_file = dir / "pid";
   config.renew_cmd = {"/bin/sh", "-c", "echo \"$SPIFFE_HELPER_CHANGED\" >> " + (dir / "changed")};
   config.pid_file_name = pid_file;
   config.renew_signal = SIGWINCH;  // harmless: nobody waits for a handler
   assemble();
   consumers->changed({Kind::x509});
-  REQUIRE(until([&] { return read_all(dir / "changed") == "x509\n"; }));
+  REQUIRE(until_out("ready\n"));
   static_cast<void>(dir.write("pid", std::to_string(::getppid())));
   consumers->changed({Kind::x509, Kind::jwt});
-  REQUIRE(until([&] { return read_all(dir / "changed") == "x509\nx509,jwt\n"; }));
+  // Not for the start: the program has just read the files.
+  REQUIRE(until([&] { return read_all(dir / "changed") == "x509,jwt\n"; }));
   REQUIRE(until([&] { return log.has("PID file signalled"); }));
   const std::string text = log.text();
   CHECK(text.find("child started") < text.find("child signalled"));
   CHECK(text.find("child signalled") < text.find("PID file signalled"));
+  CHECK(text.find("PID file signalled") < text.find("renew_cmd started"));
   CHECK(status.child.starts == 1);
 }
 
@@ -136,6 +104,7 @@ TEST_CASE_METHOD(Fixture, "a program that comes with a new configuration starts 
 
 TEST_CASE_METHOD(Fixture, "it ends once, and not before everything has") {
   config.renew_cmd = {"/bin/sh", "-c", "echo run >> " + (dir / "run") + "; exec sleep 60"};
+  config.renew_cmd_at_start = true;
   assemble();
   consumers->changed({Kind::x509});
   REQUIRE(until([&] { return read_all(dir / "run") == "run\n"; }));

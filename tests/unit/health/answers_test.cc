@@ -98,6 +98,40 @@ TEST_CASE("a denied identity is told where the probe fails, and turns nothing of
   CHECK(readiness(status, kNow).body.ends_with(R"(}}},"identity_denied":true})"));
 }
 
+TEST_CASE("the program turns readiness off where it counts, with the reasons, and never liveness") {
+  Status status = everything_written();
+  status.child.configured = true;
+  const auto reasons = [&status] {
+    const Answer answer = readiness(status, kNow);
+    const std::size_t at = answer.body.find(R"("program":)");
+    CHECK((answer.code == 503) == (at != std::string::npos));
+    CHECK(liveness(status, kNow).body == kGood);
+    return at == std::string::npos ? "" : answer.body.substr(at);
+  };
+  CHECK(reasons().empty());  // by default
+  CHECK(readiness(status, kNow).body == kGood);
+  status.ready_includes_program = true;
+  CHECK(reasons() == R"("program":["cmd does not run"]})");
+  status.child.up = true;
+  CHECK(reasons().empty());
+  CHECK(readiness(status, kNow).body == kGood);
+  status.child.signal = SignalResult::failed;
+  CHECK(reasons() == R"("program":["renew_signal could not be sent to cmd"]})");
+  status.child.signal = SignalResult::withheld;
+  CHECK(reasons() == R"("program":["renew_signal is withheld: cmd does not handle it"]})");
+  status.child.signal = SignalResult::sent;
+  CHECK(reasons().empty());
+  status.pid_file = {.configured = true, .failed = true};
+  status.of(HookKind::prepare) = {.configured = true, .failed = 2, .failure = "exited with code 3"};
+  status.of(HookKind::renew) = {.configured = true, .failed = 1, .failure = "cannot be started: \"x\""};
+  CHECK(reasons() == R"("program":["renew_signal could not be sent to the process of pid_file_name",)"
+                     R"("prepare_cmd exited with code 3","renew_cmd cannot be started: \"x\""]})");
+  status.child = {};
+  status.pid_file = {};
+  status.hooks = {};
+  CHECK(reasons().empty());
+}
+
 TEST_CASE("paths are escaped as Go escapes them") {
   Status status;
   status.jwt["/certs/b<\b>\"undle.json"] = {.state = WriteState::written, .expires = kNow - 1s};

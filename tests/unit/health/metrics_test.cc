@@ -38,6 +38,11 @@ Status busy() {
   x509.write_failures = 4;
   status.of(Kind::jwt).count(UpdateResult::failed) = 9;
   status.child = {.configured = true, .up = true, .starts = 3, .exits = 2};
+  status.pid_file.configured = true;
+  status.pid_file.count(SignalResult::failed) = 8;
+  status.of(HookKind::prepare) = {
+      .configured = true, .succeeded = 10, .failed = 11, .failure = "exited with code 3"};
+  status.of(HookKind::renew) = {.configured = true, .succeeded = 12};
   return status;
 }
 
@@ -72,6 +77,13 @@ TEST_CASE("metrics tell what happened, by kind and result") {
            "spiffe_helper_child_exits_total 2",
            R"(spiffe_helper_signals_total{result="sent"} 6)",
            R"(spiffe_helper_signals_total{result="withheld"} 0)",
+           R"(spiffe_helper_pid_file_signals_total{result="sent"} 0)",
+           R"(spiffe_helper_pid_file_signals_total{result="failed"} 8)",
+           R"(spiffe_helper_hook_runs_total{hook="prepare",result="succeeded"} 10)",
+           R"(spiffe_helper_hook_runs_total{hook="prepare",result="failed"} 11)",
+           R"(spiffe_helper_hook_runs_total{hook="renew",result="failed"} 0)",
+           R"(spiffe_helper_hook_failing{hook="prepare"} 1)",
+           R"(spiffe_helper_hook_failing{hook="renew"} 0)",
        }) {
     INFO(line);
     CHECK(has_line(text, line));
@@ -84,6 +96,8 @@ TEST_CASE("metrics leave out what is not configured or not known yet") {
   const std::string text = metrics(status);
   CHECK(text.find("kind=\"x509\"") == std::string::npos);
   CHECK(text.find("child_up") == std::string::npos);
+  CHECK(text.find("hook_") == std::string::npos);
+  CHECK(text.find("pid_file") == std::string::npos);
   CHECK(text.find("last_update_seconds{") == std::string::npos);
   CHECK(has_line(text, R"(spiffe_helper_updates_total{kind="bundle",result="accepted"} 0)"));
 }
