@@ -50,9 +50,19 @@ if(SPIFFE_STATIC AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
   check_linker_flag(CXX "-fuse-ld=gold;-Wl,--icf=safe" SPIFFE_HAS_GOLD)
 endif()
 
+# Memory is zeroed before it is freed: src/base/cleansing_heap.cc says why and how. libstdc++ is linked statically so
+# that its operator delete is among those who call our free().
+function(spiffe_cleansing_heap target)
+  if(NOT SPIFFE_SANITIZE AND NOT SPIFFE_FUZZ)
+    target_link_options(${target} PRIVATE -static-libstdc++ -Wl,--undefined=__wrap_free
+                        -Wl,--wrap=free -Wl,--wrap=realloc)
+  endif()
+endfunction()
+
 # Link options of a program: dead code out, and for releases static and stripped.
 function(spiffe_program target)
   target_link_options(${target} PRIVATE -Wl,--gc-sections)
+  spiffe_cleansing_heap(${target})
   if(SPIFFE_STATIC)
     if(SPIFFE_HAS_GOLD)
       target_link_options(${target} PRIVATE -fuse-ld=gold -Wl,--icf=safe)
