@@ -1,14 +1,13 @@
 #include "workload/message_stream.hh"
 
-#include <google/protobuf/message_lite.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/byte_buffer.h>
-#include <grpcpp/support/proto_buffer_reader.h>
 
 #include "workload/channel.hh"
+#include "workload/received.hh"
 
 namespace spiffe::workload {
 
@@ -46,10 +45,8 @@ bool MessageStream::read(google::protobuf::MessageLite& message) {
   grpc::ByteBuffer bytes;
   call_->stream->Read(&bytes, nullptr);
   if (!call_->done()) return false;
-  grpc::ProtoBufferReader reader(&bytes);
-  if (reader.status().ok() && message.ParseFromZeroCopyStream(&reader)) return true;
-  rubbish_ = "the agent sent a message that is no " + message.GetTypeName();
-  return false;
+  rubbish_ = take_message(bytes, message);
+  return rubbish_.empty();
 }
 
 StreamEnd MessageStream::finish() {
