@@ -23,7 +23,7 @@ enum class ErrorKind {
   timed_out,
 };
 
-// An error. `message` reads from the outside in ("publish certs: rename ..data: permission denied"), begins
+// An error. `message` reads from the outside in ("renew_cmd: reload.sh: permission denied"), begins
 // with a lower-case letter and has no final full stop. `hint`, where not empty, names the next thing to try.
 struct Error {
   ErrorKind kind = ErrorKind::failed;

@@ -13,45 +13,13 @@
 #include "cli/cat.hh"
 #include "health/client.hh"
 #include "workload/channel.hh"
+#include "workload/explain.hh"
 #include "workload/socket_probe.hh"
 #include "workload/x509_source.hh"
 
 namespace spiffe::cli {
 
 namespace {
-
-// The longest part of `path` that is there and may be looked into.
-std::string reachable(std::string path) {
-  struct stat info{};
-  while (path.size() > 1) {
-    const std::size_t slash = path.rfind('/');
-    path.resize(slash == 0 || slash == std::string::npos ? 1 : slash);
-    if (::stat(path.c_str(), &info) == 0 && ::access(path.c_str(), X_OK) == 0) break;
-  }
-  return path;
-}
-
-std::string owner_of(const struct stat& info) {
-  std::string mode;
-  for (int shift = 9; shift >= 0; shift -= 3) mode += static_cast<char>('0' + (info.st_mode >> shift & 7));
-  return cat({"owner ", std::to_string(info.st_uid), ":", std::to_string(info.st_gid), ", mode ", mode});
-}
-
-Finding not_there(const std::string& path, int code) {
-  const std::string base = reachable(path);
-  Finding out{Grade::fail, "socket", cat({escape(path), ": ", errno_text(code)})};
-  if (code == EACCES) {
-    out.hint = cat({"user ", std::to_string(::geteuid()), " gets no further than ", escape(base),
-                    ": look at the modes of the directories below it"});
-  } else {
-    const bool parent = base == path.substr(0, path.rfind('/'));
-    out.hint =
-        parent ? "its directory is there: is the agent running, and is that its directory and no empty one?"
-               : cat({"is the agent's socket directory mounted into this container? of the path only ",
-                      escape(base), " is there"});
-  }
-  return out;
-}
 
 struct Answer {
   std::shared_ptr<workload::X509Update> update;
@@ -128,32 +96,18 @@ void judge_update(const workload::X509Update& update, const identity::X509Select
 void check_socket(const Endpoint& endpoint, Findings& out) {
   const std::string& path = endpoint.path();
   struct stat info{};
-  if (::stat(path.c_str(), &info) != 0) {
-    out.push_back(not_there(path, errno));
-    return;
-  }
-  if (!S_ISSOCK(info.st_mode)) {
-    out.push_back(
-        {Grade::fail, "socket",
-         cat({escape(path), ": ", (S_ISDIR(info.st_mode) ? "a directory" : "a file"), ", not a socket"}),
-         "correct agent_address, or what is mounted there: a mount of a path that was missing makes a "
-         "directory"});
-    return;
-  }
-  add(out, Grade::ok, "socket", escape(path) + " is a socket");
-  const int code = workload::probe_endpoint(endpoint);
-  if (code == EACCES || code == EPERM) {
-    add(out, Grade::fail, "permission",
-        cat({"user ", std::to_string(::geteuid()), " may not open it: ", owner_of(info)}),
-        "run as another user, or let the agent's socket be writable for this one");
-  } else if (code != 0) {
-    out.push_back(
-        {Grade::fail, "listener", "nobody listens: " + errno_text(code),
-         "the socket is left over: is the agent running? one that restarts makes a new socket, so mount "
-         "its directory and not the file"});
-  } else {
-    add(out, Grade::ok, "listener", "somebody listens");
-  }
+  const int missing = ::stat(path.c_str(), &info) != 0 ? errno : 0;
+  const bool is_socket = missing == 0 && S_ISSOCK(info.st_mode);
+  if (is_socket) add(out, Grade::ok, "socket", escape(path) + " is a socket");
+  const int code = missing != 0 ? missing : workload::probe_endpoint(endpoint);
+  if (code == 0) return add(out, Grade::ok, "listener", "somebody listens");
+  const workload::Failure failure = workload::explain_connect(code, endpoint);
+  const bool denied = code == EACCES || code == EPERM;
+  add(out, Grade::fail,
+      !is_socket ? "socket"
+      : denied   ? "permission"
+                 : "listener",
+      failure.cause, failure.hint);
 }
 
 void check_tcp(const Endpoint& endpoint, std::chrono::nanoseconds timeout, Findings& out) {
@@ -162,7 +116,7 @@ void check_tcp(const Endpoint& endpoint, std::chrono::nanoseconds timeout, Findi
   const int code = connected.error().sys;
   add(out, Grade::fail, "listener",
       code == 0 ? connected.error().message
-                : cat({"nobody answers at ", endpoint.uri(), ": ", errno_text(code)}),
+                : cat({"cannot reach the agent at ", endpoint.uri(), ": ", errno_text(code)}),
       code == ECONNREFUSED ? "is the agent running, and is that its port? most agents listen on a socket only"
                            : "is that the agent's address, and does a network policy or firewall let this "
                              "process through?");
@@ -179,9 +133,7 @@ bool check_answer(const Endpoint& endpoint, const workload::X509Rules& rules,
     judge_update(*answer->update, rules.selection, out);
     return true;
   } else if (answer->failure) {
-    out.push_back(judge_failure(*answer->failure, {::geteuid(), ::getegid(), ::getpid()}));
-    if (out.back().hint.empty())
-      out.back().hint = "is it the Workload API of a SPIFFE agent that listens there? its log says more";
+    out.push_back(judge_failure(*answer->failure));
   } else {
     add(out, Grade::fail, "workload-api", "no answer within " + human(timeout),
         cat({"somebody listens at ", endpoint.uri(),

@@ -23,6 +23,7 @@
 #include "output/directory.hh"
 #include "output/lock.hh"
 #include "output/name.hh"
+#include "output/write_error.hh"
 #include "process/proc.hh"
 
 namespace spiffe::cli {
@@ -53,8 +54,8 @@ void check_maker(std::string above, const std::string& path, Findings& out) {
   if (::faccessat(AT_FDCWD, above.c_str(), W_OK | X_OK, AT_EACCESS) == 0)
     return add(out, Grade::ok, "cert-dir", path + " is not there yet, and will be made");
   add(out, Grade::fail, "cert-dir",
-      cat({path, " cannot be made in ", escape(above), ": ", errno_text(errno)}),
-      "mount it or create it, as a user that may");
+      cat({"cannot write ", path, ", to be made in ", escape(above), ": ", errno_text(errno)}),
+      output::hint_of_write(errno));
 }
 
 output::Writers writers_of(const config::Config& config, const struct stat& info) {
@@ -75,9 +76,9 @@ bool check_directory(const config::Config& config, const std::string& path, Find
     } else {
       // A relative one means another directory where the helper is started elsewhere.
       const std::string where = path.starts_with('/') ? "" : cat({", below ", escape(resolved("."))});
-      add(out, Grade::fail, "cert-dir", cat({path, where, ": ", errno_text(code)}),
-          code == ENOENT ? "create it, mount it, or set create_cert_dir = true"
-                         : "look at the modes of the directories above it");
+      add(out, Grade::fail, "cert-dir", cat({"cannot write ", path, where, ": ", errno_text(code)}),
+          code == ENOENT ? std::string(output::hint_of_missing_directory(false))
+                         : output::hint_of_write(code));
     }
     return false;
   }
@@ -87,10 +88,8 @@ bool check_directory(const config::Config& config, const std::string& path, Find
   if (!S_ISDIR(info.st_mode)) return false;
   if (::faccessat(AT_FDCWD, path.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return true;
   const int code = errno;
-  add(out, Grade::fail, "cert-dir", cat({path, ": cannot be written: ", errno_text(code)}),
-      code == EROFS ? "it is mounted read-only: is readOnly set on the helper's volumeMount?"
-                    : cat({"user ", std::to_string(::geteuid()),
-                           " may not write it: chown it, or set fsGroup or runAsUser"}));
+  add(out, Grade::fail, "cert-dir", cat({"cannot write ", path, ": ", errno_text(code)}),
+      output::hint_of_write(code));
   return true;
 }
 
@@ -100,15 +99,12 @@ void check_subdirectory(const config::Config& config, const std::string& name, F
   const auto opened = output::Directory::open(path, false);
   const std::string shown = escape(path.shown());
   if (!opened) {
-    const int code = opened.error().sys;
-    if (code == ENOENT && config.create_cert_dir) return;
-    std::string_view hint = "a file name leads there: look at its mode and owner, and of those above it";
-    if (code == ENOENT) hint = "a file name leads there: create it, or set create_cert_dir = true";
-    if (code == ELOOP) hint = "no symlink is followed below cert_dir: name the directory itself";
-    add(out, Grade::fail, "cert-dir", cat({shown, ": ", errno_text(code)}), hint);
+    if (opened.error().sys == ENOENT && config.create_cert_dir) return;
+    add(out, Grade::fail, "cert-dir", escape(opened.error().message), opened.error().hint);
   } else if (::faccessat(opened->fd(), ".", W_OK | X_OK, AT_EACCESS) != 0) {
-    add(out, Grade::fail, "cert-dir", cat({shown, ": cannot be written: ", errno_text(errno)}),
-        cat({"user ", std::to_string(::geteuid()), " may not write it: chown it, or set fsGroup"}));
+    const int code = errno;
+    add(out, Grade::fail, "cert-dir", cat({"cannot write ", shown, ": ", errno_text(code)}),
+        output::hint_of_write(code));
   } else {
     const Finding found = judge_directory(shown, opened->status(), writers_of(config, opened->status()),
                                           false, config.require_secure_dir);
@@ -146,13 +142,13 @@ void check_ownership(const config::Config& config, Findings& out) {
     return add(
         out, Grade::fail, "owner",
         cat({"files are to belong to user ", std::to_string(*user), ", and ", who, "cannot give them away"}),
-        "run the helper as root or with CAP_CHOWN, or as that user, and leave owner and key_owner out");
+        output::hint_of_chown());
   }
   for (const auto& group : {wanted.group, wanted.key_group}) {
     if (!group || in_group(*group)) continue;
     return add(out, Grade::fail, "owner",
                cat({"files are to belong to group ", std::to_string(*group), ", and ", who, "is not in it"}),
-               "make the user a member of it (supplementalGroups), or run the helper with CAP_CHOWN");
+               output::hint_of_chown());
   }
 }
 
@@ -166,10 +162,10 @@ void check_space(const std::string& path, Findings& out) {
   const auto nodes = root ? space.f_ffree : space.f_favail;
   if (space.f_blocks > 0 && free < kBytes) {
     add(out, Grade::fail, "disk", cat({std::to_string(free), " bytes are free in ", path}),
-        "make room: the helper keeps the old files as long as new ones do not fit");
+        output::hint_of_write(ENOSPC));
   } else if (space.f_files > 0 && nodes < kFiles) {
     add(out, Grade::fail, "disk", cat({"room for ", std::to_string(nodes), " more files in ", path}),
-        "remove files: the file system has no inodes left");
+        output::hint_of_write(ENOSPC));
   } else {
     add(out, Grade::ok, "disk", "room for new files");
   }

@@ -1,11 +1,13 @@
 #include "cli/doctor_finding.hh"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "cli/cat.hh"
 #include "cli/describe_certificate.hh"
 #include "cli/lifetime.hh"
+#include "output/write_error.hh"
 
 namespace spiffe::cli {
 
@@ -42,15 +44,10 @@ std::string finding_text(const Finding& finding) {
   return out;
 }
 
-Finding judge_failure(const workload::Failure& failure, const Caller& caller) {
-  Finding out{Grade::fail, "workload-api", failure.cause, failure.hint};
-  if (failure.kind != workload::FailureKind::no_identity) return out;
-  out.step = "identity";
-  out.denied = true;
-  out.hint = cat(
-      {"no registration entry matches: its selectors must fit this process as the agent sees it, unix:uid:",
-       std::to_string(caller.uid), ", unix:gid:", std::to_string(caller.gid), ", pid ",
-       std::to_string(caller.pid), ", its pod and container; is the entry's parent this agent?"});
+Finding judge_failure(const workload::Failure& failure) {
+  const bool denied = failure.kind == workload::FailureKind::no_identity;
+  Finding out{Grade::fail, denied ? "identity" : "workload-api", failure.cause, failure.hint};
+  out.denied = denied;
   return out;
 }
 
@@ -73,8 +70,8 @@ Finding judge_directory(const std::string& path, const struct stat& info, output
                         bool empty_dir, bool require_secure) {
   constexpr const char* kStep = "cert-dir";
   if (!S_ISDIR(info.st_mode)) {
-    return {Grade::fail, kStep, path + ": not a directory",
-            "cert_dir names the directory, the *_file_name keys the files"};
+    return {Grade::fail, kStep, "cannot write " + path + ": " + errno_text(ENOTDIR),
+            output::hint_of_write(ENOTDIR)};
   }
   const bool others = writers == output::Writers::others;
   if (writers != output::Writers::trusted && require_secure) {

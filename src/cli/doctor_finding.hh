@@ -35,15 +35,8 @@ void add(Findings& out, Grade grade, std::string_view step, std::string message,
 // "fail  socket: …" and "      hint: …", with their ends.
 [[nodiscard]] std::string finding_text(const Finding& finding);
 
-// Who asks, as an agent that attests the peer of its socket sees it.
-struct Caller {
-  unsigned uid = 0;
-  unsigned gid = 0;
-  int pid = 0;
-};
-
 // The agent gave no answer, but ended the call.
-[[nodiscard]] Finding judge_failure(const workload::Failure& failure, const Caller& caller);
+[[nodiscard]] Finding judge_failure(const workload::Failure& failure);
 
 // The agent's SVID: valid now? `now` outside of its validity is as likely the clock's fault as the agent's.
 [[nodiscard]] Finding judge_clock(WallTime not_before, WallTime not_after, WallTime now);

@@ -99,8 +99,7 @@ bool judge_bundles(const Answers& answers, std::chrono::nanoseconds timeout,
                    std::optional<identity::JwtBundles>& bundles, Findings& out) {
   constexpr const char* kStep = "jwt-bundle";
   if (answers.bundles.failure) {
-    out.push_back(judge_failure(*answers.bundles.failure, {::geteuid(), ::getegid(), ::getpid()}));
-    if (out.back().hint.empty()) out.back().hint = "the agent's log says more";
+    out.push_back(judge_failure(*answers.bundles.failure));
     return false;
   }
   if (!answers.bundles.material) {

@@ -197,7 +197,8 @@ void Daemon::written(const std::string& name) {
   const bool tokens_missing = std::ranges::any_of(
       unwritten_, [this](const std::string& other) { return !other.empty() && is_token(other); });
   if (name.empty()) {
-    log::info("Successfully fetched x509 certificates");
+    log::info("Successfully fetched x509 certificates",
+              {{"spiffe_id", on_disk_->svid.id.str()}, {"not_after", rfc3339(on_disk_->not_after())}});
   } else if (!is_token(name)) {
     log::info("Successfully fetched JWT bundle");
   } else if (!tokens_missing) {
@@ -208,20 +209,15 @@ void Daemon::written(const std::string& name) {
   if (!ending_) consumers_->run_once(notify_on_);
 }
 
-void Daemon::on_failed(const std::string& name, const Error& error) {
+// Publication has the words: of the file, never of what was fetched.
+void Daemon::on_failed(const std::string& name) {
   if (next_publication_ != nullptr) return;
-  const Kind kind = kind_of(name);
   // Without X.509 it is the directory that failed, and each file will.
   if (!name.empty() || status_.x509) {
     output_of(name).state = health::WriteState::failed;
-    ++status_.of(kind).write_failures;
+    ++status_.of(kind_of(name)).write_failures;
   }
-  if (config_.daemon_mode || ending_) return;
-  const std::string_view what = kind == Kind::x509  ? "x509 certificates"
-                                : kind == Kind::jwt ? "JWT SVIDs"
-                                                    : "JWT bundle";
-  log::error("Error fetching " + std::string(what), {{"error", error.message}});
-  end(1);
+  if (!config_.daemon_mode && !ending_) end(1);
 }
 
 Kind Daemon::kind_of(const std::string& name) const {

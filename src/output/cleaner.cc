@@ -33,7 +33,7 @@ Result<void> sweep(const Place& place, const std::string& live) {
     if (place.names.is_temporary(name)) temporaries.emplace_back(name);
     if (place.names.is_generation(name) && name != live) generations.emplace_back(name);
   });
-  if (!listed) return fail(context("publish " + place.directory.path().shown(), listed.error()));
+  if (!listed) return place.directory.fail_at({}, listed.error().message, listed.error().sys);
   for (const std::string& name : temporaries) ::unlinkat(place.fd(), name.c_str(), 0);
   for (const std::string& name : generations) remove_generation(place, name, {});
   return {};

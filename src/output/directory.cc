@@ -12,6 +12,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "output/write_error.hh"
+
 namespace spiffe::output {
 
 namespace {
@@ -28,7 +30,9 @@ Result<void> make_path(const std::string& path) {
     struct stat st{};
     if (::stat(head.c_str(), &st) == 0) continue;
     auto made = make_directory(AT_FDCWD, head);
-    if (!made && made.error().sys != EEXIST) return fail(context("publish " + head, made.error()));
+    if (!made && made.error().sys != EEXIST) {
+      return cannot_write(head, made.error().message, made.error().sys);
+    }
   }
   return {};
 }
@@ -41,12 +45,17 @@ Result<Fd> open_root(const DirectoryPath& path, bool create) {
     fd = Fd(::open(root.c_str(), kOpenDirectory));
   }
   if (fd) return fd;
-  return fail_errno("publish " + root + ": open", errno);
+  return cannot_write(root, "open", errno);
 }
 
 std::unexpected<Error> with_way_out(Error error, bool create) {
-  if (error.sys == ENOENT && !create) error.hint = "create it, or set create_cert_dir = true";
+  if (error.sys == ENOENT) error.hint = hint_of_missing_directory(create);
   return fail(std::move(error));
+}
+
+// The caller knows the path.
+std::unexpected<Error> fail_call(std::string_view call, int code) {
+  return fail(Error{ErrorKind::io, std::string(call), {}, code});
 }
 
 bool is_memory(int fd) {
@@ -81,7 +90,10 @@ Result<Directory> Directory::open(DirectoryPath path, bool create) {
     self.fd_ = std::move(*root);
   } else {
     auto sub = open_beneath(root->get(), self.path_.sub, create);
-    if (!sub) return with_way_out(context("publish " + self.path_.shown(), sub.error()), create);
+    if (!sub) {
+      const Error& why = sub.error();
+      return with_way_out(cannot_write(self.path_.shown(), why.message, why.sys).error(), create);
+    }
     self.fd_ = std::move(*sub);
     self.root_ = std::move(*root);
   }
@@ -129,8 +141,13 @@ gid_t Directory::new_file_group() const {
 }
 
 std::unexpected<Error> Directory::fail_at(std::string_view leaf, std::string_view call, int code) const {
-  std::string what = "publish " + (leaf.empty() ? path_.shown() : path_.shown(leaf));
-  return fail_errno((what += ": ") += call, code);
+  return cannot_write(leaf.empty() ? path_.shown() : path_.shown(leaf), call, code);
+}
+
+std::unexpected<Error> Directory::fail_chown(std::string_view leaf, int code) const {
+  auto error = fail_at(leaf, "chown", code);
+  if (code == EPERM) error.error().hint = hint_of_chown();
+  return error;
 }
 
 Result<void> Directory::sync() const {
@@ -155,7 +172,7 @@ Result<Fd> open_beneath(int root, const std::string& sub, bool create) {
   if (errno == ENOSYS || errno == EPERM || (errno == ENOENT && create)) {
     return open_by_components(root, sub, create);
   }
-  return fail_errno("open", errno);
+  return fail_call("open", errno);
 }
 
 Result<Fd> open_by_components(int root, const std::string& sub, bool create) {
@@ -166,7 +183,7 @@ Result<Fd> open_by_components(int root, const std::string& sub, bool create) {
     const std::string part = sub.substr(begin, end - begin);
     begin = end + 1;
     if (part.empty() || part == ".") continue;
-    if (part == "..") return fail_errno("open", EXDEV);
+    if (part == "..") return fail_call("open", EXDEV);
     Fd next(::openat(at, part.c_str(), kOpenDirectory | O_NOFOLLOW));
     if (!next && errno == ENOENT && create) {
       auto made = make_directory(at, part);
@@ -178,7 +195,7 @@ Result<Fd> open_by_components(int root, const std::string& sub, bool create) {
         return fail(made.error());
       }
     }
-    if (!next) return fail_errno("open", errno);
+    if (!next) return fail_call("open", errno);
     holder = std::move(next);
     at = holder.get();
   }
@@ -186,7 +203,7 @@ Result<Fd> open_by_components(int root, const std::string& sub, bool create) {
 }
 
 Result<Fd> make_directory(int parent, const std::string& name) {
-  if (::mkdirat(parent, name.c_str(), kDirectoryMode) != 0) return fail_errno("mkdir", errno);
+  if (::mkdirat(parent, name.c_str(), kDirectoryMode) != 0) return fail_call("mkdir", errno);
   Fd fd(::openat(parent, name.c_str(), kOpenDirectory | O_NOFOLLOW));
   // A umask that takes rights from the owner himself.
   if (!fd && errno == EACCES && ::fchmodat(parent, name.c_str(), kDirectoryMode, 0) == 0) {
@@ -194,7 +211,7 @@ Result<Fd> make_directory(int parent, const std::string& name) {
   }
   const auto give_up = [&](const char* what, int code) {
     ::unlinkat(parent, name.c_str(), AT_REMOVEDIR);
-    return fail_errno(what, code);
+    return fail_call(what, code);
   };
   if (!fd) return give_up("open", errno);
   struct stat st{};
@@ -210,9 +227,9 @@ Result<Fd> make_directory(int parent, const std::string& name) {
 Result<void> for_each_entry(int directory, const std::function<void(std::string_view)>& callback) {
   // A descriptor of its own: the read position of `directory` stays out of it.
   Fd fd(::openat(directory, ".", kOpenDirectory));
-  if (!fd) return fail_errno("open", errno);
+  if (!fd) return fail_call("open", errno);
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(fd.get()), &::closedir);
-  if (!dir) return fail_errno("readdir", errno);
+  if (!dir) return fail_call("readdir", errno);
   [[maybe_unused]] const int owned_by_dir = fd.release();
   for (;;) {
     errno = 0;
@@ -221,7 +238,7 @@ Result<void> for_each_entry(int directory, const std::function<void(std::string_
     const std::string_view name = entry->d_name;
     if (name != "." && name != "..") callback(name);
   }
-  if (errno != 0) return fail_errno("readdir", errno);
+  if (errno != 0) return fail_call("readdir", errno);
   return {};
 }
 

@@ -49,8 +49,11 @@ class Directory {
   [[nodiscard]] uid_t new_file_user() const { return user_; }
   [[nodiscard]] gid_t new_file_group() const;
 
-  // "publish <path of leaf>: <call>: <error text>".
+  // As cannot_write() of the leaf, or of the directory itself where it is "".
   [[nodiscard]] std::unexpected<Error> fail_at(std::string_view leaf, std::string_view call, int code) const;
+
+  // The same where the owner or group cannot be set.
+  [[nodiscard]] std::unexpected<Error> fail_chown(std::string_view leaf, int code) const;
 
   // fsync, but on memory.
   Result<void> sync() const;
@@ -84,11 +87,13 @@ Result<Fd> open_beneath(int root, const std::string& sub, bool create);
 Result<Fd> open_by_components(int root, const std::string& sub, bool create);
 
 // mkdirat and open. Its mode is 0755 whatever the umask; a set-group-ID bit that it inherits stays, so that
-// files in it get the group that they would get in its parent. sys is EEXIST where the name is taken.
+// files in it get the group that they would get in its parent. sys is EEXIST where the name is taken, and the
+// message holds the call only.
 // In a directory that others can write somebody may have put another one there before it was opened.
 Result<Fd> make_directory(int parent, const std::string& name);
 
-// Calls back with the name of every entry but "." and "..", in no order.
+// Calls back with the name of every entry but "." and "..", in no order. An error's message holds the call
+// only.
 Result<void> for_each_entry(int directory, const std::function<void(std::string_view)>& callback);
 
 }  // namespace spiffe::output

@@ -33,7 +33,7 @@ Result<Generation> make_generation(const Place& place) {
     // The clock moves on, so the next id is another one.
     if (made.error().sys == EEXIST && attempt < kIdAttempts) continue;
     // Without the id: the same failure reads the same at every try, and is said once.
-    return fail(context("publish " + place.directory.path().shown(), made.error()));
+    return place.directory.fail_at({}, made.error().message, made.error().sys);
   }
 }
 
@@ -77,7 +77,7 @@ Result<std::optional<std::string>> live_generation_id(const Place& place) {
   const std::string_view target(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
   if (place.names.is_generation(target)) return place.names.id_of(target);
   return fail(ErrorKind::failed,
-              "publish " + place.directory.path().shown(data) +
+              "cannot write " + place.directory.path().shown(data) +
                   ": it does not lead to a generation of ours, so somebody else manages this directory",
               "choose another cert_dir, or layout = \"files\"");
 }

@@ -126,7 +126,7 @@ Result<bool> put_right(const Place& place, const Item& item, int fd, const struc
       (file.owner.group && *file.owner.group != st.st_gid)) {
     if (::fchown(fd, file.owner.user.value_or(static_cast<uid_t>(-1)),
                  file.owner.group.value_or(static_cast<gid_t>(-1))) != 0) {
-      return place.directory.fail_at(item.leaf, "chown", errno);
+      return place.directory.fail_chown(item.leaf, errno);
     }
   }
   if ((st.st_mode & 07777) == file.mode || ::fchmod(fd, file.mode) == 0) return true;
@@ -160,8 +160,8 @@ Result<InPlaceFile> find_mounted(const Place& place, const Item& item) {
 }
 
 std::unexpected<Error> fail_refused(const Place& place, const Item& item, const InPlaceFile& found) {
-  return fail(ErrorKind::failed, "publish " + place.directory.path().shown(item.leaf) + ": " + found.refusal +
-                                     ", and is not written through");
+  return fail(ErrorKind::failed, "cannot write " + place.directory.path().shown(item.leaf) + ": " +
+                                     found.refusal + ", and is not written through");
 }
 
 }  // namespace

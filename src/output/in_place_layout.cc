@@ -94,8 +94,8 @@ Result<void> InPlaceLayout::replace_foreign(const Item& item, const InPlaceFile&
                            std::to_string(found.refused_user);
   if (!found.at_leaf) {
     // The link is ours: whoever reads at its other end would not see a file that takes its place.
-    return fail(ErrorKind::failed, "publish " + path + ": " + found.refusal + ", and is not written through",
-                hint);
+    return fail(ErrorKind::failed,
+                "cannot write " + path + ": " + found.refusal + ", and is not written through", hint);
   }
   // Told before the replacement tells the same in words for the other layouts.
   place_.notices->warn("link_replaced", path,
@@ -104,7 +104,7 @@ Result<void> InPlaceLayout::replace_foreign(const Item& item, const InPlaceFile&
   const int code = replaced ? 0 : replaced.error().sys;
   if (code != EACCES && code != EPERM && code != EROFS) return replaced;
   Error error = replaced.error();
-  error.message = "publish " + path + ": " + found.refusal +
+  error.message = "cannot write " + path + ": " + found.refusal +
                   ", so it is not written, and it cannot be replaced: " + errno_text(code);
   error.hint = hint;
   return fail(std::move(error));

@@ -123,12 +123,12 @@ Result<void> set_attributes(const Place& place, const Item& item, int fd, const 
   // The group may read from the mode on, so it is the right one by then. The user comes last: of a file that
   // was given away CAP_CHOWN alone does not let us set the mode.
   if (const int code = give(fd, kNoUser, o.configured_group); code != 0) {
-    return place.directory.fail_at(item.leaf, "chown", code);
+    return place.directory.fail_chown(item.leaf, code);
   }
   int lost = give(fd, kNoUser, o.kept_group);
   if (::fchmod(fd, item.file->mode) != 0) return place.directory.fail_at(item.leaf, "chmod", errno);
   if (const int code = give(fd, o.configured_user, kNoGroup); code != 0) {
-    return place.directory.fail_at(item.leaf, "chown", code);
+    return place.directory.fail_chown(item.leaf, code);
   }
   if (const int code = give(fd, o.kept_user, kNoGroup); code != 0) lost = code;
   if (o.kept_user != kNoUser || o.kept_group != kNoGroup) tell_of_keeping(place, item, fd, lost);

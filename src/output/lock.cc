@@ -59,8 +59,8 @@ std::unexpected<Error> cannot_open(const Directory& directory, const std::string
   struct stat st{};
   if (code == EACCES && ::fstatat(directory.fd(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
       st.st_uid != ::geteuid()) {
-    error.error().message = "publish " + directory.path().shown() + ": " + name + " " + owner_of(st.st_uid) +
-                            " and cannot be opened: " + errno_text(code);
+    error.error().message = "cannot write " + directory.path().shown() + ": " + name + " " +
+                            owner_of(st.st_uid) + " and cannot be opened: " + errno_text(code);
     error.error().hint = "remove it if no helper of that user runs here any more, or choose another cert_dir";
   }
   return error;
@@ -95,14 +95,15 @@ Result<OpenLock> open_lock(const Directory& directory, const std::string& name, 
       return OpenLock{std::move(fd), st.st_uid, ours};
     }
     if (!fd && !is_no_file(errno)) return cannot_open(directory, name, errno);
-    return fail(ErrorKind::failed, "publish " + directory.path().shown(name) + ": it is not a regular file",
+    return fail(ErrorKind::failed,
+                "cannot write " + directory.path().shown(name) + ": it is not a regular file",
                 "remove what somebody put there");
   }
   return directory.fail_at(name, "open", EEXIST);
 }
 
 std::unexpected<Error> taken(const Directory& directory, const std::string& name, const OpenLock& lock) {
-  const std::string start = "publish " + directory.path().shown() + ": ";
+  const std::string start = "cannot write " + directory.path().shown() + ": ";
   if (!lock.ours && lock.owner != ::geteuid()) {
     return fail(ErrorKind::locked,
                 start + name + " " + owner_of(lock.owner) + ", who holds it for these files",
@@ -121,7 +122,7 @@ Result<void> remove_foreign(const Directory& directory, const std::string& name,
   if (::unlinkat(directory.fd(), name.c_str(), 0) == 0 || errno == ENOENT) return {};
   auto error = directory.fail_at({}, "unlink", errno);
   error.error().message =
-      "publish " + directory.path().shown() + ": " + name +
+      "cannot write " + directory.path().shown() + ": " + name +
       (lock.owner == ::geteuid() ? " has more than one hard link" : " " + owner_of(lock.owner)) +
       " and cannot be replaced: " + errno_text(error.error().sys);
   error.error().hint = "remove it, or choose a cert_dir that only the helper can write";
@@ -147,7 +148,7 @@ Result<void> check_others(const Directory& directory, std::span<const std::strin
   auto listed = for_each_entry(directory.fd(), [&](std::string_view name) {
     if (is_lock_file(name) && name != own) locks.emplace_back(name);
   });
-  if (!listed) return fail(context("publish " + directory.path().shown(), listed.error()));
+  if (!listed) return directory.fail_at({}, listed.error().message, listed.error().sys);
   for (const std::string& name : locks) {
     const auto lock = open_lock(directory, name, false);
     if (!lock || !lock->fd) continue;

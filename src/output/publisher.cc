@@ -116,7 +116,7 @@ struct Publisher::State {
 Result<Site*> Publisher::State::site_of(std::string_view name) {
   const auto it = sites.find(std::string(split_name(name).directory));
   if (it != sites.end()) return &it->second;
-  return fail("publish " + quote(name) + ": not in a directory of this publisher");
+  return fail("cannot write " + quote(name) + ": not in a directory of this publisher");
 }
 
 Result<void> Publisher::State::ensure_open(Site& site) {
@@ -161,7 +161,7 @@ Result<void> Publisher::State::check_secure(Site& site, const Directory& directo
     const std::string group = "group " + std::to_string(directory.group());
     return fail(
         ErrorKind::failed,
-        "publish " + path + ": " + (others ? "others" : group) + " can write this directory",
+        "cannot write " + path + ": " + (others ? "others" : group) + " can write this directory",
         (others ? "chmod o-w " + path : "chmod g-w " + path + ", set group or key_group to " + group) +
             ", or set require_secure_dir = false");
   }

@@ -239,7 +239,7 @@ Result<bool> SnapshotLayout::repair_files(Items items) {
     if ((file.owner.user || file.owner.group) &&
         ::fchownat(fd.get(), "", file.owner.user.value_or(st.st_uid), file.owner.group.value_or(st.st_gid),
                    AT_EMPTY_PATH) != 0) {
-      return place_.directory.fail_at(item.leaf, "chown", errno);
+      return place_.directory.fail_chown(item.leaf, errno);
     }
     if ((st.st_mode & 07777) != file.mode) {
       if (const int code = change_mode(fd.get(), file.mode); code != 0)

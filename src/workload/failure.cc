@@ -22,19 +22,6 @@ constexpr int kResourceExhausted = 8;
 constexpr int kUnimplemented = 12;
 constexpr int kUnavailable = 14;
 
-std::string connect_hint(int error) {
-  switch (error) {
-    case ENOENT:
-      return "is the agent running, and its socket directory mounted here?";
-    case ECONNREFUSED:
-      return "nobody listens there: is the agent running, and is that its socket?";
-    case EACCES:
-      return "this user may not open the socket: look at the modes of the path to it";
-    default:
-      return {};
-  }
-}
-
 std::string lack_hint(int error) {
   switch (error) {
     case EMFILE:
@@ -70,7 +57,7 @@ Failure classify(const StreamEnd& end, int connect_error, std::string_view addre
   if (connect_error != 0) {
     return {FailureKind::unreachable,
             "cannot reach the agent at " + escape(address) + ": " + errno_text(connect_error),
-            connect_hint(connect_error)};
+            {}};
   }
   if (const std::string why = refused_port(end); !why.empty() && address.starts_with("tcp:")) {
     return {FailureKind::unreachable, "cannot reach the agent at " + escape(address) + ": " + why,
@@ -85,9 +72,6 @@ Failure classify(const StreamEnd& end, int connect_error, std::string_view addre
       break;
     case kPermissionDenied:
       failure.kind = FailureKind::no_identity;
-      failure.hint =
-          "no registration entry matches this process: compare the entry's selectors with its user, "
-          "pod and container";
       break;
     case kUnimplemented:
       // Our own refusal, in gRPC's words.

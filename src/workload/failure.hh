@@ -32,7 +32,8 @@ struct Failure {
 };
 
 // Rules 7 to 9. `connect_error` is errno of a connect(2) tried just now on a Unix socket, 0 where somebody
-// listens; it replaces gRPC's own text, which hides the reason.
+// listens; it replaces gRPC's own text, which hides the reason. Hints that need a look at this
+// machine are left to explain().
 [[nodiscard]] Failure classify(const StreamEnd& end, int connect_error, std::string_view address);
 
 // "PermissionDenied": gRPC's status codes by the names that Go prints, and logs are searched for.

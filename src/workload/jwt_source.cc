@@ -14,6 +14,7 @@
 #include "identity/jwt_svid.hh"
 #include "workload.grpc.pb.h"
 #include "workload/channel.hh"
+#include "workload/explain.hh"
 
 namespace spiffe::workload {
 
@@ -145,7 +146,7 @@ void JwtSource::pump() {
 void JwtSource::call(std::size_t index) {
   const bool closed = rpc_ == nullptr || rpc_->stub == nullptr;
   if (const auto lack = closed ? open() : std::nullopt) {
-    report(index, classify(*lack, probe_endpoint(endpoint_), endpoint_.uri()));
+    report(index, explain(*lack, endpoint_));
     pump();
     return;
   }
@@ -182,7 +183,7 @@ void JwtSource::finished(Call* done) {
     take_answer(call);
   } else {
     const StreamEnd end{static_cast<int>(call.status.error_code()), call.status.error_message()};
-    Failure failure = classify(end, probe_endpoint(endpoint_), endpoint_.uri());
+    Failure failure = explain(end, endpoint_);
     // What is refused is this call's alone, for all that is known here.
     if (failure.kind == FailureKind::invalid_argument) {
       failure.hint =

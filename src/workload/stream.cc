@@ -10,6 +10,7 @@
 #include "base/log.hh"
 #include "base/thread.hh"
 #include "workload/channel.hh"
+#include "workload/explain.hh"
 
 namespace spiffe::workload {
 
@@ -101,7 +102,7 @@ void Stream::open() {
 
 void Stream::ended(const StreamEnd& end) {
   attempt_.reset();
-  const Failure failure = classify(end, probe_endpoint(endpoint_), endpoint_.uri());
+  const Failure failure = explain(end, endpoint_);
   const bool unix_socket = endpoint_.kind() == Endpoint::Kind::unix_socket;
   const auto step = retry_.lost(failure.kind, unix_socket, BootClock::now().time_since_epoch(), chance());
   const bool new_cause = std::exchange(last_cause_, failure.cause) != failure.cause;

@@ -17,8 +17,8 @@ TEST_CASE("a missing cert_dir is an error with a way out") {
   const Scratch dir;
   Publisher publisher = make_publisher(options_for(dir / "certs"));
   const Error error = must_fail(publisher.publish(make_set("1")));
-  CHECK(error.message == "publish " + (dir / "certs") + ": open: no such file or directory");
-  CHECK(error.hint == "create it, or set create_cert_dir = true");
+  CHECK(error.message == "cannot write " + (dir / "certs") + ": no such file or directory (open)");
+  CHECK(error.hint == "create it, mount it, or set create_cert_dir = true");
   CHECK_FALSE(publisher.check());
   CHECK_FALSE(publisher.on_memory());
   fs::create_directory(dir / "certs");
@@ -33,8 +33,8 @@ TEST_CASE("a missing directory below cert_dir is an error with the same way out"
   for (std::string& name : options.names) name.insert(0, "sub/");
   Publisher publisher = make_publisher(options);
   const Error error = must_fail(publisher.publish(make_set("1", "sub/")));
-  CHECK(error.message == "publish " + (dir / "sub") + ": open: no such file or directory");
-  CHECK(error.hint == "create it, or set create_cert_dir = true");
+  CHECK(error.message == "cannot write " + (dir / "sub") + ": no such file or directory (open)");
+  CHECK(error.hint == "create it, mount it, or set create_cert_dir = true");
 }
 
 TEST_CASE("a cert_dir that leads nowhere is not said to lack what is set") {
@@ -124,7 +124,7 @@ TEST_CASE("below cert_dir no symlink is followed") {
     options.create_cert_dir = create;
     Publisher publisher = make_publisher(options);
     CHECK(must_fail(publisher.publish(make_set("1", "sub/")))
-              .message.starts_with("publish " + (dir / "sub") + ": open: "));
+              .message.starts_with("cannot write " + (dir / "sub") + ": "));
     CHECK(entries(outside.path()).empty());
   }
 }
@@ -182,7 +182,7 @@ TEST_CASE("without a cert_dir names are taken from the working directory, and ab
     Publisher blocked = make_publisher({.names = {"x.pem"}});
     return content_of(dir / "work/svid.pem") == "certificate 1" &&
            content_of(dir / "other/svid_key.pem") == "key 1" &&
-           blocked.open().error().message == "publish ..lock: it is not a regular file";
+           blocked.open().error().message == "cannot write ..lock: it is not a regular file";
   });
 }
 
@@ -202,7 +202,7 @@ TEST_CASE("a file of a directory that the publisher was not told of is an error"
   const Scratch dir;
   Publisher publisher = make_publisher(options_for(dir.path()));
   CHECK(must_fail(publisher.publish(make_set("1", "sub/"))).message ==
-        "publish \"sub/svid.pem\": not in a directory of this publisher");
+        "cannot write \"sub/svid.pem\": not in a directory of this publisher");
 }
 
 }  // namespace spiffe::output::test

@@ -47,7 +47,7 @@ TEST_CASE("ENOSPC: the old set stays, partial work is removed") {
       for (const std::size_t size : {60'000, 30'000, 20'000}) {
         const auto result = publisher.publish(large_set("2", size));
         if (result || result.error().sys != ENOSPC) return false;
-        if (!result.error().message.ends_with(".pem: write: no space left on device")) return false;
+        if (!result.error().message.ends_with(".pem: no space left on device (write)")) return false;
         if (!is_untouched(dir.path(), generation)) return false;
       }
       must_publish(publisher, make_set("2"));
@@ -183,7 +183,7 @@ TEST_CASE("whichever system call fails, the old set stays and nothing half-made 
         if (!deny_syscall(fault.call, fault.code)) return false;
         const auto result = publisher.publish(make_set("2"));
         return !result && result.error().sys == fault.code &&
-               result.error().message.starts_with("publish " + dir.path());
+               result.error().message.starts_with("cannot write " + dir.path());
       });
       INFO("system call " << fault.call);
       CHECK(is_untouched(dir.path(), generation));
@@ -206,8 +206,8 @@ TEST_CASE("EROFS: an error that names path and call, and the old set stays") {
       Publisher blocked = make_publisher(options_for(dir.path(), layout));
       const auto result = blocked.publish(make_set("2"));
       const bool good = !result && result.error().sys == EROFS &&
-                        result.error().message.starts_with("publish " + dir.path() + "/") &&
-                        result.error().message.ends_with(": read-only file system") &&
+                        result.error().message.starts_with("cannot write " + dir.path() + "/") &&
+                        result.error().message.contains(": read-only file system (") &&
                         is_untouched(dir.path(), generation);
       if (::mount(nullptr, path, nullptr, MS_BIND | MS_REMOUNT, nullptr) != 0) return false;
       must_publish(blocked, make_set("2"));
@@ -233,7 +233,7 @@ TEST_CASE("EACCES: an error, and the old set stays") {
       Publisher publisher = make_publisher(options_for(dir.path(), layout));
       const auto result = publisher.publish(make_set("2"));
       return !result && result.error().sys == EACCES &&
-             result.error().message.ends_with(": permission denied") && is_untouched(dir.path(), generation);
+             result.error().message.contains(": permission denied (") && is_untouched(dir.path(), generation);
     });
   }
 }
@@ -245,7 +245,7 @@ TEST_CASE("a file system without symlinks is an error with a way out") {
     Publisher publisher = make_publisher(options_for(dir.path()));
     const Error error = must_fail(publisher.publish(make_set("1")));
     must_publish(publisher = make_publisher(options_for(dir.path(), Layout::files)), make_set("1"));
-    return error.message.ends_with(": symlink: operation not permitted") &&
+    return error.message.ends_with(": operation not permitted (symlink)") &&
            error.hint == "if this file system has no symlinks, set layout = \"files\"" &&
            holds_version(dir.path(), "1");
   });

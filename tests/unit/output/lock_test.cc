@@ -48,8 +48,8 @@ TEST_CASE("a second helper with the same names is refused and told by whom") {
     Publisher second = make_publisher(options_for(dir.path()));
     const Error error = must_fail(second.publish(make_set("2")));
     CHECK(error.kind == ErrorKind::locked);
-    CHECK(error.message == "publish " + dir.path() + ": another helper (pid " + std::to_string(::getpid()) +
-                               ") writes these files and holds ..lock");
+    CHECK(error.message == "cannot write " + dir.path() + ": another helper (pid " +
+                               std::to_string(::getpid()) + ") writes these files and holds ..lock");
     CHECK_FALSE(second.open());
     CHECK(holds_version(dir.path(), "1"));
   }
@@ -79,7 +79,7 @@ TEST_CASE("a lock file of another user is an error that says what to do") {
     become(12345, 12345);
     Publisher publisher = make_publisher(options_for(dir.path()));
     const Error error = must_fail(publisher.publish(make_set("1")));
-    return error.message == "publish " + dir.path() +
+    return error.message == "cannot write " + dir.path() +
                                 ": ..lock belongs to uid 0 and cannot be opened: permission denied" &&
            error.hint.starts_with("remove it if no helper of that user");
   });

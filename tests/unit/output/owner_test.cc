@@ -200,7 +200,7 @@ TEST_CASE("a configured owner that cannot be had is an error and leaves nothing"
       const auto result = publisher.publish(set);
       return !result &&
              result.error().message ==
-                 "publish " + (dir / "svid_key.pem") + ": chown: operation not permitted" &&
+                 "cannot write " + (dir / "svid_key.pem") + ": operation not permitted (chown)" &&
              entries(dir.path()) == std::vector<std::string>{"..lock"};
     });
   }

@@ -219,7 +219,7 @@ TEST_CASE("in-place layout: who cannot replace a planted file does not write it 
     Publisher publisher = make_publisher(options_for(dir.path(), Layout::in_place));
     const auto result = publisher.publish(make_set("1"));
     return !result &&
-           result.error().message == "publish " + (dir / kKey) +
+           result.error().message == "cannot write " + (dir / kKey) +
                                          ": it belongs to user 12345, so it is not written, and it cannot be "
                                          "replaced: operation not permitted" &&
            result.error().hint.find("key_owner = 12345") != std::string::npos &&
@@ -277,8 +277,8 @@ TEST_CASE("in-place layout: a link of ours to somebody's file takes a certificat
   }
   Publisher publisher = make_publisher(options_for(dir.path(), Layout::in_place));
   const Error error = must_fail(publisher.publish(make_set("1")));
-  CHECK(error.message ==
-        "publish " + (dir / kKey) + ": its symlink leads to a file of user 26, and is not written through");
+  CHECK(error.message == "cannot write " + (dir / kKey) +
+                             ": its symlink leads to a file of user 26, and is not written through");
   CHECK(error.hint == "remove the symlink; if that user is meant to have the content set key_owner = 26");
   CHECK(content_of(outside / kKey) == "old");
   FileSet set = make_set("1");
@@ -316,7 +316,7 @@ TEST_CASE("require_secure_dir refuses a directory that a foreign group can write
     options.require_secure_dir = true;
     Publisher publisher = make_publisher(options);
     const Error error = must_fail(publisher.publish(make_set("1")));
-    CHECK(error.message == "publish " + dir.path() + ": group 12345 can write this directory");
+    CHECK(error.message == "cannot write " + dir.path() + ": group 12345 can write this directory");
     CHECK(error.hint.find("key_group") != std::string::npos);
     CHECK(entries(dir.path()).empty());
     // One that is named, and the helper's own.
@@ -362,7 +362,7 @@ TEST_CASE("a lock file of another user is replaced while nobody holds it, and na
     const Error error = publisher.open().error();
     CHECK(error.kind == ErrorKind::locked);
     CHECK(error.message ==
-          "publish " + dir.path() + ": ..lock belongs to uid 12345, who holds it for these files");
+          "cannot write " + dir.path() + ": ..lock belongs to uid 12345, who holds it for these files");
     CHECK(content_of(dir / "..lock") == record);
     ::flock(held.get(), LOCK_UN);
     must_publish(publisher, make_set("1"));
@@ -381,7 +381,7 @@ TEST_CASE("a lock file of another user that cannot be replaced is named as such"
     Publisher publisher = make_publisher(options_for(dir.path()));
     const auto opened = publisher.open();
     return !opened && opened.error().message ==
-                          "publish " + dir.path() +
+                          "cannot write " + dir.path() +
                               ": ..lock belongs to uid 12345 and cannot be replaced: operation not permitted";
   });
 }
