@@ -19,6 +19,7 @@ constexpr CommandFlag kAgentAddress = {"agent-address", "ADDRESS",
                                        "unix:///path or tcp://IP:port of the agent"};
 constexpr CommandFlag kTimeout = {"timeout", "DURATION", "longest wait, 0 for ever"};
 constexpr CommandFlag kLogLevel = {"log-level", "debug|info|warning|error", "what to log (default warning)"};
+constexpr CommandFlag kOutputPem = {"output", "text|json|pem", "how to print (default text)"};
 constexpr CommandFlag kOutput = {"output", "text|json", "how to print (default text)"};
 
 std::string help_hint(const Command& command) {
@@ -85,6 +86,7 @@ class Parser {
       configuration.format = config::parse_format(value).value_or(config::Format::by_name);
     } else if (name == kOutput.name) {
       out_.json = value == "json";
+      out_.pem = value == "pem";
     } else if (const auto key = std::ranges::find(keys_, name, &config::FlagSpec::name); key != keys_.end()) {
       configuration.flags.push_back({key->key, value, "-" + name});
     } else if (name == kLogLevel.name) {
@@ -174,7 +176,7 @@ Result<Arguments> parse_arguments(const Command& command, std::span<const std::s
 std::vector<CommandFlag> flags_of(const Command& command) {
   std::vector<CommandFlag> out(command.flags.begin(), command.flags.end());
   out.insert(out.end(), {kConfig, kConfigFormat});
-  if (command.prints_data) out.push_back(kOutput);
+  if (command.prints_data) out.push_back(command.prints_pem ? kOutputPem : kOutput);
   if (command.keys != Keys::all) out.insert(out.end(), {kAgentAddress, kTimeout, kLogLevel});
   return out;
 }

@@ -22,6 +22,7 @@ struct Arguments {
   std::vector<std::string> words;     // what is no flag, without the verb
   config::LoadOptions configuration;  // the file, the keys given as flags, the environment, the command
   bool json = false;                  // -output json
+  bool pem = false;                   // -output pem
   std::optional<std::chrono::nanoseconds>
       timeout;  // -timeout, 0 = for ever; not where the command takes keys
   log::Level log_level = log::Level::warning;

@@ -88,7 +88,7 @@ std::string text_of(const SvidChange& change, WallTime now, const Terminal& term
     rows.row("hint", (svid.hint.empty() ? "none" : svid.hint) + was);
   }
   if (!svid.chain.empty() && (before == nullptr || change.renewed())) {
-    rows.row(before == nullptr ? "serial" : "new serial", serial_of(svid.chain[0]));
+    add_identifiers(rows, before == nullptr ? "serial" : "new serial", svid.chain[0]);
     rows.row("valid", validity(svid.chain[0], now));
   }
   if (change.rechained()) {

@@ -35,6 +35,7 @@ struct Command {
   std::span<const CommandFlag> flags = {};
   std::size_t max_words = 0;  // besides the verb
   bool prints_data = false;   // takes -output text|json
+  bool prints_pem = false;    // and -output pem
   Keys keys = Keys::none;
   bool ends_itself = false;  // watches for ^C and its like; any other command they just end
 };

@@ -141,6 +141,17 @@ std::string key_name(const EVP_PKEY* key) {
   return std::string("EC ") + (nist != nullptr ? nist : group.data());
 }
 
+std::string sha256_of(const Certificate& certificate) {
+  std::array<std::byte, SHA256_DIGEST_LENGTH> digest{};
+  SHA256(reinterpret_cast<const unsigned char*>(certificate.der().data()), certificate.der().size(),
+         reinterpret_cast<unsigned char*>(digest.data()));
+  return lower(hex(digest));
+}
+
+Strings dns_names_of(const Certificate& certificate) {
+  return names_of(certificate.x509_without_key()).dns;
+}
+
 bool is_authority(const Certificate& certificate) {
   constexpr std::uint32_t kBoth = EXFLAG_BCONS | EXFLAG_CA;
   return (X509_get_extension_flags(certificate.x509_without_key()) & kBoth) == kBoth;
@@ -158,6 +169,7 @@ void certificate_rows(TextTable& rows, const Certificate& certificate, WallTime 
   row("subject", certificate.subject());
   row("issuer", issuer_of(x509));
   row("serial", certificate.serial());
+  row("SHA-256", sha256_of(certificate));
   row("DNS names", joined(names.dns));
   row("names", joined(names.other));
   row("usage", joined(uses_of(x509)));
@@ -174,9 +186,6 @@ std::string certificate_line(const Certificate& certificate, WallTime now) {
 Json certificate_json(const Certificate& certificate, WallTime now) {
   X509* x509 = certificate.x509_without_key();
   const Names names = names_of(x509);
-  std::array<std::byte, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(certificate.der().data()), certificate.der().size(),
-         reinterpret_cast<unsigned char*>(digest.data()));
   Json out = Json::object();
   out["subject"] = certificate.subject();
   out["issuer"] = issuer_of(x509);
@@ -192,7 +201,7 @@ Json certificate_json(const Certificate& certificate, WallTime now) {
   out["other_names"] = names.other;
   out["key_usage"] = uses_of(x509);
   out["extended_key_usage"] = purposes_of(x509);
-  out["sha256"] = lower(hex(digest));
+  out["sha256"] = sha256_of(certificate);
   return out;
 }
 

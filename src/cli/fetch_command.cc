@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <utility>
@@ -48,7 +49,8 @@ Flags:
                         unix:///path or tcp://IP:port of the agent
   -config FILE          where its address may stand too (default helper.conf)
   -timeout DURATION     longest wait (default 5s), 0 for ever
-  -output text|json     how to print (default text)
+  -output text|json|pem how to print (default text); pem, of x509 only, is the
+                        chain and the bundle, and nothing where one is bad
 
 Exit status: 0 good, 3 no identity, 4 the agent cannot be reached, 5 something
 is bad, 124 no answer in time, 1 anything else.
@@ -125,6 +127,26 @@ workload::JwtBundleSource jwt_bundle_source(Visit& visit,
            .on_restored = [] {}}};
 }
 
+// Each chain, and once each bundle that belongs to one. A pipe is no place for a key.
+std::string pem_of(const X509View& view) {
+  std::string out;
+  for (const SvidView& svid : view.svids) {
+    for (const auto& each : svid.chain) out += each.pem();
+  }
+  for (const auto& [domain, bundle] : view.bundles) {
+    if (!bundle.own) continue;
+    for (const auto& each : bundle.authorities) out += each.pem();
+  }
+  return out;
+}
+
+std::string shown(const Arguments& arguments, const X509View& view, const std::string& problem,
+                  WallTime now) {
+  if (arguments.json) return json_text(json_of(view, now));
+  if (!arguments.pem) return text_of(view, now, Terminal::of(STDOUT_FILENO));
+  return problem.empty() ? pem_of(view) : std::string();
+}
+
 int fetch_x509(const Arguments& arguments, Visit& visit) {
   auto source = x509_source(visit, [&](identity::X509Material material) {
     if (auto selected = select(material, arguments); !selected) return visit.end(selected.error());
@@ -133,8 +155,10 @@ int fetch_x509(const Arguments& arguments, Visit& visit) {
     const std::string problem = first_problem(view);
     std::vector<output::File> files;
     if (problem.empty() && !arguments.value("write").empty()) files = x509_files(material, view);
-    finish(visit, arguments, problem, files,
-           arguments.json ? json_text(json_of(view, now)) : text_of(view, now, Terminal::of(STDOUT_FILENO)));
+    finish(visit, arguments, problem, files, shown(arguments, view, problem, now));
+    if (arguments.pem && arguments.value("write").empty() && problem.empty()) {
+      std::fputs("hint: the private key is not printed: -write DIR writes it, with mode 0600\n", stderr);
+    }
   });
   source.start();
   return visit.run();
@@ -239,6 +263,10 @@ int fetch(const Arguments& arguments) {
     return report({ErrorKind::usage, jwt ? "fetch jwt needs an audience" : "-audience is for fetch jwt",
                    jwt ? "-audience NAME: whom the token is for" : "leave it out"});
   }
+  if (arguments.pem && arguments.verb != "x509") {
+    return report({ErrorKind::usage, "-output pem is for fetch x509",
+                   jwt ? "a token is text: leave it out" : "-write DIR writes the bundles as PEM files"});
+  }
   const bool selects = !arguments.value("spiffe-id").empty() || !arguments.value("hint").empty();
   if (selects && arguments.verb == "bundles")
     return report({ErrorKind::usage, "fetch bundles fetches all of them", "leave out -spiffe-id and -hint"});
@@ -263,6 +291,7 @@ constinit const Command kFetchCommand = {.name = "fetch",
                                          .verbs = kVerbs,
                                          .flags = kFlags,
                                          .prints_data = true,
+                                         .prints_pem = true,
                                          .ends_itself = true};
 
 }  // namespace spiffe::cli

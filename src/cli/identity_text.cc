@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.hh"
+#include "cli/describe_certificate.hh"
 #include "cli/lifetime.hh"
 
 namespace spiffe::cli {
@@ -51,7 +52,7 @@ std::string svid_text(const X509View& view, const SvidView& svid, WallTime now, 
   if (!svid.hint.empty()) rows.row("hint", svid.hint);
   if (!svid.chain.empty()) {
     rows.row("valid", validity(svid.chain[0], now));
-    rows.row("serial", serial_of(svid.chain[0]));
+    add_identifiers(rows, "serial", svid.chain[0]);
     add_certificates(rows, "chain", std::span(svid.chain).subspan(1), now);
   }
   const auto bundle = view.bundles.find(svid.trust_domain);
@@ -101,6 +102,14 @@ std::string with_last_row(TextTable rows, std::string_view label, std::string_vi
   // Labels are short: the last one widens no column.
   all.pop_back();
   return text + paint(terminal, colour, std::string_view(all).substr(text.size())) + "\n";
+}
+
+void add_identifiers(TextTable& rows, std::string_view label, const Certificate& certificate) {
+  rows.row(label, serial_of(certificate));
+  rows.row("SHA-256", sha256_of(certificate));
+  std::string names;
+  for (const std::string& name : dns_names_of(certificate)) names += (names.empty() ? "" : ", ") + name;
+  if (!names.empty()) rows.row("DNS names", names);
 }
 
 std::string validity(const Certificate& certificate, WallTime now) {
@@ -164,6 +173,8 @@ Json json_of(const Certificate& certificate, WallTime now) {
   Json out;
   put(out, "subject", certificate.subject());
   put(out, "serial", certificate.serial());
+  put(out, "sha256", sha256_of(certificate));
+  put(out, "dns", dns_names_of(certificate));
   put(out, "not_before", rfc3339(certificate.not_before()));
   put(out, "not_after", rfc3339(certificate.not_after()));
   put(out, "remaining_seconds", seconds_left(certificate.not_after(), now));

@@ -17,6 +17,8 @@ namespace spiffe::cli {
 [[nodiscard]] std::string validity(const identity::Certificate& certificate, WallTime now);
 // "CN=Test CA, O=SPIFFE, 1d left".
 [[nodiscard]] std::string in_short(const identity::Certificate& certificate, WallTime now);
+// Rows: its serial number under `label`, fingerprint, and DNS names where it has any.
+void add_identifiers(TextTable& rows, std::string_view label, const identity::Certificate& certificate);
 // Its serial number; "none" where it has none.
 [[nodiscard]] std::string serial_of(const identity::Certificate& certificate);
 

@@ -182,10 +182,10 @@ WallTime earliest_end(std::span<const Certificate> certificates) {
 std::string Certificate::serial() const {
   const Owned<BIGNUM, BN_free> number(
       ASN1_INTEGER_to_BN(X509_get0_serialNumber(x509_without_key()), nullptr));
-  char* decimal = number ? BN_bn2dec(number.get()) : nullptr;
-  std::string text = decimal != nullptr ? decimal : "";
-  OPENSSL_free(decimal);
-  return text;
+  char* digits = number ? BN_bn2hex(number.get()) : nullptr;
+  std::string text = digits != nullptr ? digits : "";
+  OPENSSL_free(digits);
+  return text == "0" ? "00" : text;
 }
 
 std::string Certificate::subject() const {

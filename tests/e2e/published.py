@@ -60,13 +60,19 @@ def publications(helper: Helper) -> list[LogLine]:
 
 def wait_published(helper: Helper, since: int = 0, timeout: float = 10.0) -> int:
     """Waits for a publication and gives its serial number."""
-    return int(helper.wait_log(is_publication, timeout, since).fields["serial"])
+    return int(helper.wait_log(is_publication, timeout, since).fields["serial"], 16)
+
+
+def openssl_serial(serial: int) -> str:
+    """As `openssl x509 -noout -serial` prints it, and the helper too."""
+    digits = f"{serial:X}"
+    return digits if len(digits) % 2 == 0 else "0" + digits
 
 
 def wait_serial(helper: Helper, serial: int, timeout: float = 10.0) -> LogLine:
     """Waits until this very certificate was published."""
     return helper.wait_log(
-        lambda line: is_publication(line) and line.fields.get("serial") == str(serial), timeout
+        lambda line: is_publication(line) and line.fields.get("serial") == openssl_serial(serial), timeout
     )
 
 

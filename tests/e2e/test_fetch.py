@@ -69,7 +69,7 @@ def test_x509_shows_every_identity(agent: DevAgent) -> None:
     web, db, federated = ran.out.split("\n\n")
     lines = [line.split(maxsplit=1) for line in web.splitlines()[1:]]
     assert web.splitlines()[0] == WEB
-    assert [line[0] for line in lines] == ["hint", "valid", "serial", "chain", "bundle", "good"]
+    assert [line[0] for line in lines] == ["hint", "valid", "serial", "SHA-256", "chain", "bundle", "good"]
     assert lines[0][1] == "internal"
     assert db.startswith("spiffe://example.org/db\n  valid ")
     assert federated.splitlines() == [
@@ -80,6 +80,46 @@ def test_x509_shows_every_identity(agent: DevAgent) -> None:
     assert max(map(len, ran.out.splitlines())) <= 80
 
 
+def test_x509_names_the_certificate_as_openssl_does(agent: DevAgent) -> None:
+    (leaf,) = as_json(agent, "x509")["svids"][0]["chain"]
+    pem = subprocess.run(
+        ["openssl", "x509", "-noout", "-serial", "-fingerprint", "-sha256"],
+        input=leaf["pem"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
+    ).stdout
+    serial, fingerprint = (line.split("=", 1)[1] for line in pem.splitlines())
+    assert leaf["serial"] == serial
+    assert leaf["sha256"] == fingerprint.replace(":", "").lower()
+    text = fetch(agent, "x509").out
+    assert f"  serial   {serial}\n  SHA-256  {leaf['sha256']}\n" in text
+
+
+@TWO
+def test_x509_as_pem_is_each_chain_and_the_bundle_and_no_key(agent: DevAgent) -> None:
+    ran = fetch(agent, "x509", "-output", "pem")
+    assert ran.code == 0
+    assert ran.err == "hint: the private key is not printed: -write DIR writes it, with mode 0600\n"
+    out = as_json(agent, "x509")
+    own = [bundle for bundle in out["bundles"] if bundle["own"]]
+    wanted = [each["pem"] for svid in out["svids"] for each in svid["chain"]]
+    wanted += [each["pem"] for bundle in own for each in bundle["x509_authorities"]]
+    assert ran.out == "".join(wanted)
+    assert "KEY" not in ran.out
+
+
+def test_pem_that_nobody_should_use_is_not_printed(agent: DevAgent) -> None:
+    agent.fault("wrong-ca")
+    ran = fetch(agent, "x509", "-output", "pem")
+    assert (ran.code, ran.out) == (5, "")
+    for verb in (["jwt", "-audience", "a"], ["bundles"]):
+        ran = fetch(agent, *verb, "-output", "pem")
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith("error: -output pem is for fetch x509\nhint: ")
+
+
 @TWO
 def test_x509_json_has_what_text_shows(agent: DevAgent) -> None:
     out = as_json(agent, "x509")
@@ -88,7 +128,8 @@ def test_x509_json_has_what_text_shows(agent: DevAgent) -> None:
     for svid in out["svids"]:
         assert list(svid) == ["spiffe_id", "hint", "good", "problem", "warnings", "chain"]
         leaf = svid["chain"][0]
-        for shown in (svid["spiffe_id"], leaf["serial"], leaf["not_before"], leaf["not_after"], svid["hint"]):
+        times = (leaf["not_before"], leaf["not_after"])
+        for shown in (svid["spiffe_id"], leaf["serial"], leaf["sha256"], *times, svid["hint"]):
             assert shown in text
         assert svid["good"] and 3500 < leaf["remaining_seconds"] <= 3600
     assert [bundle["trust_domain"] for bundle in out["bundles"]] == [

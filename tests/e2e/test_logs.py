@@ -16,7 +16,17 @@ import pytest
 from children import Recorder
 from devagent import DevAgent
 from helper import Helper, wait_until
-from published import KEY, SVID, agent_serial, config, make_certs, rotate, wait_published, wait_serial
+from published import (
+    KEY,
+    SVID,
+    agent_serial,
+    config,
+    make_certs,
+    openssl_serial,
+    rotate,
+    wait_published,
+    wait_serial,
+)
 
 Run = Callable[..., Helper]
 BARE = r"[-A-Za-z0-9._/@^+]"
@@ -105,7 +115,7 @@ def test_json(agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorde
     by_event = {line["event"]: line for line in lines if "event" in line}
     child = str(recorder.events("started")[0]["pid"])
     published = by_event["svid_published"]
-    assert published["serial"] == str(serial)
+    assert published["serial"] == openssl_serial(serial)
     assert published["spiffe_id"] == "spiffe://example.org/workload"
     assert published["not_after"] == leaf.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert str(by_event["child_started"]["pid"]) == child

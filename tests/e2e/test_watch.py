@@ -63,8 +63,9 @@ def test_text(agent: DevAgent, watch: Callable[..., Watch]) -> None:
     running = watch(agent)
     first = running.lines("CN=federated-1")
     assert re.fullmatch(f"{TIME}  update 1", first[0])
-    assert first[1:3] == ["  + spiffe://example.org/web", "    hint    internal"]
-    assert [line.split()[0] for line in first[3:]] == ["serial", "valid", "+", "authority", "+", "authority"]
+    assert first[1:3] == ["  + spiffe://example.org/web", "    hint     internal"]
+    labels = ["serial", "SHA-256", "valid", "+", "authority", "+", "authority"]
+    assert [line.split()[0] for line in first[3:]] == labels
     serial = first[3].split()[1]
 
     agent.rotate()

@@ -182,7 +182,7 @@ def test_watch_in_a_terminal_during_three_rotations(spire: Spire, workdir: Path)
         # As long as they were written: what the terminal broke would be joined.
         assert all(len(line) <= WIDTH for line in terminal.screen("-J").splitlines())
         assert f"  + {name}\n" in screen, "all four updates stand on one screen"
-        serials = re.findall(r"serial +(\d+)\n", screen)
+        serials = re.findall(r"serial +([0-9A-F]+)\n", screen)
         assert len(serials) >= 4 and len(set(serials)) == len(serials)
         assert screen.count(f"  ~ {name}\n") >= 3
         assert " bad " not in screen

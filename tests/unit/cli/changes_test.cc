@@ -1,5 +1,6 @@
 #include "cli/changes.hh"
 
+#include "cli/describe_certificate.hh"
 #include "views.hh"
 
 using namespace spiffe;
@@ -21,7 +22,7 @@ TEST_CASE("the first update adds all there is") {
   material.federated_bundles["spiffe://partner.example"] = ca.der();
   const X509View view = seen(material);
   const std::string text = words({}, view);
-  CHECK(contains(text, "  + spiffe://example.org/web\n    hint    internal\n    serial  "));
+  CHECK(contains(text, "  + spiffe://example.org/web\n    hint     internal\n    serial   "));
   CHECK(contains(text, "  + bundle of example.org\n    authority  CN=Test CA, "));
   CHECK(contains(text, "  + federated bundle of partner.example\n"));
   CHECK_FALSE(contains(text, "new serial"));
@@ -39,7 +40,7 @@ TEST_CASE("a rotation is a new serial, and nothing else") {
   const X509View after = seen(message(ca, svid(ca)));
   const std::string text = words(before, after);
   CHECK(text.starts_with("  ~ spiffe://example.org/web\n    new serial  " + after.svids[0].chain[0].serial() +
-                         "\n    valid       "));
+                         "\n    SHA-256     " + sha256_of(after.svids[0].chain[0]) + "\n    valid       "));
   CHECK_FALSE(contains(text, "bundle"));
   CHECK_FALSE(contains(text, "chain"));
   const Json json = json_of(compare(before, after), test::kNow);

@@ -1,5 +1,6 @@
 #include "cli/identity_text.hh"
 
+#include "cli/describe_certificate.hh"
 #include "cli/lifetime.hh"
 #include "views.hh"
 
@@ -15,11 +16,12 @@ TEST_CASE("an SVID is shown with its time, chain and bundle, and never its key")
   REQUIRE(view.svids.size() == 1);
   CHECK(view.svids[0].problem.empty());
   const std::string text = text_of(view, test::kNow, {});
-  CHECK(text.starts_with("spiffe://example.org/web\n  hint    internal\n  valid   "));
-  CHECK(contains(text, " left\n  serial  " + view.svids[0].chain[0].serial()));
-  CHECK(contains(text, "\n  chain   CN=Middle, "));
-  CHECK(contains(text, "\n  bundle  CN=Root, "));
-  CHECK(contains(text, "\n  good    "));
+  CHECK(text.starts_with("spiffe://example.org/web\n  hint     internal\n  valid    "));
+  CHECK(contains(text, " left\n  serial   " + view.svids[0].chain[0].serial()));
+  CHECK(contains(text, "\n  SHA-256  " + sha256_of(view.svids[0].chain[0]) + "\n"));
+  CHECK(contains(text, "\n  chain    CN=Middle, "));
+  CHECK(contains(text, "\n  bundle   CN=Root, "));
+  CHECK(contains(text, "\n  good     "));
   check_width(text);
   const std::string json = json_text(json_of(view, test::kNow));
   for (const auto& each : {text, json}) CHECK_FALSE(contains(each, "PRIVATE"));
@@ -40,8 +42,8 @@ TEST_CASE("an SVID that does not verify is shown with the reason") {
   CHECK_FALSE(view.svids[0].problem.empty());
   CHECK(first_problem(view) == kWeb + ": " + view.svids[0].problem);
   const std::string text = text_of(view, test::kNow, {});
-  CHECK(contains(text, "\n  bad     "));
-  CHECK(contains(text, "\n  valid   "));
+  CHECK(contains(text, "\n  bad      "));
+  CHECK(contains(text, "\n  valid    "));
   CHECK(json_of(view, test::kNow)["svids"][0]["problem"] == view.svids[0].problem);
 }
 
@@ -113,6 +115,6 @@ TEST_CASE("colour marks the verdict and stays out of pipes") {
   const X509View view = seen(message(ca, svid(ca)));
   CHECK_FALSE(contains(text_of(view, test::kNow, {}), "\x1b"));
   const std::string text = text_of(view, test::kNow, {.live = true, .colour = true});
-  CHECK(contains(text, "\x1b[32m  good    "));
+  CHECK(contains(text, "\x1b[32m  good     "));
   CHECK(text.ends_with("\x1b[0m\n"));
 }

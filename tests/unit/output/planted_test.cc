@@ -263,7 +263,7 @@ TEST_CASE("in-place layout: links and files of our own are written through as ev
   // Also one that leads to nothing but itself ends.
   fs::remove(dir / "svid.pem");
   fs::create_symlink("svid.pem", dir / "svid.pem");
-  CHECK(must_fail(publisher.publish(make_set("3"))).message.ends_with("too many levels of symbolic links"));
+  CHECK(must_fail(publisher.publish(make_set("3"))).message.contains("too many levels of symbolic links"));
 }
 
 TEST_CASE("in-place layout: a link of ours to somebody's file takes a certificate, and a key if configured") {
