@@ -14,10 +14,12 @@
 #include "cli/changes.hh"
 #include "cli/exit.hh"
 #include "cli/identity_text.hh"
+#include "cli/jwt_changes.hh"
 #include "cli/lifetime.hh"
 #include "cli/stdout.hh"
 #include "cli/visit.hh"
 #include "cli/voice.hh"
+#include "workload/jwt_bundle_source.hh"
 #include "workload/x509_source.hh"
 
 namespace spiffe::cli {
@@ -26,10 +28,11 @@ namespace {
 
 constexpr std::string_view kHelp = R"(Usage: spiffe-helper watch [flags]
 
-Shows every X.509 update that the agent sends, as it comes: what changed since
-the last one, and whether it verifies; and when and why the agent was lost. It
-ends with ^C, exit status 0. On a terminal its last line says how long the
-certificate is good for. Writes no files.
+Shows every update that the agent sends, as it comes: of X.509 what changed
+since the last one, and whether it verifies; of JWT bundles which keys came and
+went; and when and why the agent was lost. It ends with ^C, exit status 0. On a
+terminal its last line says how long the certificate is good for. Writes no
+files. An agent that serves one of the two only is watched for that one.
 
 Flags:
   -agent-address ADDRESS
@@ -44,6 +47,8 @@ Examples:
 )";
 
 constexpr std::size_t kBarWidth = 24;
+// How long the loss of the JWT bundles waits for that of the X.509 updates, which says the same.
+constexpr auto kSameLoss = std::chrono::seconds(1);
 
 class Watcher {
  public:
@@ -51,10 +56,16 @@ class Watcher {
       : json_(arguments.json),
         visit_(visit),
         terminal_(Terminal::of(STDOUT_FILENO)),
+        jwt_loss_timer_(visit.loop(), [this] { tell_jwt_loss(); }),
         source_(visit.loop(), visit.endpoint(), {.selection = {}, .verify_chain = false},
                 {.on_update = [this](const std::shared_ptr<workload::X509Update>& update) { take(*update); },
                  .on_lost = [this](const workload::Lost& lost) { lose(lost); },
-                 .on_restored = [this] { restored_ = true; }}) {
+                 .on_restored = [this] { restored_ = true; }}),
+        jwt_source_(
+            visit.loop(), visit.endpoint(),
+            {.on_update = [this](const identity::JwtBundlesMaterial& material) { take_jwt(material); },
+             .on_lost = [this](const workload::Lost& lost) { lose_jwt(lost); },
+             .on_restored = [] {}}) {
     visit.idle([this] { return bar(wall_now()); });
     struct stat info{};
     if (::fstat(STDOUT_FILENO, &info) != 0 || !S_ISFIFO(info.st_mode)) return;
@@ -67,6 +78,7 @@ class Watcher {
 
   int run() {
     source_.start();
+    jwt_source_.start();
     return visit_.run();
   }
 
@@ -100,39 +112,119 @@ class Watcher {
     restored_ = false;
     at_ = now;
     view_ = std::move(view);
+    x509_lost_ = false;
+    heard_x509();
     const Visit::Idle line = bar(now);
     visit_.line().draw(line.text, line.colour);
   }
 
+  // Of the two kinds X.509 comes first, so that the same agent is always told in the same order.
+  void heard_x509() {
+    if (std::exchange(x509_known_, true) || !waiting_jwt_) return;
+    take_jwt(*std::exchange(waiting_jwt_, std::nullopt));
+  }
+
+  void take_jwt(const identity::JwtBundlesMaterial& material) {
+    if (visit_.ended()) return;
+    if (!x509_known_ && !x509_refused_) {
+      waiting_jwt_ = material;
+      return;
+    }
+    if (!std::exchange(x509_known_, true)) tell_refused(*x509_refused_);
+    visit_.settled();
+    jwt_loss_timer_.cancel();
+    jwt_loss_.reset();
+    const WallTime now = wall_now();
+    const auto bundles = identity::JwtBundles::from(material, nullptr, nullptr);
+    const std::string problem = bundles ? "" : bundles.error().message;
+    const JwtChanges changes = bundles ? compare(jwt_, *bundles) : JwtChanges();
+    ++jwt_count_;
+    const bool was_lost = !std::exchange(told_jwt_cause_, {}).empty();
+    if (json_) {
+      Json out = event(now, "jwt_update");
+      put(out, "number", static_cast<long long>(jwt_count_));
+      put_flag(out, "restored", was_lost);
+      put(out, "problem", problem);
+      out["changes"] = json_of(changes);
+      out["bundles"] = json_of(bundles ? *bundles : jwt_);
+      print(json_line(out));
+    } else if (!problem.empty()) {
+      print(headline(now, "JWT bundles: " + paint(terminal_, Colour::red, "bad: " + problem)));
+    } else if (was_lost || !changes.empty()) {
+      terminal_ = Terminal::of(STDOUT_FILENO);
+      print(headline(now, std::string("JWT bundles") + (was_lost ? ", they are back" : "")) +
+            text_of(changes, terminal_));
+    }
+    if (bundles) jwt_ = *bundles;
+  }
+
+  // What the agent does not serve is said once, and ends nothing: X.509 may be well.
+  void lose_jwt(const workload::Lost& lost) {
+    if (visit_.ended()) return;
+    if (lost.fatal && lost.failure.kind == workload::FailureKind::unimplemented) {
+      jwt_refused_ = true;
+      if (x509_refused_) return visit_.lost(kWhat, *x509_refused_);
+    }
+    if (!lost.new_cause) return;
+    if (json_) {
+      told_jwt_cause_ = lost.failure.cause;
+      print(json_line(lost_json(lost, "jwt")));
+      return;
+    }
+    jwt_loss_ = lost.failure;
+    jwt_loss_timer_.after(kSameLoss);
+  }
+
+  void tell_jwt_loss() {
+    if (visit_.ended() || !jwt_loss_ || x509_lost_ || told_jwt_cause_ == jwt_loss_->cause) return;
+    told_jwt_cause_ = jwt_loss_->cause;
+    tell_loss(*jwt_loss_, "no JWT bundles", false, wall_now());
+  }
+
   void lose(const workload::Lost& lost) {
     if (visit_.ended()) return;
+    x509_lost_ = true;
+    // One kind that the agent does not serve ends nothing while the other may be.
+    if (lost.fatal && lost.failure.kind == workload::FailureKind::unimplemented && !jwt_refused_) {
+      if (!x509_refused_) x509_refused_ = lost;
+      if (waiting_jwt_) take_jwt(*std::exchange(waiting_jwt_, std::nullopt));
+      return;
+    }
     if (lost.new_cause && !lost.fatal) {
       const WallTime now = wall_now();
       if (json_) {
-        Json out = event(now, "lost");
-        put(out, "cause", lost.failure.cause);
-        put(out, "hint", lost.failure.hint);
-        put(out, "retry_in_ms", lost.retry_in.count());
-        print(json_line(out));
+        print(json_line(lost_json(lost, "x509")));
       } else if (count_ > 0) {
-        tell_loss(lost.failure, now);
+        const bool denied = lost.failure.kind == workload::FailureKind::no_identity;
+        tell_loss(lost.failure, denied ? "no identity any more" : "the agent was lost", true, now);
       }
     }
     visit_.lost(kWhat, lost);
   }
 
-  // With how long the last certificate will do without it.
-  void tell_loss(const workload::Failure& failure, WallTime now) {
+  void tell_refused(const workload::Lost& lost) {
+    if (json_) return print(json_line(lost_json(lost, "x509")));
+    tell_loss(lost.failure, "no X.509 updates", false, wall_now());
+  }
+
+  static Json lost_json(const workload::Lost& lost, const char* kind) {
+    Json out = event(wall_now(), "lost");
+    put(out, "kind", kind);
+    put(out, "cause", lost.failure.cause);
+    put(out, "hint", lost.failure.hint);
+    put(out, "retry_in_ms", lost.retry_in.count());
+    return out;
+  }
+
+  // `life`: with how long the last certificate will do without it.
+  void tell_loss(const workload::Failure& failure, const char* head, bool life, WallTime now) {
     terminal_ = Terminal::of(STDOUT_FILENO);
-    const bool denied = failure.kind == workload::FailureKind::no_identity;
     TextTable rows(std::min<std::size_t>(terminal_.width, 80), 2);
     rows.row("cause", failure.cause);
     if (!failure.hint.empty()) rows.row("hint", failure.hint);
-    if (const auto* leaf = first_leaf())
+    if (const auto* leaf = life ? first_leaf() : nullptr)
       rows.row("SVID", time_left(leaf->not_before(), leaf->not_after(), now));
-    print(
-        headline(now, paint(terminal_, Colour::red, denied ? "no identity any more" : "the agent was lost")) +
-        rows.text());
+    print(headline(now, paint(terminal_, Colour::red, head)) + rows.text());
   }
 
   [[nodiscard]] const identity::Certificate* first_leaf() const {
@@ -180,8 +272,19 @@ class Watcher {
   std::size_t count_ = 0;
   std::optional<WallTime> at_;  // of the last update
   bool restored_ = false;
+  bool x509_known_ = false;  // an update came, or there will be none
+  bool x509_lost_ = false;
+  std::optional<workload::Lost> x509_refused_;  // the agent does not serve it
+  bool jwt_refused_ = false;                    // likewise
+  identity::JwtBundles jwt_;
+  std::optional<identity::JwtBundlesMaterial> waiting_jwt_;  // for X.509
+  std::size_t jwt_count_ = 0;
+  std::optional<workload::Failure> jwt_loss_;
+  std::string told_jwt_cause_;  // "" where nothing was told, or they are back
+  Timer jwt_loss_timer_;
   std::optional<Watch> reader_;
-  workload::X509Source source_;  // last: uses what stands above
+  workload::X509Source source_;  // last: they use what stands above
+  workload::JwtBundleSource jwt_source_;
 };
 
 int watch(const Arguments& arguments) {

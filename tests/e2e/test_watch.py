@@ -26,9 +26,12 @@ class Watch:
         self.out = self.process.stdout
         self.err = self.process.stderr
 
-    def event(self) -> dict[str, Any]:
-        """The next of them, with -output json."""
-        return dict(json.loads(self.out.readline()))
+    def event(self, *, jwt: bool = False) -> dict[str, Any]:
+        """The next of them, with -output json, that is about X.509 or about JWT bundles."""
+        while True:
+            found = dict(json.loads(self.out.readline()))
+            if jwt == (found["event"] == "jwt_update" or found.get("kind") == "jwt"):
+                return found
 
     def lines(self, last: str) -> list[str]:
         """Up to one that matches."""
@@ -67,6 +70,11 @@ def test_text(agent: DevAgent, watch: Callable[..., Watch]) -> None:
     labels = ["serial", "SHA-256", "valid", "+", "authority", "+", "authority"]
     assert [line.split()[0] for line in first[3:]] == labels
     serial = first[3].split()[1]
+
+    jwt = [line for _ in range(2) for line in running.lines("    key  ")]
+    assert re.fullmatch(f"{TIME}  JWT bundles", jwt[0])
+    assert jwt[1] == "  + JWT bundle of example.org"
+    assert jwt[3] == "  + JWT bundle of federated-1.example"
 
     agent.rotate()
     second = running.lines("valid ")
@@ -112,12 +120,34 @@ def test_json(agent: DevAgent, watch: Callable[..., Watch]) -> None:
 
     agent.drop()
     lost = running.event()
-    assert list(lost) == ["time", "event", "cause", "hint", "retry_in_ms"]
+    assert list(lost) == ["time", "event", "kind", "cause", "hint", "retry_in_ms"]
     assert lost["event"] == "lost" and lost["cause"].startswith("Unavailable: ")
     again = running.event()
     assert again["restored"] is True
     assert again["changes"] == {"svids": [], "bundles": []}
     assert running.stop(signal.SIGTERM) == 0
+
+
+def test_jwt_bundles(agent: DevAgent, watch: Callable[..., Watch]) -> None:
+    text, running = watch(agent), watch(agent, "-output", "json")
+    text.lines("    key  ")
+    first = running.event(jwt=True)
+    assert list(first) == ["time", "event", "number", "restored", "problem", "changes", "bundles"]
+    assert (first["number"], first["restored"], first["problem"]) == (1, False, "")
+    (change,) = first["changes"]
+    assert (change["change"], change["trust_domain"]) == ("added", "example.org")
+    (bundle,) = first["bundles"]
+    assert bundle["jwt_authorities"] == change["keys_added"]
+
+    agent.rotate_jwt()
+    second = running.event(jwt=True)
+    (change,) = second["changes"]
+    assert change["change"] == "changed"
+    assert change["keys_added"][0] in second["bundles"][0]["jwt_authorities"]
+    lines = text.lines("    added  ")
+    assert lines[1] == "  ~ JWT bundle of example.org"
+    assert change["keys_added"][0]["key_id"] in lines[-1]
+    assert text.stop() == 0 and running.stop() == 0
 
 
 def test_the_agent_is_lost_and_comes_back(agent: DevAgent, watch: Callable[..., Watch]) -> None:
