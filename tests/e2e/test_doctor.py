@@ -83,7 +83,7 @@ BROKEN: list[tuple[Callable[[Setup], None], str, str, str]] = [
     (broken.signal_not_caught, "fail", "renew-signal", "which signal makes it reload?"),
     (broken.pid_file_stale, "fail", "pid-file", "stale"),
     (broken.pid_file_missing, "fail", "pid-file", "does the program run"),
-    (broken.pid_file_garbage, "fail", "pid-file", "one number"),
+    (broken.pid_file_garbage, "fail", "pid-file", "number of a process"),
     (broken.pid_file_of_one_who_does_not_catch, "fail", "renew-signal", "which signal makes it reload?"),
     (broken.port_taken, "fail", "health", "choose another"),
     (broken.health_socket("no/such/socket"), "fail", "health", "create its directory"),
