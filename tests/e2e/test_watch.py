@@ -90,7 +90,7 @@ def test_text(agent: DevAgent, watch: Callable[..., Watch]) -> None:
     assert "  ~ bundle of example.org" in third
 
     agent.federated(0)
-    assert "  - federated bundle of federated-1.example" in running.lines("  - ")
+    assert "  - federated bundle of federated-1.example" in running.lines("  - federated")
 
     agent.fault("wrong-ca")
     bad = running.lines("    bad  ")
@@ -145,14 +145,14 @@ def test_jwt_bundles(agent: DevAgent, watch: Callable[..., Watch]) -> None:
     assert change["change"] == "changed"
     assert change["keys_added"][0] in second["bundles"][0]["jwt_authorities"]
     lines = text.lines("    added  ")
-    assert lines[1] == "  ~ JWT bundle of example.org"
+    assert "  ~ JWT bundle of example.org" in lines
     assert change["keys_added"][0]["key_id"] in lines[-1]
     assert text.stop() == 0 and running.stop() == 0
 
 
 def test_the_agent_is_lost_and_comes_back(agent: DevAgent, watch: Callable[..., Watch]) -> None:
     running = watch(agent)
-    running.lines("authority")
+    running.lines("    key  ")
     agent.stop()
     lost = running.lines("  hint ")
     assert re.fullmatch(f"{TIME}  the agent was lost", lost[0])
