@@ -24,7 +24,7 @@ bool program(const Config& c) {
   return !c.cmd.empty();
 }
 bool anybody(const Config& c) {
-  return program(c) || !c.pid_file_name.empty() || !c.renew_cmd.empty();
+  return program(c) || !c.pid_file_name.empty() || !c.renew_cmd.empty() || !c.prepare_cmd.empty();
 }
 bool signals(const Config& c) {
   return !c.pid_file_name.empty() || !program(c) ||
@@ -43,7 +43,7 @@ bool daemon_mode(const Config& c) {
   return c.daemon_mode;
 }
 
-constexpr std::string_view kAnybody = "cmd, pid_file_name or renew_cmd";
+constexpr std::string_view kAnybody = "cmd, pid_file_name, renew_cmd or prepare_cmd";
 constexpr std::string_view kX509 = "svid_file_name, svid_key_file_name and svid_bundle_file_name";
 constexpr std::string_view kDaemon = "daemon_mode = true";
 
@@ -67,8 +67,11 @@ constexpr Effect kEffects[] = {
     {"renew_cmd", "daemon_mode = true or renew_cmd_once = true",
      [](const Config& c) { return c.daemon_mode || c.renew_cmd_once; }},
     {"renew_cmd_timeout", "renew_cmd", [](const Config& c) { return !c.renew_cmd.empty(); }},
+    {"renew_cmd_at_start", "cmd and renew_cmd",
+     [](const Config& c) { return program(c) && !c.renew_cmd.empty(); }},
     {"renew_cmd_once", "renew_cmd", [](const Config& c) { return !c.renew_cmd.empty(); }},
     {"pid_file_check", "pid_file_name", [](const Config& c) { return !c.pid_file_name.empty(); }},
+    {"prepare_cmd_timeout", "prepare_cmd", [](const Config& c) { return !c.prepare_cmd.empty(); }},
     {"subreaper", "cmd or renew_cmd", [](const Config& c) { return program(c) || !c.renew_cmd.empty(); }},
     {"revoke", kX509, &x509},
     {"revoke", kDaemon, &daemon_mode},
@@ -86,6 +89,7 @@ constexpr Effect kEffects[] = {
     {"jwt_svid_file_mode", "jwt_svids", [](const Config& c) { return !c.jwt_svids.empty(); }},
     {"jwt_bundle_file_mode", "jwt_bundle_file_name",
      [](const Config& c) { return !c.jwt_bundle_file_name.empty(); }},
+    {"health_checks.ready_includes_program", kAnybody, &anybody},
     {"health_checks.listener_enabled", kDaemon, &daemon_mode},
 };
 

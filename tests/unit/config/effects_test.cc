@@ -19,55 +19,63 @@ Strings warnings(std::string_view files, const std::string& text) {
   return warnings_of(must_load({.text = std::string(files) + text}));
 }
 
+struct Row {
+  std::string_view files;
+  const char* text;
+  const char* warning;
+};
+constexpr Row kRows[] = {
+    {kFiles, "renew_signal = \"HUP\"", "renew_signal has no effect without cmd or pid_file_name"},
+    {kFiles, "cmd = \"true\", renew_signal = \"HUP\", on_rotate = \"none\"",
+     "renew_signal has no effect without on_rotate = \"signal\" or pid_file_name"},
+    {kFiles, "cmd_args = \"-x\"", "cmd_args has no effect without cmd"},
+    {kFiles, "stop_signal = \"INT\"", "stop_signal has no effect without cmd"},
+    {kFiles, "stop_timeout = \"5s\"", "stop_timeout has no effect without cmd"},
+    {kFiles, "stop_cmd_on_exit = false", "stop_cmd_on_exit has no effect without cmd"},
+    {kFiles, "start_timeout = \"5s\"", "start_timeout has no effect without cmd"},
+    {kFiles, "cmd = \"true\", renew_signal_guard = true",
+     "renew_signal_guard has no effect without cmd and renew_signal"},
+    {kFiles, "renew_debounce = \"1s\"",
+     "renew_debounce has no effect without cmd, pid_file_name, renew_cmd or prepare_cmd"},
+    {kFiles, "renew_splay = \"1s\"",
+     "renew_splay has no effect without cmd, pid_file_name, renew_cmd or prepare_cmd"},
+    {"jwt_bundle_file_name = \"b\"\njwt_svids = [{ jwt_audience = \"a\", jwt_svid_file_name = \"t\" }]\n",
+     "notify_on = [\"bundle\"]",
+     "notify_on has no effect without cmd, pid_file_name, renew_cmd or prepare_cmd"},
+    {kFiles, "renew_cmd = \"true\", daemon_mode = false",
+     "renew_cmd has no effect without daemon_mode = true or renew_cmd_once = true"},
+    {kFiles, "renew_cmd_timeout = \"1s\"", "renew_cmd_timeout has no effect without renew_cmd"},
+    {kFiles, "prepare_cmd_timeout = \"1s\"", "prepare_cmd_timeout has no effect without prepare_cmd"},
+    {kFiles, "renew_cmd = \"true\", renew_cmd_at_start = true",
+     "renew_cmd_at_start has no effect without cmd and renew_cmd"},
+    {kFiles, "health_checks { listener_enabled = true, ready_includes_program = true }",
+     "health_checks.ready_includes_program has no effect without cmd, pid_file_name, renew_cmd or "
+     "prepare_cmd"},
+    {kFiles, "renew_cmd_once = true", "renew_cmd_once has no effect without renew_cmd"},
+    {kFiles, "pid_file_check = false", "pid_file_check has no effect without pid_file_name"},
+    {kFiles, "subreaper = true", "subreaper has no effect without cmd or renew_cmd"},
+    {kFiles, "revoke_after = \"1s\"", "revoke_after has no effect without revoke = \"remove\""},
+    {kFiles, "revoke = \"remove\", daemon_mode = false", "revoke has no effect without daemon_mode = true"},
+    {kTokens, "revoke = \"remove\"",
+     "revoke has no effect without svid_file_name, svid_key_file_name and svid_bundle_file_name"},
+    {"jwt_bundle_file_name = \"b\"\n", "hint = \"web\"",
+     "hint has no effect without svid_file_name, svid_key_file_name and svid_bundle_file_name"},
+    {kTokens, "include_federated_domains = true",
+     "include_federated_domains has no effect without svid_file_name, svid_key_file_name and "
+     "svid_bundle_file_name"},
+    {kTokens, "key_group = 5",
+     "key_group has no effect without svid_file_name, svid_key_file_name and svid_bundle_file_name"},
+    {kFiles, "jwt_svid_file_mode = 0644", "jwt_svid_file_mode has no effect without jwt_svids"},
+    {kFiles, "jwt_bundle_file_mode = 0644",
+     "jwt_bundle_file_mode has no effect without jwt_bundle_file_name"},
+    {kFiles, "health_checks { bind_port = 8080 }",
+     "health_checks has no effect without listener_enabled = true"},
+    {kFiles, "health_checks { listener_enabled = true }, daemon_mode = false",
+     "health_checks.listener_enabled has no effect without daemon_mode = true"},
+};
 }  // namespace
 
 TEST_CASE("a key without effect is a warning that names what it needs") {
-  struct Row {
-    std::string_view files;
-    const char* text;
-    const char* warning;
-  };
-  constexpr Row kRows[] = {
-      {kFiles, "renew_signal = \"HUP\"", "renew_signal has no effect without cmd or pid_file_name"},
-      {kFiles, "cmd = \"true\", renew_signal = \"HUP\", on_rotate = \"none\"",
-       "renew_signal has no effect without on_rotate = \"signal\" or pid_file_name"},
-      {kFiles, "cmd_args = \"-x\"", "cmd_args has no effect without cmd"},
-      {kFiles, "stop_signal = \"INT\"", "stop_signal has no effect without cmd"},
-      {kFiles, "stop_timeout = \"5s\"", "stop_timeout has no effect without cmd"},
-      {kFiles, "stop_cmd_on_exit = false", "stop_cmd_on_exit has no effect without cmd"},
-      {kFiles, "start_timeout = \"5s\"", "start_timeout has no effect without cmd"},
-      {kFiles, "cmd = \"true\", renew_signal_guard = true",
-       "renew_signal_guard has no effect without cmd and renew_signal"},
-      {kFiles, "renew_debounce = \"1s\"",
-       "renew_debounce has no effect without cmd, pid_file_name or renew_cmd"},
-      {kFiles, "renew_splay = \"1s\"", "renew_splay has no effect without cmd, pid_file_name or renew_cmd"},
-      {"jwt_bundle_file_name = \"b\"\njwt_svids = [{ jwt_audience = \"a\", jwt_svid_file_name = \"t\" }]\n",
-       "notify_on = [\"bundle\"]", "notify_on has no effect without cmd, pid_file_name or renew_cmd"},
-      {kFiles, "renew_cmd = \"true\", daemon_mode = false",
-       "renew_cmd has no effect without daemon_mode = true or renew_cmd_once = true"},
-      {kFiles, "renew_cmd_timeout = \"1s\"", "renew_cmd_timeout has no effect without renew_cmd"},
-      {kFiles, "renew_cmd_once = true", "renew_cmd_once has no effect without renew_cmd"},
-      {kFiles, "pid_file_check = false", "pid_file_check has no effect without pid_file_name"},
-      {kFiles, "subreaper = true", "subreaper has no effect without cmd or renew_cmd"},
-      {kFiles, "revoke_after = \"1s\"", "revoke_after has no effect without revoke = \"remove\""},
-      {kFiles, "revoke = \"remove\", daemon_mode = false", "revoke has no effect without daemon_mode = true"},
-      {kTokens, "revoke = \"remove\"",
-       "revoke has no effect without svid_file_name, svid_key_file_name and svid_bundle_file_name"},
-      {"jwt_bundle_file_name = \"b\"\n", "hint = \"web\"",
-       "hint has no effect without svid_file_name, svid_key_file_name and svid_bundle_file_name"},
-      {kTokens, "include_federated_domains = true",
-       "include_federated_domains has no effect without svid_file_name, svid_key_file_name and "
-       "svid_bundle_file_name"},
-      {kTokens, "key_group = 5",
-       "key_group has no effect without svid_file_name, svid_key_file_name and svid_bundle_file_name"},
-      {kFiles, "jwt_svid_file_mode = 0644", "jwt_svid_file_mode has no effect without jwt_svids"},
-      {kFiles, "jwt_bundle_file_mode = 0644",
-       "jwt_bundle_file_mode has no effect without jwt_bundle_file_name"},
-      {kFiles, "health_checks { bind_port = 8080 }",
-       "health_checks has no effect without listener_enabled = true"},
-      {kFiles, "health_checks { listener_enabled = true }, daemon_mode = false",
-       "health_checks.listener_enabled has no effect without daemon_mode = true"},
-  };
   for (const Row& row : kRows) {
     INFO(row.text);
     const Strings found = warnings(row.files, row.text);
