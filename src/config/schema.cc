@@ -156,7 +156,7 @@ constexpr auto kKeys = std::to_array<Key>({
     key<Optional<Choice<OnRotate>>, &Config::on_rotate>(
         "on_rotate", child, "what cmd gets at a rotation: signal, restart or none"),
     key<Choice<Restart>, &Config::restart>("restart", child,
-                                           "whether a wrapped cmd starts again: never, on-failure or always"),
+                                           "whether cmd starts again at once: never, on-failure or always"),
     key<Duration<>, &Config::start_timeout>("start_timeout", child, "longest wait for the first identity"),
     key<ListOf<Choice<Change>>, &Config::notify_on>("notify_on", child,
                                                     "changes to tell of: x509, jwt, bundle"),

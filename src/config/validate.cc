@@ -207,10 +207,6 @@ Result<void> check_supervision(const Config& config, const Origins& origins) {
                   "set cmd and cmd_args in place of a command after --, with cmd_mode = \"job\"; or leave "
                   "stop_cmd_on_exit at true");
   }
-  if (!wrap && config.restart != Restart::never) {
-    return refuse(origins, "restart", "restart is for cmd_mode = \"wrap\" only",
-                  "in job mode a program that has ended is started again at the next rotation");
-  }
   if (config.on_rotate == OnRotate::signal && config.renew_signal == 0) {
     return refuse(origins, "on_rotate", "on_rotate is \"signal\", but renew_signal is not set",
                   "set renew_signal, or on_rotate = \"restart\" if no signal makes the program reload");

@@ -121,6 +121,9 @@ void Consumers::assemble_child() {
 process::Supervision::Options Consumers::child_options() {
   auto options = daemon::child_options(config_, setting_.found_signals);
   options.launch.core_dumps = setting_.core_dumps;
+  // A terminal's ^C is for a job as well as for us, as with the Go helper; elsewhere a group of its own tells
+  // what it leaves behind.
+  if (!process::Terminal::find()) options.launch.own_group = true;
   options.reaper = reaper_.get();
   options.on_news = [this](process::ChildNews news) { on_child(news); };
   return options;

@@ -43,11 +43,30 @@ std::optional<int> Child::stopped() const {
   return info.si_pid == 0 ? std::nullopt : std::optional(info.si_status);
 }
 
+std::optional<ExitStatus> Child::ended() const {
+  return wait(WNOWAIT);
+}
+
+void Child::hold() {
+  watch_.reset();
+  if (claim_) claim_->hold();
+}
+
+Result<> Child::signal_rest(int signo) const {
+  if (::kill(-launched_.pid, signo) == 0) return {};
+  return fail_errno("send " + signal_name(signo) + " to process group " + std::to_string(launched_.pid),
+                    errno);
+}
+
 std::optional<ExitStatus> Child::reap() {
+  return wait(0);
+}
+
+std::optional<ExitStatus> Child::wait(int flags) const {
   siginfo_t info{};
   int rc = 0;
   do {
-    rc = ::waitid(P_PID, static_cast<id_t>(launched_.pid), &info, WEXITED | WNOHANG);
+    rc = ::waitid(P_PID, static_cast<id_t>(launched_.pid), &info, WEXITED | WNOHANG | flags);
   } while (rc != 0 && errno == EINTR);
   if (rc != 0) return ExitStatus{.known = false};  // ECHILD
   if (info.si_pid == 0) return std::nullopt;

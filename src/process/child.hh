@@ -35,10 +35,23 @@ class Child {
   // terminal from the background, SIGSTOP of whoever wanted it. Does not block.
   [[nodiscard]] std::optional<int> stopped() const;
 
+  // The status if the child has ended. It stays there to be reaped: until then its pid and the group that it
+  // led are nobody else's. Does not block.
+  [[nodiscard]] std::optional<ExitStatus> ended() const;
+
+  // Of a child that has ended: lets it stay unreaped for as long as its group is of use. `on_ended` is not
+  // called any more, and the reaper passes over it.
+  void hold();
+
+  // To what is left of the group that it led.
+  [[nodiscard]] Result<> signal_rest(int signo) const;
+
   // The status, once, if the child has ended. Does not block. Not to be asked again after an answer.
   [[nodiscard]] std::optional<ExitStatus> reap();
 
  private:
+  [[nodiscard]] std::optional<ExitStatus> wait(int flags) const;
+
   Launched launched_;
   std::optional<Watch> watch_;
   std::optional<Reaper::Claim> claim_;

@@ -1,9 +1,10 @@
-// What /proc tells of a process.
+// What /proc tells of processes.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -18,5 +19,29 @@ namespace spiffe::process {
 // where it does not tell.
 [[nodiscard]] std::optional<BootTime> start_time(std::string_view stat);
 [[nodiscard]] std::optional<BootTime> start_time(pid_t pid);
+
+// What /proc/<pid>/stat tells, in its own order.
+struct ProcStat {
+  char state = '?';
+  pid_t parent = 0;
+  pid_t group = 0;
+  pid_t session = 0;
+  long threads = 0;
+
+  // Ended, and only not reaped yet. A leader whose other threads run on has not.
+  [[nodiscard]] bool ended() const { return (state == 'Z' || state == 'X') && threads <= 1; }
+};
+[[nodiscard]] std::optional<ProcStat> parse_stat(std::string_view stat);
+[[nodiscard]] std::optional<ProcStat> proc_stat(pid_t pid);
+
+// All processes that can be seen. Takes some microseconds for each.
+struct Process {
+  pid_t pid = 0;
+  ProcStat stat;
+};
+[[nodiscard]] std::vector<Process> processes();
+
+// The members of a process group that have not ended.
+[[nodiscard]] std::vector<pid_t> group_members(pid_t group);
 
 }  // namespace spiffe::process

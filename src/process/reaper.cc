@@ -1,5 +1,6 @@
 #include "process/reaper.hh"
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.hh"
+#include "process/proc.hh"
 
 namespace spiffe::process {
 
@@ -65,9 +67,16 @@ void Reaper::child_changed() {
   if (on_done_) go_on_ending();
 }
 
+void Reaper::Claim::hold() {
+  const auto found = reaper_->claims_.find(pid_);
+  if (found != reaper_->claims_.end() && found->second.number == number_) found->second.held = true;
+}
+
 void Reaper::reap() {
   last_told_ = 0;
+  const auto held = [](const auto& each) { return each.second.held; };
   for (int i = 0; i < kPerTurn; ++i) {
+    if (std::ranges::any_of(claims_, held)) return reap_beside_held();
     if (!reap_one()) return;
   }
   more_.after(std::chrono::nanoseconds::zero());
@@ -77,12 +86,26 @@ void Reaper::reap() {
 bool Reaper::reap_one() {
   const pid_t pid = wait_id(P_ALL, 0, WNOWAIT);
   if (pid == 0) return false;
+  take(pid);
+  return true;
+}
+
+// waitid() shows no other child than the one that is held.
+void Reaper::reap_beside_held() {
+  for (const Process& each : processes()) {
+    if (each.stat.parent != ::getpid() || !each.stat.ended()) continue;
+    const auto found = claims_.find(each.pid);
+    if (found == claims_.end() || !found->second.held) take(each.pid);
+  }
+}
+
+void Reaper::take(pid_t pid) {
   const auto found = claims_.find(pid);
   if (found != claims_.end() && found->second.number != last_told_) {
     last_told_ = found->second.number;
     const auto on_ended = found->second.on_ended;  // the owner may drop its claim
     on_ended();
-    return true;
+    return;
   }
   if (found != claims_.end()) {
     log::error("a child was not reaped by its owner",
@@ -91,7 +114,6 @@ bool Reaper::reap_one() {
   }
   wait_id(P_PID, pid, 0);
   log::debug("orphan reaped", {{"event", "orphan_reaped"}, {"pid", std::to_string(pid)}});
-  return true;
 }
 
 void Reaper::end_others(std::function<void()> on_done) {

@@ -32,6 +32,9 @@ class Reaper {
     Claim& operator=(Claim&&) = delete;
     ~Claim();
 
+    // The child has ended, and stays unreaped as long as this claim lives: it hides nobody.
+    void hold();
+
    private:
     friend class Reaper;
     Claim(Reaper& reaper, pid_t pid, std::uint64_t number) : reaper_(&reaper), pid_(pid), number_(number) {}
@@ -59,12 +62,15 @@ class Reaper {
   struct Entry {
     std::uint64_t number = 0;  // tells a claim from a later one of the same pid
     std::function<void()> on_ended;
+    bool held = false;
   };
 
   Reaper(Loop& loop, bool init);
   void reap();
   // False where nothing has ended.
   bool reap_one();
+  void reap_beside_held();
+  void take(pid_t pid);
   void go_on_ending();
 
   const bool init_;  // PID 1

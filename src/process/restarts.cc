@@ -21,14 +21,15 @@ std::chrono::nanoseconds jittered(std::chrono::seconds wait, double random) {
 }  // namespace
 
 std::optional<std::chrono::nanoseconds> Restarts::after(Restart policy, bool failed,
-                                                        std::chrono::nanoseconds lived, double random) {
+                                                        std::chrono::nanoseconds lived, double random,
+                                                        bool limit) {
   shortage_wait_ = 0s;  // it could be started
   quick_failures_ = failed && lived < kQuick ? quick_failures_ + 1 : 0;
   if (policy == Restart::never || (policy == Restart::on_failure && !failed)) {
     quick_failures_ = 0;
     return std::nullopt;
   }
-  if (gave_up()) return std::nullopt;
+  if (limit && gave_up()) return std::nullopt;
   if (lived >= kLongLife) wait_ = 0s;
   wait_ = std::clamp(wait_ * 2, 1s, kLongestWait);
   return jittered(wait_, random);

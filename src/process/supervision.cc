@@ -1,15 +1,22 @@
 #include "process/supervision.hh"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.hh"
 #include "base/signals.hh"
 #include "base/text.hh"
+#include "process/proc.hh"
 #include "process/signal_use.hh"
 
 namespace spiffe::process {
 
 namespace {
+
+// How often is looked whether a group is empty: soon, then less often, since each look reads all of /proc.
+constexpr std::chrono::milliseconds kFirstRestPoll{10};
+constexpr std::chrono::milliseconds kLongestRestPoll{200};
+constexpr std::chrono::milliseconds kLongestIdleRestPoll{10'000};  // where nothing waits for it
 
 Supervisor::Policy policy(const Supervision::Options& options) {
   Supervisor::Policy out = options.policy;
@@ -39,6 +46,7 @@ std::string sequel(Next next, std::chrono::nanoseconds delay) {
 Supervision::Supervision(Loop& loop, Options options, std::function<void(int)> on_end)
     : loop_(loop),
       command_(options.launch.argv.front()),
+      wrap_(options.policy.wrap),
       own_group_(options.launch.own_group),
       hang_up_ends_(::sigismember(&options.launch.signals.ignored, SIGHUP) != 1),
       of_a_script_(::sigismember(&options.launch.signals.ignored, SIGINT) == 1),
@@ -49,14 +57,21 @@ Supervision::Supervision(Loop& loop, Options options, std::function<void(int)> o
       on_end_(std::move(on_end)),
       machine_(policy(options), std::random_device()()),
       launcher_(std::make_unique<Launcher>(std::move(options.launch))),
-      timer_(loop, [this] { deliver(TimerFired{}); }) {
-  if (own_group_) terminal_ = Terminal::find();
+      timer_(loop, [this] { deliver(TimerFired{}); }),
+      rest_poll_(loop, [this] {
+        if (release_rest()) return deliver(Cleared{});
+        rest_wait_ =
+            std::min(rest_wait_ * 2, state() == State::clearing ? kLongestRestPoll : kLongestIdleRestPoll);
+        rest_poll_.after(rest_wait_);
+      }) {
+  if (wrap_) terminal_ = Terminal::find();
   step(Begin{});
 }
 
 void Supervision::reconfigure(Options options) {
   const bool other = launcher_->starts_otherwise(options.launch);
   command_ = options.launch.argv.front();
+  own_group_ = options.launch.own_group;
   renew_signal_ = options.renew_signal;
   stop_signal_ = options.stop_signal;
   machine_.set_policy(policy(options));
@@ -117,13 +132,31 @@ void Supervision::deliver(const Event& event) {
 
 void Supervision::reap() {
   if (!child_) return;
-  const auto status = child_->reap();
+  const auto status = child_->ended();
   if (!status) return;
   reaped_ = child_->pid();
-  child_.reset();
+  rest_ = std::move(child_);
+  // Of one that somebody else reaped the number may be another group's by now.
+  if (!status->known || !leads_group_) {
+    static_cast<void>(rest_->reap());
+    rest_.reset();
+  }
+  const bool remains = rest_ && !release_rest();
+  if (remains) {
+    rest_->hold();
+    rest_wait_ = kFirstRestPoll;
+    rest_poll_.after(rest_wait_);
+  }
   if (terminal_) terminal_->take_back(reaped_);
   tell(ChildNews::ended);
-  step(Exited{*status});
+  step(Exited{*status, remains});
+}
+
+bool Supervision::release_rest() {
+  if (!group_members(rest_->pid()).empty()) return false;
+  static_cast<void>(rest_->reap());
+  rest_.reset();
+  return true;
 }
 
 void Supervision::step(const Event& event) {
@@ -145,6 +178,7 @@ std::optional<Event> Supervision::perform(const Start&) {
                        .shortage = start_error_->kind == StartFailure::no_resources};
   }
   child_ = std::make_unique<Child>(loop_, std::move(*launched), [this] { reap(); }, reaper_);
+  leads_group_ = own_group_;
   const std::string pid = std::to_string(child_->pid());
   tell(ChildNews::started);
   log::info("child started", {{"event", "child_started"}, {"pid", pid}, {"command", command_}});
@@ -187,6 +221,29 @@ std::optional<Event> Supervision::perform(const Kill&) {
   if (!send_to_group(SIGKILL)) return KillRefused{};
   log::warning(child_name(child_pid()) + " has not ended: killed",
                {{"event", "signalled"}, {"pid", std::to_string(child_pid())}, {"signal", "SIGKILL"}});
+  return std::nullopt;
+}
+
+std::optional<Event> Supervision::perform(const EndRest& action) {
+  std::string pids;
+  for (const pid_t pid : group_members(rest_->pid())) {
+    pids.append(pids.empty() ? "" : ",").append(std::to_string(pid));
+  }
+  if (release_rest()) {
+    rest_poll_.cancel();
+    return Cleared{};
+  }
+  const int signo = action.force == Force::kill ? SIGKILL : stop_signal_;
+  const log::Fields fields{{"event", "group_ended"}, {"pids", pids}, {"signal", signal_name(signo)}};
+  const std::string who = child_name(rest_->pid());
+  if (action.force == Force::kill && send_to_rest(SIGKILL)) {
+    log::warning(who + " left processes of its group that have not ended: killed", fields);
+  } else if (action.force == Force::stop && send_to_rest(stop_signal_)) {
+    send_to_rest(SIGCONT);
+    log::warning(who + " left processes of its group: stopping them", fields);
+  }
+  rest_wait_ = kFirstRestPoll;
+  rest_poll_.after(rest_wait_);
   return std::nullopt;
 }
 
@@ -260,22 +317,35 @@ std::optional<Event> Supervision::perform(const End& action) {
                {{"event", "child_left"}, {"pid", std::to_string(child_pid())}});
     child_.reset();
   }
+  if (rest_) {
+    log::write(action.left ? log::Level::info : log::Level::error,
+               "what " + child_name(rest_->pid()) + " left of its group" +
+                   (action.left ? " is left running" : " cannot be ended and is left running"),
+               {{"event", "group_left"}, {"pid", std::to_string(rest_->pid())}});
+    static_cast<void>(rest_->reap());
+    rest_.reset();
+    rest_poll_.cancel();
+  }
   on_end_(action.exit_code);
   return std::nullopt;
 }
 
 bool Supervision::send(int signo) {
-  return sent(signo, child_->signal(signo));
+  return sent(child_pid(), signo, child_->signal(signo));
 }
 
 bool Supervision::send_to_group(int signo) {
-  return sent(signo, own_group_ ? child_->signal_group(signo) : child_->signal(signo));
+  return wrap_ ? sent(child_pid(), signo, child_->signal_group(signo)) : send(signo);
 }
 
-bool Supervision::sent(int signo, const Result<>& result) {
+bool Supervision::send_to_rest(int signo) {
+  return sent(rest_->pid(), signo, rest_->signal_rest(signo));
+}
+
+bool Supervision::sent(pid_t pid, int signo, const Result<>& result) {
   if (result) return true;
   log::error("Unable to signal process", {{"event", "signal_failed"},
-                                          {"pid", std::to_string(child_pid())},
+                                          {"pid", std::to_string(pid)},
                                           {"signal", signal_name(signo)},
                                           {"error", result.error().message}});
   tell(ChildNews::signal_failed);

@@ -27,8 +27,8 @@ enum class ChildNews { started, ended, signalled, signal_failed, signal_withheld
 class Supervision {
  public:
   struct Options {
-    // With a group of its own (wrap mode) stop signals go to the group, and the terminal, where there is one,
-    // is the child's while it runs.
+    // In wrap mode stop signals go to the child's group, and the terminal, where there is one, is the child's
+    // while it runs. In either mode a group of its own is ended before the next start, and at the end.
     LaunchOptions launch;
     Supervisor::Policy policy;  // `deadly` is found out here
     int renew_signal = 0;       // 0: none
@@ -75,6 +75,8 @@ class Supervision {
   void deliver(const Event& event);
   void step(const Event& event);
   void reap();
+  // Where nobody is left of the last child's group, gives up its number: true.
+  bool release_rest();
 
   // Does one action; an event where the action has an answer.
   std::optional<Event> perform(const Start& action);
@@ -82,6 +84,7 @@ class Supervision {
   std::optional<Event> perform(const Signal& action);
   std::optional<Event> perform(const SendStop& action);
   std::optional<Event> perform(const Kill& action);
+  std::optional<Event> perform(const EndRest& action);
   std::optional<Event> perform(const ArmTimer& action);
   std::optional<Event> perform(const CancelTimer& action);
   std::optional<Event> perform(const ReportExit& action);
@@ -90,10 +93,12 @@ class Supervision {
   std::optional<Event> perform(const ReportTimeout& action);
   std::optional<Event> perform(const End& action);
 
-  // To the child alone, or to its group where it has one. False where it was refused, which is logged.
+  // To the child alone, or in wrap mode to its group, or to what is left of that. False where it was refused,
+  // which is logged.
   bool send(int signo);
   bool send_to_group(int signo);
-  bool sent(int signo, const Result<>& result);
+  bool send_to_rest(int signo);
+  bool sent(pid_t pid, int signo, const Result<>& result);
   [[nodiscard]] std::string child_name(pid_t pid) const;
   void tell(ChildNews news) const {
     if (on_news_) on_news_(news);
@@ -101,7 +106,8 @@ class Supervision {
 
   Loop& loop_;
   std::string command_;
-  bool own_group_;
+  bool wrap_;
+  bool own_group_;     // of the child started next
   bool hang_up_ends_;  // not under nohup
   bool of_a_script_;   // in its background, which ^C is not for: the terminal is lent only when asked for
   int renew_signal_;
@@ -111,12 +117,16 @@ class Supervision {
   std::function<void(int)> on_end_;
   Supervisor machine_;
   std::unique_ptr<Launcher> launcher_;
-  std::optional<Terminal> terminal_;  // with own_group_ only
+  std::optional<Terminal> terminal_;  // in wrap mode only
   std::unique_ptr<Child> child_;
+  std::unique_ptr<Child> rest_;  // the last one, which has ended, held as long as others of its group live on
+  bool leads_group_ = false;     // child_ and rest_
   std::optional<StartError> start_error_;
   pid_t reaped_ = 0;  // the child of the exit being reported
   bool warned_no_pidfd_ = false;
   Timer timer_;
+  Timer rest_poll_;  // nobody tells when a group is empty
+  std::chrono::milliseconds rest_wait_{};
 };
 
 }  // namespace spiffe::process

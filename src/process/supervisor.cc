@@ -66,6 +66,7 @@ Actions Supervisor::on(const Published& event) {
     case State::backoff:
     case State::stopping:
     case State::killing:
+    case State::clearing:
     case State::ended:
       break;
   }
@@ -95,43 +96,45 @@ Actions Supervisor::on(const StartFailed& event) {
     return {ReportFailedStart{.next = Next::backoff, .delay = delay}, ArmTimer{delay}};
   }
   last_code_ = event.code;
-  if (policy_.wrap) return after_end(ReportFailedStart{}, true, std::chrono::nanoseconds::zero());
-  state_ = State::gone;
-  return {ReportFailedStart{.next = Next::next_rotation}};
+  told_ = published_;  // it is not to be told of what it could not be started for
+  return after_end(ReportFailedStart{}, true, std::chrono::nanoseconds::zero());
 }
 
 Actions Supervisor::on(const Exited& event) {
   const bool had_timer = state_ == State::stopping || (state_ == State::run && pending());
   const Actions cancel = had_timer ? Actions{CancelTimer{}} : Actions{};
   last_code_ = event.status.shell_code();
+  remains_ = event.remains;
   switch (state_) {
     case State::run:
-      if (policy_.wrap) {
-        return cancel + after_end(ReportExit{.status = event.status}, *last_code_ != 0, now_ - started_);
-      }
-      // It ended before it could be told: the new one is told by its start.
-      if (pending()) return cancel + Actions{ReportExit{event.status, Next::restart}} + start();
-      state_ = State::gone;
-      return {ReportExit{event.status, Next::next_rotation}};
+      return cancel + after_end(ReportExit{.status = event.status}, *last_code_ != 0, now_ - started_);
     case State::stopping:
-    case State::killing:
-      if (target_ == Target::end) {
-        return cancel + Actions{ReportExit{event.status, Next::end}} + end(policy_.wrap ? *last_code_ : 0);
-      }
-      return cancel + Actions{ReportExit{event.status, Next::restart}} + start();
+    case State::killing: {
+      const Actions report{ReportExit{event.status, target_ == Target::end ? Next::end : Next::restart}};
+      if (remains_) return report + clear(target_);
+      if (target_ == Target::end) return cancel + report + end(policy_.wrap ? *last_code_ : 0);
+      return cancel + report + start();
+    }
     case State::wait:
     case State::gone:
     case State::backoff:
+    case State::clearing:
     case State::ended:
       break;
   }
   return {};
 }
 
-// A child in wrap mode has ended by itself, or could not be started.
+// A child has ended by itself, or could not be started.
 template <class Report>
 Actions Supervisor::after_end(Report report, bool failed, std::chrono::nanoseconds lived) {
-  const auto wait = restarts_.after(policy_.restart, failed, lived, random());
+  const auto wait = restarts_.after(policy_.restart, failed, lived, random(), policy_.wrap);
+  if (!wait && !policy_.wrap) {
+    // It ended before it could be told: the new one is told by its start.
+    report.next = pending() ? Next::restart : Next::next_rotation;
+    state_ = State::gone;
+    return Actions{report} + (pending() ? start() : Actions{});
+  }
   if (!wait) {
     report.next = restarts_.gave_up() ? Next::give_up : Next::end;
     return Actions{report} + end(*last_code_);
@@ -166,6 +169,11 @@ Actions Supervisor::on(const TimerFired&) {
     case State::stopping:
       state_ = State::killing;
       return {Kill{}};
+    case State::clearing:
+      if (!killed_) return kill_rest();
+      if (target_ == Target::start) break;
+      state_ = State::ended;
+      return {End{end_code_, false}};
     case State::gone:
     case State::killing:
     case State::ended:
@@ -185,6 +193,8 @@ Actions Supervisor::on(const Replaced&) {
 }
 
 Actions Supervisor::on(const Terminate& event) {
+  if (state_ == State::clearing) return terminate_clearing();
+  terminated_ = true;
   const Target before = std::exchange(target_, Target::end);
   const int never_started = event.signal == 0 ? 0 : 128 + event.signal;
   switch (state_) {
@@ -205,6 +215,7 @@ Actions Supervisor::on(const Terminate& event) {
     case State::killing:
       // Once more, because a refused kill is only answered once.
       return before == Target::start ? Actions{Kill{}} : Actions{};
+    case State::clearing:
     case State::ended:
       break;
   }
@@ -223,12 +234,14 @@ Learning Supervisor::learning() const {
     case State::backoff:
     case State::stopping:
     case State::killing:
+    case State::clearing:
       break;
   }
   return Learning::next_start;
 }
 
 Actions Supervisor::start() {
+  if (remains_) return clear(Target::start);
   state_ = State::run;
   told_ = read_ = published_;
   started_ = now_;
@@ -238,8 +251,49 @@ Actions Supervisor::start() {
 }
 
 Actions Supervisor::end(int code, bool left) {
+  end_code_ = code;
+  if (remains_ && !policy_.leave_at_end) return clear(Target::end);
   state_ = State::ended;
-  return {End{code, left}};
+  return {End{code, left || remains_}};
+}
+
+// See "clearing" in the header.
+Actions Supervisor::clear(Target target) {
+  const State from = std::exchange(state_, State::clearing);
+  target_ = target;
+  killed_ = from == State::killing;
+  if (from == State::stopping || from == State::killing) end_code_ = policy_.wrap ? *last_code_ : 0;
+  if (killed_) return kill_rest();
+  if (from == State::stopping) return {EndRest{policy_.wrap ? Force::wait : Force::stop}};
+  return {ArmTimer{policy_.stop_timeout}, EndRest{Force::stop}};
+}
+
+Actions Supervisor::kill_rest() {
+  killed_ = true;
+  if (target_ == Target::start) return {EndRest{Force::kill}};
+  return {ArmTimer{kRestPatience}, EndRest{Force::kill}};
+}
+
+Actions Supervisor::on(const Cleared&) {
+  remains_ = false;
+  if (state_ != State::clearing) return {};
+  const Actions cancel = rest_timer();
+  return cancel + (target_ == Target::start ? start() : end(end_code_));
+}
+
+// Nothing follows for those who were killed and whose end is waited for, however long it takes.
+Actions Supervisor::rest_timer() const {
+  return killed_ && target_ == Target::start ? Actions{} : Actions{CancelTimer{}};
+}
+
+Actions Supervisor::terminate_clearing() {
+  const bool again = std::exchange(terminated_, true);
+  if (target_ == Target::start) end_code_ = policy_.wrap ? *last_code_ : 0;
+  const Actions cancel = rest_timer();
+  const Target before = std::exchange(target_, Target::end);
+  if (policy_.leave_at_end) return cancel + end(end_code_, true);
+  if (again && !killed_) return kill_rest();
+  return killed_ && before == Target::start ? Actions{ArmTimer{kRestPatience}} : Actions{};
 }
 
 Actions Supervisor::signal(bool handled) {

@@ -24,12 +24,13 @@
 //                                 else: Signal{handled = false}, N = W          run
 //                TimerFired       CheckReady                                    run
 //                Replaced         SendStop, ArmTimer{stop_timeout}              stopping(start)
-//                Exited, job      ReportExit, and where W > N: Start            gone or run
-//                Exited, wrap     ReportExit, ArmTimer{back-off} or End         backoff or ended
+//                Exited           ReportExit, and by the policy:
+//                  again          ArmTimer{back-off}                            backoff
+//                  not, job       where W > N: Start                            gone or run
+//                  not, wrap      End                                           ended
 //                StartFailed, shortage
 //                                 ReportFailedStart, ArmTimer{back-off}         backoff
-//                StartFailed, job ReportFailedStart                             gone
-//                StartFailed, wrap ReportFailedStart, ArmTimer{back-off} or End backoff or ended
+//                StartFailed      as Exited, with ReportFailedStart             backoff, gone or ended
 //                Terminate        SendStop, ArmTimer{stop_timeout}              stopping(end)
 //                  leave at end   End{left = true}                              ended
 //   gone (job)   Published, W > N Start                                         run
@@ -48,12 +49,31 @@
 //                Exited           ReportExit; x: Start or End                   run or ended
 //                KillRefused      x = end: End, the child is left               killing(start) or ended
 //                Terminate        x = start: Kill once more                     killing(end)
+//   gone, backoff Cleared         (a Start or End need not wait)                gone, backoff
+//   clearing(x)  Published        (W only)                                      clearing(x)
+//                Cleared          CancelTimer; x: Start or End                  run or ended
+//                TimerFired
+//                  first          (x = end: ArmTimer{kRestPatience},) EndRest{kill} clearing(x)
+//                  x = end, then  End, the rest is left                         ended
+//                Terminate
+//                  leave at end   CancelTimer, End{left = true}                 ended
+//                  first, x = start  (the timer runs on; killed: ArmTimer{kRestPatience}) clearing(end)
+//                  first, x = end (the timer runs on)                           clearing(end)
+//                  second         ArmTimer{kRestPatience}, EndRest{kill}        clearing(end)
 //   ended        anything                                                       ended
 //
-// What a cell does not name is ignored. A second child never exists before the first is reaped. The code of
-// End is 0 in job mode; in wrap mode it is the child's, 128 + n where the helper was told by signal n to end
-// before it was ever started, and 1 where it is left because it may not be killed. A shortage is no end of a
-// child: no policy is asked, and it does not count as a failure.
+// clearing: the child has ended, others of its process group live on (Exited::remains), and it is time for a
+// Start or an End, which wait until the group is empty. From run, gone and backoff it begins with
+// ArmTimer{stop_timeout}, EndRest{stop}; until then they may live, and serve. From stopping the timer runs
+// on, with EndRest{wait} where the group got the stop signal with the child (wrap), else EndRest{stop}; from
+// killing it begins with EndRest{kill}, and for x = end ArmTimer{kRestPatience}. Where the child is left at
+// our end, so are they.
+//
+// What a cell does not name is ignored. A second child never exists before the first is reaped and its group
+// is empty. In job mode five quick failures are no end: the helper has files to renew, and goes on trying.
+// The code of End is 0 in job mode; in wrap mode it is the child's, 128 + n where the helper was told by
+// signal n to end before it was ever started, and 1 where it is left because it may not be killed. A shortage
+// is no end of a child: no policy is asked, and it does not count as a failure.
 #pragma once
 
 #include <chrono>
@@ -72,9 +92,9 @@ namespace spiffe::process {
 
 using Generation = std::uint64_t;
 
-enum class State { wait, run, gone, backoff, stopping, killing, ended };
+enum class State { wait, run, gone, backoff, stopping, killing, clearing, ended };
 
-// What follows when a child that is being stopped has been reaped.
+// What follows when a child that is being stopped has been reaped, and its group is empty.
 enum class Target { start, end };
 
 // What a rotation means for a running child.
@@ -85,6 +105,8 @@ inline constexpr std::chrono::milliseconds kGuardPoll{100};
 inline constexpr std::chrono::seconds kGuardGrace{10};
 // And this often after that, where the signal is withheld.
 inline constexpr std::chrono::seconds kWithheldPoll{1};
+// How long our end waits for what was killed of the child's group.
+inline constexpr std::chrono::milliseconds kRestPatience{500};
 
 // How the child gets to know the files of the generation published last.
 enum class Learning {
@@ -106,9 +128,11 @@ struct StartFailed {      // the answer to Start where there is no child
   int code = 127;         // as a shell would report it
   bool shortage = false;  // of the machine: nothing is wrong with the program
 };
-struct Exited {  // the child was reaped
+struct Exited {  // the child has ended
   ExitStatus status;
+  bool remains = false;  // others of its process group live on
 };
+struct Cleared {};  // nobody is left of that group: the answer to EndRest, or some time after it
 struct Readiness {  // the answer to CheckReady
   SignalUse use = SignalUse::none;
 };
@@ -118,11 +142,11 @@ struct Replaced {};     // the next Start starts another command: the present on
 struct Terminate {      // the helper shall end
   int signal = 0;       // that told it so; 0 where it was none
 };
-using Event = std::variant<Begin, Published, StartFailed, Exited, Readiness, TimerFired, KillRefused,
+using Event = std::variant<Begin, Published, StartFailed, Exited, Cleared, Readiness, TimerFired, KillRefused,
                            Replaced, Terminate>;
 
-// Actions. Start, CheckReady and Kill may be answered by an event, which goes in before any other; an
-// answer's action is the last of its list, and so is End.
+// Actions. Start, CheckReady, Kill and EndRest may be answered by an event, which goes in before any other;
+// an answer's action is the last of its list, and so is End.
 struct Start {};
 struct CheckReady {};  // what does the child do with the renewal signal?
 struct Signal {        // the renewal signal
@@ -130,7 +154,12 @@ struct Signal {        // the renewal signal
 };
 struct SendStop {};  // stop_signal, then SIGCONT
 struct Kill {};      // SIGKILL
-struct ArmTimer {    // there is one timer; arming replaces
+// What is left of the group: only waited for, or told by stop_signal and SIGCONT, or killed.
+enum class Force { wait, stop, kill };
+struct EndRest {
+  Force force = Force::stop;
+};
+struct ArmTimer {  // there is one timer; arming replaces
   std::chrono::nanoseconds delay{};
 };
 struct CancelTimer {};
@@ -149,10 +178,10 @@ struct ReportWithheld {};  // the renewal signal waits until the child is ready 
 struct ReportTimeout {};   // start_timeout
 struct End {
   int exit_code = 0;
-  bool left = false;  // the child is meant to run on
+  bool left = false;  // the child, or what is left of its group, is meant to run on
 };
-using Action = std::variant<Start, CheckReady, Signal, SendStop, Kill, ArmTimer, CancelTimer, ReportExit,
-                            ReportFailedStart, ReportWithheld, ReportTimeout, End>;
+using Action = std::variant<Start, CheckReady, Signal, SendStop, Kill, EndRest, ArmTimer, CancelTimer,
+                            ReportExit, ReportFailedStart, ReportWithheld, ReportTimeout, End>;
 using Actions = std::vector<Action>;
 
 class Supervisor {
@@ -163,7 +192,7 @@ class Supervisor {
     bool deadly = false;    // the renewal signal: is_deadly()
     bool withhold = false;  // a deadly signal from a child that is past its grace and still not ready
     bool leave_at_end = false;
-    Restart restart = Restart::never;  // in wrap mode
+    Restart restart = Restart::never;
     std::chrono::nanoseconds stop_timeout = std::chrono::seconds(10);
     std::chrono::nanoseconds start_timeout{0};  // 0 = for ever
   };
@@ -177,7 +206,7 @@ class Supervisor {
   void set_policy(const Policy& policy);
 
   [[nodiscard]] State state() const { return state_; }
-  // Meaningful in stopping and killing.
+  // Meaningful in stopping, killing and clearing.
   [[nodiscard]] Target target() const { return target_; }
   // N; nothing before the first start.
   [[nodiscard]] std::optional<Generation> told() const { return told_; }
@@ -188,6 +217,7 @@ class Supervisor {
   Actions on(const Published& event);
   Actions on(const StartFailed& event);
   Actions on(const Exited& event);
+  Actions on(const Cleared&);
   Actions on(const Readiness& event);
   Actions on(const TimerFired&);
   Actions on(const KillRefused&);
@@ -200,6 +230,10 @@ class Supervisor {
   Actions end(int code, bool left = false);
   Actions signal(bool handled);
   Actions stop(Target target);
+  Actions clear(Target target);
+  Actions kill_rest();
+  [[nodiscard]] Actions rest_timer() const;
+  Actions terminate_clearing();
   Actions rotate();
   template <class Report>
   Actions after_end(Report report, bool failed, std::chrono::nanoseconds lived);
@@ -216,6 +250,10 @@ class Supervisor {
   BootTime started_;                     // this child
   std::optional<int> last_code_;         // of the last child; nothing: none was ever started
   bool timed_ = false;                   // start_timeout runs
+  bool remains_ = false;                 // somebody of the last child's group lives on
+  bool killed_ = false;                  // and was killed
+  bool terminated_ = false;              // the helper was told to end
+  int end_code_ = 0;                     // with clearing(end)
   bool blocked_ = false;                 // at the last look this child blocked the signal
   bool withheld_ = false;                // and that it was withheld is said
 };

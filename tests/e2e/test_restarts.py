@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from children import Recorder, digest
+from children import Recorder, digest, wait_gone
 from devagent import DevAgent
 from helper import Helper, wait_until
 from published import SVID, Published, agent_serial, config, lines_of, make_certs, rotate, wait_serial
@@ -192,3 +195,93 @@ def test_no_process_left(
     limit("1000")
     wait_until(lambda: starts(helper) == 2, "the child to be started again")
     assert helper.stop() == (143 if wraps else 0)
+
+
+# In job mode.
+
+
+@pytest.mark.parametrize(("policy", "end"), AGAIN)
+def test_a_job_starts_again(
+    agent: DevAgent, run_helper: Run, out: Published, policy: str, end: str
+) -> None:
+    """At once, and not only at the next rotation."""
+    script = f"test -e again && echo ready && exec sleep 36000; touch again; {end}"
+    helper = run_helper(config(agent, cmd="sh", cmd_args=["-c", script], restart=policy))
+    wait_stdout(helper)
+    assert NEXT.search(lines_of(helper, "child_exited")[0].msg)
+    assert len(lines_of(helper, "svid_published")) == 1
+    assert helper.stop() == 0
+
+
+def test_a_job_that_ended_well_waits_for_the_next_rotation(
+    agent: DevAgent, run_helper: Run, out: Published
+) -> None:
+    helper = run_helper(config(agent, cmd="true", restart="on-failure"))
+    assert "at the next rotation" in wait_event(helper, "child_exited").msg
+    rotate(agent, helper)
+    wait_until(lambda: starts(helper) == 2, "the start of the rotation")
+
+
+# What it leaves behind: a server of two processes, of which the worker keeps the port.
+
+SERVER = """
+import os, signal, socket, sys, time
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind(("127.0.0.1", int(sys.argv[1])))
+listener.listen()
+if os.fork() == 0:
+    if "deaf" in sys.argv: signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with open("new", "w") as file: file.write(str(os.getpid()))
+    os.rename("new", "worker")
+    while True: time.sleep(3600)
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        assert isinstance(port, int)
+        return port
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+@pytest.mark.parametrize("wraps", [False, True])
+def test_a_worker_that_keeps_the_port_goes_first(
+    agent: DevAgent, run_helper: Run, out: Published, workdir: Path, wraps: bool, deaf: bool
+) -> None:
+    keys: dict[str, object] = {"cmd": sys.executable, "restart": "always", "stop_timeout": "300ms"}
+    keys["cmd_args"] = ["-c", SERVER, str(free_port()), "deaf" if deaf else "good"]
+    helper = run_helper(**({"command": wrap(agent, **keys)} if wraps else {"config": config(agent, **keys)}))
+    wait_stdout(helper)
+    first = int(helper.wait_file("worker"))
+    os.kill(int(lines_of(helper, "child_started")[0].fields["pid"]), signal.SIGKILL)
+    helper.wait_file("worker", other_than=str(first).encode())
+    wait_gone(first)
+    assert starts(helper) == 2, "the first new start had the port"
+    signals = [line.fields["signal"] for line in lines_of(helper, "group_ended")]
+    assert signals == ["SIGTERM", "SIGKILL"] if deaf else ["SIGTERM"]
+    # And at our end, with the master gone.
+    worker = int((workdir / "worker").read_text())
+    os.kill(int(lines_of(helper, "child_started")[1].fields["pid"]), signal.SIGKILL)
+    wait_until(lambda: len(lines_of(helper, "child_exited")) == 2, "its end")
+    helper.stop()
+    wait_gone(worker, timeout=0.1)
+
+
+def test_a_daemon_stays(agent: DevAgent, run_helper: Run, out: Published, workdir: Path) -> None:
+    script = "test -e pid || setsid sh -c 'echo $$ > pid; exec sleep 600' & until test -s pid; do sleep 0.01; done; exit 1"
+    helper = run_helper(config(agent, cmd="sh", cmd_args=["-c", script]))
+    wait_event(helper, "child_exited")
+    daemon = int((workdir / "pid").read_text())
+    try:
+        rotate(agent, helper)
+        wait_until(lambda: len(lines_of(helper, "child_exited")) == 2, "the second end")
+        assert helper.stop() == 0
+        os.kill(daemon, 0)
+        assert lines_of(helper, "group_ended") == []
+    finally:
+        os.kill(daemon, signal.SIGKILL)

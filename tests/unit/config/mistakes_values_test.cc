@@ -247,15 +247,6 @@ stop_cmd_on_exit = false
 )",
      R"(helper.conf:6:20: stop_cmd_on_exit = false is for cmd_mode = "job" only)",
      R"(set cmd and cmd_args in place of a command after --, with cmd_mode = "job"; or leave stop_cmd_on_exit at true)"},
-    {"a restart policy in job mode",
-     "helper.conf", R"(svid_file_name = "svid.pem"
-svid_key_file_name = "key.pem"
-svid_bundle_file_name = "bundle.pem"
-cmd = "true"
-restart = "always"
-)",
-     R"(helper.conf:5:11: restart is for cmd_mode = "wrap" only)",
-     R"(in job mode a program that has ended is started again at the next rotation)"},
     {"a signal on rotation without one",
      "helper.conf", R"(svid_file_name = "svid.pem"
 svid_key_file_name = "key.pem"

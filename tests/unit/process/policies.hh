@@ -21,6 +21,7 @@ inline constexpr Supervisor::Policy kLeaveGuarded{
     .on_rotate = OnRotate::signal, .deadly = true, .leave_at_end = true};
 inline constexpr Supervisor::Policy kTimed{.on_rotate = OnRotate::signal,
                                            .start_timeout = std::chrono::seconds(30)};
+inline constexpr Supervisor::Policy kOnFailure{.on_rotate = OnRotate::signal, .restart = Restart::on_failure};
 inline constexpr Supervisor::Policy kWrap{.wrap = true, .on_rotate = OnRotate::signal};
 inline constexpr Supervisor::Policy kWrapGuarded{
     .wrap = true, .on_rotate = OnRotate::signal, .deadly = true, .withhold = true};

@@ -1,11 +1,14 @@
 #include "process/reaper.hh"
 
+#include <algorithm>
+
 #include <sched.h>
 #include <sys/prctl.h>
 
 #include "base/signals.hh"
 #include "process/child.hh"
 #include "process/hook.hh"
+#include "process/proc.hh"
 #include "processes.hh"
 
 namespace spiffe::process {
@@ -215,6 +218,40 @@ TEST_CASE("an owner that does not reap hides no orphans") {
           EXPECT(f.until(no_child_left));
           EXPECT(told == 1);
           EXPECT(log.has("a child was not reaped by its owner"));
+        }) == "passed");
+}
+
+TEST_CASE("a child that is held hides no orphans, and is its owner's until it is reaped") {
+  CHECK(in_a_subreaper([](const TempDir& dir) {
+          const CapturedLog log(dir);
+          Fixture f;
+          Launcher launcher(shell("exit 3"));
+          std::unique_ptr<Child> child;
+          bool held = false;
+          child = std::make_unique<Child>(
+              f.loop(), std::move(launcher.launch().value()),
+              [&] {
+                EXPECT(!std::exchange(held, true));
+                child->hold();
+              },
+              f.reaper.get());
+          EXPECT(f.until([&] { return held; }));
+          for (int i = 0; i < 3; ++i) {
+            Orphans orphans(20);
+            orphans.end();
+            const pid_t only = child->pid();
+            EXPECT(f.until([&] {
+              return std::ranges::all_of(processes(), [&](const Process& each) {
+                return each.stat.parent != ::getpid() || each.pid == only;
+              });
+            }));
+          }
+          EXPECT(!log.has("was not reaped by its owner"));
+          EXPECT(child->reap() == ExitStatus{.code = 3});
+          child.reset();
+          Orphans orphans(20);
+          orphans.end();
+          EXPECT(f.until(no_child_left));
         }) == "passed");
 }
 

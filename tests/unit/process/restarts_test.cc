@@ -59,6 +59,10 @@ TEST_CASE("five quick failures in a row are the end") {
     CHECK_FALSE(quick());
     CHECK(restarts.gave_up());
   }
+  SECTION("unless there is no limit") {
+    CHECK(restarts.after(Restart::always, true, seconds(9), kMiddle, false) == seconds(16));
+    CHECK(restarts.after(Restart::always, true, seconds(9), kMiddle, false) == seconds(32));
+  }
   SECTION("but not of a policy that starts none again") {
     CHECK_FALSE(restarts.after(Restart::never, true, seconds(9), kMiddle));
     CHECK_FALSE(restarts.gave_up());

@@ -263,6 +263,76 @@ TEST_CASE_METHOD(WrapFixture, "a shortage of the machine is not the end of a wra
   CHECK(supervision->child_pid() > 0);
 }
 
+// A child that is killed and leaves a process of its group, whose pid is in "rest"; the next one stays.
+struct RestFixture : WrapFixture {
+  LaunchOptions leaving(const std::string& left, const std::string& before = "") {
+    LaunchOptions launch = shell("cd " + dir.path() + "; test -e rest && exec sleep 600; " + before +
+                                 " sh -c '" + left + "; echo $$ > rest; while :; do sleep 0.01; done' & " +
+                                 "until test -s rest; do sleep 0.01; done; kill -KILL $$");
+    launch.own_group = true;
+    return launch;
+  }
+  pid_t rest() const { return std::stoi(read_all(dir / "rest")); }
+};
+
+TEST_CASE_METHOD(RestFixture, "what a child left of its group is ended before the next start") {
+  SECTION("by the stop signal, in wrap mode") {
+    wrap(leaving("trap \"echo told > told; exit\" TERM"), {.restart = Restart::always});
+    REQUIRE(until_state(State::backoff));
+    CHECK(alive(rest()));  // it may serve until then
+    REQUIRE(until_state(State::run));
+    CHECK(read_all(dir / "told") == "told\n");
+  }
+  SECTION("by SIGKILL, in job mode") {
+    Supervision& child =
+        supervise({.launch = leaving("trap : TERM"), .policy = {.stop_timeout = milliseconds(50)}});
+    child.published(1);
+    REQUIRE(until_state(State::gone));
+    CHECK(alive(rest()));
+    child.published(2);
+    CHECK(supervision->state() == State::clearing);
+    CHECK(child.child_pid() == 0);
+    REQUIRE(until_state(State::run));
+    CHECK(log.has(" left processes of its group that have not ended: killed"));
+  }
+  CHECK_FALSE(alive(rest()));
+  CHECK(log.has(" left processes of its group: stopping them"));
+  CHECK(log.has("\"pids\":\"" + std::to_string(rest())));
+}
+
+TEST_CASE_METHOD(RestFixture, "what a child left of its group is ended with us") {
+  SECTION("because a wrapped child has ended for good") {
+    wrap(leaving("true"));
+  }
+  SECTION("because we are told to end") {
+    Supervision& child = supervise({.launch = leaving("true"), .policy = {}});
+    child.published(1);
+    REQUIRE(until_state(State::gone));
+    child.terminate(SIGTERM);
+  }
+  REQUIRE(until([&] { return ended.has_value(); }));
+  CHECK_FALSE(alive(rest()));
+  CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);  // and the child's number is given back
+}
+
+TEST_CASE_METHOD(RestFixture, "what has a session of its own has left for good, and stays") {
+  wrap(leaving("true", "setsid"));
+  REQUIRE(until([&] { return ended.has_value(); }));
+  CHECK(alive(rest()));
+  ::kill(-rest(), SIGKILL);
+}
+
+TEST_CASE_METHOD(RestFixture, "what is to be left at our end is") {
+  LaunchOptions launch = leaving("true");
+  Supervision& child = supervise({.launch = std::move(launch), .policy = {.leave_at_end = true}});
+  child.published(1);
+  REQUIRE(until_state(State::gone));
+  child.terminate(SIGTERM);
+  CHECK(ended == 0);
+  CHECK(alive(rest()));
+  ::kill(rest(), SIGKILL);
+}
+
 TEST_CASE_METHOD(Fixture, "a child that is not started in time is not waited for") {
   Supervision& child = supervise({.launch = shell("exit 0"), .policy = {.start_timeout = milliseconds(50)}});
   REQUIRE(until([&] { return ended.has_value(); }));

@@ -35,7 +35,15 @@ class World {
 
   void publish() { send(Published{++published_}); }
   void exit() {
-    if (std::exchange(alive_, false)) send(kExit3);
+    if (!std::exchange(alive_, false)) return;
+    rest_ = pick(4) == 0;
+    send(Exited{.status = kExit3.status, .remains = rest_});
+  }
+  void clear() {
+    if (rest_ && std::exchange(awaited_, false)) {
+      rest_ = false;
+      send(Cleared{});
+    }
   }
   void fire() {
     if (std::exchange(armed_, false)) send(TimerFired{});
@@ -51,8 +59,9 @@ class World {
       case 4:
         return exit();
       case 5:
-      case 6:
         return fire();
+      case 6:
+        return clear();
       default:
         return other_event();
     }
@@ -81,6 +90,8 @@ class World {
       now_ += seconds(1);
       if (armed_) {
         fire();
+      } else if (awaited_) {
+        clear();
       } else {
         exit();
       }
@@ -98,11 +109,13 @@ class World {
  private:
   bool busy() const {
     const State state = machine_.state();
-    return armed_ || state == State::backoff || state == State::stopping || state == State::killing;
+    return armed_ || state == State::backoff || state == State::stopping || state == State::killing ||
+           state == State::clearing;
   }
 
   std::optional<Event> act(const Start&) {
     REQUIRE_FALSE(alive_);
+    REQUIRE_FALSE(rest_);
     REQUIRE_FALSE(ended_);
     REQUIRE_FALSE(told_to_end_);
     child_knows_ = published_;
@@ -131,9 +144,18 @@ class World {
     if (pick(16) == 0) return KillRefused{};
     return std::nullopt;
   }
+  std::optional<Event> act(const EndRest& action) {
+    REQUIRE_FALSE(alive_);
+    REQUIRE(rest_);
+    killed_ = action.force == Force::kill;
+    rest_ = pick(3) != 0;
+    awaited_ = rest_;
+    if (!rest_) return Cleared{};
+    return std::nullopt;
+  }
   std::optional<Event> act(const ArmTimer&) {
     const State state = machine_.state();
-    REQUIRE(alive_ == (state != State::wait && state != State::backoff));
+    REQUIRE(alive_ == (state != State::wait && state != State::backoff && state != State::clearing));
     armed_ = true;
     return std::nullopt;
   }
@@ -163,6 +185,7 @@ class World {
     REQUIRE_FALSE(ended_);
     REQUIRE_FALSE(armed_);
     REQUIRE((action.left ? policy_.leave_at_end : true));
+    REQUIRE((!rest_ || action.left || killed_));
     // A job's helper goes on, whatever becomes of the job.
     if (!policy_.wrap) REQUIRE((told_to_end_ || timed_out_));
     if (!policy_.wrap) REQUIRE((action.exit_code == 0 || published_ == 0));
@@ -176,6 +199,9 @@ class World {
   bool was_none_;
   BootTime now_ = kStart;
   bool alive_ = false;
+  bool rest_ = false;     // others of the last child's group live
+  bool awaited_ = false;  // their end is
+  bool killed_ = false;   // they were
   bool armed_ = false;
   bool ended_ = false;
   bool told_to_end_ = false;
@@ -185,9 +211,9 @@ class World {
 };
 
 TEST_CASE("supervisor keeps its promises in ten thousand random lives") {
-  constexpr std::array kPolicies = {kNone,    kSignal,      kGuarded,       kWithheld,
-                                    kRestart, kLeave,       kLeaveGuarded,  kTimed,
-                                    kWrap,    kWrapGuarded, kWrapOnFailure, kWrapAlways};
+  constexpr std::array kPolicies = {kNone,        kSignal,        kGuarded,   kWithheld,  kRestart,
+                                    kLeave,       kLeaveGuarded,  kTimed,     kOnFailure, kWrap,
+                                    kWrapGuarded, kWrapOnFailure, kWrapAlways};
   for (std::uint64_t seed = 0; seed < 10'000; ++seed) {
     INFO("seed " << seed);
     const auto& policy = kPolicies.at(seed % kPolicies.size());

@@ -1,0 +1,165 @@
+#include "process/supervisor.hh"
+#include "supervisor_text.hh"
+#include "support/catch.hh"
+
+namespace spiffe::process {
+namespace {
+
+using std::chrono::seconds;
+
+TEST_CASE("the first generation of the helper's life starts the child whatever its number") {
+  Supervisor machine(kSignal);
+  CHECK(step(machine, Published{0}, kStart) == "Start -> run");
+  CHECK(step(machine, Published{0}, kStart) == "-> run");
+  CHECK(machine.told() == 0);
+}
+
+TEST_CASE("a deadly signal waits for the handler, but not longer than the child is young") {
+  Supervisor machine(kGuarded);
+  static_cast<void>(machine.handle(Published{1}, kStart));
+  SECTION("until the handler is there, which is asked for each time") {
+    CHECK(step(machine, Published{2}, kStart) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::none}, kStart) == "ArmTimer(100) -> run");
+    CHECK(machine.told() == 1);
+    CHECK(step(machine, Published{3}, kStart) == "-> run");
+    CHECK(step(machine, TimerFired{}, kStart) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::handled}, kStart) == "Signal -> run");
+    CHECK(machine.told() == 3);
+    CHECK(step(machine, Published{4}, kStart) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::none}, kStart) == "ArmTimer(100) -> run");
+    CHECK(machine.told() == 3);
+  }
+  SECTION("until ten seconds of its life are over") {
+    CHECK(step(machine, Published{2}, kStart + seconds(9)) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(9)) == "ArmTimer(100) -> run");
+    CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(10)) == "Signal(unhandled) -> run");
+    CHECK(machine.told() == 2);
+  }
+  SECTION("until two looks in a row find it blocked") {
+    CHECK(step(machine, Published{2}, kStart) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
+    CHECK(step(machine, Readiness{SignalUse::none}, kStart) == "ArmTimer(100) -> run");
+    CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
+    CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "Signal -> run");
+    CHECK(step(machine, Published{3}, kStart) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "Signal -> run");
+  }
+  SECTION("and both looks see the same child") {
+    CHECK(step(machine, Published{2}, kStart) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
+    CHECK(step(machine, kExit3, kStart) == "CancelTimer ReportExit(restart) Start -> run");
+    CHECK(step(machine, Published{3}, kStart) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
+  }
+  SECTION("or one look, once it is no longer young") {
+    CHECK(step(machine, Published{2}, kStart + seconds(30)) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::blocked}, kStart + seconds(30)) == "Signal -> run");
+  }
+  SECTION("each child anew") {
+    CHECK(step(machine, Published{2}, kStart) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::handled}, kStart) == "Signal -> run");
+    CHECK(step(machine, kExit3, kStart) == "ReportExit(next_rotation) -> gone");
+    CHECK(step(machine, Published{3}, kStart + seconds(60)) == "Start -> run");
+    CHECK(step(machine, Published{4}, kStart + seconds(69)) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(69)) == "ArmTimer(100) -> run");
+  }
+}
+
+TEST_CASE("a deadly signal is withheld for as long as the child is not ready") {
+  Supervisor machine(kWithheld);
+  static_cast<void>(machine.handle(Published{1}, kStart));
+  CHECK(step(machine, Published{2}, kStart + seconds(10)) == "CheckReady -> run");
+  CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(10)) ==
+        "ReportWithheld ArmTimer(1000) -> run");
+  CHECK(step(machine, TimerFired{}, kStart + seconds(11)) == "CheckReady -> run");
+  CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(11)) == "ArmTimer(1000) -> run");
+  CHECK(step(machine, Published{3}, kStart + seconds(12)) == "-> run");
+  CHECK(step(machine, TimerFired{}, kStart + seconds(12)) == "CheckReady -> run");
+  SECTION("and is said once, but again for the next one") {
+    CHECK(step(machine, Readiness{SignalUse::handled}, kStart + seconds(12)) == "Signal -> run");
+    CHECK(machine.told() == 3);
+    CHECK(step(machine, Published{4}, kStart + seconds(13)) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(13)) ==
+          "ReportWithheld ArmTimer(1000) -> run");
+  }
+  SECTION("and for the next child") {
+    CHECK(step(machine, kExit3, kStart + seconds(12)) == "CancelTimer ReportExit(restart) Start -> run");
+    CHECK(step(machine, Published{4}, kStart + seconds(22)) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(22)) ==
+          "ReportWithheld ArmTimer(1000) -> run");
+  }
+}
+
+TEST_CASE("a new policy counts for what is under way") {
+  Supervisor machine(kGuarded);
+  for (const Event& event : std::vector<Event>{Published{1}, Published{2}, Readiness{SignalUse::none}})
+    static_cast<void>(machine.handle(event, kStart));
+  SECTION("nothing on rotation") {
+    machine.set_policy(kNone);
+    CHECK(step(machine, TimerFired{}, kStart) == "-> run");
+    CHECK(machine.told() == 2);
+    CHECK(step(machine, kExit3, kStart) == kGone);
+  }
+  SECTION("a harmless signal") {
+    machine.set_policy(kSignal);
+    CHECK(step(machine, TimerFired{}, kStart) == "Signal -> run");
+  }
+  SECTION("another deadly signal is looked for anew") {
+    CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
+    machine.set_policy(kGuarded);
+    CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
+  }
+}
+
+TEST_CASE("a wrapped child that keeps failing quickly is given up") {
+  Supervisor machine(kWrapOnFailure);
+  BootTime now = kStart;
+  CHECK(step(machine, Published{5}, now) == "Start -> run");
+  for (int failure = 1; failure <= 4; ++failure) {
+    INFO(failure);
+    CHECK(step(machine, failure == 2 ? Event(StartFailed{127}) : kExit3, now += seconds(1)) ==
+          (failure == 2 ? kBackoffNotStarted : kBackoff));
+    CHECK(step(machine, Published{static_cast<Generation>(5 + failure)}, now) == "-> backoff");
+    CHECK(step(machine, TimerFired{}, now += seconds(9)) == "Start -> run");
+    CHECK(machine.told() == 5 + failure);
+  }
+  CHECK(step(machine, kExit3, now += seconds(9)) == "ReportExit(give_up) End(3) -> ended");
+}
+
+TEST_CASE("a job that keeps failing quickly is tried on") {
+  Supervisor machine(kOnFailure);
+  BootTime now = kStart;
+  CHECK(step(machine, Published{5}, now) == "Start -> run");
+  for (int failure = 1; failure <= 20; ++failure) {
+    CHECK(step(machine, failure == 2 ? Event(StartFailed{127}) : kExit3, now += seconds(1)) ==
+          (failure == 2 ? kBackoffNotStarted : kBackoff));
+    CHECK(step(machine, TimerFired{}, now += seconds(60)) == "Start -> run");
+  }
+}
+
+TEST_CASE("starts for which there was no process left never end the helper") {
+  Supervisor machine(GENERATE(kWrap, kWrapAlways, kNone));
+  BootTime now = kStart;
+  CHECK(step(machine, Published{5}, now) == "Start -> run");
+  for (int i = 0; i < 20; ++i) {
+    CHECK(step(machine, StartFailed{.code = 126, .shortage = true}, now) == kBackoffNotStarted);
+    CHECK(step(machine, TimerFired{}, now += seconds(60)) == "Start -> run");
+  }
+}
+
+TEST_CASE("what was published while a child was being stopped is told by the next start") {
+  Supervisor machine(kRestart);
+  for (const Generation g : {1, 2, 3, 4}) static_cast<void>(machine.handle(Published{g}, kStart));
+  CHECK(machine.told() == 1);
+  CHECK(step(machine, kExit3, kStart) == "CancelTimer ReportExit(restart) Start -> run");
+  CHECK(machine.told() == 4);
+}
+
+TEST_CASE("signals that end an unprepared process are deadly") {
+  for (const int signo : {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGQUIT, SIGRTMIN + 1}) CHECK(is_deadly(signo));
+  for (const int signo : {SIGWINCH, SIGCHLD, SIGCONT, SIGURG, SIGTSTP, SIGKILL})
+    CHECK_FALSE(is_deadly(signo));
+}
+
+}  // namespace
+}  // namespace spiffe::process
