@@ -18,9 +18,9 @@ build=(cmake ninja-build g++ libgrpc++-dev libprotobuf-dev protobuf-compiler pro
 # The tests look at the unit with systemd-analyze (and the kill of procps that the unit names), at path units with
 # a systemd of their own, at inotifywait, at the shells' completions, at the manual pages, and at terminals with
 # tmux and vi. haproxy and redis-server are programs that consume our files; where services run, the packages start
-# theirs, which the tests neither need nor touch.
+# theirs, which the tests neither need nor touch. nodejs watches files as its programs do.
 test=(catch2 python3 python3-venv ca-certificates ccache git systemd procps inotify-tools zsh fish man-db mandoc tmux
-      vim-tiny haproxy redis-server)
+      vim-tiny haproxy redis-server nodejs)
 ci=(clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev)
 
 usage() {
