@@ -20,7 +20,7 @@ from spire import Spire
 
 ID = "spiffe://example.org/fetch"
 PARTNERS = ("a.example", "partner.example")
-WIDTH, HEIGHT = 80, 24
+WIDTH, HEIGHT = 80, 40
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_x509_write_makes_the_same_files(spire: Spire, peers: Path, workdir: Pat
     assert content(us) == content(go)
     assert modes(us) == modes(go)
     assert modes(us)["svid.0.key"] & 0o777 == 0o600
-    assert text.startswith(f"{ID}\n  hint    internal\n  valid   ")
+    assert text.startswith(f"{ID}\n  hint     internal\n  valid    ")
     assert "\nfederated with 2 domains\n  a.example        1 authority\n" in text
 
 
