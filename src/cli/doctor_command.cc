@@ -30,8 +30,9 @@ constexpr std::string_view kHelp = R"(Usage: spiffe-helper doctor [flags] [-- CO
 
 Walks the way that a credential takes, from the configuration and the agent's
 socket over the SVID to cert_dir, the files in it and the program that is told
-of them. Each line begins with ok, warn or fail and names the step; a hint says
-what to try next. Goes on where it can. Exit status 1 where a line is fail.
+of them; if a helper runs, also whether its program does. Each line begins with
+ok, warn or fail and names the step; a hint says what to try next. Goes on where
+it can. Exit status 1 where a line is fail.
 
 It changes nothing, waits for no lock and signals nobody. Run it where the
 helper runs, as its user: the agent tells processes apart.

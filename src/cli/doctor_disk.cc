@@ -176,6 +176,12 @@ struct Holder {
   std::string lock;
   uid_t user = 0;
   pid_t pid = 0;  // 0: it names none, or one of another user
+  LockSaid said = LockSaid::nothing;
+};
+
+struct Lookup {
+  std::optional<Holder> holder;
+  std::string closed;  // a lock file that may not be read
 };
 
 // Whether the process runs as this user: a lock file that somebody planted may claim any pid.
@@ -184,12 +190,13 @@ bool runs_as(pid_t pid, uid_t user) {
   return pid > 0 && ::stat(("/proc/" + std::to_string(pid)).c_str(), &info) == 0 && info.st_uid == user;
 }
 
-std::optional<Holder> find_holder(int directory, const std::vector<std::string>& leaves) {
-  std::optional<Holder> out;
+Lookup find_holder(int directory, const std::vector<std::string>& leaves) {
+  Lookup out;
   const auto listed = output::for_each_entry(directory, [&](std::string_view name) {
-    if (out || (name != "..lock" && !name.starts_with("..lock."))) return;
+    if (out.holder || (name != "..lock" && !name.starts_with("..lock."))) return;
     const std::string copy(name);
     const Fd fd(::openat(directory, copy.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!fd && errno == EACCES) out.closed = copy;
     std::string text(kMaxLockFile, '\0');
     const ssize_t size = fd ? ::pread(fd.get(), text.data(), text.size(), 0) : 0;
     text.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
@@ -198,12 +205,15 @@ std::optional<Holder> find_holder(int directory, const std::vector<std::string>&
     if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
     struct stat info{};
     if (::fstat(fd.get(), &info) != 0) return;
-    out = Holder{.lock = copy, .user = info.st_uid};
+    Holder holder{.lock = copy, .user = info.st_uid};
     pid_t pid = 0;
     std::from_chars(record.pid.data(), record.pid.data() + record.pid.size(), pid);
-    if (runs_as(pid, info.st_uid) || info.st_uid == ::geteuid()) out->pid = pid;
+    if (runs_as(pid, info.st_uid) || info.st_uid == ::geteuid()) holder.pid = pid;
+    if (const auto locks = process::read_proc_file("locks")) holder.said = lock_said(*locks, pid, info);
+    if (holder.said == LockSaid::held_by_another) holder.pid = 0;
+    out.holder = std::move(holder);
   });
-  return listed ? out : std::nullopt;
+  return listed ? out : Lookup{};
 }
 
 // The running helper holds its own lock: that is as it should be.
@@ -220,15 +230,23 @@ RunningHelper check_lock(const std::string& path, const std::vector<std::string>
                          const std::string& config_file, Findings& out) {
   const Fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return {};
-  const auto holder = find_holder(directory.get(), leaves);
+  const auto [holder, closed] = find_holder(directory.get(), leaves);
+  if (!holder && !closed.empty()) {
+    add(out, Grade::warn, "lock",
+        cat({"cannot read ", escape(closed),
+             ": permission denied: whether a helper has these files is not known"}),
+        "run doctor as the helper's user; to a helper of this user the file would be in the way");
+    return {.lock_held = true};
+  }
   if (!holder) {
     add(out, Grade::ok, "lock", "no helper has these files now");
     return {};
   }
-  const std::string who = "pid " + std::to_string(holder->pid);
+  const std::string who = holder->pid != 0 ? "pid " + std::to_string(holder->pid) : "its pid is not known";
   if (is_ours(holder->pid, config_file)) {
     add(out, Grade::ok, "lock", "the helper of this configuration runs, " + who);
-    return {holder->pid};
+    const bool own = holder->user == ::geteuid() || holder->user == 0;
+    return {.pid = holder->pid, .lock_held = true, .certain = own || holder->said == LockSaid::held};
   }
   if (holder->user != ::geteuid() && holder->user != 0) {
     add(out, Grade::fail, "lock",
@@ -236,12 +254,12 @@ RunningHelper check_lock(const std::string& path, const std::vector<std::string>
              ", who holds it for these files"}),
         "stop the helper of that user, or give this one another cert_dir; if there is none, somebody keeps "
         "this helper out: choose a cert_dir that only the helper can write");
-    return {};
+    return {.lock_held = true};
   }
   add(out, Grade::fail, "lock",
       cat({"another helper (", who, ") writes these files and holds ", holder->lock}),
       "stop it, or give this one other file names or another cert_dir");
-  return {};
+  return {.lock_held = true};
 }
 
 }  // namespace

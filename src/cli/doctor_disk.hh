@@ -14,6 +14,8 @@ namespace spiffe::cli {
 // The helper that runs with this configuration; 0: there is none, or none that can be seen from here.
 struct RunningHelper {
   pid_t pid = 0;
+  bool lock_held = false;  // by somebody, be it that helper or not
+  bool certain = false;    // `pid` is that helper: not the word of another user's lock file
 };
 
 // cert_dir, its lock, its layout, the files and the space for more. `config_file`: "" where there is none.

@@ -1,8 +1,13 @@
 #include "cli/doctor_finding.hh"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdio>
+#include <sstream>
 #include <utility>
+
+#include <sys/sysmacros.h>
 
 #include "cli/cat.hh"
 #include "cli/describe_certificate.hh"
@@ -111,6 +116,31 @@ std::string config_of(std::string_view cmdline) {
     if (word.starts_with("--")) word.remove_prefix(1);
     if (word == "-config") out = take(cmdline, '\0');
     if (word.starts_with("-config=")) out = word.substr(8);
+  }
+  return out;
+}
+
+LockSaid lock_said(std::string_view proc_locks, pid_t pid, const struct stat& file) {
+  const std::string wanted = std::to_string(pid);
+  const std::string inode = std::to_string(file.st_ino);
+  LockSaid out = LockSaid::nothing;
+  while (!proc_locks.empty()) {
+    std::istringstream line{std::string(take(proc_locks, '\n'))};
+    // "1: FLOCK  ADVISORY  WRITE 23455 fe:00:10250558 0 EOF"; "1: -> FLOCK …" only waits.
+    std::string number;
+    std::string kind;
+    std::string advisory;
+    std::string access;
+    std::string holder;
+    std::string place;
+    if (!(line >> number >> kind >> advisory >> access >> holder >> place) || kind != "FLOCK") continue;
+    const std::size_t colon = place.rfind(':');
+    if (colon == std::string::npos || place.substr(colon + 1) != inode) continue;
+    if (holder == wanted) return LockSaid::held;
+    // Every file system has an inode of this number.
+    std::array<char, 32> device{};
+    std::snprintf(device.data(), device.size(), "%02x:%02x", major(file.st_dev), minor(file.st_dev));
+    if (place.substr(0, colon) == device.data()) out = LockSaid::held_by_another;
   }
   return out;
 }

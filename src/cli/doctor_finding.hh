@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <sys/stat.h>
+#include <sys/types.h>
 
 #include "base/clock.hh"
 #include "identity/x509_context.hh"
@@ -50,5 +51,10 @@ void add(Findings& out, Grade grade, std::string_view step, std::string message,
 
 // The configuration file that a helper's command line names; words end with NUL, as in /proc/<pid>/cmdline.
 [[nodiscard]] std::string config_of(std::string_view cmdline);
+
+// What /proc/locks says of a process that is to hold the flock(2) of a file: yes, another one does, or
+// nothing (the holder is of another pid namespace, or the file system has other numbers there).
+enum class LockSaid { held, held_by_another, nothing };
+[[nodiscard]] LockSaid lock_said(std::string_view proc_locks, pid_t pid, const struct stat& file);
 
 }  // namespace spiffe::cli

@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <optional>
 #include <string>
 
 #include <fcntl.h>
@@ -20,6 +18,7 @@
 #include "base/signals.hh"
 #include "base/text.hh"
 #include "cli/cat.hh"
+#include "cli/doctor_program.hh"
 #include "daemon/settings.hh"
 #include "health/listener.hh"
 #include "process/launcher.hh"
@@ -81,29 +80,10 @@ void check_program(const char* step, const std::string& program, Findings& out) 
   add(out, Grade::fail, step, error.message, hint);
 }
 
-// The running helper's child that runs cmd.
-std::optional<pid_t> child_of(pid_t helper, const std::string& cmd) {
-  if (helper == 0 || cmd.empty()) return std::nullopt;
-  const auto children = process::read_proc(helper, cat({"task/", std::to_string(helper), "/children"}));
-  if (!children) return std::nullopt;
-  const char* at = children->data();
-  const char* const end = at + children->size();
-  while (at < end) {
-    pid_t pid = 0;
-    const auto [rest, error] = std::from_chars(at, end, pid);
-    if (error != std::errc{}) return std::nullopt;
-    // argv[0], or of a script its interpreter and then the script.
-    const auto cmdline = process::read_proc(pid, "cmdline");
-    if (cmdline && ('\0' + *cmdline).find('\0' + cmd) != std::string::npos) return pid;
-    at = rest + 1;
-  }
-  return std::nullopt;
-}
-
 void check_signal(const config::Config& config, const RunningHelper& helper, Findings& out) {
   const int signal = config.renew_signal;
   if (signal == 0) return;
-  const auto child = child_of(helper.pid, config.cmd);
+  const auto child = find_program_of(config, helper);
   if (!child) return;
   const std::string who = "process " + std::to_string(*child);
   const bool caught = process::signal_use(*child, signal) != process::SignalUse::none;
@@ -126,10 +106,10 @@ void check_pid_file(const config::Config& config, Findings& out) {
     return;
   }
   const process::Refusal& refusal = found.error();
-  const bool deaf = refusal.error.message.find("does not catch") != std::string::npos;
+  const bool deaf = refusal.cause == process::RefusalCause::not_caught;
   std::string hint = "the file is stale: does the program run, and write its number there?";
   // Of a process that was judged the hint would be to judge none.
-  if (!refusal.error.hint.empty() && !refusal.error.message.starts_with("check ")) hint = refusal.error.hint;
+  if (!refusal.error.hint.empty() && refusal.cause == process::RefusalCause::other) hint = refusal.error.hint;
   if (refusal.error.sys == ENOENT)
     hint = "does the program run, and write its number there? is the path shared with it?";
   if (refusal.error.sys == EACCES) hint = cat({"let user ", std::to_string(::geteuid()), " read it"});
@@ -187,6 +167,7 @@ void check_process(const config::Config& config, const RunningHelper& helper, Fi
   check_program("cmd", config.cmd, out);
   check_program("prepare-cmd", config.prepare_cmd.empty() ? std::string() : config.prepare_cmd.front(), out);
   check_program("renew-cmd", config.renew_cmd.empty() ? std::string() : config.renew_cmd.front(), out);
+  check_running_program(config, helper, out);
   check_signal(config, helper, out);
   check_pid_file(config, out);
   check_health(config.health_checks, helper, out);

@@ -112,23 +112,25 @@ Result<pid_t> parse_pid(std::string_view text, pid_t own) {
 
 std::expected<void, Refusal> judge(const Finding& finding, int signo) {
   const auto late = finding.started ? *finding.started - finding.written : std::chrono::nanoseconds(0);
-  const auto refuse = [](std::string message, bool usual = false) {
+  const auto refuse = [](std::string message, RefusalCause cause, bool usual = false) {
     Error error{.message = std::move(message),
                 .hint = "pid_file_check = false signals whatever has the number"};
-    return std::unexpected(Refusal{.error = std::move(error), .usual = usual});
+    return std::unexpected(Refusal{.error = std::move(error), .usual = usual, .cause = cause});
   };
   if (late > kLateStart && !finding.signalled_before) {
-    return refuse("it started " + human(late) +
-                  " after the file was written: the number is another's by now");
+    return refuse("it started " + human(late) + " after the file was written: the number is another's by now",
+                  RefusalCause::judged);
   }
   // Who sends these two means the end: something starts the process again.
   if (!is_deadly(signo) || signo == SIGTERM || signo == SIGINT) return {};
   // Also of one signalled before: programs that exec themselves anew catch nothing for a moment.
   if (finding.use == SignalUse::none) {
-    return refuse("it does not catch " + signal_name(signo) + ", which would end it");
+    return refuse("it does not catch " + signal_name(signo) + ", which would end it",
+                  RefusalCause::not_caught);
   }
   if (finding.use == SignalUse::blocked && finding.blocked_for < kGuardPoll && !finding.signalled_before) {
-    return refuse("it blocks " + signal_name(signo) + ", perhaps for a moment only", true);
+    return refuse("it blocks " + signal_name(signo) + ", perhaps for a moment only", RefusalCause::judged,
+                  true);
   }
   return {};
 }

@@ -20,11 +20,18 @@ namespace spiffe::process {
 // white space around. Refused: 0 and less, and `own`.
 [[nodiscard]] Result<pid_t> parse_pid(std::string_view text, pid_t own);
 
+enum class RefusalCause {
+  other,       // a step failed
+  judged,      // the process is not the one that is meant, or not ready: pid_file_check would not look
+  not_caught,  // the signal would end the process
+};
+
 // Why nothing was sent. The message names the step that failed.
 struct Refusal {
   Error error;
   bool lasting = false;  // trying again soon is of no use
   bool usual = false;    // nothing is wrong yet: the next look decides
+  RefusalCause cause = RefusalCause::other;
 };
 
 // What is known of the process that has the number. The last two are of the process, not only of its number.

@@ -15,7 +15,11 @@
 namespace spiffe::process {
 
 std::optional<std::string> read_proc(pid_t pid, std::string_view name) {
-  const std::string path = "/proc/" + std::to_string(pid) + '/' + std::string(name);
+  return read_proc_file(std::to_string(pid) + '/' + std::string(name));
+}
+
+std::optional<std::string> read_proc_file(std::string_view name) {
+  const std::string path = "/proc/" + std::string(name);
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return std::nullopt;
   // `status` is mostly under 2 KiB, but a process may be in many groups.

@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import broken
 import pytest
 from broken import Setup
+from certs import load_leaf
 from children import Recorder
 from devagent import DevAgent
 from helper import SANITIZERS, Helper, program, wait_until
@@ -131,7 +133,7 @@ def test_a_sound_set_up_has_neither_fail_nor_warning(setup: Setup, workdir: Path
     steps = [each["step"] for each in findings]
     assert steps == [
         *("configuration", "address", "socket", "listener", "workload-api", "identity", "clock", "verification"),
-        *("cert-dir", "disk", "lock", "layout", "files", "cmd", "renew-signal"),
+        *("cert-dir", "disk", "lock", "layout", "files", "cmd", "program", "renew-signal"),
     ]
 
 
@@ -195,7 +197,8 @@ def test_expired_files_are_laid_to_the_denial(run_agent: Callable[..., DevAgent]
     setup.agent = run_agent("-ttl", "2s")
     setup.publish()
     setup.agent.deny()
-    wait_until(lambda: "expired" in setup.doctor()[2], "the end of the SVID")
+    end = load_leaf((setup.certs / "svid.pem").read_bytes()).not_valid_after_utc
+    wait_until(lambda: datetime.now(UTC) > end, "the end of the SVID")
     code, findings, lines = setup.doctor()
     assert code == 1
     wrong = {each["step"]: each for each in findings if each["grade"] == "fail"}

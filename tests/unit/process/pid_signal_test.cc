@@ -98,6 +98,7 @@ TEST_CASE("a process that started long after the file was written is another one
   CHECK(started(5s + 1ns).error().error.message ==
         "it started 5s after the file was written: the number is another's by now");
   CHECK(started(5s + 1ns).error().error.hint == "pid_file_check = false signals whatever has the number");
+  CHECK(started(6s).error().cause == RefusalCause::judged);
   CHECK(started(24h, true));  // the clock was set, or the file touched
   CHECK(judge({.started = std::nullopt, .written = written}, SIGHUP));
 }
@@ -110,6 +111,7 @@ TEST_CASE("a process must be ready for a signal that would end it") {
   CHECK(good(SignalUse::none, SIGHUP).error().error.message ==
         "it does not catch SIGHUP, which would end it");
   CHECK_FALSE(good(SignalUse::none, SIGHUP).error().usual);
+  CHECK(good(SignalUse::none, SIGHUP).error().cause == RefusalCause::not_caught);
   CHECK_FALSE(good(SignalUse::none, SIGHUP, true));  // it may have exec'ed another program
   CHECK_FALSE(good(SignalUse::none, SIGRTMIN + 1));
   CHECK(good(SignalUse::none, SIGWINCH));
