@@ -216,10 +216,17 @@ Lookup find_holder(int directory, const std::vector<std::string>& leaves) {
   return listed ? out : Lookup{};
 }
 
+// The command line of a process that seems to be a helper.
+std::optional<std::string> helper_line(pid_t pid) {
+  auto cmdline = pid > 0 ? process::read_proc(pid, "cmdline") : std::nullopt;
+  if (cmdline && cmdline->find("spiffe-helper") == std::string::npos) cmdline.reset();
+  return cmdline;
+}
+
 // The running helper holds its own lock: that is as it should be.
 bool is_ours(pid_t pid, const std::string& config_file) {
-  const auto cmdline = pid > 0 ? process::read_proc(pid, "cmdline") : std::nullopt;
-  if (!cmdline || cmdline->find("spiffe-helper") == std::string::npos) return false;
+  const auto cmdline = helper_line(pid);
+  if (!cmdline) return false;
   const std::string root = "/proc/" + std::to_string(pid);
   const std::string named = config_of(*cmdline);
   if (config_file.empty()) return named == "helper.conf";
@@ -254,6 +261,14 @@ RunningHelper check_lock(const std::string& path, const std::vector<std::string>
              ", who holds it for these files"}),
         "stop the helper of that user, or give this one another cert_dir; if there is none, somebody keeps "
         "this helper out: choose a cert_dir that only the helper can write");
+    return {.lock_held = true};
+  }
+  // In another PID namespace the number is another process, or none; /proc/locks leaves its holder out.
+  if (holder->said == LockSaid::nothing && !helper_line(holder->pid)) {
+    add(out, Grade::warn, "lock",
+        cat({holder->lock, " is held for these files by a process that cannot be seen from here"}),
+        "run doctor in the helper's own container, as its user; if that is not the helper of this "
+        "configuration, give this one another cert_dir");
     return {.lock_held = true};
   }
   add(out, Grade::fail, "lock",

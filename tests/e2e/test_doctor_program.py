@@ -150,3 +150,15 @@ def test_a_lock_file_that_cannot_be_read_is_said(setup: Setup, workdir: Path) ->
     lines = setup.doctor()[2]
     assert "warn  lock: cannot read ..lock: permission denied" in lines
     assert "ok    program: the helper cannot be seen from here" in lines
+
+
+@pytest.mark.needs_root
+def test_a_helper_of_another_pid_namespace_is_not_judged(setup: Setup, workdir: Path) -> None:
+    helper, child = start_recorder(setup, workdir)
+    kill_program(helper, child)
+    setup.prefix = ["unshare", "--pid", "--fork", "--mount-proc"]
+    code, findings, lines = setup.doctor()
+    (warning,) = (each for each in findings if each["grade"] != "ok")
+    assert (code, warning["step"]) == (0, "lock"), lines
+    assert "cannot be seen from here" in warning["message"] and "own container" in warning["hint"]
+    assert "ok    program: the helper cannot be seen from here" in lines
