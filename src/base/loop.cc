@@ -100,6 +100,8 @@ Result<void> Loop::watch_own() {
   return {};
 }
 
+Loop::Loop() : poster_(nullptr) {}
+
 Loop::~Loop() {
   if (poster_.queue_ != nullptr) {
     std::vector<std::function<void()>> dropped;

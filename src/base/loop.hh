@@ -61,7 +61,7 @@ class Loop {
  private:
   friend class Timer;
   friend class WallTimer;
-  Loop() : poster_(nullptr) {}
+  Loop();
   Result<void> watch_own();
   void drain();
 
