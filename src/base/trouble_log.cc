@@ -25,7 +25,7 @@ bool TroubleLog::failed(const std::string& what, std::string_view cause, Line li
   return say != Trouble::Say::nothing;
 }
 
-bool TroubleLog::ended(const std::string& what, std::string message, log::Fields fields) {
+bool TroubleLog::ended(const std::string& what, const std::string& message, log::Fields fields) {
   const auto found = entries_.find(what);
   if (found == entries_.end()) return false;
   Entry& entry = found->second;

@@ -41,7 +41,7 @@ class TroubleLog {
 
   // `what` works. Where it did not before, logs `message` at info level, but for a cause that others still
   // have. Returns whether it did not work before.
-  bool ended(const std::string& what, std::string message, log::Fields fields = {});
+  bool ended(const std::string& what, const std::string& message, log::Fields fields = {});
 
   // Nobody asks for `what` any more: it has neither failed nor ended.
   void forget(const std::string& what);
