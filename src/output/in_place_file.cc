@@ -149,12 +149,14 @@ Result<void> write_content(const Place& place, const Item& item, int fd) {
 }
 
 Result<InPlaceFile> find_mounted(const Place& place, const Item& item) {
+  Fd file(::openat(place.fd(), item.leaf.c_str(), kLook));
+  const int code = errno;
+  if (!file && code != ENOENT) return place.directory.fail_at(item.leaf, "open", code);
   InPlaceFile found;
   found.directory = place.fd();
   found.name = item.leaf;
-  found.file = Fd(::openat(place.fd(), item.leaf.c_str(), kLook));
-  if (!found.file && errno == ENOENT) return found;
-  if (!found.file) return place.directory.fail_at(item.leaf, "open", errno);
+  if (!file) return found;
+  found.file = std::move(file);
   if (::fstat(found.file.get(), &found.st) != 0) return place.directory.fail_at(item.leaf, "stat", errno);
   return found;
 }
