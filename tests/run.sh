@@ -1,15 +1,16 @@
 #!/bin/bash
 # Runs the tests; the README's one command.
 #
-#   tests/run.sh [--preset PRESET] [unit] [e2e] [interop]
+#   tests/run.sh [--preset PRESET] [unit] [e2e] [interop] [packaging]
 #
 # Without names: every suite. Installs what is missing (scripts/install-deps.sh), builds, runs the suites,
 # cheap ones first, and ends with their results.
 #
-#   unit      Catch2 programs of build/dev, by ctest
-#   e2e       the programs of build/release against the development agent, by pytest
-#   interop   the same programs against a real SPIRE and next to the Go helper; needs Go 1.26 or later
-#   --preset  take unit tests and programs from this preset, for example asan or tsan
+#   unit       Catch2 programs of build/dev, by ctest
+#   e2e        the programs of build/release against the development agent, by pytest
+#   interop    the same programs against a real SPIRE and next to the Go helper; needs Go 1.26 or later
+#   packaging  the programs of build/release as they are installed, packaged and hardened, by pytest
+#   --preset   take unit tests and programs from this preset, for example asan or tsan
 #
 # A suite that cannot run on this machine is named as "not run"; with CI=true that is a failure.
 set -euo pipefail
@@ -28,14 +29,14 @@ usage() {
 
 while (($#)); do
     case $1 in
-        unit | e2e | interop) suites+=("$1") ;;
+        unit | e2e | interop | packaging) suites+=("$1") ;;
         --preset) unit_preset=${2:?--preset needs a name}; program_preset=$2; shift ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; exit 2 ;;
     esac
     shift
 done
-((${#suites[@]})) || suites=(unit e2e interop)
+((${#suites[@]})) || suites=(unit e2e interop packaging)
 
 chosen() {
     [[ " ${suites[*]} " == *" $1 "* ]]
@@ -66,7 +67,7 @@ make_venv() {
 }
 
 result() { # result SUITE passed|failed|"not run" DETAIL
-    results+=("$(printf '%-8s %-8s %s' "$1" "$2" "$3")")
+    results+=("$(printf '%-9s %-8s %s' "$1" "$2" "$3")")
     if [[ $2 == failed ]] || { [[ $2 == "not run" ]] && $ci; }; then failed=true; fi
 }
 
@@ -139,12 +140,19 @@ interop() {
     fi
 }
 
+packaging() {
+    # What users get, whatever the other suites test.
+    local program_preset=release
+    build_for release packaging || return 0
+    run_pytest packaging
+}
+
 install_tools
-if chosen e2e || chosen interop; then make_venv; fi
+if [[ ${suites[*]} != unit ]]; then make_venv; fi
 if [[ $program_preset == tsan ]]; then find_sanitizer_prefix; fi
 # Sanitized programs are slow: the factor for the waits of the end-to-end tests.
 if [[ $program_preset == *san ]]; then export SPIFFE_TEST_SLOW=${SPIFFE_TEST_SLOW:-3}; fi
-for suite in unit e2e interop; do
+for suite in unit e2e interop packaging; do
     if chosen "$suite"; then "$suite"; fi
 done
 

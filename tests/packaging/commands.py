@@ -1,0 +1,31 @@
+"""Running programs in tests of the packaging."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def release() -> Path:
+    """Where the released programs have been built."""
+    helper = os.environ.get("SPIFFE_HELPER")
+    return Path(helper).parent if helper else ROOT / "build/release"
+
+
+def run(*command: str | Path, **more: object) -> str:
+    """What the command prints, stdout and stderr; fails with it unless the command succeeds."""
+    status, output = attempt(*command, **more)
+    assert status == 0, f"{' '.join(map(str, command))}: exit status {status}\n{output}"
+    return output
+
+
+def attempt(*command: str | Path, **more: object) -> tuple[int, str]:
+    """Exit status and what the command prints, stdout and stderr."""
+    options: dict[str, object] = {"timeout": 100, **more}
+    done = subprocess.run(  # type: ignore[call-overload]
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
+    return done.returncode, done.stdout
