@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from helper import ROOT, program
 
-PAGES = ["spiffe-helper.1", "spiffe-helper.conf.5"]
+PAGES = ["spiffe-helper.1", "spiffe-helper.conf.5", "spiffe-dev-agent.1"]
 # Their defaults hang on other keys, and the page says how.
 DEPENDENT = {"cmd_mode", "on_rotate", "renew_signal_guard", "config_reload_signal"}
 

@@ -1,0 +1,60 @@
+# What `cmake --install` puts where, below the prefix: programs, manual pages, completions, units, documents.
+#
+# Components: `helper` and `dev_agent`, which are packages of their own, `helper_zsh` and `dev_agent_license`, which
+# Debian's packages have elsewhere or in another form (packaging/).
+include(GNUInstallDirs)
+set(doc_dir ${CMAKE_INSTALL_DATADIR}/doc)
+
+install(TARGETS spiffe-helper RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT helper)
+install(TARGETS spiffe-dev-agent RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT dev_agent)
+install(FILES README.md docs/health.md docs/json.md docs/migrating.md docs/supervision.md
+        DESTINATION ${doc_dir}/spiffe-helper COMPONENT helper)
+install(FILES packaging/examples/helper.conf
+        DESTINATION ${doc_dir}/spiffe-helper/examples COMPONENT helper)
+install(FILES LICENSE DESTINATION ${doc_dir}/spiffe-helper COMPONENT helper_license)
+install(FILES LICENSE DESTINATION ${doc_dir}/spiffe-dev-agent COMPONENT dev_agent_license)
+
+# The units name the program by its path. The prefix may be given as late as with `cmake --install --prefix`.
+foreach(unit spiffe-helper.service spiffe-helper@.service)
+  install(CODE "
+    file(READ \"${CMAKE_CURRENT_SOURCE_DIR}/packaging/systemd/${unit}\" text)
+    string(REPLACE ExecStart=/usr/bin/ \"ExecStart=\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/\" text \"\${text}\")
+    file(WRITE \"${CMAKE_BINARY_DIR}/units/${unit}\" \"\${text}\")
+    file(INSTALL \"${CMAKE_BINARY_DIR}/units/${unit}\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")
+  " COMPONENT helper)
+endforeach()
+
+# A sanitized program, which does not run everywhere, makes neither manual pages nor completions.
+if(NOT TARGET manual)
+  return()
+endif()
+set(made "")
+foreach(shell bash zsh fish)
+  set(script ${CMAKE_BINARY_DIR}/completions/spiffe-helper.${shell})
+  add_custom_command(OUTPUT ${script} COMMAND spiffe-helper completion ${shell} > ${script}
+                     DEPENDS spiffe-helper VERBATIM)
+  list(APPEND made ${script})
+endforeach()
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/completions)
+set(completions ${CMAKE_BINARY_DIR}/completions/spiffe-helper)
+install(FILES ${completions}.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+        RENAME spiffe-helper COMPONENT helper)
+install(FILES ${completions}.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d
+        RENAME spiffe-helper.fish COMPONENT helper)
+install(FILES ${completions}.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions
+        RENAME _spiffe-helper COMPONENT helper_zsh)
+
+# Compressed without the time, so that the same page gives the same bytes.
+foreach(page spiffe-helper.1 spiffe-helper.conf.5 spiffe-dev-agent.1)
+  set(compressed ${CMAKE_BINARY_DIR}/${page}.gz)
+  add_custom_command(OUTPUT ${compressed} COMMAND gzip -9nc ${CMAKE_BINARY_DIR}/${page} > ${compressed}
+                     DEPENDS ${CMAKE_BINARY_DIR}/${page} VERBATIM)
+  list(APPEND made ${compressed})
+  string(REGEX REPLACE ".*\\." "" section ${page})
+  set(component helper)
+  if(page MATCHES "dev-agent")
+    set(component dev_agent)
+  endif()
+  install(FILES ${compressed} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section} COMPONENT ${component})
+endforeach()
+add_custom_target(installed_files ALL DEPENDS ${made})
