@@ -72,7 +72,7 @@ def test_a_wrapped_program_that_is_stopped_has_not_failed() -> None:
         ("KillMode=mixed", "KillMode=mixt"),
         ("ProtectClock=yes", "ProtectKlock=yes"),
         ("SystemCallFilter=@system-service", "SystemCallFilter=@systemservice"),
-        ("/bin/kill ", "/bin/no-such-kill "),
+        ("/bin/sh ", "/bin/no-such-shell "),
     ],
 )
 def test_a_mistake_in_the_unit_would_be_found(tmp_path: Path, right: str, wrong: str) -> None:
