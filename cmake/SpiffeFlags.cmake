@@ -74,6 +74,8 @@ function(spiffe_program target)
   target_link_options(${target} PRIVATE -Wl,--gc-sections)
   spiffe_cleansing_heap(${target})
   if(SPIFFE_STATIC)
+    # The map says from which libraries the program is made: packaging/linked.py.
+    target_link_options(${target} PRIVATE -Wl,-Map,${CMAKE_BINARY_DIR}/${target}.map)
     # -O2: strings that end another share its bytes.
     target_link_options(${target} PRIVATE -static-pie -s -Wl,-O2 -Wl,--build-id=none
                         -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("src", "tests", "scripts", ".ci", "cmake")
+FOLDERS = ("src", "tests", "scripts", ".ci", "cmake", "packaging")
 SUFFIXES = {".cc", ".hh", ".py", ".sh", ".cmake", ".go"}
 MAX_FILE = 500
 MAX_FUNCTION = 60

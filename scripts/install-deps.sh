@@ -1,11 +1,12 @@
 #!/bin/bash
 # Installs what this machine lacks, as packages of Debian 12, Debian 13 or Ubuntu 24.04 and later.
 #
-#   scripts/install-deps.sh [build|test|ci]
+#   scripts/install-deps.sh [build|package|test|ci]
 #
-#   build  (default) what compiling the programs needs
-#   test   and what tests/run.sh needs
-#   ci     and what .ci/run needs
+#   build    (default) what compiling the programs needs
+#   package  and what packaging/build.sh and its tests need
+#   test     what compiling and tests/run.sh need
+#   ci       and what .ci/run needs
 #
 # Nothing is fetched where nothing lacks. Exit status: 0 all there, 2 another distribution (the list is
 # printed), 1 anything else.
@@ -15,10 +16,15 @@ set -euo pipefail
 # that of its later releases does.
 build=(cmake ninja-build g++ libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
        libssl-dev libzstd-dev libevent-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev openssl)
-# The tests look at the unit with systemd-analyze (and the kill of procps that the unit names), at path units with
-# a systemd of their own, at inotifywait, at the shells' completions, at the manual pages, and at terminals with
-# tmux and vi. haproxy and redis-server are programs that consume our files; where services run, the packages start
-# theirs, which the tests neither need nor touch. nodejs watches files as its programs do.
+# busybox is in the debug variant of the image. Packages are judged by lintian and rpmlint and installed into
+# directories made by debootstrap.
+package=(buildah busybox-static git python3 rpm debootstrap lintian rpmlint)
+# For arm64, on amd64: the compiler, and an emulator that runs the program for its manual pages and tests.
+case $(uname -m) in x86_64) package+=(g++-aarch64-linux-gnu qemu-user-static) ;; esac
+# The tests look at the unit with systemd-analyze, at path units with a systemd of their own, at inotifywait, at the
+# shells' completions, at the manual pages, and at terminals with tmux and vi. haproxy and redis-server are programs
+# that consume our files; where services run, the packages start theirs, which the tests neither need nor touch.
+# nodejs watches files as its programs do.
 test=(catch2 python3 python3-venv ca-certificates ccache git systemd procps inotify-tools zsh fish man-db mandoc tmux
       vim-tiny haproxy redis-server nodejs)
 ci=(clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev)
@@ -29,6 +35,7 @@ usage() {
 
 case ${1-build} in
     build) wanted=("${build[@]}") ;;
+    package) wanted=("${build[@]}" "${package[@]}") ;;
     test) wanted=("${build[@]}" "${test[@]}") ;;
     ci) wanted=("${build[@]}" "${test[@]}" "${ci[@]}") ;;
     -h | --help) usage; exit 0 ;;

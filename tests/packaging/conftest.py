@@ -2,17 +2,62 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 sys.path[:0] = [str(Path(__file__).parent)]
 
-from commands import release  # noqa: E402
+from commands import ROOT, release, run  # noqa: E402
+from roots import debian_root  # noqa: E402
+
+SUITES = ["bookworm", "trixie"]
 
 
 def pytest_sessionstart() -> None:
     if not (release() / "spiffe-helper").is_file():
         build = "cmake --preset release && cmake --build --preset release"
         pytest.exit(f"{release()}/spiffe-helper does not exist: {build}", 1)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("needs_root") and os.geteuid() != 0:
+        pytest.fail("needs root: it installs packages into directories that become the root", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All artefacts, made by packaging/build.sh of the programs that are there; or those in $SPIFFE_DIST."""
+    if "SPIFFE_DIST" in os.environ:
+        return Path(os.environ["SPIFFE_DIST"])
+    directory = tmp_path_factory.mktemp("dist")
+    run(ROOT / "packaging/build.sh", "--output", directory, "all", timeout=600)
+    return directory
+
+
+@pytest.fixture
+def one(dist: Path) -> Callable[[str], Path]:
+    """The artefact that a pattern names."""
+
+    def find(pattern: str) -> Path:
+        (path,) = dist.glob(pattern)
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session", params=SUITES)
+def clean_debian(request: pytest.FixtureRequest) -> Path:
+    """A directory with a minimal Debian and systemd. Not to be changed: see `debian`."""
+    return debian_root(request.param)
+
+
+@pytest.fixture
+def debian(clean_debian: Path, tmp_path: Path) -> Path:
+    """A copy of it, to install into."""
+    root = tmp_path / "root"
+    run("cp", "-a", "--reflink=auto", clean_debian, root)
+    return root
