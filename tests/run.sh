@@ -3,13 +3,14 @@
 #
 #   tests/run.sh [--preset PRESET] [unit] [e2e] [interop] [packaging]
 #
-# Without names: every suite. Installs what is missing (scripts/install-deps.sh), builds, runs the suites,
+# Without names: unit, e2e and interop. Installs what is missing (scripts/install-deps.sh), builds, runs the suites,
 # cheap ones first, and ends with their results.
 #
 #   unit       Catch2 programs of build/dev, by ctest
 #   e2e        the programs of build/release against the development agent, by pytest
 #   interop    the same programs against a real SPIRE and next to the Go helper; needs Go 1.26 or later
-#   packaging  the programs of build/release as they are installed, packaged and hardened, by pytest
+#   packaging  the programs of build/release as they are installed, packaged and hardened, by pytest; needs root
+#              and Debian's packages
 #   --preset   take unit tests and programs from this preset, for example asan or tsan
 #
 # A suite that cannot run on this machine is named as "not run"; with CI=true that is a failure.
@@ -36,7 +37,7 @@ while (($#)); do
     esac
     shift
 done
-((${#suites[@]})) || suites=(unit e2e interop packaging)
+((${#suites[@]})) || suites=(unit e2e interop)
 
 chosen() {
     [[ " ${suites[*]} " == *" $1 "* ]]
@@ -52,6 +53,7 @@ failed=false
 install_tools() {
     local status=0
     scripts/install-deps.sh test || status=$?
+    if chosen packaging; then scripts/install-deps.sh package || status=$?; fi
     # 2: another distribution. What is missing there will be named by who misses it.
     ((status == 0 || status == 2)) || exit 1
 }
