@@ -53,7 +53,7 @@ bool same_pid_file(const config::Config& one, const config::Config& other) {
 Result<std::unique_ptr<Consumers>> Consumers::create(Loop& loop, const config::Config& config,
                                                      Setting setting, health::Status& status,
                                                      std::function<void(int)> on_end) {
-  std::unique_ptr<Consumers> self(new Consumers(loop, config, setting, status, std::move(on_end)));
+  std::unique_ptr<Consumers> self(new Consumers(loop, config, std::move(setting), status, std::move(on_end)));
   auto reaper = process::Reaper::create(loop, config.subreaper);
   if (!reaper) return fail(reaper.error());
   self->reaper_ = std::move(*reaper);

@@ -135,7 +135,8 @@ def test_examples(workdir: Path, path: Path) -> None:
 def test_the_printed_configuration_means_the_same(workdir: Path) -> None:
     """Of the random files that are accepted."""
     kept = 0
-    for number, case in enumerate(random_cases(SEED + 1, 200)):
+    cases = 200 if SLOW == 1 else 100  # each takes six runs of the program
+    for number, case in enumerate(random_cases(SEED + 1, cases)):
         original = workdir / f"{number}.conf"
         original.write_bytes(case.text)
         printed = config("print", original)
@@ -147,7 +148,7 @@ def test_the_printed_configuration_means_the_same(workdir: Path) -> None:
         assert warned(config("check", toml).err) <= warned(config("check", original).err)
         assert set(tomllib.loads(printed.out.decode())) <= set(json.loads(config("print", original, "-output=json").out))
         kept += 1
-    assert kept > 60
+    assert kept > 0.3 * cases
 
 
 def test_print_takes_flags_before_variables_before_the_file(workdir: Path) -> None:

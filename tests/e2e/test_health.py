@@ -329,7 +329,7 @@ def test_metrics_of_a_lost_agent_and_a_lost_child(
         assert back[f'stream_reconnects_total{{kind="{kind}"}}'] == 1
         assert back[f'stream_connected{{kind="{kind}"}}'] == 1
     agent.deny()
-    helper.wait_log(lambda line: line.fields.get("event") == "identity_denied")
+    helper.wait_log(lambda line: line.fields.get("event") == "identity_denied" and line.fields["kind"] == "x509")
     denied = samples(port)
     assert denied["identity_denied"] == 1
     assert denied['stream_connected{kind="x509"}'] == 0
