@@ -40,7 +40,7 @@ def complaints(elf: bytes, limit: int) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("program", nargs="?", type=Path, default=ROOT / "build/release/spiffe-helper")
-    parser.add_argument("--max", type=int, default=11_000_000)
+    parser.add_argument("--max", type=int, default=12_500_000)
     arguments = parser.parse_args()
     elf = arguments.program.read_bytes()
     found = complaints(elf, arguments.max)

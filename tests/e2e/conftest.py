@@ -14,6 +14,7 @@ import pytest
 from helper import Helper, program
 
 if TYPE_CHECKING:
+    from broken import Setup
     from devagent import DevAgent
 
 HELPERS = pytest.StashKey[list[Helper]]()
@@ -104,3 +105,16 @@ def run_helper(request: pytest.FixtureRequest, workdir: Path) -> Iterator[Callab
         helper.close()
     for helper in started:
         helper.check_sanitizers()
+
+
+@pytest.fixture
+def setup(agent: DevAgent, workdir: Path, run_helper: Callable[..., Helper]) -> Iterator[Setup]:
+    """What doctor looks at; a test breaks it."""
+    from broken import Setup
+
+    made = Setup(workdir, agent, run_helper)
+    made.certs.mkdir()
+    yield made
+    for process in made.owned:
+        process.kill()
+        process.wait()

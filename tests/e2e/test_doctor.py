@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,17 +15,7 @@ from broken import Setup
 from certs import load_leaf
 from children import Recorder
 from devagent import DevAgent
-from helper import SANITIZERS, Helper, program, wait_until
-
-
-@pytest.fixture
-def setup(agent: DevAgent, workdir: Path, run_helper: Callable[..., Helper]) -> Iterator[Setup]:
-    made = Setup(workdir, agent, run_helper)
-    made.certs.mkdir()
-    yield made
-    for process in made.owned:
-        process.kill()
-        process.wait()
+from helper import SANITIZERS, program, wait_until
 
 
 BROKEN: list[tuple[Callable[[Setup], None], str, str, str]] = [

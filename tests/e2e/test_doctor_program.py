@@ -6,27 +6,15 @@ import fcntl
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import broken
 import pytest
 from broken import Setup
 from children import Recorder, wait_gone
-from devagent import DevAgent
 from helper import SANITIZERS, Helper, program
 
 PLANTER = 12345
-
-
-@pytest.fixture
-def setup(agent: DevAgent, workdir: Path, run_helper: Callable[..., Helper]) -> Iterator[Setup]:
-    made = Setup(workdir, agent, run_helper)
-    made.certs.mkdir()
-    yield made
-    for process in made.owned:
-        process.kill()
-        process.wait()
 
 
 def of_program(setup: Setup) -> dict[str, str]:
