@@ -110,13 +110,18 @@ def parse_line(raw: str) -> LogLine:
 
 
 class LogReader:
-    """Reads a pipe into a file and a list of lines, on a thread, and tells who waits."""
+    """Reads a pipe into a file and a list of lines, on a thread, and tells who waits.
+
+    `take` reads too: who has seen what the program did sees what it had logged by then, wherever the thread is.
+    """
 
     def __init__(self, pipe: int, file: Path) -> None:
         self.lines: list[LogLine] = []
         self.news = threading.Condition()
         self.ended = False
+        os.set_blocking(pipe, False)
         self._pipe = pipe
+        self._rest = b""
         self._file = file.open("wb", buffering=0)
         self._finish = os.eventfd(0)
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -127,32 +132,34 @@ class LogReader:
         os.eventfd_write(self._finish, 1)
         self._thread.join()
 
+    def take(self) -> bool:
+        """Takes what is in the pipe; false at its end."""
+        with self.news:
+            while not self.ended:
+                try:
+                    chunk = os.read(self._pipe, 65536)
+                except BlockingIOError:
+                    return True
+                if not chunk:
+                    break
+                self._file.write(chunk)
+                *complete, self._rest = (self._rest + chunk).split(b"\n")
+                self.lines += [parse_line(line.decode(errors="replace")) for line in complete]
+                self.news.notify_all()
+            return False
+
     def _read(self) -> None:
-        os.set_blocking(self._pipe, False)
-        rest = b""
         finishing = False
         while not finishing:
             finishing = self._finish in select.select([self._pipe, self._finish], [], [])[0]
-            while chunk := self._chunk():
-                self._file.write(chunk)
-                *complete, rest = (rest + chunk).split(b"\n")
-                self._add([parse_line(line.decode(errors="replace")) for line in complete])
-            finishing = finishing or chunk == b""
-        self._add([parse_line(rest.decode(errors="replace"))] if rest else [], ended=True)
-        self._file.close()
-        os.close(self._pipe)
-
-    def _chunk(self) -> bytes | None:
-        try:
-            return os.read(self._pipe, 65536)
-        except BlockingIOError:
-            return None
-
-    def _add(self, lines: list[LogLine], ended: bool = False) -> None:
+            finishing = not self.take() or finishing
         with self.news:
-            self.lines += lines
-            self.ended = ended
+            if self._rest:
+                self.lines.append(parse_line(self._rest.decode(errors="replace")))
+            self.ended = True
             self.news.notify_all()
+            self._file.close()
+            os.close(self._pipe)
 
 
 class Helper:
@@ -292,6 +299,8 @@ class Helper:
 
     @property
     def log(self) -> list[LogLine]:
+        """All that it has logged up to now."""
+        self._log.take()
         with self._log.news:
             return list(self._log.lines)
 

@@ -44,8 +44,9 @@ def test_started_after_the_first_publication(
     started = recorder.wait("started")
     assert started["digest"] == digest(out.read(SVID))
     assert helper.children() == [started["pid"]]
-    (line,) = lines_of(helper, "child_started")
+    line = helper.wait_log("child started")
     assert line.fields["pid"] == str(started["pid"])
+    assert len(lines_of(helper, "child_started")) == 1
 
 
 @pytest.mark.parametrize("name", ["SIGHUP", "SIGUSR1", "SIGRTMIN"])

@@ -106,6 +106,7 @@ def test_signalled_at_each_rotation(
         rotate(agent, helper)
     recorder.wait("SIGUSR1", 6)
     assert [event["event"] for event in recorder.events()] == ["started"] + ["SIGUSR1"] * 6
+    wait_until(lambda: len(signalled(helper)) == 6, "the last line")
     assert {line.fields["pid"] for line in signalled(helper)} == {str(target)}
     assert helper.stop() == 0
     assert alive(target)
@@ -310,6 +311,8 @@ def test_a_file_that_appears_late(
     # Once, though it was tried several times.
     rotate(agent, helper)
     recorder.wait("SIGUSR1", 2)
+    # What has arrived may not be logged yet; it is when all has ended.
+    assert helper.stop() == 0
     assert len(signalled(helper)) == 2
 
 

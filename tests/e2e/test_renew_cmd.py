@@ -385,7 +385,7 @@ def test_at_the_start_of_the_child_too(
     make_certs(workdir)
     recorder = Recorder(workdir)
     helper = run_helper(config(agent, **recorder.keys(), **command.keys(renew_cmd_at_start=True)))
-    command.wait("end")
+    wait_event(helper, "renew_cmd_succeeded")
     order = ["child started", "renew_cmd started"]
     assert [line.msg for line in helper.log if line.msg in order] == order
     assert helper.stop() == 0
