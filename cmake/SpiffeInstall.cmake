@@ -7,8 +7,10 @@ set(doc_dir ${CMAKE_INSTALL_DATADIR}/doc)
 
 install(TARGETS spiffe-helper RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT helper)
 install(TARGETS spiffe-dev-agent RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT dev_agent)
-install(FILES README.md docs/health.md docs/json.md docs/migrating.md docs/supervision.md
-        DESTINATION ${doc_dir}/spiffe-helper COMPONENT helper)
+# How the program is built inside is for its developers.
+file(GLOB documents CONFIGURE_DEPENDS docs/*.md)
+list(FILTER documents EXCLUDE REGEX "/ARCHITECTURE\\.md$")
+install(FILES README.md ${documents} DESTINATION ${doc_dir}/spiffe-helper COMPONENT helper)
 install(FILES packaging/examples/helper.conf
         DESTINATION ${doc_dir}/spiffe-helper/examples COMPONENT helper)
 install(FILES LICENSE DESTINATION ${doc_dir}/spiffe-helper COMPONENT helper_license)
