@@ -15,12 +15,20 @@ from commands import ROOT, release, run  # noqa: E402
 from roots import debian_root  # noqa: E402
 
 SUITES = ["bookworm", "trixie"]
+SLOW_FIXTURES = {"dist", "clean_debian"}
 
 
 def pytest_sessionstart() -> None:
     if not (release() / "spiffe-helper").is_file():
         build = "cmake --preset release && cmake --build --preset release"
         pytest.exit(f"{release()}/spiffe-helper does not exist: {build}", 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test of a fixture has its time as well: all artefacts are built, or a Debian is downloaded."""
+    for item in items:
+        if SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.timeout(1800))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -34,7 +42,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if "SPIFFE_DIST" in os.environ:
         return Path(os.environ["SPIFFE_DIST"])
     directory = tmp_path_factory.mktemp("dist")
-    run(ROOT / "packaging/build.sh", "--output", directory, "all", timeout=600)
+    run(ROOT / "packaging/build.sh", "--output", directory, "all", timeout=1200)
     return directory
 
 

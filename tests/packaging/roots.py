@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
 import re
 import shutil
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from commands import ROOT, run
+from commands import run
 
 # What package managers and the test write anywhere.
 NOT_COMPARED = re.compile(r"^(var/(lib/(dpkg|rpm|systemd)|log|cache)|tmp|proc|sys|dev)(/|$)")
+# Nothing here reads these, and every copy of a root would copy them.
+NOT_KEPT = ["usr/share/doc", "usr/share/locale", "usr/share/zoneinfo", "var/cache/apt", "var/lib/apt/lists"]
+DAY = 86400  # seconds
 
 
 def mirror() -> str:
@@ -19,16 +28,56 @@ def mirror() -> str:
     return next((site for site in sites if "security" not in site), "http://deb.debian.org/debian")
 
 
+def release_digest(site: str, suite: str) -> str:
+    """Changes with every change of the release's packages."""
+    with urllib.request.urlopen(f"{site}/dists/{suite}/InRelease", timeout=60) as answer:
+        return hashlib.sha256(answer.read()).hexdigest()[:16]
+
+
+def cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "spiffe-helper-roots"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def debian_root(suite: str) -> Path:
-    """Made once: a minute and 250 MB."""
-    root = ROOT / "build/roots" / suite
-    if not root.is_dir():
-        unfinished = root.with_suffix(".partial")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.parent.mkdir(parents=True, exist_ok=True)
-        run("debootstrap", "--variant=minbase", "--include=systemd", suite, unfinished, mirror(), timeout=900)
-        unfinished.rename(root)
+    """A minimal Debian with systemd. Kept in the user's cache until the release has other packages."""
+    cache().mkdir(parents=True, exist_ok=True)
+    site = mirror()
+    root = cache() / f"{suite}-{release_digest(site, suite)}"
+    with locked(cache() / f"{suite}.lock"):
+        if not root.is_dir():
+            unfinished = cache() / f"{suite}.partial"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            command = ["debootstrap", "--variant=minbase", "--include=systemd", suite, unfinished, site]
+            run(*command, timeout=900)
+            for directory in NOT_KEPT:
+                # The directory itself belongs to a package.
+                for name in os.listdir(unfinished / directory):
+                    remove(unfinished / directory / name)
+            remove_unused(suite)
+            unfinished.rename(root)
     return root
+
+
+def remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def remove_unused(suite: str) -> None:
+    """Roots of former package lists, but for those that another run of the tests may still copy."""
+    for older in cache().glob(f"{suite}-*"):
+        if time.time() - older.stat().st_mtime > DAY:
+            shutil.rmtree(older)
 
 
 def inside(root: Path, *command: str, timeout: float = 100) -> str:
