@@ -8,7 +8,7 @@ BUILD is a build directory of the preset release (or release-arm64). OUTPUT gets
     sbom.spdx.json           SPDX 2.3: both programs, and every package with its version and purl
     THIRD-PARTY-NOTICES.gz   the copyright file of every package
 
-Nothing is listed by hand: the linker's maps name the archives and objects that were used, Ninja's dependency log the
+Nothing is listed by hand: the linker's maps name the archives and objects of which something is in the programs, Ninja's dependency log the
 headers (some libraries are headers only), and the package database their packages. Files below the sysroot of a
 cross build have a database of their own, made by packaging/sysroot.sh. The time of the document is
 SOURCE_DATE_EPOCH. Exit status 1 if a file belongs to no package.
@@ -53,19 +53,25 @@ class Unowned(Exception):
 
 
 def linked_files(linker_map: Path) -> set[str]:
-    """Archives of which a member was taken, and objects given by name; not those of this project."""
-    text = linker_map.read_text(errors="replace")
-    members, _, rest = text.partition("\nDiscarded input sections")
-    found = set(re.findall(r"(?m)^(/\S+\.a)\(", members))
-    found |= set(re.findall(r"(?m)^LOAD (/\S+\.o)$", rest))
-    return {os.path.normpath(path) for path in found}
+    """Archives and objects of which something is in the program; not those of this project.
+
+    A member that was taken out of an archive, but of which no section was kept, does not count.
+    """
+    _, _, memory = linker_map.read_text(errors="replace").partition("\nLinker script and memory map")
+    # Section, address, size, file; the first on a line of its own where it is long. What is not loaded has no address.
+    pattern = r"(?m)^ \S+\s+0x0*[1-9a-f]\w* +0x[1-9a-f]\w* (/\S+?\.[ao])(?:\(\S+\))?$"
+    return {os.path.normpath(path) for path in re.findall(pattern, memory)}
 
 
 def headers(build: Path) -> set[str]:
-    """Every header that is not of this project."""
+    """Every header of the programs that is not of this project."""
     command = ["ninja", "-C", build, "-t", "deps"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    paths = {os.path.normpath(path) for path in re.findall(r"(?m)^    (/\S+)$", text)}
+    # A block for each object, its name first. Those below tests/ are not of the programs.
+    blocks = [block for block in text.split("\n\n") if not block.startswith("tests/")]
+    # ccache makes paths relative, if it is told so.
+    names = {name for block in blocks for name in re.findall(r"(?m)^    (\S+)$", block)}
+    paths = {os.path.normpath(build.resolve() / name) for name in names}
     project = str(Path(__file__).resolve().parent.parent) + "/"
     return {path for path in paths if not path.startswith(project) or "/sysroot" in path}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,13 @@ def release() -> Path:
     """Where the released programs have been built."""
     helper = os.environ.get("SPIFFE_HELPER")
     return Path(helper).parent if helper else ROOT / "build/release"
+
+
+def version() -> str:
+    """The one of the sources."""
+    match = re.search(r"project\(spiffe-helper VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text())
+    assert match
+    return match[1]
 
 
 def run(*command: str | Path, **more: object) -> str:

@@ -1,4 +1,4 @@
-"""The image, the tarball, the SBOM, and that all artefacts are the same when they are made again."""
+"""The image, the tarball, and that all artefacts are the same when they are made again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import ROOT, release, run
+from commands import ROOT, release, run, version
 
 One = Callable[[str], Path]
 MAX_IMAGE = 13_000_000
@@ -52,12 +52,6 @@ def test_the_image_runs_the_helper_as_nobody_in_particular(one: One) -> None:
     assert labels["licenses"] == "Apache-2.0"
     assert labels["version"] == version()
     assert labels["revision"] == run("git", "rev-parse", "HEAD", cwd=ROOT).strip()
-
-
-def version() -> str:
-    match = re.search(r"project\(spiffe-helper VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text())
-    assert match
-    return match[1]
 
 
 def test_the_image_has_the_program_and_its_licenses_only(one: One) -> None:
@@ -108,36 +102,6 @@ def test_the_tarball_is_a_prefix(one: One, tmp_path: Path) -> None:
     assert tops == {archive.name.removesuffix(".tar.gz")}
 
 
-def test_the_sbom_names_what_is_linked_in(one: One) -> None:
-    document = json.loads(one("*.spdx.json").read_text())
-    assert document["spdxVersion"] == "SPDX-2.3"
-    packages = {package["SPDXID"]: package for package in document["packages"]}
-    assert len(packages) == len(document["packages"])
-    names = {package["name"] for package in packages.values()}
-    assert {"libgrpc-dev", "libprotobuf-dev", "libssl-dev", "libevent-dev", "libc6-dev", "libcli11-dev"} <= names
-    for name in ("spiffe-helper", "spiffe-dev-agent"):
-        package = packages[f"SPDXRef-{name}"]
-        digest = hashlib.sha256((release() / name).read_bytes()).hexdigest()
-        assert package["checksums"] == [{"algorithm": "SHA256", "checksumValue": digest}]
-        assert package["versionInfo"] == version()
-    related = set()
-    for relationship in document["relationships"]:
-        assert {relationship["spdxElementId"], relationship["relatedSpdxElement"]} <= {*packages, "SPDXRef-DOCUMENT"}
-        related.add(relationship["relatedSpdxElement"])
-    assert related == packages.keys()
-
-
-def test_the_sbom_has_the_versions_that_are_installed(one: One) -> None:
-    document = json.loads(one("*.spdx.json").read_text())
-    libraries = [package for package in document["packages"] if "externalRefs" in package]
-    assert len(libraries) > 10
-    for package in libraries:
-        installed = run("dpkg-query", "-W", "-f", "${Version}", package["name"])
-        assert package["versionInfo"] == installed
-        (reference,) = package["externalRefs"]
-        assert reference["referenceLocator"].startswith("pkg:deb/")
-
-
 def test_the_notices_have_every_license(one: One) -> None:
     members = unpacked(one("*-linux-*64.tar.gz"))
     (packed,) = [content for name, content in members.items() if name.endswith("THIRD-PARTY-NOTICES.gz")]
@@ -153,7 +117,6 @@ def test_the_checksums_are_those_of_the_files(dist: Path) -> None:
     assert len(listed) == 8
 
 
-@pytest.mark.timeout(600)
 def test_made_again_they_are_the_same(dist: Path, tmp_path: Path) -> None:
     """With another umask, directory and time zone. Whether the programs are is for check-reproducible.sh."""
     script = f"umask 077; export TZ=Pacific/Kiritimati; exec {ROOT}/packaging/build.sh --output {tmp_path}/dist"
