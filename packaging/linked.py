@@ -8,10 +8,10 @@ BUILD is a build directory of the preset release (or release-arm64). OUTPUT gets
     sbom.spdx.json           SPDX 2.3: both programs, and every package with its version and purl
     THIRD-PARTY-NOTICES.gz   the copyright file of every package
 
-Nothing is listed by hand: the linker's maps name the archives and objects of which something is in the programs, Ninja's dependency log the
-headers (some libraries are headers only), and the package database their packages. Files below the sysroot of a
-cross build have a database of their own, made by packaging/sysroot.sh. The time of the document is
-SOURCE_DATE_EPOCH. Exit status 1 if a file belongs to no package.
+Nothing is listed by hand: the linker's maps name the archives and objects of which something is in the programs,
+Ninja's dependency log the headers (some libraries are headers only), and the package database their packages. Files
+below the sysroot of a cross build have a database of their own, made by packaging/sysroot.sh. The time of the document
+is SOURCE_DATE_EPOCH. Exit status 1 if a file belongs to no package.
 """
 
 from __future__ import annotations
