@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs clang-tidy over src/ with the commands of build/dev.
+"""Runs clang-tidy over src/ with the commands of build/release, as tests/run.sh builds it.
 
     scripts/check-tidy.py [REGEX]     only files whose path matches, for example src/output/
 
@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build/dev"
+BUILD = ROOT / "build/release"
 CLEAN = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spiffe-helper-tidy"
 KEPT_S = 30 * 24 * 3600
 TIDY = [
@@ -36,11 +36,11 @@ TIDY = [
 
 def build() -> int:
     """Makes the headers that protoc generates and the lists of what each file includes; how many jobs to run."""
-    steps = "cmake --preset dev && cmake --build --preset dev --target spiffe-helper spiffe-dev-agent"
+    steps = "cmake --preset check && cmake --build --preset check --target spiffe-helper spiffe-dev-agent"
     script = f'. scripts/build-env.sh && {steps} && echo "$CMAKE_BUILD_PARALLEL_LEVEL"'
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        sys.exit(f"{done.stdout}check-tidy.py: the build of preset dev failed")
+        sys.exit(f"{done.stdout}check-tidy.py: the build of preset check failed")
     return int(done.stdout.split()[-1])
 
 

@@ -6,7 +6,7 @@
 # Without names: unit, e2e and interop. Installs what is missing (scripts/install-deps.sh), builds, runs the suites,
 # cheap ones first, and ends with their results.
 #
-#   unit       Catch2 programs of build/dev, by ctest
+#   unit       Catch2 programs of build/release, by ctest
 #   e2e        the programs of build/release against the development agent, by pytest
 #   interop    the same programs against a real SPIRE and next to the Go helper; needs Go 1.26 or later
 #   packaging  the programs of build/release as they are installed, packaged and hardened, by pytest; needs root
@@ -18,7 +18,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
-unit_preset=dev
+unit_preset=check
 program_preset=release
 suites=()
 ci=false
@@ -94,7 +94,9 @@ run_pytest() { # run_pytest SUITE [OPTION...]
     if [[ $program_preset == tsan ]]; then agent=$root/build/release; fi
     local options=()
     # A sanitizer's heap keeps what was freed, on purpose.
-    if [[ $program_preset == *san ]]; then options=(--ignore=tests/e2e/test_old_secrets.py); fi
+    if [[ $program_preset == *san ]]; then
+        options=(--ignore=tests/e2e/test_old_secrets.py --timeout=$((120 * SPIFFE_TEST_SLOW)))
+    fi
     run_suite "$1" '^=+ .* in [0-9.]+s' \
         env SPIFFE_HELPER="$programs/spiffe-helper" SPIFFE_DEV_AGENT="$agent/spiffe-dev-agent" \
         PYTHONPYCACHEPREFIX="$root/build/pycache" \
