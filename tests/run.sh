@@ -1,16 +1,17 @@
 #!/bin/bash
 # Runs the tests; the README's one command.
 #
-#   tests/run.sh [--preset PRESET] [unit] [e2e] [interop] [packaging]
+#   tests/run.sh [--preset PRESET] [--lab] [unit] [e2e] [interop] [packaging] [lab]
 #
-# Without names: unit, e2e and interop. Installs what is missing (scripts/install-deps.sh), builds, runs the suites,
-# cheap ones first, and ends with their results.
+# Without names: all but the lab, which is added by --lab or CI=true. Installs what is missing
+# (scripts/install-deps.sh), builds, runs the suites, cheap ones first, and ends with their results.
 #
 #   unit       Catch2 programs of build/release, by ctest
 #   e2e        the programs of build/release against the development agent, by pytest
 #   interop    the same programs against a real SPIRE and next to the Go helper; needs Go 1.26 or later
-#   packaging  the programs of build/release as they are installed, packaged and hardened, by pytest; needs root
-#              and Debian's packages
+#   packaging  the same programs as they are installed, packaged and hardened, for amd64 and arm64, by pytest; needs
+#              root on amd64
+#   lab        the same programs in pods of a Kubernetes node that is started for it, by pytest; needs root and Go
 #   --preset   take unit tests and programs from this preset, for example asan or tsan
 #
 # A suite that cannot run on this machine is named as "not run"; with CI=true that is a failure.
@@ -23,6 +24,7 @@ program_preset=release
 suites=()
 ci=false
 if [[ ${CI-} == true || ${CI-} == 1 ]]; then ci=true; fi
+lab=$ci
 
 usage() {
     sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
@@ -30,14 +32,18 @@ usage() {
 
 while (($#)); do
     case $1 in
-        unit | e2e | interop | packaging) suites+=("$1") ;;
+        unit | e2e | interop | packaging | lab) suites+=("$1") ;;
+        --lab) lab=true ;;
         --preset) unit_preset=${2:?--preset needs a name}; program_preset=$2; shift ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; exit 2 ;;
     esac
     shift
 done
-((${#suites[@]})) || suites=(unit e2e interop)
+if ((${#suites[@]} == 0)); then
+    suites=(unit e2e interop packaging)
+    if $lab; then suites+=(lab); fi
+fi
 
 chosen() {
     [[ " ${suites[*]} " == *" $1 "* ]]
@@ -50,10 +56,20 @@ mkdir -p "$logs"
 results=()
 failed=false
 
+is_root() {
+    (($(id -u) == 0))
+}
+
+# Debian's tools, chroots, and a compiler and an emulator for arm64.
+can_package() {
+    is_root && [[ $(uname -m) == x86_64 ]]
+}
+
 install_tools() {
     local status=0
     scripts/install-deps.sh test || status=$?
-    if chosen packaging; then scripts/install-deps.sh package || status=$?; fi
+    if chosen packaging && can_package; then scripts/install-deps.sh package || status=$?; fi
+    if chosen lab && is_root; then scripts/install-deps.sh lab || status=$?; fi
     # 2: another distribution. What is missing there will be named by who misses it.
     ((status == 0 || status == 2)) || exit 1
 }
@@ -128,27 +144,48 @@ e2e() {
     run_pytest e2e -n "$(($(nproc) + 1))"
 }
 
-interop() {
-    local status=0 peers reason
-    build_for "$program_preset" interop || return 0
-    peers=$(tests/interop/peers/build.sh 2> >(tee "$logs/peers.log" >&2)) || status=$?
+# Where they cannot be built that is the suite's result.
+peers_for() { # peers_for SUITE BUILD-SCRIPT: sets peers
+    local status=0 log=$logs/$1-peers.log reason
+    peers=$("$2" 2> >(tee "$log" >&2)) || status=$?
+    ((status != 0)) || return 0
     if ((status == 3)); then
-        reason=$(tail -n 1 "$logs/peers.log")
-        reason=${reason#build.sh: }
-        echo "not run: interop tests: $reason"
-        result interop "not run" "$reason"
-    elif ((status != 0)); then
-        result interop failed "the peers could not be built: see $logs/peers.log"
+        reason=$(tail -n 1 "$log")
+        not_run "$1" "${reason#build.sh: }"
     else
-        SPIFFE_PEERS=$peers run_pytest interop
+        result "$1" failed "the peers could not be built: see $log"
     fi
+    return 1
+}
+
+not_run() { # not_run SUITE REASON
+    echo "not run: $1 tests: $2"
+    result "$1" "not run" "$2"
+}
+
+interop() {
+    local peers
+    build_for "$program_preset" interop || return 0
+    peers_for interop tests/interop/peers/build.sh || return 0
+    SPIFFE_PEERS=$peers run_pytest interop
 }
 
 packaging() {
     # What users get, whatever the other suites test.
     local program_preset=release
+    can_package || { not_run packaging "they need root on amd64"; return 0; }
     build_for release packaging || return 0
     run_pytest packaging
+}
+
+lab() {
+    local program_preset=release peers spire
+    is_root || { not_run lab "they need root"; return 0; }
+    build_for release lab || return 0
+    peers_for lab tests/interop/peers/build.sh || return 0
+    spire=$peers
+    peers_for lab tests/lab/peers/build.sh || return 0
+    SPIFFE_PEERS=$spire SPIFFE_LAB_PEERS=$peers run_pytest lab
 }
 
 install_tools
@@ -156,7 +193,7 @@ if [[ ${suites[*]} != unit ]]; then make_venv; fi
 if [[ $program_preset == tsan ]]; then find_sanitizer_prefix; fi
 # Sanitized programs are slow: the factor for the waits of the end-to-end tests.
 if [[ $program_preset == *san ]]; then export SPIFFE_TEST_SLOW=${SPIFFE_TEST_SLOW:-3}; fi
-for suite in unit e2e interop packaging; do
+for suite in unit e2e interop packaging lab; do
     if chosen "$suite"; then "$suite"; fi
 done
 
