@@ -27,6 +27,9 @@ class Plan:
     signal_warm_up: int = 10
     signal_rotations: int = 100
     signal_interval_s: float = 0.02
+    idle_pairs: int = 3
+    # The helper's first look at its directory, after 10 s, touches more of the program.
+    idle_s: float = 30.0
     load_pairs: int = 7
     load_settle_s: float = 1.0
     load_rotations: int = 1000
@@ -34,7 +37,14 @@ class Plan:
 
 
 QUICK = Plan(
-    start_pairs=3, signal_pairs=1, signal_rotations=20, load_pairs=1, load_settle_s=0.2, load_rotations=100
+    start_pairs=3,
+    signal_pairs=1,
+    signal_rotations=20,
+    idle_pairs=1,
+    idle_s=0.2,
+    load_pairs=1,
+    load_settle_s=0.2,
+    load_rotations=100,
 )
 
 
@@ -116,9 +126,19 @@ def measure_signal(run: HelperRun, agent: Agent, plan: Plan) -> dict[str, float]
     return {"signal_p50": percentile(waits, 0.50) / 1e6, "signal_p99": percentile(waits, 0.99) / 1e6}
 
 
+def measure_idle(run: HelperRun, agent: Agent, plan: Plan) -> dict[str, float]:
+    run.wait_serial(agent.sends()[-1].serial)
+    time.sleep(plan.idle_s)
+    idle = run.memory()
+    return {
+        "rss_idle": idle.rss / 1e6,
+        "private_idle": idle.dirty / 1e6,
+        "private_all_idle": idle.private / 1e6,
+    }
+
+
 def measure_load(run: HelperRun, agent: Agent, plan: Plan) -> dict[str, float]:
     time.sleep(plan.load_settle_s)
-    idle = run.memory()
     before = len(agent.sends())
     cpu = run.cpu_ns()
     agent.burst(plan.load_rotations, plan.load_rate)
@@ -131,11 +151,8 @@ def measure_load(run: HelperRun, agent: Agent, plan: Plan) -> dict[str, float]:
     after = run.memory()
     return {
         "cpu": cpu / 1e6 / len(sends),
-        "rss_idle": idle.rss / 1e6,
         "rss_after": after.rss / 1e6,
-        "private_idle": idle.dirty / 1e6,
         "private_after": after.dirty / 1e6,
-        "private_all_idle": idle.private / 1e6,
         "private_all_after": after.private / 1e6,
     }
 

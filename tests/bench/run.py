@@ -17,7 +17,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from measures import QUICK, Measure, Plan, all_measures, measure_load, measure_signal, measure_start, table
+from measures import (
+    QUICK,
+    Measure,
+    Plan,
+    all_measures,
+    measure_idle,
+    measure_load,
+    measure_signal,
+    measure_start,
+    table,
+)
 from rig import Agent, Broken, HelperRun, adopt_orphans, compile_programs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,6 +138,8 @@ def compare(sides: Sides, agent_program: Path, wanted: list[str], plan: Plan) ->
                 comparison.pairs("start", plan.start_pairs, measure_start, plan)
             if "signal" in wanted:
                 comparison.pairs("signal", plan.signal_pairs, measure_signal, plan)
+            if "memory" in wanted:
+                comparison.pairs("memory", plan.idle_pairs, measure_idle, plan)
             if "cpu" in wanted or "memory" in wanted:
                 comparison.pairs("cpu, memory", plan.load_pairs, measure_load, plan)
             if "size" in wanted:
