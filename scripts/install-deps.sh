@@ -1,11 +1,12 @@
 #!/bin/bash
 # Installs what this machine lacks, as packages of Debian 12, Debian 13 or Ubuntu 24.04 and later.
 #
-#   scripts/install-deps.sh [build|package|test|ci]
+#   scripts/install-deps.sh [build|package|test|lab|ci]
 #
 #   build    (default) what compiling the programs needs
 #   package  and what packaging/build.sh and its tests need
 #   test     what compiling and tests/run.sh need
+#   lab      and what the Kubernetes node of tests/lab needs
 #   ci       and what .ci/run needs
 #
 # Nothing is fetched where nothing lacks. Exit status: 0 all there, 2 another distribution (the list is
@@ -27,6 +28,9 @@ case $(uname -m) in x86_64) package+=(g++-aarch64-linux-gnu qemu-user-static) ;;
 # nodejs watches files as its programs do.
 test=(catch2 python3 python3-venv ca-certificates ccache git systemd procps inotify-tools zsh fish man-db mandoc tmux
       vim-tiny haproxy redis-server nodejs)
+# Containers, their network, and what the images of the node are made of and with. Where services run, the package
+# starts a containerd, which the tests neither need nor touch.
+lab=(containerd runc containernetworking-plugins iproute2 iptables busybox-static buildah)
 ci=(clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev)
 
 usage() {
@@ -37,6 +41,7 @@ case ${1-build} in
     build) wanted=("${build[@]}") ;;
     package) wanted=("${build[@]}" "${package[@]}") ;;
     test) wanted=("${build[@]}" "${test[@]}") ;;
+    lab) wanted=("${build[@]}" "${test[@]}" "${lab[@]}") ;;
     ci) wanted=("${build[@]}" "${test[@]}" "${ci[@]}") ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 1 ;;
