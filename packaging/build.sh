@@ -6,7 +6,7 @@
 #   deb       spiffe-helper and spiffe-dev-agent for Debian and Ubuntu
 #   rpm       the same for RPM distributions
 #   image     the container image, and its debug variant with busybox, as archives for `docker load`, `podman load`,
-#             `ctr images import`
+#             `zcat … | ctr images import -`
 #   tarball   everything below a prefix, to unpack in /usr/local
 #   sbom      SPDX list of what is linked in
 #   all       (default) all of these

@@ -135,6 +135,8 @@ def stop_process(process: subprocess.Popen[bytes]) -> None:
 class Spire:
     """A SPIRE server with one agent."""
 
+    server_conf = SERVER_CONF
+
     def __init__(
         self,
         directory: str | os.PathLike[str],
@@ -197,7 +199,7 @@ class Spire:
         for attempt in range(1, attempts + 1):
             if first_start:
                 self.port = free_port()
-                self._write_conf("server.conf", SERVER_CONF)
+                self._write_conf("server.conf", self.server_conf)
             try:
                 self._start("spire-server", "server.conf", self.server_socket)
                 return
@@ -246,6 +248,18 @@ class Spire:
             arguments += ["-hint", hint]
         result = self._server_json("entry", "create", *arguments)
         return str(self._only_result(result)["entry"]["id"])
+
+    def entry_change(self, entry_id: str, *, dns: Iterable[str]) -> None:
+        """Give an entry other DNS names; whoever has it gets a new SVID at once."""
+        (entry,) = self.entry_show(entry_id)
+        arguments = ["-entryID", entry_id, "-parentID", self._id(entry["parent_id"])]
+        arguments += ["-spiffeID", self._id(entry["spiffe_id"])]
+        arguments += ["-x509SVIDTTL", str(entry["x509_svid_ttl"]), "-jwtSVIDTTL", str(entry["jwt_svid_ttl"])]
+        for selector in entry["selectors"]:
+            arguments += ["-selector", f"{selector['type']}:{selector['value']}"]
+        for name in dns:
+            arguments += ["-dns", name]
+        self._only_result(self._server_json("entry", "update", *arguments))
 
     def entry_delete(self, entry_id: str) -> None:
         self._only_result(self._server_json("entry", "delete", "-entryID", entry_id))
@@ -310,12 +324,9 @@ class Spire:
         """Run a program and wait until it is healthy."""
         socket_path.unlink(missing_ok=True)
         with self._log(program).open("ab") as log:
-            self._processes[program] = subprocess.Popen(
-                [self.peers / program, "run", "-config", self.dir / conf],
-                cwd=self.dir,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+            command = [self.peers / program, "run", "-config", self.dir / conf]
+            self._processes[program] = self._popen(
+                command, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
         check = ["healthcheck", "-socketPath", str(socket_path)]
         self._wait(
@@ -340,6 +351,9 @@ class Spire:
         source = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
         return subprocess.run(command, capture_output=True, text=True, timeout=60, **source)
 
+    def _popen(self, command: Sequence[str | Path], **options: Any) -> subprocess.Popen[Any]:
+        return subprocess.Popen(command, **options)
+
     def _server_cli(self, *words: str, stdin: str | None = None) -> str:
         arguments = [*words, "-socketPath", str(self.server_socket)]
         done = self._run("spire-server", *arguments, stdin=stdin)
@@ -356,6 +370,9 @@ class Spire:
         if result["status"]["code"] != 0:
             raise SpireError(result["status"]["message"])
         return dict(result)
+
+    def _id(self, parts: dict[str, str]) -> str:
+        return f"spiffe://{parts['trust_domain']}{parts['path']}"
 
     def _trust_domain_id(self, trust_domain: str) -> str:
         prefix = "spiffe://"

@@ -1,0 +1,78 @@
+"""Fixtures of the tests on a Kubernetes node: the cluster, the image, the samples."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "interop")]
+
+from lab import Lab, lab_peers_dir  # noqa: E402
+from sample import ROOT, Changes, Sample  # noqa: E402
+from spire import peers_dir  # noqa: E402
+
+# The first test waits for the cluster and the image as well.
+LIMIT_S = 400
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LIMIT_S))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("needs_root") and os.geteuid() != 0:
+        pytest.fail("needs root: it makes namespaces, mounts and cgroups", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def images() -> Iterator[list[Path]]:
+    """The images as packaging/build.sh makes them, or those in $SPIFFE_DIST."""
+    pattern = "*.image.tar.gz"
+    if "SPIFFE_DIST" in os.environ:
+        yield sorted(Path(os.environ["SPIFFE_DIST"]).glob(pattern))
+        return
+    with tempfile.TemporaryDirectory(prefix="dist-") as directory:
+        build = [ROOT / "packaging/build.sh", "--output", directory, "image"]
+        built = subprocess.run(build, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S)
+        assert built.returncode == 0, built.stdout + built.stderr
+        yield sorted(Path(directory).glob(pattern))
+
+
+@pytest.fixture(scope="session")
+def version(images: list[Path]) -> str:
+    """The tag of the images: the version."""
+    return images[0].name.removeprefix("spiffe-helper-").split("-")[0]
+
+
+@pytest.fixture(scope="session")
+def lab(images: list[Path]) -> Iterator[Lab]:
+    with Lab(lab_peers_dir(), peers_dir()) as running:
+        for image in images:
+            running.node.import_image(image)
+        yield running
+
+
+@pytest.fixture
+def sample(lab: Lab, version: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Sample]]:
+    """Deploys a sample of packaging/k8s; it goes with the test."""
+    deployed: list[Sample] = []
+
+    def deploy(variant: str, **changes: str) -> Sample:
+        name = request.node.name.split("[")[0].removeprefix("test_").replace("_", "-")
+        sample = Sample(lab, version, variant, name[:60].strip("-"), Changes(**changes))
+        deployed.append(sample)
+        sample.deploy()
+        return sample
+
+    yield deploy
+    for sample in deployed:
+        sample.remove()

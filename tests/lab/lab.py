@@ -1,0 +1,60 @@
+"""A Kubernetes cluster of one node with SPIRE, as the tests use it.
+
+    with Lab(lab_peers, spire_programs) as lab:
+        lab.cluster.apply(manifest)
+        lab.spire.entry_create("spiffe://example.org/web", ["k8s:ns:default"])
+
+All of it is in one sandbox: see sandbox.py. A second cluster is `Cluster(lab.sandbox, lab.cluster.programs, "b", 7443)`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from cluster import Cluster
+from identities import ClusterSpire
+from node import Node
+from sandbox import Sandbox, SandboxError
+
+BUILD_SH = Path(__file__).parent / "peers" / "build.sh"
+
+
+def lab_peers_dir() -> Path:
+    """The directory of the cluster's programs, built now if nothing names one."""
+    named = os.environ.get("SPIFFE_LAB_PEERS")
+    if named:
+        return Path(named)
+    built = subprocess.run([BUILD_SH], capture_output=True, text=True)
+    if built.returncode != 0:
+        raise SandboxError(f"{BUILD_SH} failed:\n{built.stderr[-4000:]}")
+    return Path(built.stdout.strip())
+
+
+class Lab:
+    def __init__(self, programs: Path, spire_programs: Path) -> None:
+        self.sandbox = Sandbox()
+        self.cluster = Cluster(self.sandbox, programs)
+        self.node = Node(self.sandbox, self.cluster)
+        self.spire = ClusterSpire(self.node, spire_programs)
+
+    def __enter__(self) -> Lab:
+        self.sandbox.__enter__()
+        try:
+            self.node.prepare()
+            self.cluster.start()
+            self.node.start_containerd()
+            self.cluster.start_controllers()
+            self.node.start_kubelet()
+            self.spire.start()
+        except BaseException:
+            self.sandbox.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sandbox.__exit__()
+
+    def kustomize(self, directory: Path) -> str:
+        return self.sandbox.run(self.cluster.programs / "kustomize", "build", directory)
