@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from commands import ROOT, release, run
+from commands import ROOT, attempt, release, run
 
 FILES = [
     "bin/spiffe-dev-agent",
@@ -42,9 +42,21 @@ def files_below(directory: Path) -> list[str]:
 
 
 def test_every_file_is_at_its_place(prefix: Path) -> None:
-    docs = [f"share/doc/spiffe-helper/{path.name}" for path in (ROOT / "docs").glob("*.md")]
-    internal = "share/doc/spiffe-helper/ARCHITECTURE.md"
+    docs = [f"share/doc/spiffe-helper/docs/{path.name}" for path in (ROOT / "docs").glob("*.md")]
+    internal = "share/doc/spiffe-helper/docs/ARCHITECTURE.md"
     assert files_below(prefix) == sorted({*FILES, *docs} - {internal})
+
+
+def test_no_link_of_the_installed_documents_is_broken(prefix: Path) -> None:
+    documents = prefix / "share/doc/spiffe-helper"
+    assert "every link leads somewhere" in run(ROOT / "scripts/check-links.py", "--installed", documents)
+
+
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# One heading\n[a](a.md#one-heading) [b](b.md) [c](#two)\n    [d](code.md)\n")
+    status, output = attempt(ROOT / "scripts/check-links.py", "--installed", tmp_path)
+    assert status == 1
+    assert [line.split(": ")[:2] for line in output.splitlines()] == [["a.md:2", "b.md"], ["a.md:2", "#two"]]
 
 
 def test_modes_do_not_depend_on_who_installs(prefix: Path) -> None:
