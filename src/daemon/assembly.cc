@@ -147,7 +147,7 @@ Result<std::unique_ptr<Publication>> Daemon::assemble_publication(const config::
        .single =
            [this](const std::string& name) { return jwt_ == nullptr ? std::nullopt : jwt_->file(name); },
        .on_single = [this](const std::string& name, output::Change change) { on_single(name, change); },
-       .on_failed = [this](const std::string& name, const Error&) { on_failed(name); },
+       .on_failed = [this](const std::string& name, const Error& error) { on_failed(name, error); },
        .on_withdrawn =
            [this] {
              log::warning("No identity for " + human(config_.revoke_after) + ": the private key is removed",

@@ -210,8 +210,9 @@ void Daemon::written(const std::string& name) {
 }
 
 // Publication has the words: of the file, never of what was fetched.
-void Daemon::on_failed(const std::string& name) {
+void Daemon::on_failed(const std::string& name, const Error& error) {
   if (next_publication_ != nullptr) return;
+  if (!unwritten_.empty()) manager_.waiting(error.message);
   // Without X.509 it is the directory that failed, and each file will.
   if (!name.empty() || status_.x509) {
     output_of(name).state = health::WriteState::failed;

@@ -71,7 +71,7 @@ class Daemon {
   void notify(health::Kind kind);
   void written(const std::string& name);
   void report_ready();
-  void on_failed(const std::string& name);
+  void on_failed(const std::string& name, const Error& error);
 
   void on_lost(const workload::Lost& lost);
   bool end_if_fatal(health::Kind kind, const workload::Lost& lost);

@@ -20,7 +20,8 @@ std::string hint_of_write(int code) {
              " may not write there: chown the directory, or set fsGroup or runAsUser";
     case EROFS:
       return "it is mounted read-only: is readOnly set on the helper's volumeMount? with "
-             "readOnlyRootFilesystem mount a volume there, an emptyDir";
+             "readOnlyRootFilesystem mount a volume there, an emptyDir; in a systemd unit add "
+             "ReadWritePaths=";
     case ENOSPC:
       return "make room: the helper keeps the old files as long as new ones do not fit; no inode may be left";
     case EDQUOT:

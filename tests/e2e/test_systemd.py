@@ -148,6 +148,7 @@ def test_not_ready_where_the_files_cannot_be_written(
 ) -> None:
     helper = run_helper(config(agent), env=manager.env)
     wait_event(helper, "write_failed")
+    manager.wait(lambda message: (message.get("STATUS") or "").startswith("cannot write certs: "), "the cause")
     rotated = helper.mark()
     agent.rotate()
     helper.wait_log("Received update", since=rotated)

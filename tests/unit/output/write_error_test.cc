@@ -23,6 +23,7 @@ TEST_CASE("what fails in the field has a hint each") {
     CHECK_FALSE(hint_of_write(code).empty());
   }
   CHECK(hint_of_write(EROFS).find("readOnlyRootFilesystem") != std::string::npos);
+  CHECK(hint_of_write(EROFS).find("ReadWritePaths=") != std::string::npos);
   CHECK(output::hint_of_missing_directory(false).ends_with("create_cert_dir = true"));
   CHECK(output::hint_of_missing_directory(true).empty());
 }
