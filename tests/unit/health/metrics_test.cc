@@ -19,7 +19,7 @@ WallTime at(int seconds) {
 
 Status busy() {
   Status status;
-  status.version = "0.12.0";
+  status.version = "1.2.3";
   status.x509 = Output{.state = WriteState::written, .expires = at(1767323045)};
   status.jwt["/certs/t \"1\"\\\n.token"] = {.state = WriteState::written, .expires = at(1767320000)};
   status.jwt["/certs/bundle.json"] = {.state = WriteState::written};
@@ -56,7 +56,7 @@ TEST_CASE("metrics tell what happened, by kind and result") {
   const std::string text = metrics(busy());
   for (const char* line : {
            "# TYPE spiffe_helper_updates_total counter",
-           R"(spiffe_helper_build_info{version="0.12.0"} 1)",
+           R"(spiffe_helper_build_info{version="1.2.3"} 1)",
            R"(spiffe_helper_svid_not_after_seconds{spiffe_id="spiffe://example.org/web"} 1767323045)",
            R"(spiffe_helper_jwt_svid_not_after_seconds{file="/certs/t \"1\"\\\n.token"} 1767320000)",
            R"(spiffe_helper_bundle_not_after_seconds{trust_domain="other.org"} 1800000001)",
