@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Checks that every relative link in the Markdown files leads somewhere: the file and, behind "#", the heading.
 
-    scripts/check-links.py [--installed DIRECTORY]
+    scripts/check-links.py [--installed DIRECTORY | --self-test]
 
     --installed  check the documents below this directory instead, as `cmake --install` has put them
+    --self-test  check that broken links are found, and only they
 
 Links to other sites are not followed.
 """
@@ -14,6 +15,7 @@ import argparse
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -85,10 +87,59 @@ def check(documents: list[Path], top: Path) -> Iterator[str]:
                 yield f"{document.relative_to(top)}:{line}: {target}: {reason}"
 
 
+# Pieces of a document, and whether the link in each is accepted.
+SELF_TEST = [
+    ("# One `two` [three](docs/other.md)", True),
+    ("[file](docs/other.md)", True),
+    ("[directory](docs)", True),
+    ("[file with a title](docs/other.md \"Title\")", True),
+    ("[`code`](docs/other.md)", True),
+    ("[no file](other.md)", False),
+    ("[`no` [file]](other.md)", False),
+    ("![no picture](<picture.png>)", False),
+    ("[reference]: docs/none.md", False),
+    ("[out of the tree](../outside.md)", False),
+    ("[heading here](#one-two-three)", True),
+    ("[no heading here](#four)", False),
+    ("[heading there](docs/other.md#a-b-c)", True),
+    ("[second of its name](docs/other.md#a-b-c-1)", True),
+    ("[no third](docs/other.md#a-b-c-2)", False),
+    ("[comment in code](docs/other.md#no-heading)", False),
+    ("[two](docs/other.md) [links](none.md)", False),
+    ("[other site](https://example.org/none.md)", True),
+    ("`[code](none.md)`", True),
+    ("    [code](none.md)", True),
+    ("```\n[code](none.md)\n```", True),
+]
+
+
+def self_test() -> int:
+    with tempfile.TemporaryDirectory() as directory:
+        top = Path(directory) / "tree"
+        (top / "docs").mkdir(parents=True)
+        (top.parent / "outside.md").touch()
+        (top / "docs/other.md").write_text("# A: b, C\n\n## A b c\n\n```\n# No heading\n```\n")
+        document = top / "README.md"
+        document.write_text("\n".join(text for text, _ in SELF_TEST) + "\n")
+        found = {int(report.split(":")[1]) for report in check([document], top)}
+    expected = set()
+    line = 1
+    for text, leads in SELF_TEST:
+        expected |= set() if leads else {line}
+        line += text.count("\n") + 1
+    for line in sorted(found ^ expected):
+        print(f"self-test: the link of line {line} was {'wrongly' if line in found else 'not'} reported")
+    return 1 if found != expected else 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Checks the relative links of the Markdown files.")
     parser.add_argument("--installed", type=Path, metavar="DIRECTORY", help="check the documents below this directory")
-    top = parser.parse_args().installed
+    parser.add_argument("--self-test", action="store_true", help="check that broken links are found, and only they")
+    options = parser.parse_args()
+    if options.self_test:
+        return self_test()
+    top = options.installed
     documents = sorted(top.rglob("*.md")) if top else tracked()
     if not documents:
         print("check-links.py: no documents", file=sys.stderr)
