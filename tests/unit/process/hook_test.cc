@@ -64,7 +64,7 @@ const std::string kLine = "\"msg\":\"renew_cmd: ";
 TEST_CASE_METHOD(Fixture, "renew_cmd is told what has changed and where, with nothing to read") {
   Hook::Options with =
       options(shell("{ echo $SPIFFE_HELPER_CHANGED in $SPIFFE_HELPER_CERT_DIR; wc -c; env | grep -c "
-                    "SPIFFE_HELPER; } > $DIR/out"));
+                    "^SPIFFE_HELPER_; } > $DIR/out"));
   with.launch.env.emplace_back("SPIFFE_HELPER_CHANGED=of an outer helper");
   with.launch.env.emplace_back("SPIFFE_HELPER_CERT_DIR=/elsewhere");
   Hook& command = renew(std::move(with));

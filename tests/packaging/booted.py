@@ -1,0 +1,139 @@
+"""Boots the systemd of a directory as PID 1 of its own namespaces, without a network; needs root."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from commands import attempt
+
+CGROUPS = Path("/sys/fs/cgroup")
+PATIENCE_S = 60.0
+# $1: the directory. The last lines make it the root, as systemd's own sandboxes need it.
+BOOT = """
+set -e
+cd "$1"
+mount --make-rprivate /
+mount --bind . .
+cd "$1"
+mount -t proc proc proc
+mount -t sysfs -o ro sysfs sys
+for directory in run tmp dev; do mount -t tmpfs -o mode=755 tmpfs $directory; done
+chmod 1777 tmp
+if [ -e /sys/fs/cgroup/cgroup.procs ]; then
+    mount -t cgroup2 cgroup2 sys/fs/cgroup
+else
+    mount -t tmpfs -o mode=755 tmpfs sys/fs/cgroup
+    mkdir sys/fs/cgroup/systemd sys/fs/cgroup/unified
+    mount -t cgroup -o none,name=systemd,xattr cgroup sys/fs/cgroup/systemd
+    mount -t cgroup2 cgroup2 sys/fs/cgroup/unified
+fi
+for name in null zero full random urandom tty; do
+    touch dev/$name
+    mount --bind /dev/$name dev/$name
+done
+mkdir dev/shm dev/pts .old
+mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
+pivot_root . .old
+cd /
+umount -l .old
+rmdir .old
+exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+    /lib/systemd/systemd --log-target=console --show-status=no SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1
+"""
+NAMESPACES = ["--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup"]
+
+
+class Booted:
+    """A running systemd; `pid` is its own outside."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def attempt(self, *command: str) -> tuple[int, str]:
+        environment = ["env", "-i", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]
+        return attempt("nsenter", "-t", str(self.pid), *NAMESPACES, "--root", "--wd", *environment, *command)
+
+    def run(self, *command: str) -> str:
+        status, output = self.attempt(*command)
+        assert status == 0, f"{' '.join(command)}: exit status {status}\n{output}"
+        return output
+
+
+def hierarchies() -> list[Path]:
+    """Where systemd has its cgroups: one place, or two where controllers have hierarchies of their own."""
+    if (CGROUPS / "cgroup.procs").exists():
+        return [CGROUPS]
+    return [CGROUPS / "systemd", CGROUPS / "unified"]
+
+
+@contextmanager
+def cgroup() -> Iterator[list[Path]]:
+    name = f"spiffe-helper-test-{uuid.uuid4().hex[:12]}"
+    made = [hierarchy / name for hierarchy in hierarchies()]
+    for path in made:
+        path.mkdir()
+    try:
+        yield made
+    finally:
+        for path in made:
+            for directory, _, _ in os.walk(path, topdown=False):
+                remove(Path(directory))
+
+
+def remove(directory: Path) -> None:
+    """What has just been killed leaves its cgroup a moment later."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return directory.rmdir()
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
+def child_of(process: subprocess.Popen[bytes]) -> int:
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    end = time.monotonic() + PATIENCE_S
+    while not (found := children.read_text().split()):
+        assert process.poll() is None, "unshare failed"
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return int(found[0])
+
+
+@contextmanager
+def booted(root: Path, log: Path) -> Iterator[Booted]:
+    """Ends all its processes at the end. What systemd and the setup say is in the log."""
+    with cgroup() as groups, log.open("wb") as output:
+        join = "".join(f"echo $$ > {group}/cgroup.procs; " for group in groups)
+        command = ["sh", "-c", join + 'exec "$@"', "sh", "unshare", *NAMESPACES, "--fork", "sh", "-c", BOOT, "sh", root]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        init = 0
+        try:
+            while Path(f"/proc/{process.pid}/comm").read_text() != "unshare\n":
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.05)
+            init = child_of(process)
+            machine = Booted(init)
+            end = time.monotonic() + PATIENCE_S
+            # Before systemd listens it cannot be asked to wait.
+            while machine.attempt("systemctl", "is-system-running", "--wait")[1].strip() not in {"running", "degraded"}:
+                assert process.poll() is None and time.monotonic() < end, log.read_text()
+                time.sleep(0.1)
+            yield machine
+        finally:
+            if init:
+                os.kill(init, signal.SIGKILL)
+            else:
+                process.kill()
+            process.wait()
