@@ -1,35 +1,36 @@
 #!/bin/bash
-# Checks that the released programs do not depend on where, when and by whom they are built: builds
-# them again from a copy of the tree in another directory, without ccache, and compares.
+# Checks that what users get does not depend on where, when and by whom it is made: packaging/build.sh makes all of it
+# here, and from a fresh clone in another directory with another umask, time zone and locale and without ccache. That
+# is one more complete build. The work tree must be clean, since a clone has nothing but what is committed.
 #
-#   scripts/check-reproducible.sh
+#   scripts/check-reproducible.sh [--arch amd64|arm64]
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-programs=(spiffe-helper spiffe-dev-agent)
-. "$root/scripts/build-env.sh"
-# The copy has no history to ask.
-SPIFFE_COMMIT=$(git -C "$root" rev-parse HEAD 2>/dev/null || true)
-export SPIFFE_COMMIT
-build_preset release
+case ${1-} in
+    '' | --arch) ;;
+    *) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+esac
+if [[ -n $(git -C "$root" status --porcelain --untracked-files=no) ]]; then
+    echo "error: there are changes that are not committed" >&2
+    exit 1
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+other=$work/a/directory/with/a/rather/longer/name/than/usual
+git clone --quiet "$root" "$other"
+git -C "$other" checkout --quiet --detach "$(git -C "$root" rev-parse HEAD)"
 
-copy=$(mktemp -d)
-trap 'rm -rf "$copy"' EXIT
-other=$copy/a/directory/with/a/rather/longer/name/than/usual
-mkdir -p "$other"
-tar -C "$root" --exclude=./build --exclude=./.git -cf - . | tar -xf - -C "$other"
+make_artefacts() { # make_artefacts ROOT DIRECTORY OPTION...
+    local log=$2.log
+    "$1/packaging/build.sh" --output "$2" "${@:3}" all >"$log" 2>&1 || { tail -n 60 "$log" >&2; return 1; }
+}
+
+make_artefacts "$root" "$work/here" "$@"
 (
-    root=$other
     umask 077
     export CCACHE_DISABLE=1 CMAKE_CXX_COMPILER_LAUNCHER='' LC_ALL=C.UTF-8 TZ=Pacific/Kiritimati
-    build_preset release
+    make_artefacts "$other" "$work/there" "$@"
 )
-status=0
-for program in "${programs[@]}"; do
-    if cmp "$root/build/release/$program" "$other/build/release/$program"; then
-        sha256sum "$root/build/release/$program"
-    else
-        status=1
-    fi
-done
-exit "$status"
+cat "$work/here/SHA256SUMS"
+diff "$work/here/SHA256SUMS" "$work/there/SHA256SUMS" || { echo "error: these files differ" >&2; exit 1; }
