@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent)]
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
 from commands import ROOT, release, run  # noqa: E402
 from roots import debian_root  # noqa: E402
 
 SUITES = ["bookworm", "trixie"]
-SLOW_FIXTURES = {"dist", "clean_debian"}
+SLOW_FIXTURES = {"dist", "clean_debian", "arm64"}
+# A machine of that kind tests the programs for arm64 as its own.
+collect_ignore = ["test_arm64.py"] if platform.machine() != "x86_64" else []
 
 
 def pytest_sessionstart() -> None:
@@ -25,10 +29,10 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first test of a fixture has its time as well: all artefacts are built, or a Debian is downloaded."""
+    """The first test of a fixture has its time as well: all artefacts are built, a Debian is downloaded."""
     for item in items:
         if SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.timeout(1800))
+            item.add_marker(pytest.mark.timeout(3600))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
