@@ -25,7 +25,9 @@ DAY = 86400  # seconds
 def mirror() -> str:
     """Where apt of this machine gets Debian from."""
     sites = run("apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages").split()
-    return next((site for site in sites if "security" not in site), "http://deb.debian.org/debian")
+    site = next((site for site in sites if "security" not in site), None)
+    assert site, "apt has no source of Debian's packages"
+    return site
 
 
 def release_digest(site: str, suite: str) -> str:
