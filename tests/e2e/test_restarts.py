@@ -66,7 +66,8 @@ def test_never_two_at_once(
     # Told of it or of the one before: then this is not the last child.
     wait_until(lambda: starts(helper) == len(lines_of(helper, "child_exited")) + 1, "the last child")
     assert not (workdir / "faults").exists()
-    assert 2 < starts(helper) < 12, "what came while it was being stopped is one"
+    # How many depends on the machine; each of 41 publications without it.
+    assert 2 < starts(helper) < 30, "what came while it was being stopped is one"
     assert len(helper.children()) == 1
     assert helper.stop() == 0
     assert not (workdir / "lock").exists()
