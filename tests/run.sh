@@ -112,9 +112,9 @@ run_pytest() { # run_pytest SUITE [OPTION...]
     if [[ $program_preset == *san ]]; then
         # A sanitizer's heap keeps what was freed, on purpose.
         without=(old_secrets)
-        # Of the programs under test these run none that has a second thread; the last is about other programs.
+        # Of the programs under test these run none that has a second thread.
         if [[ $program_preset == tsan ]]; then
-            without+=(bad_config completion config_command dev_agent dev_agent_faults manual show watchers)
+            without+=(bad_config completion config_command dev_agent dev_agent_faults manual show)
         fi
         options=("${without[@]/#/--ignore=tests/e2e/test_}")
         options=("${options[@]/%/.py}" --timeout=360)

@@ -53,10 +53,11 @@ mount -t tmpfs none /run
 mkdir -p /run/systemd/system
 exec /usr/lib/systemd/systemd --user --unit=watch.target
 """
+# The name of the service is that of its cgroup, and managers that run at once have their cgroups in the same place.
 UNITS = {
     "watch.target": "[Unit]\nDefaultDependencies=no\nRequires=watch.path\n",
-    "watch.path": "[Unit]\nDefaultDependencies=no\n[Path]\nPathChanged={file}\nUnit=read.service\n",
-    "read.service": (
+    "watch.path": "[Unit]\nDefaultDependencies=no\n[Path]\nPathChanged={file}\nUnit={name}.service\n",
+    "{name}.service": (
         "[Unit]\nDefaultDependencies=no\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\n"
         "ExecStart=/bin/sh -c '(base64 -w 0 {file}; echo) > {pipe}'\n"
     ),
@@ -95,7 +96,8 @@ def test_systemd_path_changed(agent: DevAgent, run_helper: Run, workdir: Path, l
         units = workdir / "home/.config/systemd/user"
         units.mkdir(parents=True)
         for name, text in UNITS.items():
-            (units / name).write_text(text.format(file=file, pipe=pipe))
+            own = {"name": f"read-{workdir.name}", "file": file, "pipe": pipe}
+            (units / name.format_map(own)).write_text(text.format_map(own))
         (workdir / "run").mkdir(mode=0o700)
         env = {"HOME": str(workdir / "home"), "XDG_RUNTIME_DIR": str(workdir / "run"), "SYSTEMD_LOG_TARGET": "null"}
         # The pipe stays open for writing, so that reading it does not end with the first service.
