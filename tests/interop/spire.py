@@ -102,16 +102,16 @@ class PeersUnavailable(RuntimeError):
     """The peers cannot be built here; the text says why."""
 
 
-def peers_dir() -> Path:
-    """The directory of the peers' programs, built now if nothing names one."""
-    named = os.environ.get("SPIFFE_PEERS")
+def peers_dir(variable: str = "SPIFFE_PEERS", script: Path = BUILD_SH) -> Path:
+    """The directory of the peers' programs, built by the script now if the variable names none."""
+    named = os.environ.get(variable)
     if named:
         return Path(named)
-    built = subprocess.run([BUILD_SH], capture_output=True, text=True)
+    built = subprocess.run([script], capture_output=True, text=True)
     if built.returncode == UNAVAILABLE:
         raise PeersUnavailable(built.stderr.strip().splitlines()[-1])
     if built.returncode != 0:
-        raise SpireError(f"{BUILD_SH} failed:\n{built.stderr[-4000:]}")
+        raise SpireError(f"{script} failed:\n{built.stderr[-4000:]}")
     return Path(built.stdout.strip())
 
 

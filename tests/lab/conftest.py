@@ -14,7 +14,7 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "interop")]
 
-from lab import Lab, lab_peers_dir  # noqa: E402
+from lab import Lab  # noqa: E402
 from sample import ROOT, Changes, Sample  # noqa: E402
 from spire import peers_dir  # noqa: E402
 
@@ -55,7 +55,7 @@ def version(images: list[Path]) -> str:
 
 @pytest.fixture(scope="session")
 def lab(images: list[Path]) -> Iterator[Lab]:
-    with Lab(lab_peers_dir(), peers_dir()) as running:
+    with Lab(peers_dir("SPIFFE_LAB_PEERS", HERE / "peers/build.sh"), peers_dir()) as running:
         for image in images:
             running.node.import_image(image)
         yield running

@@ -9,27 +9,12 @@ All of it is in one sandbox: see sandbox.py. A second cluster is `Cluster(lab.sa
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 from cluster import Cluster
 from identities import ClusterSpire
 from node import Node
-from sandbox import Sandbox, SandboxError
-
-BUILD_SH = Path(__file__).parent / "peers" / "build.sh"
-
-
-def lab_peers_dir() -> Path:
-    """The directory of the cluster's programs, built now if nothing names one."""
-    named = os.environ.get("SPIFFE_LAB_PEERS")
-    if named:
-        return Path(named)
-    built = subprocess.run([BUILD_SH], capture_output=True, text=True)
-    if built.returncode != 0:
-        raise SandboxError(f"{BUILD_SH} failed:\n{built.stderr[-4000:]}")
-    return Path(built.stdout.strip())
+from sandbox import Sandbox
 
 
 class Lab:
