@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from commands import attempt
+from helper import wait_until
 
 CGROUPS = Path("/sys/fs/cgroup")
 PATIENCE_S = 60.0
@@ -91,24 +91,23 @@ def cgroup() -> Iterator[list[Path]]:
 
 def remove(directory: Path) -> None:
     """What has just been killed leaves its cgroup a moment later."""
-    end = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return directory.rmdir()
-        except OSError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.05)
+
+    def gone() -> bool:
+        with suppress(OSError):
+            directory.rmdir()
+        return not directory.exists()
+
+    wait_until(gone, f"the last process to leave {directory}", PATIENCE_S)
 
 
 def child_of(process: subprocess.Popen[bytes]) -> int:
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    end = time.monotonic() + PATIENCE_S
-    while not (found := children.read_text().split()):
+
+    def found() -> list[str]:
         assert process.poll() is None, "unshare failed"
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return int(found[0])
+        return children.read_text().split()
+
+    return int(wait_until(found, "the first process", PATIENCE_S)[0])
 
 
 @contextmanager
@@ -119,17 +118,21 @@ def booted(root: Path, log: Path) -> Iterator[Booted]:
         command = ["sh", "-c", join + 'exec "$@"', "sh", "unshare", *NAMESPACES, "--fork", "sh", "-c", BOOT, "sh", root]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         init = 0
+
+        def unshares() -> bool:
+            assert process.poll() is None, log.read_text()
+            return Path(f"/proc/{process.pid}/comm").read_text() == "unshare\n"
+
+        def runs() -> bool:
+            # Before systemd listens it cannot be asked to wait.
+            assert process.poll() is None, log.read_text()
+            return machine.attempt("systemctl", "is-system-running", "--wait")[1].strip() in {"running", "degraded"}
+
         try:
-            while Path(f"/proc/{process.pid}/comm").read_text() != "unshare\n":
-                assert process.poll() is None, log.read_text()
-                time.sleep(0.05)
+            wait_until(unshares, "unshare", PATIENCE_S)
             init = child_of(process)
             machine = Booted(init)
-            end = time.monotonic() + PATIENCE_S
-            # Before systemd listens it cannot be asked to wait.
-            while machine.attempt("systemctl", "is-system-running", "--wait")[1].strip() not in {"running", "degraded"}:
-                assert process.poll() is None and time.monotonic() < end, log.read_text()
-                time.sleep(0.1)
+            wait_until(runs, "systemd", PATIENCE_S)
             yield machine
         finally:
             if init:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from booted import Booted, booted
 from commands import ROOT
+from helper import wait_until
 from test_deb import install
 
 pytestmark = pytest.mark.needs_root
@@ -40,10 +40,7 @@ def readme_commands() -> list[str]:
 
 
 def until(machine: Booted, script: str) -> None:
-    end = time.monotonic() + 30
-    while machine.attempt("sh", "-c", script)[0] != 0:
-        assert time.monotonic() < end, f"in vain: {script}"
-        time.sleep(0.1)
+    wait_until(lambda: machine.attempt("sh", "-c", script)[0] == 0, script, 30)
 
 
 def configure(machine: Booted, name: str, drop_in: str, cert_dir: str = "") -> None:
