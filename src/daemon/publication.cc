@@ -53,7 +53,8 @@ Publication::Publication(Loop& loop, output::Publisher publisher, Callbacks call
     : loop_(loop),
       callbacks_(std::move(callbacks)),
       publisher_(std::move(publisher)),
-      troubles_(loop, std::move(clock)),
+      clock_(std::move(clock)),
+      troubles_(loop, clock_),
       random_(std::random_device{}()),
       singles_chore_(loop,
                      [this] {
@@ -319,9 +320,11 @@ void Publication::try_again() {
 }
 
 void Publication::wait_for_lock(const Error& error, log::Fields fields) {
-  if (!locked_since_) locked_since_ = BootClock::now();
-  if (BootClock::now() - *locked_since_ >= kLockPatience) {
-    callbacks_.on_locked_out(error);
+  const BootTime now = clock_();
+  if (!locked_since_) locked_since_ = now;
+  if (now - *locked_since_ >= kLockPatience) {
+    // Until the daemon has ended us another timer, or a message, may look once more.
+    if (!std::exchange(locked_out_, true)) callbacks_.on_locked_out(error);
     return;
   }
   troubles_.failed(

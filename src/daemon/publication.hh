@@ -45,12 +45,12 @@ class Publication {
     std::function<void(const std::string& name, const Error&)> on_failed;
     // What was withdrawn was there, and is gone.
     std::function<void()> on_withdrawn;
-    // Another helper has our files and does not give them up: the daemon cannot begin. While it is waited for
-    // nothing has failed.
+    // Another helper has our files and does not give them up: the daemon cannot begin. Called once. While it
+    // is waited for nothing has failed.
     std::function<void(const Error&)> on_locked_out;
   };
 
-  // `clock`: for what is logged again.
+  // `clock`: for what is logged again, and how long another helper's lock is waited for.
   static Result<std::unique_ptr<Publication>> create(Loop& loop, output::PublisherOptions options,
                                                      Callbacks callbacks,
                                                      TroubleLog::Clock clock = BootClock::now);
@@ -115,6 +115,8 @@ class Publication {
   std::function<void()> finish_;
   bool cleaned_up_ = false;
   std::optional<BootTime> locked_since_;
+  bool locked_out_ = false;  // on_locked_out was called
+  TroubleLog::Clock clock_;
   TroubleLog troubles_;  // of what is not on disk
   std::chrono::seconds backoff_{0};
   std::minstd_rand random_;

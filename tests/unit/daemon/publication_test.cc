@@ -89,6 +89,11 @@ struct Bench {
   // Starts, and runs the loop until the directory was looked at.
   void start(Publication::Occasion occasion = Publication::Occasion::launch) {
     publication->start(occasion);
+    run_until_idle();
+  }
+
+  // Runs the loop until what was asked for is done.
+  void run_until_idle() {
     // Of a single file that there never is it asks as soon as that is done.
     publication->put("");
     when_asked = [this] { loop->stop(); };
@@ -204,6 +209,29 @@ TEST_CASE("another helper's lock is waited for: at the start nothing has failed,
     CHECK(read(dir.path() + "/a") == "2");
     CHECK(second.locked_out.empty());
   }
+}
+
+TEST_CASE("a lock that stays with another helper for 30 s ends the waiting once") {
+  const TempDir dir("/dev/shm");
+  Bench first(dir.path());
+  first.start();
+  first.content = 1;
+  first.publication->request();
+  Bench second(dir.path());
+  second.start();
+  second.content = 2;
+  const auto look_after = [&](std::chrono::seconds wait) {
+    second.now += wait;
+    second.publication->request();
+    second.run_until_idle();
+    return second.locked_out.size();
+  };
+  CHECK(look_after(std::chrono::seconds(29)) == 0);
+  CHECK(look_after(std::chrono::seconds(1)) == 1);
+  // A timer that was due in the same turn of the loop, or a message, while the daemon ends.
+  CHECK(look_after(std::chrono::seconds(0)) == 1);
+  CHECK(second.failed.empty());
+  CHECK(read(dir.path() + "/a") == "1");
 }
 
 TEST_CASE("finish() removes superseded generations and then calls back") {
