@@ -30,6 +30,12 @@ add_library(tomlplusplus INTERFACE)
 find_path(TOMLPLUSPLUS_INCLUDE_DIR toml++/toml.h REQUIRED)
 target_include_directories(tomlplusplus SYSTEM INTERFACE ${TOMLPLUSPLUS_INCLUDE_DIR})
 
+add_library(libyaml INTERFACE)
+find_path(YAML_INCLUDE_DIR yaml.h REQUIRED)
+spiffe_find_static(YAML_LIBRARY libyaml.a)
+target_include_directories(libyaml SYSTEM INTERFACE ${YAML_INCLUDE_DIR})
+target_link_libraries(libyaml INTERFACE ${YAML_LIBRARY})
+
 add_library(nlohmann INTERFACE)
 find_path(NLOHMANN_INCLUDE_DIR nlohmann/json.hpp REQUIRED)
 target_include_directories(nlohmann SYSTEM INTERFACE ${NLOHMANN_INCLUDE_DIR})

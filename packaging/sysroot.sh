@@ -12,7 +12,7 @@ arch=${1:?usage: packaging/sysroot.sh ARCHITECTURE DIRECTORY}
 sysroot=${2:?usage: packaging/sysroot.sh ARCHITECTURE DIRECTORY}
 # The libraries of scripts/install-deps.sh, the C library, and what the debug image and the unit tests need.
 wanted=(libc6-dev libgrpc++-dev libprotobuf-dev libssl-dev libzstd-dev libevent-dev libcli11-dev libtomlplusplus-dev
-        nlohmann-json3-dev libfmt-dev catch2 busybox-static)
+        libyaml-dev nlohmann-json3-dev libfmt-dev catch2 busybox-static)
 
 if [[ $(cat "$sysroot/.packages/wanted" 2>/dev/null) == "${wanted[*]}" ]]; then exit 0; fi
 

@@ -16,6 +16,10 @@ if command -v ccache >/dev/null; then
     export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER-ccache}
 fi
 
-build_preset() { # build_preset PRESET
-    (cd "$root" && cmake --preset "$1" && cmake --build --preset "$1")
+# One at a time in a directory: what runs together builds the same.
+build_preset() { # build_preset PRESET [OPTION...]
+    mkdir -p "$root/build"
+    # They have one directory.
+    local lock=$root/build/${1/check/release}.lock
+    (cd "$root" && flock 9 && cmake --preset "$1" && cmake --build --preset "$@") 9>"$lock"
 }

@@ -16,7 +16,8 @@ set -euo pipefail
 # gRPC's development packages bring Abseil, c-ares, RE2 and zlib. The static libcrypto of Debian 13 calls zstd, as
 # that of its later releases does.
 build=(cmake ninja-build g++ libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-       libssl-dev libzstd-dev libevent-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev openssl)
+       libssl-dev libzstd-dev libevent-dev libcli11-dev libtomlplusplus-dev libyaml-dev
+       nlohmann-json3-dev libfmt-dev openssl)
 # busybox is in the debug variant of the image. Packages are judged by lintian and rpmlint and installed into
 # directories made by debootstrap.
 package=(buildah busybox-static git python3 rpm debootstrap lintian rpmlint)
@@ -24,14 +25,16 @@ package=(buildah busybox-static git python3 rpm debootstrap lintian rpmlint)
 case $(uname -m) in x86_64) package+=(g++-aarch64-linux-gnu qemu-user-static) ;; esac
 # The tests look at the unit with systemd-analyze, at path units with a systemd of their own, at inotifywait, at the
 # shells' completions, at the manual pages, and at terminals with tmux and vi. haproxy and redis-server are programs
-# that consume our files; where services run, the packages start theirs, which the tests neither need nor touch.
-# nodejs watches files as its programs do.
-test=(catch2 python3 python3-venv ca-certificates ccache git systemd procps inotify-tools zsh fish man-db mandoc tmux
-      vim-tiny haproxy redis-server nodejs)
+# that consume our files, so are postgresql, nginx, mosquitto and mariadb-server; where services run, the packages start
+# theirs, which the tests neither need nor touch. nodejs watches files as its programs do. The JDK runs a program from
+# its source, and has keytool. The examples are looked at with curl, and use jq.
+test=(catch2 python3 python3-venv ca-certificates ccache curl git systemd procps inotify-tools zsh fish man-db mandoc
+      tmux vim-tiny haproxy redis-server postgresql nginx mosquitto mosquitto-clients mariadb-server nodejs jq
+      default-jdk-headless)
 # Containers, their network, and what the images of the node are made of and with. Where services run, the package
 # starts a containerd, which the tests neither need nor touch.
 lab=(containerd runc containernetworking-plugins iproute2 iptables busybox-static buildah)
-ci=(clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev)
+ci=(clang-19 clang-format-19 libclang-rt-19-dev)
 
 usage() {
     sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"

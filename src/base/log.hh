@@ -55,6 +55,29 @@ inline void fatal(std::string_view m, const Fields& f = {}) {
   write(Level::fatal, m, f);
 }
 
+// For one of several things of a kind: its lines carry fields that say which, behind their own.
+class Logger {
+ public:
+  Logger() = default;
+  explicit Logger(Fields whose) : whose_(std::move(whose)) {}
+
+  void write(Level level, std::string_view message, Fields fields = {}) const {
+    log::write(level, message, with(std::move(fields)));
+  }
+  void debug(std::string_view m, Fields f = {}) const { write(Level::debug, m, std::move(f)); }
+  void info(std::string_view m, Fields f = {}) const { write(Level::info, m, std::move(f)); }
+  void warning(std::string_view m, Fields f = {}) const { write(Level::warning, m, std::move(f)); }
+  void error(std::string_view m, Fields f = {}) const { write(Level::error, m, std::move(f)); }
+
+  [[nodiscard]] Fields with(Fields fields) const {
+    fields.insert(fields.end(), whose_.begin(), whose_.end());
+    return fields;
+  }
+
+ private:
+  Fields whose_;
+};
+
 // While one lives, the lines of its thread are kept, and written at once when it ends: for work that others
 // wait for more than for its log. Of several that are nested the outermost counts.
 class Batch {

@@ -1,9 +1,9 @@
 #include "base/openssl.hh"
 
+#include <span>
+
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-
-#include "base/secret.hh"
 
 namespace spiffe {
 
@@ -25,6 +25,13 @@ std::string take_openssl_error() {
   if (code == 0) return {};
   const char* reason = ERR_reason_error_string(code);
   return reason != nullptr ? reason : "OpenSSL error " + std::to_string(code);
+}
+
+SecretBytes take_der(unsigned char* der, int size) {
+  if (der == nullptr || size <= 0) return {};
+  SecretBytes out(std::as_bytes(std::span(der, static_cast<std::size_t>(size))));
+  OPENSSL_clear_free(der, static_cast<std::size_t>(size));
+  return out;
 }
 
 }  // namespace spiffe

@@ -9,6 +9,8 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "base/secret.hh"
+
 namespace spiffe {
 
 template <auto Free>
@@ -41,5 +43,8 @@ void init_openssl();
 
 // Empties OpenSSL's error queue of this thread and returns the reason of its first entry ("" if none).
 [[nodiscard]] std::string take_openssl_error();
+
+// The result of an i2d_…() that made its own buffer, which is cleansed and freed. Empty if i2d_…() failed.
+[[nodiscard]] SecretBytes take_der(unsigned char* der, int size);
 
 }  // namespace spiffe

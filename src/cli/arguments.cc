@@ -14,7 +14,8 @@ namespace spiffe::cli {
 namespace {
 
 constexpr CommandFlag kConfig = {"config", "FILE", "configuration file (default helper.conf, if there)"};
-constexpr CommandFlag kConfigFormat = {"config-format", "hcl|toml|json", "whatever the file is called"};
+constexpr CommandFlag kConfigFormat = {"config-format", "auto|hcl|toml|json|yaml",
+                                       "whatever the file is called"};
 constexpr CommandFlag kAgentAddress = {"agent-address", "ADDRESS",
                                        "unix:///path or tcp://IP:port of the agent"};
 constexpr CommandFlag kTimeout = {"timeout", "DURATION", "longest wait, 0 for ever"};
@@ -183,7 +184,6 @@ std::vector<CommandFlag> flags_of(const Command& command) {
 
 Result<config::Loaded> load_partial(const Arguments& arguments) {
   config::LoadOptions options = arguments.configuration;
-  options.allow_unsupported = true;
   options.allow_no_output = true;
   return config::load(options);
 }

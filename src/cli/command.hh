@@ -13,7 +13,7 @@ struct Arguments;
 // and, where it prints data, -output too.
 struct CommandFlag {
   std::string_view name;   // without dash
-  std::string_view value;  // "DIR"; "text|json": one of these words; "" = boolean
+  std::string_view value;  // "DIR"; "text|json": one of these words; "a,b": a list of them; "" = boolean
   std::string_view help;   // one line, lower case, no full stop
 };
 

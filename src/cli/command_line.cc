@@ -48,7 +48,7 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& args) {
   auto given = parse_flags(args, known_flags(keys));
   if (!given) {
     Error error = given.error();
-    if (!error.hint.empty()) error.hint += " ";
+    if (!error.hint.empty()) error.hint += ' ';
     error.hint += "spiffe-helper -h lists the flags";
     return fail(std::move(error));
   }
@@ -87,8 +87,8 @@ wrapped: it gets our signals, and its exit code is ours.
 
 Flags (one dash or two):
   -config FILE            configuration file (default helper.conf); *.toml is
-                          TOML, else HCL or JSON
-  -config-format FORMAT   hcl, toml or json, whatever the file is called
+                          TOML, *.yaml YAML, else HCL or JSON; "": no file
+  -config-format FORMAT   hcl, toml, json or yaml, whatever the file is called
   -daemon-mode=BOOL       keep running and renewing (default true)
   -agent-address ADDRESS  unix:///path or tcp://IP:port of the agent
   -log-level LEVEL        debug, info, warning or error
@@ -100,9 +100,7 @@ Commands other than run: spiffe-helper help
 Every configuration key is a flag as well, and a variable (SPIFFE_HLP_ and the
 key in capitals):
 )";
-  for (const auto& spec : config::flag_table()) {
-    if (spec.supported) text += key_lines(spec);
-  }
+  for (const auto& spec : config::flag_table()) text += key_lines(spec);
   text += R"(
 Examples:
   spiffe-helper -config /etc/spiffe-helper/helper.conf

@@ -27,15 +27,15 @@ std::string joined(std::span<const std::string_view> words) {
   return out;
 }
 
-// What follows a flag whose help says DIR or text|json.
+// What follows a flag whose help says DIR, text|json or pem,pkcs12.
 std::string value_kind(std::string_view value) {
   if (value.empty()) return "";
   for (const std::string_view file : {"FILE", "PATH", "DIR", "NAME", "ADDRESS"}) {
     if (value == file) return "@file";
   }
   std::string words(value);
-  if (words.find('|') == std::string::npos) return "@text";
-  for (char& c : words) c = c == '|' ? ' ' : c;
+  if (words.find_first_of("|,") == std::string::npos) return "@text";
+  for (char& c : words) c = c == '|' || c == ',' ? ' ' : c;
   return words;
 }
 
@@ -50,7 +50,7 @@ std::vector<Flag> all_flags(const Command& command) {
   if (run || command.keys != Keys::none) {
     for (const config::FlagSpec& key : config::flag_table()) {
       const bool own = std::ranges::find(out, key.name, &Flag::name) != out.end();
-      if (!key.supported || own) continue;
+      if (own) continue;
       out.push_back({key.name, key.words.empty() ? value_kind(key.value_name) : joined(key.words), key.help});
     }
   }

@@ -27,19 +27,21 @@ check    says whether run would accept the configuration, and what is wrong with
          it: exit status 0 or 1. Needs no agent, and looks at no directory.
 print    the effective configuration, from flags, variables, file and defaults,
          as TOML that can be read back, or as one JSON object with every key.
-convert  the file as TOML if it is HCL or JSON, as HCL if it is TOML. It says
-         the same afterwards: values stay as they are, modes become strings,
-         keys get the names of today, and of a key that is given twice the last
-         one is left. Keys that the helper only warns of, since it does not know
-         them, are left out. A comment stands above the key that begins on its
-         line or whose list it is in, else above the next key; behind the last
-         key it ends the file.
+convert  the file as TOML, as HCL if it is TOML, or as -to says. It says the
+         same afterwards: values stay as they are, modes become strings (in YAML
+         0o644), keys get the names of today, and of a key that is given twice
+         the last one is left. Keys that the helper only warns of, since it does
+         not know them, are left out. A comment stands above the key that begins
+         on its line or whose list it is in, else above the next key; behind the
+         last key it ends the file.
 
 Flags:
   -config FILE          the same as FILE (default helper.conf, if there)
-  -config-format hcl|toml|json
+  -config-format auto|hcl|toml|json|yaml
                         what FILE is, whatever it is called
-  -to hcl|toml          what to convert to
+  -to hcl|toml|yaml     what to convert to
+  -lifecycle-blocks     convert with the blocks start and reload in place of
+                        cmd, cmd_args, renew_signal and pid_file_name
   -output text|json     how to print (default text); not for convert
 
 Every configuration key is a flag of check and print as well, and a variable:
@@ -51,7 +53,8 @@ Examples:
 )";
 
 constexpr std::array<std::string_view, 3> kVerbs = {"check", "print", "convert"};
-constexpr std::array<CommandFlag, 1> kFlags = {{{"to", "hcl|toml", "what to convert to"}}};
+constexpr std::array<CommandFlag, 2> kFlags = {
+    {{"to", "hcl|toml|yaml", "what to convert to"}, {"lifecycle-blocks", "", "with start and reload"}}};
 
 void tell(const std::vector<config::Warning>& warnings) {
   for (const auto& warning : warnings) {
@@ -107,8 +110,18 @@ int check(const Arguments& arguments, const config::LoadOptions& options) {
   return code == kOk ? written : code;
 }
 
+// The keys at the top say what start and reload came to.
+void drop_empty_blocks(config::Value& effective) {
+  std::erase_if(effective.entries, [](config::Entry& section) {
+    if (section.key != "start" && section.key != "reload") return false;
+    std::erase_if(section.value.entries, [](const config::Entry& entry) {
+      return entry.value.text.empty() && entry.value.items.empty();
+    });
+    return section.value.entries.empty();
+  });
+}
+
 int print_effective(const Arguments& arguments, config::LoadOptions options) {
-  options.allow_unsupported = true;
   options.allow_no_output = true;
   const auto loaded = config::load(options);
   if (!loaded) return report(loaded.error());
@@ -118,6 +131,7 @@ int print_effective(const Arguments& arguments, config::LoadOptions options) {
   // A file that has it is warned of in daemon mode, where it means nothing.
   if (loaded->config.daemon_mode && loaded->config.timeout == config::Config().timeout)
     std::erase_if(effective.entries, [](const config::Entry& entry) { return entry.key == "timeout"; });
+  drop_empty_blocks(effective);
   const auto text = config::to_toml(effective);
   return text ? print(*text) : report(text.error());
 }
@@ -135,9 +149,12 @@ int convert(const Arguments& arguments, const config::LoadOptions& options) {
   }
   const auto text = config::read_file(options);
   if (!text) return report(text.error());
+  const auto format = config::format_of(options);
+  if (!format) return report(format.error());
   const std::string_view to = arguments.value("to");
-  const auto converted = config::convert(*text, options.path, options.format,
-                                         to.empty() ? config::Format::by_name : *config::parse_format(to));
+  const auto converted = config::convert(*text, options.path, *format,
+                                         to.empty() ? config::Format::by_name : *config::parse_format(to),
+                                         arguments.set("lifecycle-blocks"));
   if (!converted) return report(converted.error());
   tell(converted->warnings);
   return print(converted->text);
@@ -151,8 +168,11 @@ int config_command(const Arguments& arguments) {
     options.path_given = true;
   }
   if (arguments.verb == "convert") return convert(arguments, options);
-  if (!arguments.value("to").empty())
-    return report({ErrorKind::usage, "-to is for config convert", "spiffe-helper config -h says more"});
+  for (const CommandFlag& flag : kFlags) {
+    if (arguments.value(flag.name).empty()) continue;
+    return report({ErrorKind::usage, "-" + std::string(flag.name) + " is for config convert",
+                   "spiffe-helper config -h says more"});
+  }
   return arguments.verb == "check" ? check(arguments, options) : print_effective(arguments, options);
 }
 

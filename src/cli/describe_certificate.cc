@@ -7,7 +7,6 @@
 #include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
-#include <openssl/sha.h>
 
 #include "base/text.hh"
 #include "cli/cat.hh"
@@ -141,13 +140,6 @@ std::string key_name(const EVP_PKEY* key) {
   return std::string("EC ") + (nist != nullptr ? nist : group.data());
 }
 
-std::string sha256_of(const Certificate& certificate) {
-  std::array<std::byte, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(certificate.der().data()), certificate.der().size(),
-         reinterpret_cast<unsigned char*>(digest.data()));
-  return lower(hex(digest));
-}
-
 Strings dns_names_of(const Certificate& certificate) {
   return names_of(certificate.x509_without_key()).dns;
 }
@@ -169,7 +161,7 @@ void certificate_rows(TextTable& rows, const Certificate& certificate, WallTime 
   row("subject", certificate.subject());
   row("issuer", issuer_of(x509));
   row("serial", certificate.serial());
-  row("SHA-256", sha256_of(certificate));
+  row("SHA-256", certificate.sha256());
   row("DNS names", joined(names.dns));
   row("names", joined(names.other));
   row("usage", joined(uses_of(x509)));
@@ -201,7 +193,7 @@ Json certificate_json(const Certificate& certificate, WallTime now) {
   out["other_names"] = names.other;
   out["key_usage"] = uses_of(x509);
   out["extended_key_usage"] = purposes_of(x509);
-  out["sha256"] = sha256_of(certificate);
+  out["sha256"] = certificate.sha256();
   return out;
 }
 

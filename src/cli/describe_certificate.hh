@@ -14,8 +14,6 @@ namespace spiffe::cli {
 // "EC P-256", "RSA 2048", "Ed25519"; "unknown" for null.
 [[nodiscard]] std::string key_name(const EVP_PKEY* key);
 
-// Its fingerprint: SHA-256 of the DER, in lower case, as everybody but openssl prints it.
-[[nodiscard]] std::string sha256_of(const identity::Certificate& certificate);
 // Its DNS names, of which a hundred are enough.
 [[nodiscard]] std::vector<std::string> dns_names_of(const identity::Certificate& certificate);
 

@@ -22,21 +22,25 @@ namespace spiffe::cli {
 namespace {
 
 struct Answer {
-  std::shared_ptr<workload::X509Update> update;
-  std::optional<workload::Failure> failure;  // neither: no answer in time
+  std::vector<std::shared_ptr<workload::X509Update>> updates;  // one for each of the rules
+  std::optional<workload::Failure> failure;                    // neither: no answer in time
 };
 
-Result<Answer> ask(const Endpoint& endpoint, const workload::X509Rules& rules,
+Result<Answer> ask(const Endpoint& endpoint, const std::vector<workload::X509Rules>& rules,
                    std::chrono::nanoseconds timeout) {
   auto loop = Loop::create();
   if (!loop) return fail(loop.error());
   Answer out;
+  std::vector<std::shared_ptr<workload::X509Update>> judged;  // of the message that is under way
   Timer limit(**loop, [&] { (*loop)->stop(); });
   if (timeout.count() > 0) limit.after(timeout);
   workload::X509Source source(**loop, endpoint, rules,
-                              {.on_update =
-                                   [&](std::shared_ptr<workload::X509Update> update) {
-                                     out.update = std::move(update);
+                              {.on_judged =
+                                   [&](std::size_t index, const auto& update) {
+                                     judged.resize(index);
+                                     judged.push_back(update);
+                                     if (judged.size() < rules.size()) return;
+                                     out.updates = judged;
                                      (*loop)->stop();
                                    },
                                .on_lost =
@@ -122,15 +126,15 @@ void check_tcp(const Endpoint& endpoint, std::chrono::nanoseconds timeout, Findi
                              "process through?");
 }
 
-bool check_answer(const Endpoint& endpoint, const workload::X509Rules& rules,
+bool check_answer(const Endpoint& endpoint, const std::vector<workload::X509Rules>& rules,
                   std::chrono::nanoseconds timeout, Findings& out) {
   workload::init_grpc();
   const auto answer = ask(endpoint, rules, timeout);
   if (!answer) {
     add(out, Grade::fail, "workload-api", answer.error().message, answer.error().hint);
-  } else if (answer->update != nullptr) {
+  } else if (!answer->updates.empty()) {
     add(out, Grade::ok, "workload-api", cat({"the agent at ", endpoint.uri(), " answers"}));
-    judge_update(*answer->update, rules.selection, out);
+    for (std::size_t i = 0; i < rules.size(); ++i) judge_update(*answer->updates[i], rules[i].selection, out);
     return true;
   } else if (answer->failure) {
     out.push_back(judge_failure(*answer->failure));

@@ -18,7 +18,7 @@ void check_tcp(const Endpoint& endpoint, std::chrono::nanoseconds timeout, Findi
 
 // Asks for an SVID and judges the answer. Waits `timeout` at most, 0 for ever. Returns whether there was one.
 // Main thread.
-bool check_answer(const Endpoint& endpoint, const workload::X509Rules& rules,
+bool check_answer(const Endpoint& endpoint, const std::vector<workload::X509Rules>& rules,
                   std::chrono::nanoseconds timeout, Findings& out);
 
 }  // namespace spiffe::cli

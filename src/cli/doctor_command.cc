@@ -18,6 +18,7 @@
 #include "cli/json_text.hh"
 #include "cli/stdout.hh"
 #include "cli/terminal.hh"
+#include "config/outputs.hh"
 #include "config/validate.hh"
 #include "daemon/settings.hh"
 #include "process/core_dumps.hh"
@@ -109,8 +110,9 @@ void check_agent(const Arguments& arguments, const config::Config& config, Findi
   }
   // Who wants tokens alone needs no certificate.
   const bool jwt = daemon::wants_jwt(config);
-  const bool x509 = daemon::wants_x509(config) || !jwt;
-  if (x509 && !check_answer(endpoint, daemon::x509_rules(config), timeout, out)) return;
+  auto rules = daemon::all_x509_rules(config);
+  if (rules.empty() && !jwt) rules.push_back(daemon::x509_rules(config));
+  if (!rules.empty() && !check_answer(endpoint, rules, timeout, out)) return;
   if (jwt) check_jwt(config, timeout, out);
 }
 
@@ -122,6 +124,18 @@ bool address_refused(const Findings& findings) {
 Renewal renewal_of(const Findings& agent) {
   if (std::ranges::any_of(agent, &Finding::denied)) return Renewal::denied;
   return has_fail(agent) ? Renewal::no_answer : Renewal::possible;
+}
+
+// Every directory that is written to.
+RunningHelper check_disks(const config::Config& config, const std::string& file, Renewal renewal,
+                          Findings& out) {
+  RunningHelper helper;
+  if (!config::own_paths(config).empty()) helper = check_disk(config, file, renewal, out);
+  for (const daemon::IdentitySettings& each : daemon::further_identities(config)) {
+    const RunningHelper seen = check_disk(each.config, file, renewal, out);
+    if (helper.pid == 0) helper = seen;
+  }
+  return helper;
 }
 
 std::string in_words(const Findings& findings) {
@@ -159,7 +173,8 @@ int doctor(const Arguments& arguments) {
     if (!address_refused(findings)) check_agent(arguments, loaded->config, agent);
     findings.insert(findings.end(), agent.begin(), agent.end());
     if (config::has_output(loaded->config)) {
-      const RunningHelper helper = check_disk(loaded->config, loaded->file_used, renewal_of(agent), findings);
+      const RunningHelper helper =
+          check_disks(loaded->config, loaded->file_used, renewal_of(agent), findings);
       check_process(loaded->config, helper, findings);
     }
   }

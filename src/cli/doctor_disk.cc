@@ -284,11 +284,11 @@ RunningHelper check_disk(const config::Config& config, const std::string& config
   const std::string path = config.cert_dir.empty() ? "." : escape(config.cert_dir);
   if (!check_directory(config, path, out)) return {};
   check_space(path, out);
-  const auto names = daemon::names_of(config);
-  if (!names) return {};
+  const auto plan = daemon::plan_of(config);
+  if (!plan) return {};
   std::vector<std::string> leaves;
   std::set<std::string> directories;
-  for (const std::string& name : daemon::publisher_options(config, *names).names) {
+  for (const std::string& name : daemon::publisher_options(config, *plan).names) {
     // Those of other directories are locked there.
     const auto split = output::split_name(name);
     if (split.directory.empty()) {
@@ -301,7 +301,7 @@ RunningHelper check_disk(const config::Config& config, const std::string& config
   check_ownership(config, out);
   const RunningHelper helper = check_lock(path, leaves, config_file, out);
   check_layout(config, path, out);
-  check_files(config, *names, renewal, out);
+  check_files(config, *plan, renewal, out);
   return helper;
 }
 

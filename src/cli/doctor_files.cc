@@ -15,39 +15,13 @@
 #include "cli/input_file.hh"
 #include "cli/show_files.hh"
 #include "config/path_join.hh"
+#include "output/own_directory.hh"
 #include "output/own_names.hh"
+#include "output/password_file.hh"
 
 namespace spiffe::cli {
 
 namespace {
-
-// A file as it should be.
-struct Wanted {
-  std::string path;
-  mode_t mode;
-  output::Owner owner;
-};
-
-std::vector<Wanted> wanted_files(const config::Config& config, const daemon::Names& names) {
-  std::vector<Wanted> out;
-  const auto add = [&](const std::string& name, mode_t mode, const output::Owner& owner) {
-    if (!name.empty()) out.push_back({config::join_path(config.cert_dir, name), mode, owner});
-  };
-  const auto& x509 = names.x509;
-  output::Owner key = x509.owner;
-  if (x509.key_owner.user) key.user = x509.key_owner.user;
-  if (x509.key_owner.group) key.group = x509.key_owner.group;
-  if (daemon::wants_x509(config)) {
-    add(x509.svid_file_name, x509.cert_file_mode, x509.owner);
-    add(x509.svid_key_file_name, x509.key_file_mode, key);
-    add(x509.svid_bundle_file_name, x509.cert_file_mode, x509.owner);
-  }
-  for (std::size_t i = 0; i < names.jwt.size(); ++i) {
-    const bool token = i < config.jwt_svids.size();
-    add(names.jwt[i], token ? config.jwt_svid_file_mode : config.jwt_bundle_file_mode, x509.owner);
-  }
-  return out;
-}
 
 std::string octal(mode_t mode) {
   std::string out = "0";
@@ -56,8 +30,9 @@ std::string octal(mode_t mode) {
 }
 
 // Whether the attributes are right; else what is wrong is said.
-bool has_attributes(const Wanted& wanted, const struct stat& info, Findings& out) {
-  const std::string path = escape(wanted.path);
+bool has_attributes(const output::PlannedFile& wanted, const std::string& where, const struct stat& info,
+                    Findings& out) {
+  const std::string path = escape(where);
   if ((info.st_mode & 07777) != wanted.mode) {
     add(out, Grade::fail, "files",
         cat({path, ": its mode is ", octal(info.st_mode), ", not ", octal(wanted.mode)}),
@@ -95,6 +70,21 @@ std::string_view hint_for(Problem problem, Renewal renewal) {
       break;
   }
   return "nobody renewed it: does a helper run?";
+}
+
+// Of keystore and truststore, where one is configured; whether it can be read is said.
+std::optional<SecretBytes> password_of(const config::Config& config, const daemon::Plan& plan,
+                                       Findings& out) {
+  const std::string& file = config.x509.keystore_password_file;
+  if (file.empty() || !plan.x509.takes_password()) return std::nullopt;
+  auto password = output::read_password_file(file);
+  if (password) return *std::move(password);
+  const Error error = context("keystore_password_file", password.error());
+  add(out, error.sys == EACCES ? Grade::warn : Grade::fail, "files", error.message,
+      error.sys == EACCES  ? "ask again as the user that the helper runs as"
+      : error.hint.empty() ? "nothing is written until it can be read"
+                           : error.hint);
+  return std::nullopt;
 }
 
 // The files as they stand there are good, or what is wrong is said.
@@ -144,30 +134,76 @@ void check_layout(const config::Config& config, const std::string& path, Finding
   }
 }
 
-void check_files(const config::Config& config, const daemon::Names& names, Renewal renewal, Findings& out) {
+namespace {
+
+// What there is of the outputs.
+struct Found {
   std::vector<ShownFile> files;
   std::vector<std::string> missing;
   bool good = true;
+  std::optional<SecretBytes> password;  // of keystore and truststore
+};
+
+void look_at_file(const output::PlannedFile& wanted, const std::string& path, Found& found, Findings& out) {
   constexpr std::size_t kWidth = 80;
-  for (const Wanted& wanted : wanted_files(config, names)) {
-    struct stat info{};
-    if (::stat(wanted.path.c_str(), &info) != 0) {
-      missing.push_back(wanted.path);
-      continue;
-    }
-    if (S_ISREG(info.st_mode)) good = has_attributes(wanted, info, out) && good;
-    files.push_back(show_file(wanted.path, read_input(wanted.path), wall_now(), kWidth));
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0) {
+    found.missing.push_back(path);
+    return;
   }
-  if (files.empty()) {
+  if (S_ISREG(info.st_mode)) found.good = has_attributes(wanted, path, info, out) && found.good;
+  found.files.push_back(
+      show_file(path, read_input(path), wall_now(), kWidth, found.password ? &*found.password : nullptr));
+}
+
+// An output that is a directory: `path` is its own.
+void look_into_output(const output::PlannedFile& wanted, const std::string& path, Found& found,
+                      Findings& out) {
+  const std::string_view members = wanted.format->members;
+  const auto directory = look_into(path);
+  std::vector<std::string> paths = output::fixed_members(members);
+  for (std::string& each : paths) each.insert(0, path + "/");
+  if (directory) {
+    for (const std::string& each : directory->files) {
+      if (!output::is_member(members, each.substr(each.rfind('/') + 1))) {
+        add(out, Grade::warn, "files", escape(each) + " is not the helper's",
+            "what lies in an output's directory is taken for the output by those who read it: remove it");
+        found.good = false;
+      } else if (std::ranges::find(paths, each) == paths.end()) {
+        paths.push_back(each);
+      }
+    }
+  }
+  if (paths.empty()) found.missing.push_back(path);
+  for (const std::string& each : paths) look_at_file(wanted, each, found, out);
+}
+
+}  // namespace
+
+void check_files(const config::Config& config, const daemon::Plan& plan, Renewal renewal, Findings& out) {
+  Found found;
+  found.password = password_of(config, plan, out);
+  for (const auto* planned : {&plan.x509.files, &plan.jwt}) {
+    for (const output::PlannedFile& wanted : *planned) {
+      std::string path = config::join_path(config.cert_dir, wanted.name);
+      if (wanted.format != nullptr && wanted.format->shape == output::Shape::directory) {
+        path.resize(path.rfind('/'));
+        look_into_output(wanted, path, found, out);
+      } else {
+        look_at_file(wanted, path, found, out);
+      }
+    }
+  }
+  if (found.files.empty()) {
     add(out, Grade::ok, "files", "none yet");
     return;
   }
-  for (const std::string& path : missing) {
+  for (const std::string& path : found.missing) {
     add(out, Grade::fail, "files", escape(path) + " is missing, others are there",
         "start the helper, which writes it again; revoke = \"remove\" takes keys away");
-    good = false;
+    found.good = false;
   }
-  good = check_contents(std::move(files), renewal, out) && good;
+  const bool good = check_contents(std::move(found.files), renewal, out) && found.good;
   if (good) add(out, Grade::ok, "files", "they are whole, belong together and have the right modes");
 }
 

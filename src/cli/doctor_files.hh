@@ -12,6 +12,6 @@ namespace spiffe::cli {
 void check_layout(const config::Config& config, const std::string& path, Findings& out);
 
 // Modes, owners and contents.
-void check_files(const config::Config& config, const daemon::Names& names, Renewal renewal, Findings& out);
+void check_files(const config::Config& config, const daemon::Plan& plan, Renewal renewal, Findings& out);
 
 }  // namespace spiffe::cli

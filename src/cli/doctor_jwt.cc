@@ -123,6 +123,21 @@ bool judge_bundles(const Answers& answers, std::chrono::nanoseconds timeout,
   return true;
 }
 
+// Whose authorities a JWKS holds that stands alone; X.509-SVIDs and tokens tell it else.
+void judge_jwks(const config::Config& config, const identity::JwtBundles& bundles, Findings& out) {
+  if (config.jwks_file_name.empty() || daemon::wants_any_x509(config) || !config.jwt_svids.empty()) return;
+  const identity::TrustDomain* domain = daemon::lone_trust_domain(config, bundles);
+  if (domain == nullptr) {
+    add(out, Grade::fail, "jwks", "which trust domain is ours is not known: the agent has keys of several",
+        "set spiffe_id, or an X.509 output such as svid_file_name");
+  } else if (bundles.find(*domain) == nullptr) {
+    add(out, Grade::fail, "jwks", cat({"the agent has no JWT keys of ", domain->name()}),
+        "compare spiffe_id with the trust domain that spiffe-helper fetch bundle shows");
+  } else {
+    add(out, Grade::ok, "jwks", cat({"it holds the JWT keys of ", domain->name()}));
+  }
+}
+
 void judge_refusal(const std::string& what, const workload::JwtRequest& request,
                    const workload::Failure& failure, Findings& out) {
   std::string hint = failure.hint;
@@ -163,6 +178,7 @@ void check_jwt(const config::Config& config, std::chrono::nanoseconds timeout, F
   if (!answers) return add(out, Grade::fail, "jwt-bundle", answers.error().message, answers.error().hint);
   std::optional<identity::JwtBundles> bundles;
   if (!judge_bundles(*answers, timeout, bundles, out)) return;
+  judge_jwks(config, *bundles, out);
   for (std::size_t i = 0; i < requests.size(); ++i) {
     Token& token = answers->tokens[i];
     const std::string what = escape(config.jwt_svids[i].jwt_svid_file_name) + ": ";

@@ -166,6 +166,7 @@ void check_health(const config::HealthChecks& checks, const RunningHelper& helpe
 void check_process(const config::Config& config, const RunningHelper& helper, Findings& out) {
   check_program("cmd", config.cmd, out);
   check_program("prepare-cmd", config.prepare_cmd.empty() ? std::string() : config.prepare_cmd.front(), out);
+  check_program("reload-cmd", config.daemon_mode ? config.reload.cmd : std::string(), out);
   check_program("renew-cmd", config.renew_cmd.empty() ? std::string() : config.renew_cmd.front(), out);
   check_running_program(config, helper, out);
   check_signal(config, helper, out);

@@ -10,6 +10,7 @@
 
 #include "base/text.hh"
 #include "cli/cat.hh"
+#include "config/lifecycle.hh"
 #include "process/launcher.hh"
 #include "process/proc.hh"
 
@@ -97,10 +98,11 @@ std::string_view hint_of_end(const config::Config& config) {
 }
 
 bool is_published(const config::Config& config) {
-  if (config.x509.svid_file_name.empty()) return true;  // not known
+  const auto name = config.x509.names.find("svid_file_name");
+  if (name == config.x509.names.end()) return true;  // not known
   struct stat info{};
   const std::string directory = config.cert_dir.empty() ? "." : config.cert_dir;
-  return ::stat(cat({directory, "/", config.x509.svid_file_name}).c_str(), &info) == 0;
+  return ::stat(cat({directory, "/", name->second}).c_str(), &info) == 0;
 }
 
 }  // namespace
@@ -130,7 +132,9 @@ Finding judge_program(const config::Config& config, std::string_view path, pid_t
   }
   for (const HelperChild& child : children.all) {
     // A script may have become another program by exec.
-    if (is_hook(child, config.prepare_cmd) || is_hook(child, config.renew_cmd)) continue;
+    if (is_hook(child, config.prepare_cmd) || is_hook(child, config::reload_command(config)) ||
+        is_hook(child, config.renew_cmd))
+      continue;
     return {Grade::ok, kStep,
             cat({runs, "and its child ", escape(child.name), " (pid ", std::to_string(child.pid), "), which ",
                  program, " may have started"})};

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include <openssl/err.h>
-
 #include "base/text.hh"
 #include "cli/cat.hh"
 #include "cli/describe_certificate.hh"
 #include "cli/explain_json.hh"
+#include "cli/key_block.hh"
 #include "cli/pem_blocks.hh"
+#include "cli/pkcs12_file.hh"
 #include "cli/token_text.hh"
 
 namespace spiffe::cli {
@@ -71,37 +71,28 @@ void tell_certificates(Explained& out, const identity::Bytes& der, WallTime now)
 }
 
 void take_key(Explained& out, const PemBlock& block) {
-  const unsigned char* in = block.der.uchars();
-  const auto size = static_cast<long>(block.der.size());
-  out.key.reset(d2i_AutoPrivateKey(nullptr, &in, size));
-  ERR_clear_error();
+  auto read = read_key(block);
+  if (read) out.key = std::move(read->key);
   const std::string name = key_name(out.key.get());
   out.rows.row(out.certificates.empty() ? "key" : "private key",
                out.key ? cat({name, " (", escape(block.label), ")"}) : "cannot be read");
   out.json["private_key"] = {{"type", name}, {"format", escape(block.label)}};
-  if (block.label.starts_with("ENCRYPTED")) return out.problem("the private key is encrypted");
-  if (!out.key) return out.problem("the private key cannot be read");
-  if (in != block.der.uchars() + size) out.problem("bytes follow the private key");
-  if (block.label == "PRIVATE KEY") out.pkcs8 = block.der.clone();
+  if (!read) return out.problem(read.error().message);
+  out.pkcs8 = std::move(read->pkcs8);
 }
 
-Result<Explained> explain_pem(std::string_view text, WallTime now, std::size_t width) {
-  const auto blocks = parse_pem(text);
-  if (!blocks) {
-    const Error& error = blocks.error();
-    return unknown(error.message, error.hint.empty() ? "the file is torn, or no PEM" : error.hint);
-  }
+Result<Explained> explain_blocks(const std::vector<PemBlock>& blocks, WallTime now, std::size_t width) {
   Explained out;
   out.rows = TextTable(width, kIndent);
   identity::Bytes der;
   const PemBlock* key = nullptr;
   std::size_t keys = 0;
   std::string others;
-  for (const PemBlock& block : *blocks) {
+  for (const PemBlock& block : blocks) {
     const auto bytes = block.der.bytes();
     if (block.label == "CERTIFICATE") {
       der.insert(der.end(), bytes.begin(), bytes.end());
-    } else if (block.label.ends_with("PRIVATE KEY")) {
+    } else if (is_private_key(block)) {
       key = &block;
       ++keys;
     } else {
@@ -125,6 +116,24 @@ Result<Explained> explain_pem(std::string_view text, WallTime now, std::size_t w
   return out;
 }
 
+Result<Explained> explain_pem(std::string_view text, WallTime now, std::size_t width) {
+  const auto blocks = parse_pem(text);
+  if (blocks) return explain_blocks(*blocks, now, width);
+  const Error& error = blocks.error();
+  return unknown(error.message, error.hint.empty() ? "the file is torn, or no PEM" : error.hint);
+}
+
+Result<Explained> explain_pkcs12(const SecretBytes& content, const SecretBytes* password, WallTime now,
+                                 std::size_t width) {
+  const auto blocks = pkcs12_blocks(content, password);
+  if (!blocks) return unknown(blocks.error().message, blocks.error().hint);
+  auto out = explain_blocks(*blocks, now, width);
+  if (!out) return out;
+  out->title += ", in PKCS#12";
+  out->json["container"] = "pkcs12";
+  return out;
+}
+
 Result<Explained> explain_token(const SecretBytes& content, WallTime now, std::size_t width) {
   const auto token = read_token(content.text());
   if (!token) return unknown(token.error().message);
@@ -138,7 +147,7 @@ Result<Explained> explain_token(const SecretBytes& content, WallTime now, std::s
 
 Result<Explained> explain_der(const SecretBytes& content, WallTime now, std::size_t width) {
   auto chain = Certificate::parse_concatenated(content.bytes());
-  if (!chain) return unknown("neither PEM, JSON nor a token, and no DER certificate either");
+  if (!chain) return unknown("neither PEM, JSON nor a token, and no DER certificate or PKCS#12 either");
   Explained out;
   out.rows = TextTable(width, kIndent);
   out.certificates = *std::move(chain);
@@ -154,7 +163,8 @@ void Explained::problem(const std::string& what, Problem kind) {
   json["problems"].push_back(what);
 }
 
-Result<Explained> explain(const SecretBytes& content, WallTime now, std::size_t width) {
+Result<Explained> explain(const SecretBytes& content, WallTime now, std::size_t width,
+                          const SecretBytes* password) {
   const std::string_view text = content.text();
   if (trimmed(text).empty())
     return unknown("is empty", "whoever wrote it was interrupted, or the disk is full");
@@ -163,6 +173,7 @@ Result<Explained> explain(const SecretBytes& content, WallTime now, std::size_t 
     if (trimmed(text).starts_with('{') || trimmed(text).starts_with('['))
       return explain_json(text, width, now);
     if (looks_like_token(text)) return explain_token(content, now, width);
+    if (is_pkcs12(content)) return explain_pkcs12(content, password, now, width);
     return explain_der(content, now, width);
   }();
   if (out && !out->json.contains("problems")) out->json["problems"] = Json::array();

@@ -28,7 +28,7 @@ struct Explained {
   std::vector<identity::Certificate> certificates;
   std::optional<identity::X509Svid> svid;  // of the first certificate, where the rules take it for one
   PkeyPtr key;
-  SecretBytes pkcs8;  // of that key, where it stands there so
+  SecretBytes pkcs8;  // of that key, whatever format it stands there in
   SecretBytes token;
   std::optional<identity::JwtBundles> jwt_bundles;  // of a lone JWK Set: under the domain "unknown"
 
@@ -41,7 +41,8 @@ struct Explained {
 // The domain of a JWK Set that stands alone, which names none.
 inline constexpr std::string_view kLoneDomain = "unknown";
 
-// Error kind failed: nothing that this program knows.
-[[nodiscard]] Result<Explained> explain(const SecretBytes& content, WallTime now, std::size_t width);
+// Error kind failed: nothing that this program knows. `password`: of PKCS#12, as pkcs12_blocks() takes it.
+[[nodiscard]] Result<Explained> explain(const SecretBytes& content, WallTime now, std::size_t width,
+                                        const SecretBytes* password = nullptr);
 
 }  // namespace spiffe::cli

@@ -110,11 +110,37 @@ void tell_domains(Explained& out, const std::vector<NamedSet>& sets, WallTime no
   }
 }
 
+// hints.json of credential_folder: which of the files beside it is whose.
+Explained explain_hints(const json& hints, std::size_t width) {
+  Explained out;
+  out.rows = TextTable(width, kIndent);
+  out.title = "hints of " + counted(hints.size(), "SVID");
+  out.json["kind"] = "hints";
+  Json& told = out.json["hints"] = Json::array();
+  for (const json& each : hints) {
+    const auto number = each.is_object() ? each.find("id") : each.end();
+    const bool good = each.is_object() && number != each.end() && number->is_number_unsigned();
+    if (!good) {
+      out.problem("an entry has no id");
+      continue;
+    }
+    const std::string id = std::to_string(number->get<std::uint64_t>());
+    const std::string hint = member(each, "hint");
+    if (told.size() < kMaxListed) out.rows.row(id, hint.empty() ? "no hint" : hint);
+    told.push_back({{"id", *number}, {"hint", hint}, {"fingerprint", member(each, "fingerprint")}});
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<Explained> explain_json(std::string_view text, std::size_t width, WallTime now) {
   auto document = identity::parse_json(text, kMaxInput);
   if (!document) return fail(ErrorKind::failed, "no JSON: " + document.error().message);
+  if (document->is_object()) {
+    const auto hints = document->find("hints");
+    if (hints != document->end() && hints->is_array()) return explain_hints(*hints, width);
+  }
   const BundleKind kind = bundle_kind(*document);
   const auto sets = sets_of(*std::move(document));
   if (!sets) return fail(ErrorKind::failed, "JSON, but " + sets.error().message);

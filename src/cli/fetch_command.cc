@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,13 +11,17 @@
 
 #include <unistd.h>
 
+#include "cli/cat.hh"
 #include "cli/exit.hh"
 #include "cli/fetch_files.hh"
+#include "cli/fetch_formats.hh"
 #include "cli/identity_text.hh"
 #include "cli/stdout.hh"
 #include "cli/token_view.hh"
 #include "cli/visit.hh"
 #include "cli/voice.hh"
+#include "output/encode_pkcs12.hh"
+#include "output/password_file.hh"
 #include "workload/jwt_bundle_source.hh"
 #include "workload/jwt_source.hh"
 #include "workload/x509_source.hh"
@@ -42,6 +47,12 @@ Flags:
                         anything is bad. svid.0.pem, svid.0.key, bundle.0.pem,
                         federated_bundle.0.0.pem, ... as spire-agent calls
                         them; of jwt svid.0.jwt; of bundles also bundle.0.jwks
+  -format LIST          what -write writes of x509, separated by commas (default
+                        pem): pem, pkcs12 (keystore and truststore), or any
+                        output's key without svid_ and _file_name, for example
+                        combined, bundle-map, bundle-dir: svid.0.pem is then
+                        combined.0.pem, bundle_map.0.json, bundle_dir.0/
+  -password-file FILE   the password of PKCS#12 files (default "changeit")
   -audience NAME        whom the token is for; may be given several times
   -spiffe-id ID         this identity only; not for bundles
   -hint HINT            the identity with this hint only; not for bundles
@@ -61,26 +72,28 @@ Examples:
 )";
 
 constexpr std::array<std::string_view, 3> kVerbs = {"x509", "jwt", "bundles"};
-constexpr std::array<CommandFlag, 4> kFlags = {{
+constexpr std::array kFlags = std::to_array<CommandFlag>({
     {"write", "DIR", "write files to this directory"},
+    {"format", kFetchFormatWords.text(), "what -write writes of x509, separated by commas"},
+    {"password-file", "FILE", "the file with the password of PKCS#12 files"},
     {"audience", "NAME", "whom the token is for; may be given several times"},
     {"spiffe-id", "ID", "this identity only"},
     {"hint", "HINT", "the identity with this hint only"},
-}};
+});
 constexpr std::chrono::nanoseconds kTimeout = 5s;
 constexpr const char* kOffered = "spiffe-helper fetch x509 without -spiffe-id and -hint shows what it offers";
 
 // What every kind of answer ends with: files where they are wanted, then the text or JSON. `problem`: why
 // nobody should use it, "" where it is good.
-void finish(Visit& visit, const Arguments& arguments, const std::string& problem,
-            const std::vector<output::File>& files, std::string_view text) {
+void finish(Visit& visit, const Arguments& arguments, const std::string& problem, const FetchedFiles& fetched,
+            std::string_view text) {
   visit.line().clear();
   const std::string directory(arguments.value("write"));
   if (auto printed = write_stdout(text); !printed) return visit.end(printed.error());
   if (!problem.empty())
     return visit.end({ErrorKind::verification, problem, directory.empty() ? "" : "nothing was written"});
   if (!directory.empty()) {
-    if (auto written = write_files(directory, files); !written) return visit.end(written.error());
+    if (auto written = write_files(directory, fetched); !written) return visit.end(written.error());
   }
   visit.end(kOk);
 }
@@ -101,13 +114,12 @@ Result<void> select(identity::X509Material& material, const Arguments& arguments
 workload::X509Source x509_source(Visit& visit, std::function<void(identity::X509Material)> take) {
   return {visit.loop(),
           visit.endpoint(),
-          {.selection = {}, .verify_chain = false},
-          {.on_update =
-               [&visit, take = std::move(take)](const std::shared_ptr<workload::X509Update>& update) {
+          {{.selection = {}, .verify_chain = false}},
+          {.on_judged =
+               [&visit, take = std::move(take)](std::size_t, const auto& update) {
                  if (visit.ended()) return;
                  visit.heard("the SVID");
-                 static_cast<void>(update->verdict());  // only then the material is ours
-                 take(update->take_material());
+                 take(std::move(*update->material()));
                },
            .on_lost = [&visit](const workload::Lost& lost) { visit.lost("the SVID", lost); },
            .on_restored = [] {}}};
@@ -147,15 +159,51 @@ std::string shown(const Arguments& arguments, const X509View& view, const std::s
   return problem.empty() ? pem_of(view) : std::string();
 }
 
+// What -write writes of a good answer.
+Result<FetchedFiles> files_of(const identity::X509Material& material, const X509View& view,
+                              const FetchFormats& formats, WallTime now, const SecretBytes* password) {
+  auto out = formatted_files(material, formats, now, password);
+  if (!out || !formats.pem) return out;
+  std::ranges::move(x509_files(material, view), std::back_inserter(out->files));
+  return out;
+}
+
+// The password for -format; none where the default is taken, with a warning.
+Result<std::optional<SecretBytes>> password_for(const Arguments& arguments, const FetchFormats& formats) {
+  const std::string file(arguments.value("password-file"));
+  if (!file.empty() && !formats.takes_password())
+    return fail(ErrorKind::usage, "-password-file is for PKCS#12", "-format pkcs12 writes that");
+  if (!file.empty()) {
+    auto password = output::read_password_file(file);
+    if (!password) return fail(password.error());
+    return std::optional(*std::move(password));
+  }
+  if (formats.takes_password()) {
+    std::fputs(cat({"warning: the password of PKCS#12 files is the default, ",
+                    output::kDefaultKeystorePassword, ": -password-file FILE sets another\n"})
+                   .c_str(),
+               stderr);
+  }
+  return std::nullopt;
+}
+
 int fetch_x509(const Arguments& arguments, Visit& visit) {
+  const auto formats = parse_fetch_formats(arguments.value("format"));
+  if (!formats) return report(formats.error());
+  const auto password = password_for(arguments, *formats);
+  if (!password) return report(password.error());
   auto source = x509_source(visit, [&](identity::X509Material material) {
     if (auto selected = select(material, arguments); !selected) return visit.end(selected.error());
     const WallTime now = wall_now();
     const X509View view = view_of(material, now);
     const std::string problem = first_problem(view);
-    std::vector<output::File> files;
-    if (problem.empty() && !arguments.value("write").empty()) files = x509_files(material, view);
-    finish(visit, arguments, problem, files, shown(arguments, view, problem, now));
+    FetchedFiles fetched;
+    if (problem.empty() && !arguments.value("write").empty()) {
+      auto files = files_of(material, view, *formats, now, *password ? &**password : nullptr);
+      if (!files) return visit.end(files.error());
+      fetched = *std::move(files);
+    }
+    finish(visit, arguments, problem, fetched, shown(arguments, view, problem, now));
     if (arguments.pem && arguments.value("write").empty() && problem.empty()) {
       std::fputs("hint: the private key is not printed: -write DIR writes it, with mode 0600\n", stderr);
     }
@@ -182,9 +230,9 @@ void show_token(Visit& visit, const Arguments& arguments, identity::JwtSvidMater
   std::string problem = view.problem;
   if (!bundles) problem = bundles.error().message;
   if (!problem.empty()) problem.insert(0, view.id + ": ");
-  std::vector<output::File> files;
-  files.push_back(secret_file("svid.0.jwt", std::move(token.token)));
-  finish(visit, arguments, problem, files, text);
+  FetchedFiles fetched;
+  fetched.files.push_back(secret_file("svid.0.jwt", std::move(token.token)));
+  finish(visit, arguments, problem, fetched, text);
 }
 
 int fetch_jwt(const Arguments& arguments, Visit& visit) {
@@ -233,7 +281,7 @@ void show_bundles(Visit& visit, const Arguments& arguments, const identity::X509
     if (!bundle.problem.empty()) problem = domain + ": " + bundle.problem;
   }
   for (const auto& finding : tokens.findings) problem = finding.subject + ": " + finding.message;
-  finish(visit, arguments, problem, bundle_files(view, tokens),
+  finish(visit, arguments, problem, {.files = bundle_files(view, tokens), .folders = {}},
          arguments.json ? json_text(json_of(view, tokens, now))
                         : text_of(view, tokens, now, Terminal::of(STDOUT_FILENO)));
 }
@@ -266,6 +314,14 @@ int fetch(const Arguments& arguments) {
   if (arguments.pem && arguments.verb != "x509") {
     return report({ErrorKind::usage, "-output pem is for fetch x509",
                    jwt ? "a token is text: leave it out" : "-write DIR writes the bundles as PEM files"});
+  }
+  for (const std::string_view flag : {"format", "password-file"}) {
+    if (arguments.value(flag).empty()) continue;
+    const std::string name = "-" + std::string(flag);
+    if (arguments.verb != "x509")
+      return report({ErrorKind::usage, name + " is for fetch x509", "leave it out"});
+    if (arguments.value("write").empty())
+      return report({ErrorKind::usage, name + " needs -write", "-write DIR says where the files go"});
   }
   const bool selects = !arguments.value("spiffe-id").empty() || !arguments.value("hint").empty();
   if (selects && arguments.verb == "bundles")

@@ -1,10 +1,11 @@
-// The files of `fetch -write`, by the names and with the bytes of `spire-agent api fetch x509 -write`.
+// The files of `fetch -write`: pem is as `spire-agent api fetch x509 -write` has it, in names and bytes.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "base/result.hh"
+#include "cli/fetch_formats.hh"
 #include "cli/x509_view.hh"
 #include "identity/jwt_bundles.hh"
 #include "output/file_set.hh"
@@ -23,8 +24,10 @@ namespace spiffe::cli {
 // A file that nobody else may read. Pure.
 [[nodiscard]] output::File secret_file(std::string name, SecretBytes content);
 
-// Each under a temporary name first, then all renamed in order. The directory must exist. Says on stderr how
-// many there are.
-[[nodiscard]] Result<void> write_files(const std::string& directory, const std::vector<output::File>& files);
+// Each under a temporary name first, then all renamed: an error before the first rename changes nothing, and
+// certificates come last. The directory must exist. Missing folders are
+// made, and what else their output could have written there is removed; a folder that may be another
+// program's is an error. Prints to stderr how many files there are.
+[[nodiscard]] Result<void> write_files(const std::string& directory, const FetchedFiles& fetched);
 
 }  // namespace spiffe::cli

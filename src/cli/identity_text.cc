@@ -106,7 +106,7 @@ std::string with_last_row(TextTable rows, std::string_view label, std::string_vi
 
 void add_identifiers(TextTable& rows, std::string_view label, const Certificate& certificate) {
   rows.row(label, serial_of(certificate));
-  rows.row("SHA-256", sha256_of(certificate));
+  rows.row("SHA-256", certificate.sha256());
   std::string names;
   for (const std::string& name : dns_names_of(certificate)) names += (names.empty() ? "" : ", ") + name;
   if (!names.empty()) rows.row("DNS names", names);
@@ -136,7 +136,7 @@ std::string serial_of(const Certificate& certificate) {
 std::string text_of(const X509View& view, WallTime now, const Terminal& terminal) {
   std::string out;
   for (const SvidView& svid : view.svids) {
-    if (!out.empty()) out += "\n";
+    if (!out.empty()) out += '\n';
     out += svid_text(view, svid, now, terminal);
   }
   out += federated_text(view, terminal);
@@ -147,7 +147,7 @@ std::string text_of(const X509View& view, WallTime now, const Terminal& terminal
 std::string text_of(const X509View& view, const JwtBundles& jwt, WallTime now, const Terminal& terminal) {
   std::string out;
   for (const std::string& domain : domains_of(view, jwt)) {
-    if (!out.empty()) out += "\n";
+    if (!out.empty()) out += '\n';
     const auto x509 = view.bundles.find(domain);
     const bool own = x509 != view.bundles.end() && x509->second.own;
     out += paint(terminal, Colour::bold, domain) + (own ? " (own)\n" : "\n");
@@ -173,7 +173,7 @@ Json json_of(const Certificate& certificate, WallTime now) {
   Json out;
   put(out, "subject", certificate.subject());
   put(out, "serial", certificate.serial());
-  put(out, "sha256", sha256_of(certificate));
+  put(out, "sha256", certificate.sha256());
   put(out, "dns", dns_names_of(certificate));
   put(out, "not_before", rfc3339(certificate.not_before()));
   put(out, "not_after", rfc3339(certificate.not_after()));

@@ -107,8 +107,6 @@ std::string keys_list(std::span<const Key> keys, const void* defaults) {
     out += key.help.empty() ? "As for the key of this name above.\n" : sentence(key.help);
     const std::string standard = default_of(key, defaults);
     if (!standard.empty()) out += "Default: " + plain(standard) + ".\n";
-    if (key.stage > config::kSupportedStage && key.name != "daemon_mode")
-      out += "Not supported yet by this version.\n";
     if (!key.alias.empty()) out += "Old name: " + plain(key.alias) + ".\n";
   }
   return out + ".El\n";
@@ -136,8 +134,7 @@ std::string manual_of_keys() {
   const config::Config defaults;
   return ".Ss Keys of the configuration\n" + keys_list(config::config_keys(), &defaults) +
          records<config::JwtSvid>("jwt_svids", config::jwt_svid_keys()) +
-         records<config::X509Svid>("x509_svids", config::x509_svid_keys()) +
-         records<config::WitSvid>("wit_svids", config::wit_svid_keys());
+         records<config::X509Svid>("x509_svids", config::x509_svid_keys());
 }
 
 }  // namespace spiffe::cli

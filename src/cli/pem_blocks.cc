@@ -42,7 +42,7 @@ Result<std::vector<PemBlock>> parse_pem(std::string_view text) {
     const std::string label(text.substr(0, label_end));
     const std::string named = cat({which, " (", escape(label), ")"});
     text.remove_prefix(label_end + kDashes.size());
-    const std::string last = cat({"-----END ", label, std::string(kDashes)});
+    const std::string last = cat({"-----END ", label, kDashes});
     const std::size_t end = text.find(last);
     // The next block must not be taken for the rest of this one.
     if (end == std::string_view::npos || text.substr(0, end).find(kBegin) != std::string_view::npos)

@@ -44,7 +44,11 @@ int run(const CommandLine& line, const FoundSignals& found_signals) {
   log::configure(config.log_level, config.log_format);
   if (!loaded->file_used.empty()) log::info("Using configuration file: " + quote(loaded->file_used));
   config::log_all(loaded->warnings);
-  log::info(config.daemon_mode ? "Launching daemon" : "Daemon mode disabled");
+  if (config.daemon_mode) {
+    log::info("Launching daemon", {{"event", "started"}});
+  } else {
+    log::info("Daemon mode disabled");
+  }
   workload::init_grpc();
   // A file that was there the first time is missed, also where the default name was not asked for.
   config::LoadOptions again = load_options(line);

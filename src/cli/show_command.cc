@@ -1,10 +1,12 @@
 #include "cli/show_command.hh"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sys/stat.h>
@@ -20,6 +22,7 @@
 #include "cli/stdout.hh"
 #include "cli/voice.hh"
 #include "config/outputs.hh"
+#include "output/password_file.hh"
 #include "process/core_dumps.hh"
 
 namespace spiffe::cli {
@@ -29,10 +32,11 @@ namespace {
 constexpr std::string_view kHelp = R"(Usage: spiffe-helper show [PATH…] [flags]
 
 Explains the files of an identity: PEM certificates, keys, chains and bundles,
-tokens, JWK Sets, bundle maps, the JWT bundle file, and directories of them. The
-kind is guessed from the content. Says who it is, how long it lives, whether key
-and certificate belong together, and whether the bundle beside it verifies it.
-Of a private key it shows nothing but its kind.
+PKCS#12 keystores and truststores, tokens, JWK Sets, bundle maps, the JWT bundle
+file, and directories of them. The kind is guessed from the content. Says who it
+is, how long it lives, whether key and certificate belong together, and whether
+the bundle beside it verifies it. Of a private key it shows nothing but its
+kind.
 
 PATH may be a pipe, and - is standard input. Without PATH: the files of the
 configuration. Exit status 1 where something cannot be read or is none of these;
@@ -41,6 +45,8 @@ directory are passed over with a note.
 
 Flags:
   -config FILE        where the files are (default helper.conf, if there)
+  -password-file FILE the password of PKCS#12 files (default: "changeit" and the
+                      empty one are tried)
   -timeout DURATION   longest wait for a pipe (default 1m, 0 for ever)
   -output text|json   how to print (default text); JSON is an object with the
                       lists directories and files, see docs/json.md
@@ -49,6 +55,10 @@ Examples:
   spiffe-helper show /run/certs
   spiffe-helper show - <svid.pem
 )";
+
+constexpr std::array<CommandFlag, 1> kFlags = {{
+    {"password-file", "FILE", "the file with the password of PKCS#12 files"},
+}};
 
 constexpr std::size_t kMaxWords = 1000;
 constexpr std::size_t kMaxWidth = 80;
@@ -62,10 +72,13 @@ class Show {
         terminal_(Terminal::of(STDOUT_FILENO)),
         width_(std::min(terminal_.width, kMaxWidth)) {}
 
+  // Of PKCS#12.
+  void set_password(SecretBytes password) { password_ = std::move(password); }
+
   void add(const std::string& path) {
     struct stat info{};
     if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return add_directory(path);
-    files_.push_back(show_file(path, read_named(path, timeout_), now_, width_));
+    files_.push_back(show_file(path, read_named(path, timeout_), now_, width_, password()));
     if (S_ISREG(info.st_mode)) add_neighbours(path);
   }
 
@@ -73,7 +86,7 @@ class Show {
     struct stat info{};
     const bool directory = ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
     if (directory) return add_directory(path);
-    files_.push_back(show_file(path, read_input(path), now_, width_));
+    files_.push_back(show_file(path, read_input(path), now_, width_, password()));
   }
 
   int finish() {
@@ -86,6 +99,8 @@ class Show {
   }
 
  private:
+  [[nodiscard]] const SecretBytes* password() const { return password_ ? &*password_ : nullptr; }
+
   void tell(const Error& error) {
     say(error);
     code_ = error.kind == ErrorKind::timed_out ? kTimedOut : std::max(code_, kFailed);
@@ -103,7 +118,7 @@ class Show {
       std::fputs(cat({"note: ", escape(each.path), " is a ", each.kind, ", passed over\n"}).c_str(), stderr);
     if (directory->files.empty()) tell({ErrorKind::failed, escape(path) + ": holds no file", {}});
     for (const std::string& each : directory->files)
-      files_.push_back(show_file(each, read_input(each), now_, width_));
+      files_.push_back(show_file(each, read_input(each), now_, width_, password()));
     directories_.push_back(*std::move(directory));
   }
 
@@ -112,11 +127,13 @@ class Show {
     const std::size_t slash = path.rfind('/');
     const auto directory = look_into(slash == std::string::npos ? "." : path.substr(0, slash + 1));
     if (!directory) return;
+    // There may be thousands, each once.
+    const std::size_t asked = files_.size();
     for (const std::string& each : directory->files) {
       const std::string name = slash == std::string::npos ? each.substr(2) : each;
-      const bool known = std::ranges::find(files_, name, &ShownFile::path) != files_.end();
-      if (known) continue;
-      files_.push_back(show_file(name, read_input(name, kMostUnasked), now_, width_));
+      const auto end = files_.begin() + static_cast<std::ptrdiff_t>(asked);
+      if (std::ranges::find(files_.begin(), end, name, &ShownFile::path) != end) continue;
+      files_.push_back(show_file(name, read_input(name, kMostUnasked), now_, width_, password()));
       files_.back().asked = false;
     }
   }
@@ -128,7 +145,7 @@ class Show {
     }
     for (const ShownFile& file : files_) {
       if (!file.asked || !file.explained) continue;
-      if (!out.empty()) out += "\n";
+      if (!out.empty()) out += '\n';
       out += paint(terminal_, Colour::bold, spoken_path(file.path)) + ": " + file.explained->title + "\n";
       out += file.explained->rows.text();
     }
@@ -165,6 +182,7 @@ class Show {
 
   bool json_;
   std::optional<std::chrono::nanoseconds> timeout_;
+  std::optional<SecretBytes> password_;
   Terminal terminal_;
   std::size_t width_;
   WallTime now_ = wall_now();
@@ -176,17 +194,25 @@ class Show {
 int show_command(const Arguments& arguments) {
   process::CoreDumps::forbid();
   Show show(arguments);
-  for (const std::string& path : arguments.words) show.add(path);
+  std::string password_file(arguments.value("password-file"));
+  std::vector<std::string> configured;
   if (arguments.words.empty()) {
     const auto loaded = load_partial(arguments);
     if (!loaded) return report(loaded.error());
-    const auto outputs = config::output_paths(loaded->config);
-    if (outputs.empty()) {
+    for (const auto& output : config::output_paths(loaded->config)) configured.push_back(output.path);
+    if (configured.empty()) {
       return report({ErrorKind::failed, "no output is configured, and no path is given",
                      "spiffe-helper show PATH, or -config FILE"});
     }
-    for (const auto& output : outputs) show.add_configured(output.path);
+    if (password_file.empty()) password_file = loaded->config.x509.keystore_password_file;
   }
+  if (!password_file.empty()) {
+    auto password = output::read_password_file(password_file);
+    if (!password) return report(password.error());
+    show.set_password(*std::move(password));
+  }
+  for (const std::string& path : arguments.words) show.add(path);
+  for (const std::string& path : configured) show.add_configured(path);
   return show.finish();
 }
 
@@ -196,6 +222,7 @@ constinit const Command kShowCommand = {.name = "show",
                                         .summary = "explain certificates, keys, bundles and tokens on disk",
                                         .help = kHelp,
                                         .run = &show_command,
+                                        .flags = kFlags,
                                         .max_words = kMaxWords,
                                         .prints_data = true};
 

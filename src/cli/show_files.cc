@@ -59,7 +59,7 @@ bool usual(const EVP_PKEY* key) {
 
 bool belongs(const Explained& key, const identity::Certificate& leaf) {
   bool same = false;
-  if (key.pkcs8.empty() || !usual(key.key.get())) {
+  if (!usual(key.key.get())) {
     const X509* complete = leaf.x509();
     const EVP_PKEY* other = complete != nullptr ? X509_get0_pubkey(complete) : nullptr;
     same = other != nullptr && EVP_PKEY_eq(key.key.get(), other) == 1;
@@ -164,9 +164,9 @@ void relate_token(const std::vector<ShownFile>& files, ShownFile& file, WallTime
 }  // namespace
 
 ShownFile show_file(const std::string& path, const Result<SecretBytes>& content, WallTime now,
-                    std::size_t width) {
+                    std::size_t width, const SecretBytes* password) {
   if (!content) return {path, fail(content.error())};
-  auto explained = explain(*content, now, width);
+  auto explained = explain(*content, now, width, password);
   if (!explained) {
     // Of its kind whatever the cause: a show is no verdict.
     const Error error = context(spoken_path(path), explained.error());

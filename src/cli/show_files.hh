@@ -15,9 +15,10 @@ struct ShownFile {
   bool asked = true;  // else it is only here since it lies beside one that is
 };
 
-// Explains what was read. Never fails as a whole: what is wrong with a file is in its place.
+// Explains what was read. Never fails as a whole: what is wrong with a file is in its place. `password`: as
+// explain() takes it.
 [[nodiscard]] ShownFile show_file(const std::string& path, const Result<SecretBytes>& content, WallTime now,
-                                  std::size_t width);
+                                  std::size_t width, const SecretBytes* password = nullptr);
 
 // Adds to each key, SVID and token what the files of its directory say about it.
 void relate(std::vector<ShownFile>& files, WallTime now);

@@ -2,8 +2,12 @@
 
 #include <array>
 #include <cstdio>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include <sys/stat.h>
 
 #include "base/text.hh"
 #include "cli/arguments.hh"
@@ -14,6 +18,8 @@
 #include "cli/stdout.hh"
 #include "cli/verify_files.hh"
 #include "cli/voice.hh"
+#include "output/encode_bundle_dir.hh"
+#include "output/password_file.hh"
 
 namespace spiffe::cli {
 
@@ -31,12 +37,15 @@ must be signed by an authority of the bundle and be for the audience. One of the
 files may be -, standard input.
 
 Flags:
-  -svid FILE          PEM: the leaf, then its intermediates
+  -svid FILE          PEM: the leaf, then its intermediates; or PKCS#12
   -jwt FILE           a JWT-SVID
   -audience A         what the token must be for; may be given again
-  -bundle FILE        of -svid: PEM; of -jwt: a JWK Set, a bundle map, or what
-                      jwt_bundle_file_name names
+  -bundle FILE|DIR    of -svid: PEM, PKCS#12, a JWK Set, a bundle map, or what
+                      bundle_dir names; of -jwt: a JWK Set, a bundle map, or
+                      what jwt_bundle_file_name names
   -id ID              the SPIFFE ID that it must be of
+  -password-file FILE the password of PKCS#12 files (default: "changeit" and the
+                      empty one are tried)
   -output text|json   how to print (default text); JSON is an object with
                       verified, spiffe_id, not_after and warnings, or error
 
@@ -45,12 +54,13 @@ Examples:
   spiffe-helper verify -jwt jwt_svid.token -audience db -bundle jwt_bundle.json
 )";
 
-constexpr std::array<CommandFlag, 5> kFlags = {{
+constexpr std::array<CommandFlag, 6> kFlags = {{
     {"svid", "FILE", "the certificate to verify, with its intermediates"},
     {"jwt", "FILE", "the token to verify"},
     {"audience", "AUDIENCE", "what the token must be for; may be given again"},
-    {"bundle", "FILE", "the authorities of its trust domain"},
+    {"bundle", "FILE", "the authorities of its trust domain, or a directory of such files"},
     {"id", "ID", "the SPIFFE ID that it must be of"},
+    {"password-file", "FILE", "the file with the password of PKCS#12 files"},
 }};
 
 Result<void> check_usage(const Arguments& arguments) {
@@ -67,6 +77,11 @@ Result<void> check_usage(const Arguments& arguments) {
   return {};
 }
 
+bool is_directory(const std::string& path) {
+  struct stat info{};
+  return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 Result<Verified> verify(const Arguments& arguments) {
   std::optional<identity::SpiffeId> id;
   if (const auto text = arguments.value("id"); !text.empty()) {
@@ -78,14 +93,28 @@ Result<Verified> verify(const Arguments& arguments) {
   const std::string path(arguments.value(jwt ? "jwt" : "svid"));
   const auto subject = read_named(path, arguments.timeout);
   if (!subject) return fail(subject.error());
-  const auto bundle = read_named(std::string(arguments.value("bundle")), arguments.timeout);
+  std::optional<SecretBytes> password;
+  if (const auto file = arguments.value("password-file"); !file.empty()) {
+    auto read = output::read_password_file(std::string(file));
+    if (!read) return fail(read.error());
+    password = *std::move(read);
+  }
+  const SecretBytes* const given_password = password ? &*password : nullptr;
+  std::string bundle_path(arguments.value("bundle"));
+  if (!jwt && is_directory(bundle_path)) {
+    const auto domain = trust_domain_of(subject->text(), given_password);
+    if (!domain) return fail(context(spoken_path(path), domain.error()));
+    const auto name = output::bundle_file_name(*domain);
+    if (name) bundle_path += "/" + *name;
+  }
+  const auto bundle = read_named(bundle_path, arguments.timeout);
   if (!bundle) return fail(bundle.error());
   std::vector<std::string> audiences;
   for (const auto& [name, value] : arguments.own) {
     if (name == "audience") audiences.push_back(value);
   }
   auto verified = jwt ? verify_jwt(subject->text(), audiences, bundle->text(), id, wall_now())
-                      : verify_x509(subject->text(), bundle->text(), id, wall_now());
+                      : verify_x509(subject->text(), bundle->text(), id, wall_now(), given_password);
   if (verified || verified.error().kind != ErrorKind::verification) return verified;
   return fail(context(spoken_path(path), verified.error()));
 }

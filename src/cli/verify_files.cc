@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
+#include "base/base64.hh"
 #include "base/text.hh"
 #include "cli/cat.hh"
 #include "cli/jwks_file.hh"
+#include "cli/key_block.hh"
 #include "cli/pem_blocks.hh"
+#include "cli/pkcs12_file.hh"
 #include "cli/token_text.hh"
 #include "identity/json.hh"
 #include "identity/jwt_svid.hh"
@@ -30,6 +33,15 @@ std::unexpected<Error> no_bundle(Error error) {
   return fail(std::move(error));
 }
 
+// Of PEM, or of PKCS#12.
+Result<std::vector<PemBlock>> blocks_of(std::string_view content, const SecretBytes* password) {
+  if (content.find("-----BEGIN ") == std::string_view::npos) {
+    const SecretBytes bytes(content);
+    if (is_pkcs12(bytes)) return pkcs12_blocks(bytes, password);
+  }
+  return parse_pem(content);
+}
+
 Result<identity::Bytes> certificates_among(const std::vector<PemBlock>& blocks) {
   identity::Bytes der;
   for (const PemBlock& block : blocks) {
@@ -50,8 +62,8 @@ Result<void> is_of(const SpiffeId& found, const std::optional<SpiffeId>& id) {
 }
 
 // What stands there, as a message that says who it is of.
-Result<identity::X509SvidMaterial> read_material(std::string_view svid) {
-  const auto blocks = parse_pem(svid);
+Result<identity::X509SvidMaterial> read_material(std::string_view svid, const SecretBytes* password) {
+  const auto blocks = blocks_of(svid, password);
   if (!blocks) return fail(blocks.error());
   auto der = certificates_among(*blocks);
   if (!der) return fail(der.error());
@@ -62,28 +74,67 @@ Result<identity::X509SvidMaterial> read_material(std::string_view svid) {
   const auto id = identity::leaf_id(chain->front());
   if (!id) return fail(context("leaf certificate", id.error()));
   material.spiffe_id = id->str();
-  const auto key = std::ranges::find(*blocks, "PRIVATE KEY", &PemBlock::label);
-  if (key != blocks->end()) material.key = key->der.clone();
+  const auto key = std::ranges::find_if(*blocks, &is_private_key);
+  if (key == blocks->end()) return material;
+  if (std::ranges::count_if(*blocks, &is_private_key) > 1) return refuse("holds several private keys");
+  auto read = read_key(*key);
+  if (!read) return fail(read.error());
+  material.key = std::move(read->pkcs8);
   return material;
+}
+
+// The X.509 authorities of this trust domain in a bundle map, or in a lone JWK Set, which names none.
+Result<identity::Bytes> authorities_in(std::string_view bundle, const identity::TrustDomain& domain) {
+  auto document = identity::parse_json(bundle, kMaxInput);
+  if (!document) return fail(document.error());
+  const auto sets = sets_of(*std::move(document));
+  if (!sets) return fail(sets.error());
+  identity::Bytes der;
+  for (const NamedSet& set : *sets) {
+    if (!set.domain.empty() && set.domain != domain.name()) continue;
+    const auto keys = set.jwks.find("keys");
+    if (keys == set.jwks.end() || !keys->is_array()) continue;
+    for (const nlohmann::json& key : *keys) {
+      if (!key.is_object() || key.value("use", nlohmann::json()) != "x509-svid") continue;
+      const nlohmann::json chain = key.value("x5c", nlohmann::json());
+      const bool there = chain.is_array() && !chain.empty() && chain[0].is_string();
+      const auto one = there ? base64_decode(chain[0].get_ref<const std::string&>()) : std::nullopt;
+      if (!one) return refuse("a key of " + quote(domain.name()) + " has no certificate in its x5c");
+      der.insert(der.end(), one->bytes().begin(), one->bytes().end());
+    }
+  }
+  if (der.empty()) return refuse("holds no X.509 authority of " + quote(domain.name()));
+  return der;
 }
 
 }  // namespace
 
-Result<identity::Bytes> certificates_of(std::string_view pem) {
-  const auto blocks = parse_pem(pem);
+Result<identity::TrustDomain> trust_domain_of(std::string_view svid, const SecretBytes* password) {
+  const auto material = read_material(svid, password);
+  if (!material) return fail(material.error());
+  const auto id = SpiffeId::parse(material->spiffe_id);
+  if (!id) return fail(id.error());
+  return id->trust_domain();
+}
+
+Result<identity::Bytes> certificates_of(std::string_view content, const SecretBytes* password) {
+  const auto blocks = blocks_of(content, password);
   if (!blocks) return fail(blocks.error());
   return certificates_among(*blocks);
 }
 
 Result<Verified> verify_x509(std::string_view svid, std::string_view bundle,
-                             const std::optional<SpiffeId>& id, WallTime now) {
-  const auto authorities = certificates_of(bundle);
+                             const std::optional<SpiffeId>& id, WallTime now, const SecretBytes* password) {
+  const bool json = trimmed(bundle).starts_with('{');
+  auto authorities = json ? Result<identity::Bytes>() : certificates_of(bundle, password);
   if (!authorities) return no_bundle(authorities.error());
-  const auto material = read_material(svid);
+  const auto material = read_material(svid, password);
   if (!material) return fail(material.error());
   Verified out;
   const auto read = identity::X509Svid::read(*material, out.warnings);
   if (!read) return fail(read.error());
+  if (json) authorities = authorities_in(bundle, read->id.trust_domain());
+  if (!authorities) return no_bundle(authorities.error());
   const auto trusted = identity::X509Bundle::parse(read->id.trust_domain(), *authorities);
   if (!trusted) return no_bundle(trusted.error());
   if (auto same = is_of(read->id, id); !same) return fail(same.error());

@@ -57,8 +57,8 @@ class Watcher {
         visit_(visit),
         terminal_(Terminal::of(STDOUT_FILENO)),
         jwt_loss_timer_(visit.loop(), [this] { tell_jwt_loss(); }),
-        source_(visit.loop(), visit.endpoint(), {.selection = {}, .verify_chain = false},
-                {.on_update = [this](const std::shared_ptr<workload::X509Update>& update) { take(*update); },
+        source_(visit.loop(), visit.endpoint(), {{.selection = {}, .verify_chain = false}},
+                {.on_judged = [this](std::size_t, const auto& update) { take(*update); },
                  .on_lost = [this](const workload::Lost& lost) { lose(lost); },
                  .on_restored = [this] { restored_ = true; }}),
         jwt_source_(
@@ -83,13 +83,12 @@ class Watcher {
   }
 
  private:
-  void take(workload::X509Update& update) {
+  void take(const workload::X509Update& update) {
     if (visit_.ended()) return;
     visit_.heard(kWhat);
     visit_.settled();
-    static_cast<void>(update.verdict());  // only then the material is ours
     const WallTime now = wall_now();
-    X509View view = view_of(update.take_material(), now);
+    X509View view = view_of(*update.material(), now);
     const Changes changes = compare(view_, view);
     ++count_;
     if (json_) {

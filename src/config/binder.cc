@@ -26,9 +26,15 @@ std::vector<std::string_view> candidates(std::span<const Key> keys, std::string_
   return out;
 }
 
+// What start and reload say has names of its own at the top.
+bool is_lifecycle(const Key& key) {
+  return key.name.starts_with("start.") || key.name.starts_with("reload.");
+}
+
 // Where a key that is unknown here would be at home: "health_checks", "jwt_svids", or "".
 std::string_view home_of(std::string_view name) {
   for (const Key& key : config_keys()) {
+    if (is_lifecycle(key)) continue;
     const std::size_t dot = key.name.find('.');
     if (dot != std::string_view::npos && key.name.substr(dot + 1) == name) return key.name.substr(0, dot);
     if (key.type != KeyType::records) continue;
@@ -43,7 +49,7 @@ std::string_view home_of(std::string_view name) {
 std::string nested_suggestion(std::string_view name) {
   std::vector<std::string_view> nested;
   for (const Key& key : config_keys()) {
-    if (key.stage > kSupportedStage) continue;
+    if (is_lifecycle(key)) continue;
     const std::size_t dot = key.name.find('.');
     if (dot != std::string_view::npos) nested.push_back(key.name.substr(dot + 1));
     if (key.type != KeyType::records) continue;
@@ -193,7 +199,8 @@ Result<void> Binder::unknown(const Scope& scope, const Entry& entry) {
   } else if (where.empty()) {
     message += nested_suggestion(entry.key);
   }
-  const bool passes = !scope.section.empty() || (entry.quoted && document_->syntax == Syntax::hcl);
+  const bool quoted = scope.section.empty() && entry.quoted && document_->syntax == Syntax::hcl;
+  const bool passes = (scope.section == "health_checks." && document_->syntax != Syntax::yaml) || quoted;
   if (!passes) return fail_at(document_->source, entry.at, message);
   warnings_.push_back({message, place(document_->source, entry.at)});
   return {};

@@ -1,8 +1,8 @@
 // Walks a document with the tables of schema.hh and fills the configuration.
 //
 // Keys match in any case. An unknown key is an error, but a warning where the Go helper lets it pass: inside
-// health_checks, and where HCL quotes it. A scalar given twice: the last one wins; lists add up. A camelCase
-// alias warns; alias and new name together are an error. JSON null is as good as absent.
+// health_checks (not in YAML), and where HCL quotes it. A scalar given twice: the last one wins; lists add
+// up. A camelCase alias warns; alias and new name together are an error. JSON null is as good as absent.
 #pragma once
 
 #include <map>

@@ -13,7 +13,7 @@ namespace spiffe::config {
 // Moves the document's comments to its entries. Returns the lines that end the file.
 [[nodiscard]] std::vector<std::string> attach_comments(Document& document);
 
-// `lines` as comments, which HCL and TOML write alike, each with `indent` spaces before it.
+// `lines` as comments, which HCL, TOML and YAML write alike, each with `indent` spaces before it.
 [[nodiscard]] std::string comment_text(const std::vector<std::string>& lines, std::size_t indent = 0);
 
 }  // namespace spiffe::config

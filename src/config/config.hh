@@ -14,34 +14,25 @@
 #include "base/endpoint.hh"
 #include "base/log.hh"
 #include "identity/spiffe_id.hh"
+#include "output/options.hh"
 
 namespace spiffe::config {
 
-enum class Layout { snapshot, files, in_place };
 enum class CmdMode { job, wrap };
 enum class OnRotate { signal, restart, none };
 enum class Restart { never, on_failure, always };
 enum class Revoke { keep, remove };
-enum class KeyFormat { pkcs8, sec1, pkcs1, traditional };
-enum class CombinedOrder { key_first, chain_first };
 enum class Change { x509, jwt, bundle };
 
-// The files of one X.509 identity. Names are joined below cert_dir (path_join.hh); "" = not wanted.
+using output::Layout;
+
+// The outputs of one X.509 identity. Names are joined below cert_dir (path_join.hh).
 struct X509Outputs {
-  std::string svid_file_name;
-  std::string svid_key_file_name;
-  std::string svid_bundle_file_name;
-  std::string svid_combined_file_name;
-  CombinedOrder combined_order = CombinedOrder::key_first;
-  KeyFormat key_format = KeyFormat::pkcs8;
-  std::string svid_keystore_file_name;
-  std::string truststore_file_name;
-  std::string keystore_password_file;  // a path of its own, not below cert_dir
-  bool keystore_legacy = false;
-  std::string bundle_dir;
-  std::string bundle_map_file_name;
-  std::string jwks_file_name;
-  std::string envoy_sds_dir;
+  output::OutputNames names;
+  output::EncodeOptions options;
+  std::string keystore_password_file;  // "": the default password
+
+  [[nodiscard]] bool operator==(const X509Outputs&) const = default;
 };
 
 // Who owns what is written; not set = as the kernel or an existing file has it.
@@ -50,18 +41,23 @@ struct Ownership {
   std::optional<gid_t> group;
   std::optional<uid_t> key_owner;  // for outputs that hold a private key, before `owner`
   std::optional<gid_t> key_group;
+
+  [[nodiscard]] bool operator==(const Ownership&) const = default;
 };
 
-// A further X.509 identity: `[[x509_svids]]`.
+// A further X.509 identity, with a directory of its own.
 struct X509Svid {
-  std::string hint;
-  std::string spiffe_id;  // exact, or a prefix that ends in '*'
+  std::string hint;       // exactly one of hint and spiffe_id is set
+  std::string spiffe_id;  // an ID, or how it begins: with a trailing '*'
   std::string dir;        // below cert_dir
-  X509Outputs outputs;
-  Ownership ownership;
+  X509Outputs x509;
+  Ownership ownership;  // what is not set is as for all files
   int renew_signal = 0;
   std::string pid_file_name;
+  std::vector<std::string> prepare_cmd;
   std::vector<std::string> renew_cmd;
+
+  [[nodiscard]] bool operator==(const X509Svid&) const = default;
 };
 
 struct JwtSvid {
@@ -72,13 +68,6 @@ struct JwtSvid {
   std::string hint;
 
   [[nodiscard]] bool operator==(const JwtSvid&) const = default;
-};
-
-struct WitSvid {
-  std::string wit_svid_file_name;
-  std::string wit_svid_key_file_name;
-  std::optional<identity::SpiffeId> spiffe_id;
-  std::string hint;
 };
 
 struct HealthChecks {
@@ -92,6 +81,24 @@ struct HealthChecks {
   bool ready_includes_program = false;  // also cmd, its signals and the hooks
 
   [[nodiscard]] bool operator==(const HealthChecks&) const = default;
+};
+
+// The blocks of these names. load() moves what they say to cmd, cmd_args, renew_signal and pid_file_name, but
+// for reload.cmd and its arguments: a command that is awaited before the program is started or notified,
+// however it ends.
+struct Start {
+  std::string cmd;
+  std::vector<std::string> args;
+
+  [[nodiscard]] bool operator==(const Start&) const = default;
+};
+struct Reload {
+  std::string cmd;
+  std::vector<std::string> args;
+  int signal = 0;
+  std::string pid_file_name;
+
+  [[nodiscard]] bool operator==(const Reload&) const = default;
 };
 
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): ordered by topic, and there is only one
@@ -112,16 +119,10 @@ struct Config {
   mode_t key_file_mode = 0600;
   mode_t jwt_bundle_file_mode = 0600;
   mode_t jwt_svid_file_mode = 0600;
-  bool add_intermediates_to_bundle = false;
-  bool include_federated_domains = false;
-  bool omit_expired = false;
   std::vector<JwtSvid> jwt_svids;
   std::string jwt_bundle_file_name;
+  std::string jwks_file_name;
   std::vector<X509Svid> x509_svids;
-  std::vector<WitSvid> wit_svids;
-  std::string wit_bundle_file_name;
-  std::string credential_folder;
-  std::string credential_folder_draft;
 
   // How it is written.
   Layout layout = Layout::snapshot;
@@ -162,7 +163,11 @@ struct Config {
   std::string pid_file_name;
   bool pid_file_check = true;
   bool subreaper = false;
+  Start start;
+  Reload reload;
   int config_reload_signal = 0;  // 0: SIGHUP in job mode, none in wrap mode
+
+  [[nodiscard]] bool operator==(const Config&) const = default;
 };
 
 }  // namespace spiffe::config

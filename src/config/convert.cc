@@ -10,8 +10,10 @@
 #include "config/comments.hh"
 #include "config/hcl_writer.hh"
 #include "config/integer.hh"
+#include "config/lifecycle.hh"
 #include "config/schema.hh"
 #include "config/toml_writer.hh"
+#include "config/yaml_writer.hh"
 
 namespace spiffe::config {
 
@@ -39,7 +41,7 @@ void forget_owners(Value& object, std::span<const Key> keys) {
 // Rebuilds a document that binds without error with the names and types of the tables.
 class Translator {
  public:
-  explicit Translator(const Config& bound) : bound_(bound) {}
+  Translator(const Config& bound, Format to) : bound_(bound), to_(to) {}
 
   // Adds to `out`, which may hold some already. `section` is "" or "health_checks.".
   void object(std::span<const Key> keys, const std::string& section, const Value& in, Value& out) {
@@ -96,9 +98,14 @@ class Translator {
     }
   }
 
+  // The coming Go helper takes a mode in YAML as an integer alone.
+  [[nodiscard]] Value mode(const Value& octal) const {
+    return to_ == Format::yaml ? Value::of_integer("0o" + octal.text.substr(1)) : octal;
+  }
+
   [[nodiscard]] Value scalar(const Key& key, Value value) const {
     // Modes are keys of the configuration itself, never of its records.
-    if (key.type == KeyType::mode) return key.show(&bound_);
+    if (key.type == KeyType::mode) return mode(key.show(&bound_));
     for (Value& item : value.items) item = scalar(key, item);
     if (value.kind != Kind::integer) return value;
     const auto number = parse_integer(value.text);
@@ -107,11 +114,13 @@ class Translator {
   }
 
   const Config& bound_;
+  Format to_;
 };
 
 }  // namespace
 
-Result<Converted> convert(std::string_view text, const std::string& source, Format format, Format to) {
+Result<Converted> convert(std::string_view text, const std::string& source, Format format, Format to,
+                          bool blocks) {
   auto document = read_document(text, source, format);
   if (!document) return fail(document.error());
   Converted out;
@@ -121,22 +130,22 @@ Result<Converted> convert(std::string_view text, const std::string& source, Form
   forget_owners(without_owners.root, config_keys());
   std::vector<Error> refused;
   Binder(config, origins, out.warnings, refused).bind(without_owners);
+  if (blocks) std::ranges::move(resolve_lifecycle(config, origins), std::back_inserter(refused));
   if (!refused.empty()) return fail(all_of(std::move(refused)));
 
+  if (to == Format::by_name) to = document->syntax == Syntax::toml ? Format::hcl : Format::toml;
   std::vector<std::string> last = attach_comments(*document);
-  Translator translator(config);
+  Translator translator(config, to);
   Value root = Value::of_kind(Kind::object);
   translator.object(config_keys(), "", document->root, root);
+  if (blocks) use_lifecycle_blocks(root);
   last.insert(last.begin(), translator.left_over.begin(), translator.left_over.end());
-  if (to == Format::by_name) to = document->syntax == Syntax::toml ? Format::hcl : Format::toml;
-  if (to == Format::hcl) {
-    out.text = to_hcl(root);
-  } else {
-    auto written = to_toml(root);
-    if (!written) return fail(Error{ErrorKind::config, place(source, {}) + ": " + written.error().message});
-    out.text = *std::move(written);
-  }
-  if (!last.empty() && !out.text.empty()) out.text += "\n";
+  auto written = to == Format::hcl    ? Result<std::string>(to_hcl(root))
+                 : to == Format::yaml ? to_yaml(root)
+                                      : to_toml(root);
+  if (!written) return fail(Error{ErrorKind::config, place(source, {}) + ": " + written.error().message});
+  out.text = *std::move(written);
+  if (!last.empty() && !out.text.empty()) out.text += '\n';
   out.text += comment_text(last);
   return out;
 }

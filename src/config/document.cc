@@ -48,6 +48,33 @@ bool Value::same_as(const Value& other) const {
          });
 }
 
+namespace {
+
+Result<void> check_utf8_of(const Value& value, const std::string& key, std::string_view format) {
+  for (std::size_t i = 0; i < value.text.size();) {
+    const std::size_t n = utf8_length(std::string_view(value.text).substr(i));
+    if (n == 0) {
+      return fail(ErrorKind::config,
+                  key + " is not valid UTF-8, and " + std::string(format) + " has no way to write it");
+    }
+    i += n;
+  }
+  for (const Value& item : value.items) {
+    if (auto good = check_utf8_of(item, key, format); !good) return good;
+  }
+  for (const Entry& entry : value.entries) {
+    const std::string name = key.empty() ? escape(entry.key) : key + "." + escape(entry.key);
+    if (auto good = check_utf8_of(entry.value, name, format); !good) return good;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> check_utf8(const Value& object, std::string_view format) {
+  return check_utf8_of(object, "", format);
+}
+
 std::string place(std::string_view source, Position at) {
   std::string out = escape(source);
   if (at.line > 0) out += ':' + std::to_string(at.line) + ':' + std::to_string(at.column);

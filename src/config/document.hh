@@ -1,4 +1,4 @@
-// One tree for HCL, JSON, TOML, variables and flags: what was written, and where. The binder gives it
+// One tree for HCL, JSON, TOML, YAML, variables and flags: what was written, and where. The binder gives it
 // meaning.
 #pragma once
 
@@ -58,13 +58,13 @@ struct Comment {
   std::string text;  // without its marks; of /* … */ perhaps several lines
 };
 
-enum class Syntax { hcl, json, toml, setting };  // setting: one key from a flag or a variable
+enum class Syntax { hcl, json, toml, yaml, setting };  // setting: one key from a flag or a variable
 
 struct Document {
   std::string source;  // file path as given, or "-cert-dir", "SPIFFE_HLP_CERT_DIR"
   Syntax syntax = Syntax::hcl;
   Value root;                     // an object
-  std::vector<Comment> comments;  // of HCL and TOML, in the order of the file
+  std::vector<Comment> comments;  // of HCL, TOML and YAML, in the order of the file
 };
 
 // "helper.conf:3:17"; only the source where there is no position. Control characters come out escaped.
@@ -73,6 +73,10 @@ struct Document {
 // Kind config, "<place>: <message>".
 [[nodiscard]] std::unexpected<Error> fail_at(std::string_view source, Position at, std::string_view message,
                                              std::string hint = {});
+
+// Refuses strings of `object` that are not UTF-8, which `format` has no way to write. Kind config, without a
+// place.
+[[nodiscard]] Result<void> check_utf8(const Value& object, std::string_view format);
 
 // What was found, for messages: `the string "x"`, "the number 5", "true", "a list", "an object".
 [[nodiscard]] std::string describe(const Value& value);

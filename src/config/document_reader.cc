@@ -1,11 +1,15 @@
 #include "config/document_reader.hh"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
+#include <utility>
 
 #include "base/text.hh"
 #include "config/hcl_parser.hh"
 #include "config/json_reader.hh"
 #include "config/toml_reader.hh"
+#include "config/yaml_reader.hh"
 
 namespace spiffe::config {
 
@@ -46,25 +50,58 @@ bool looks_like_toml(std::string_view text) {
   return false;
 }
 
+// Whether a text that is not HCL is a YAML mapping whose keys are words.
+bool looks_like_yaml(std::string_view text) {
+  const auto document = parse_yaml(text, "");
+  const auto is_word = [](const Entry& entry) {
+    return std::ranges::all_of(
+        entry.key, [](char c) { return c == '_' || std::isalnum(static_cast<unsigned char>(c)) != 0; });
+  };
+  return document && !document->root.entries.empty() && std::ranges::all_of(document->root.entries, is_word);
+}
+
+std::unexpected<Error> other_format(Error error, std::string_view looks, std::string_view read,
+                                    std::string hint) {
+  error.message += "; this looks like " + std::string(looks) + ", and is read as " + std::string(read);
+  error.hint = std::move(hint);
+  return fail(std::move(error));
+}
+
 Result<Document> read_hcl(std::string_view text, const std::string& source) {
   // As the Go helper tells JSON from HCL.
   if (trim(text).starts_with('{')) return parse_json(text, source);
   auto document = parse_hcl(text, source);
-  if (document || !looks_like_toml(text)) return document;
-  Error error = document.error();
-  error.message += "; this looks like TOML, and is read as HCL";
-  error.hint = "rename the file to *.toml, or add -config-format toml";
-  return fail(error);
+  if (document) return document;
+  if (looks_like_toml(text)) {
+    return other_format(document.error(), "TOML", "HCL",
+                        "rename the file to *.toml, or add -config-format toml");
+  }
+  if (!looks_like_yaml(text)) return document;
+  const std::string& hint = document.error().hint;
+  return other_format(
+      document.error(), "YAML", "HCL",
+      (hint.empty() ? "" : hint + "; for YAML ") + "rename the file to *.yaml, or add -config-format yaml");
 }
 
 Result<Document> read_toml(std::string_view text, const std::string& source) {
   auto document = parse_toml(text, source);
   // Where the reader knows what was meant, it is TOML.
   if (document || !document.error().hint.empty() || !parse_hcl(text, source)) return document;
-  Error error = document.error();
-  error.message += "; this looks like HCL, and is read as TOML";
-  error.hint = "rename the file to *.conf, or add -config-format hcl";
-  return fail(error);
+  return other_format(document.error(), "HCL", "TOML",
+                      "rename the file to *.conf, or add -config-format hcl");
+}
+
+Result<Document> read_yaml(std::string_view text, const std::string& source) {
+  auto document = parse_yaml(text, source);
+  // JSON and an empty file are both.
+  if (document || !parse_hcl(text, source)) return document;
+  return other_format(document.error(), "HCL", "YAML",
+                      "rename the file to *.conf, or add -config-format hcl");
+}
+
+Format format_of_name(std::string_view name) {
+  if (name.ends_with(".toml")) return Format::toml;
+  return name.ends_with(".yaml") || name.ends_with(".yml") ? Format::yaml : Format::hcl;
 }
 
 }  // namespace
@@ -73,12 +110,15 @@ Result<Format> parse_format(std::string_view text) {
   if (text == "hcl") return Format::hcl;
   if (text == "toml") return Format::toml;
   if (text == "json") return Format::json;
-  constexpr std::array<std::string_view, 3> kWords = {"hcl", "toml", "json"};
+  if (text == "yaml") return Format::yaml;
+  if (text == "auto") return Format::by_name;
+  constexpr std::array<std::string_view, 5> kWords = {"auto", "hcl", "toml", "json", "yaml"};
   return fail(ErrorKind::usage, "the format must be " + one_of(kWords) + ", not " + quote(text));
 }
 
 Result<Document> read_document(std::string_view text, const std::string& source, Format format) {
-  if (format == Format::by_name) format = source.ends_with(".toml") ? Format::toml : Format::hcl;
+  if (format == Format::by_name) format = format_of_name(source);
+  if (format == Format::yaml) return read_yaml(text, source);
   if (format == Format::toml) return read_toml(text, source);
   if (format == Format::json) return parse_json(text, source);
   return read_hcl(text, source);

@@ -10,11 +10,13 @@
 namespace spiffe::config {
 
 enum class Format {
-  by_name,  // "*.toml" is TOML, anything else HCL
+  by_name,  // "*.toml" is TOML, "*.yaml" and "*.yml" YAML, anything else HCL
   hcl,      // HCL 1, and JSON where the document begins with '{'
   toml,
   json,
+  yaml,
 };
+// "hcl", "toml", "json", "yaml"; "auto" is by_name. Error kind usage.
 [[nodiscard]] Result<Format> parse_format(std::string_view text);
 
 // `source` is the file's path as given; by_name goes by it. An error that looks like the wrong format says in

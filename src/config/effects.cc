@@ -1,14 +1,18 @@
 #include "config/effects.hh"
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <string_view>
 
 #include <fmt/format.h>
 
+#include "config/identities.hh"
+#include "config/lifecycle.hh"
 #include "config/outputs.hh"
 #include "config/schema.hh"
 #include "config/validate.hh"
+#include "output/formats.hh"
 
 namespace spiffe::config {
 
@@ -23,28 +27,58 @@ struct Effect {
 bool program(const Config& c) {
   return !c.cmd.empty();
 }
+bool renew_cmd(const Config& c) {
+  return !c.renew_cmd.empty() ||
+         std::ranges::any_of(c.x509_svids, [](const X509Svid& each) { return !each.renew_cmd.empty(); });
+}
+bool prepare_cmd(const Config& c) {
+  return !c.prepare_cmd.empty() ||
+         std::ranges::any_of(c.x509_svids, [](const X509Svid& each) { return !each.prepare_cmd.empty(); });
+}
+bool reload_cmd(const Config& c) {
+  return !c.reload.cmd.empty();
+}
+bool pid_file(const Config& c) {
+  return !c.pid_file_name.empty() ||
+         std::ranges::any_of(c.x509_svids, [](const X509Svid& each) { return !each.pid_file_name.empty(); });
+}
 bool anybody(const Config& c) {
-  return program(c) || !c.pid_file_name.empty() || !c.renew_cmd.empty() || !c.prepare_cmd.empty();
+  return program(c) || pid_file(c) || renew_cmd(c) || prepare_cmd(c) || reload_cmd(c);
 }
 bool signals(const Config& c) {
   return !c.pid_file_name.empty() || !program(c) ||
          c.on_rotate.value_or(OnRotate::signal) == OnRotate::signal;
 }
+bool has(const Config& c, std::string_view output) {
+  return c.x509.names.contains(output);
+}
 bool x509(const Config& c) {
   return writes(c, Change::x509);
 }
+// At the top, not in x509_svids.
+bool flat(const Config& c) {
+  return !c.x509.names.empty();
+}
+// A JWKS alone: spiffe_id names its trust domain, as nothing else does.
+bool jwks(const Config& c) {
+  return !c.jwks_file_name.empty();
+}
 // A token without a choice of its own takes the identity that hint or spiffe_id choose.
 bool chooses(const Config& c) {
-  return x509(c) || std::ranges::any_of(c.jwt_svids, [](const JwtSvid& svid) {
+  return flat(c) || std::ranges::any_of(c.jwt_svids, [](const JwtSvid& svid) {
            return svid.hint.empty() && !svid.spiffe_id;
          });
+}
+bool keystore(const Config& c) {
+  return output::takes_password(c.x509.names);
 }
 bool daemon_mode(const Config& c) {
   return c.daemon_mode;
 }
 
 constexpr std::string_view kAnybody = "cmd, pid_file_name, renew_cmd or prepare_cmd";
-constexpr std::string_view kX509 = "svid_file_name, svid_key_file_name and svid_bundle_file_name";
+constexpr std::string_view kX509 = "an X.509 output such as svid_file_name";
+constexpr std::string_view kKeystore = "svid_keystore_file_name or truststore_file_name";
 constexpr std::string_view kDaemon = "daemon_mode = true";
 
 // A key may have several rows: the first that is not met counts.
@@ -66,32 +100,59 @@ constexpr Effect kEffects[] = {
     {"renew_splay", kAnybody, &anybody},
     {"renew_cmd", "daemon_mode = true or renew_cmd_once = true",
      [](const Config& c) { return c.daemon_mode || c.renew_cmd_once; }},
-    {"renew_cmd_timeout", "renew_cmd", [](const Config& c) { return !c.renew_cmd.empty(); }},
+    {"renew_cmd_timeout", "renew_cmd", &renew_cmd},
     {"renew_cmd_at_start", "cmd and renew_cmd",
      [](const Config& c) { return program(c) && !c.renew_cmd.empty(); }},
-    {"renew_cmd_once", "renew_cmd", [](const Config& c) { return !c.renew_cmd.empty(); }},
-    {"pid_file_check", "pid_file_name", [](const Config& c) { return !c.pid_file_name.empty(); }},
-    {"prepare_cmd_timeout", "prepare_cmd", [](const Config& c) { return !c.prepare_cmd.empty(); }},
+    {"renew_cmd_once", "renew_cmd", &renew_cmd},
+    {"pid_file_check", "pid_file_name", &pid_file},
+    {"prepare_cmd_timeout", "prepare_cmd or reload.cmd",
+     [](const Config& c) { return prepare_cmd(c) || reload_cmd(c); }},
+    {"reload.args", "reload.cmd", &reload_cmd},
     {"subreaper", "cmd or renew_cmd", [](const Config& c) { return program(c) || !c.renew_cmd.empty(); }},
     {"revoke", kX509, &x509},
     {"revoke", kDaemon, &daemon_mode},
     {"revoke_after", "revoke = \"remove\"", [](const Config& c) { return c.revoke == Revoke::remove; }},
     {"hint", kX509, &chooses},
-    {"spiffe_id", kX509, &chooses},
+    {"spiffe_id", kX509, [](const Config& c) { return chooses(c) || jwks(c); }},
     {"verify", kX509, &x509},
-    {"add_intermediates_to_bundle", kX509, &x509},
-    {"include_federated_domains", kX509, &x509},
-    {"omit_expired", kX509, &x509},
+    {"add_intermediates_to_bundle", kX509, &flat},
+    {"include_federated_domains", kX509, &flat},
+    {"omit_expired", kX509, &flat},
+    {"key_format", "svid_key_file_name or svid_combined_file_name",
+     [](const Config& c) { return has(c, "svid_key_file_name") || has(c, "svid_combined_file_name"); }},
+    {"combined_order", "svid_combined_file_name",
+     [](const Config& c) { return has(c, "svid_combined_file_name"); }},
+    {"keystore_password_file", kKeystore, &keystore},
+    {"keystore_legacy", kKeystore, &keystore},
     {"cert_file_mode", kX509, &x509},
     {"key_file_mode", kX509, &x509},
     {"key_owner", kX509, &x509},
     {"key_group", kX509, &x509},
     {"jwt_svid_file_mode", "jwt_svids", [](const Config& c) { return !c.jwt_svids.empty(); }},
-    {"jwt_bundle_file_mode", "jwt_bundle_file_name",
-     [](const Config& c) { return !c.jwt_bundle_file_name.empty(); }},
+    {"jwt_bundle_file_mode", "jwt_bundle_file_name or jwks_file_name",
+     [](const Config& c) { return writes(c, Change::bundle); }},
     {"health_checks.ready_includes_program", kAnybody, &anybody},
     {"health_checks.listener_enabled", kDaemon, &daemon_mode},
 };
+
+using Warn = std::function<void(const std::string& key, std::string_view needs)>;
+
+// An entry of x509_svids is a configuration of its own, and what holds for that holds for the entry.
+void warn_of_entry(const Config& config, std::size_t index, const Origins& origins, const Warn& warn) {
+  const X509Svid& svid = config.x509_svids[index];
+  const X509Svid defaults;
+  const Config entry = config_of(config, svid);
+  std::string_view warned;
+  for (const Effect& effect : kEffects) {
+    const std::string name = entry_name(index) + "." + std::string(effect.key);
+    if (effect.key == warned || effect.has(entry) || !origins.contains(name)) continue;
+    const auto key = std::ranges::find(x509_svid_keys(), effect.key, &Key::name);
+    if (key == x509_svid_keys().end() || key->show(&svid).same_as(key->show(&defaults))) continue;
+    // It has no program.
+    warn(name, effect.key == "renew_signal" ? "pid_file_name" : effect.needs);
+    warned = effect.key;
+  }
+}
 
 // The block alone does not switch the listener on; who wrote `listener_enabled = false` knows that.
 bool is_forgotten(const Config& config, const Origins& origins) {
@@ -107,7 +168,7 @@ bool is_forgotten(const Config& config, const Origins& origins) {
 void warn_without_effect(const Config& config, const Origins& origins, std::vector<Warning>& warnings) {
   // Who wants no files only asks for the agent's address.
   if (!has_output(config)) return;
-  const auto warn = [&](std::string_view key, std::string_view needs) {
+  const Warn warn = [&](const std::string& key, std::string_view needs) {
     const auto origin = origins.find(key);
     warnings.push_back({fmt::format("{} has no effect without {}", key, needs),
                         origin == origins.end() ? std::string() : origin->second.key,
@@ -121,9 +182,11 @@ void warn_without_effect(const Config& config, const Origins& origins, std::vect
     const Key& key = *find_key(effect.key);
     const Value value = key.show(&config);
     if (value.same_as(key.show(&defaults)) || value.same_as(key.show(&implied))) continue;
-    warn(effect.key, effect.needs);
+    const std::string name = written_as(origins, effect.key);
+    warn(name, name == "start.args" ? "start.cmd" : effect.needs);
     warned = effect.key;
   }
+  for (std::size_t i = 0; i < config.x509_svids.size(); ++i) warn_of_entry(config, i, origins, warn);
   if (is_forgotten(config, origins)) warn("health_checks", "listener_enabled = true");
 }
 

@@ -27,7 +27,8 @@ bool is_octal(std::string_view text) {
 // How a mode is best written where `in` was.
 std::string advice(const Reading& in, std::int64_t mode) {
   if (in.syntax == Syntax::hcl) return octal(mode);
-  return in.syntax == Syntax::toml ? "0o" + octal(mode).substr(1) : '"' + octal(mode) + '"';
+  const bool prefixed = in.syntax == Syntax::toml || in.syntax == Syntax::yaml;
+  return prefixed ? "0o" + octal(mode).substr(1) : '"' + octal(mode) + '"';
 }
 
 std::optional<std::int64_t> from_string(std::string_view text) {

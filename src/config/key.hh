@@ -9,13 +9,8 @@
 
 namespace spiffe::config {
 
-// With which release of this program a key comes to life. Until then it is read, checked and refused.
-enum class Stage { foundation, parity, child, outputs };
-inline constexpr Stage kSupportedStage = Stage::child;
-
 struct Key {
   std::string_view name;  // "cert_dir", "health_checks.bind_port"
-  Stage stage;
   KeyType type;
   std::string_view value_name;  // "" for booleans
   std::string_view help;
@@ -93,11 +88,10 @@ inline Result<void> read_nothing(void* /*record*/, const Reading& /*in*/) {
 
 }  // namespace key_detail
 
-// A row: `key<Text, &Config::cmd>("cmd", Stage::foundation, "help")`.
+// A row: `key<Text, &Config::cmd>("cmd", "help")`.
 template <class Reader, auto... path>
-constexpr Key key(std::string_view name, Stage stage, std::string_view help, std::string_view alias = {}) {
+constexpr Key key(std::string_view name, std::string_view help, std::string_view alias = {}) {
   Key out{name,
-          stage,
           Reader::kType,
           Reader::value_name(),
           help,
@@ -110,9 +104,8 @@ constexpr Key key(std::string_view name, Stage stage, std::string_view help, std
 
 // A row for a list of records, whose own keys are those of item_keys().
 template <auto list, auto keys_of_item>
-constexpr Key records(std::string_view name, Stage stage, std::string_view help) {
+constexpr Key records(std::string_view name, std::string_view help) {
   return {name,
-          stage,
           KeyType::records,
           "JSON",
           help,

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <optional>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include "config/agent_address.hh"
 #include "config/binder.hh"
 #include "config/effects.hh"
+#include "config/lifecycle.hh"
 #include "config/schema.hh"
 #include "config/validate.hh"
 
@@ -24,7 +26,7 @@ namespace {
 
 constexpr std::string_view kNoOutput =
     "no output is configured: set svid_file_name, svid_key_file_name and svid_bundle_file_name together, or "
-    "jwt_svids, or jwt_bundle_file_name";
+    "jwt_svids, jwt_bundle_file_name or jwks_file_name";
 
 std::unexpected<Error> cannot_read(const LoadOptions& options, int code) {
   std::string hint;
@@ -53,7 +55,10 @@ class Loader {
     environment();
     flags();
     Config& config = loaded_.config;
+    for (Error& error : resolve_lifecycle(config, origins_)) refused_.push_back(std::move(error));
     if (!options_.command.empty()) {
+      origins_.erase("start.cmd");
+      origins_.erase("start.args");
       config.cmd = options_.command.front();
       config.cmd_args.assign(options_.command.begin() + 1, options_.command.end());
       config.cmd_mode = CmdMode::wrap;
@@ -85,7 +90,7 @@ class Loader {
     const Config& config = loaded_.config;
     if (auto good = validate(config, origins_, loaded_.warnings); !good) return good;
     if (!options_.allow_no_output && !has_output(config)) return no_output();
-    return options_.allow_unsupported ? Result<void>() : refuse_unsupported(config, origins_);
+    return {};
   }
 
   void keep(const Result<void>& done) {
@@ -93,13 +98,16 @@ class Loader {
   }
 
   Result<void> file() {
+    const auto format = format_of(options_);
+    if (!format) return fail(format.error());
+    if (options_.path.empty()) return {};
     auto text = read_file(options_);
     if (!text) {
       if (options_.path_given || text.error().sys != ENOENT) return fail(text.error());
       missing_file_ = text.error();
       return {};
     }
-    const auto document = read_document(*text, options_.path, options_.format);
+    const auto document = read_document(*text, options_.path, *format);
     if (!document) return fail(document.error());
     loaded_.file_used = options_.path;
     binder_.bind(*document);
@@ -138,6 +146,7 @@ class Loader {
 
   [[nodiscard]] Result<void> no_output() const {
     if (missing_file_) return fail(*missing_file_);
+    if (options_.path.empty()) return fail(ErrorKind::config, std::string(kNoOutput));
     return fail_at(options_.path, {}, kNoOutput);
   }
 
@@ -160,6 +169,15 @@ Environment environment_from(const char* const* entries) {
     out.emplace_back(entry.substr(0, assign), entry.substr(assign + 1));
   }
   return out;
+}
+
+Result<Format> format_of(const LoadOptions& options) {
+  if (options.format) return *options.format;
+  const std::string_view word = variable(options.environment, kFormatVariable);
+  if (word.empty()) return Format::by_name;
+  auto format = parse_format(word);
+  if (!format) return fail(ErrorKind::config, std::string(kFormatVariable) + ": " + format.error().message);
+  return format;
 }
 
 Result<std::string> read_file(const LoadOptions& options) {
@@ -201,10 +219,8 @@ Result<Loaded> load(const LoadOptions& options) {
 std::vector<FlagSpec> flag_table() {
   std::vector<FlagSpec> out;
   for (const Key& key : config_keys()) {
-    // daemon-mode is of this version in part: true is supported.
-    const bool supported = key.stage <= kSupportedStage || key.name == "daemon_mode";
     out.push_back({flag_name(key), std::string(key.name), key.type == KeyType::boolean,
-                   std::string(key.value_name), std::string(key.help), key.words, supported});
+                   std::string(key.value_name), std::string(key.help), key.words});
   }
   return out;
 }

@@ -5,6 +5,7 @@
 // that asks for nothing, `daemon_mode = true` or `health_checks { listener_enabled = false … }`, is accepted.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,7 +23,7 @@ namespace spiffe::config {
 // A key given on the command line.
 struct FlagValue {
   std::string key;     // "cert_dir", "health_checks.bind_port"
-  std::string value;   // lists as JSON arrays; a boolean flag without a value: "true"
+  std::string value;   // lists in JSON or YAML; a boolean flag without a value: "true"
   std::string source;  // as typed, for messages: "-cert-dir"
 };
 
@@ -30,14 +31,12 @@ struct FlagValue {
 [[nodiscard]] Environment environment_from(const char* const* entries);
 
 struct LoadOptions {
-  std::string path = "helper.conf";
+  std::string path = "helper.conf";  // "": no file
   bool path_given = false;  // a file that was asked for must exist; the default one need not (see load)
-  Format format = Format::by_name;
-  std::vector<FlagValue> flags;      // of one key the last wins
+  std::optional<Format> format = std::nullopt;  // not set: as SPIFFE_HLP_CONFIG_FORMAT says, or by_name
+  std::vector<FlagValue> flags;                 // of one key the last wins
   std::vector<std::string> command;  // behind "--": cmd, cmd_args and cmd_mode = "wrap"; empty: none
   Environment environment;  // all of it: SPIFFE_HLP_*, SPIFFE_ENDPOINT_SOCKET …; an empty value is not set
-  bool allow_unsupported =
-      false;  // keys of later versions are read and kept, not refused (to show or to translate them)
   bool allow_no_output = false;  // for commands that write nothing
   bool again = false;            // while others wait: a pipe or a device, which may never answer, is refused
   // Where given, what cannot be used is told here and left out: for a look at all the rest. Not for a helper
@@ -58,6 +57,9 @@ struct Loaded {
 // not exist is an error only where no output is configured otherwise.
 [[nodiscard]] Result<Loaded> load(const LoadOptions& options);
 
+// What the file is to be read as. The error (kind config): a word in the variable that is not a format.
+[[nodiscard]] Result<Format> format_of(const LoadOptions& options);
+
 // The file as it is. A pipe or a device is waited for, until a signal asks to end. At most one byte more than
 // a document may have: the readers refuse what is too large.
 [[nodiscard]] Result<std::string> read_file(const LoadOptions& options);
@@ -70,7 +72,6 @@ struct FlagSpec {
   std::string value_name;                        // "PATH", "DURATION" …, "" for booleans
   std::string help;                              // one line, lower case, no full stop
   std::span<const std::string_view> words = {};  // what it may be, where that is one of a few words
-  bool supported = true;                         // false: this version refuses it, so help need not show it
 };
 [[nodiscard]] std::vector<FlagSpec> flag_table();
 

@@ -5,16 +5,23 @@
 #include <vector>
 
 #include "config/config.hh"
+#include "output/format.hh"
 
 namespace spiffe::config {
 
 struct OutputPath {
   std::string key;   // full name: "svid_file_name", "jwt_svids[0].jwt_svid_file_name"
   std::string name;  // as configured, not empty
-  std::string path;  // joined with cert_dir (and the dir of its identity) and cleaned
+  std::string path;  // joined with cert_dir and cleaned
+  output::Shape shape = output::Shape::file;
 };
 
 [[nodiscard]] std::vector<OutputPath> output_paths(const Config& config);
+// The parts of it: what stands at the top, and what an entry of x509_svids asks for.
+[[nodiscard]] std::vector<OutputPath> own_paths(const Config& config);
+[[nodiscard]] std::vector<OutputPath> entry_paths(const Config& config, std::size_t index);
+// The directories of the entries of x509_svids, which are theirs alone.
+[[nodiscard]] std::vector<OutputPath> entry_directories(const Config& config);
 
 // Whether files are configured that the change is about.
 [[nodiscard]] bool writes(const Config& config, Change change);

@@ -3,14 +3,24 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <utility>
 
 #include "config/file_mode.hh"
+#include "output/formats.hh"
 
 namespace spiffe::config {
 
 template <>
 struct Words<Layout> {
   static constexpr std::array<std::string_view, 3> kWords = {"snapshot", "files", "in-place"};
+};
+template <>
+struct Words<output::KeyFormat> {
+  static constexpr std::array<std::string_view, 4> kWords = {"pkcs8", "sec1", "pkcs1", "traditional"};
+};
+template <>
+struct Words<output::CombinedOrder> {
+  static constexpr std::array<std::string_view, 2> kWords = {"key-first", "chain-first"};
 };
 template <>
 struct Words<CmdMode> {
@@ -29,14 +39,6 @@ struct Words<Revoke> {
   static constexpr std::array<std::string_view, 2> kWords = {"keep", "remove"};
 };
 template <>
-struct Words<KeyFormat> {
-  static constexpr std::array<std::string_view, 4> kWords = {"pkcs8", "sec1", "pkcs1", "traditional"};
-};
-template <>
-struct Words<CombinedOrder> {
-  static constexpr std::array<std::string_view, 2> kWords = {"key-first", "chain-first"};
-};
-template <>
 struct Words<Change> {
   static constexpr std::array<std::string_view, 3> kWords = {"x509", "jwt", "bundle"};
 };
@@ -46,8 +48,6 @@ struct Words<log::Format> {  // console is what auto picks on a terminal
 };
 
 namespace {
-
-using enum Stage;
 
 // An empty agent_address is as good as none, also where it follows another: the environment and the default
 // come next.
@@ -70,6 +70,40 @@ Value show_agent_address(const void* record) {
   return config.agent_address_source.empty() ? Value() : Value::of_text(config.agent_address.uri());
 }
 
+// The outputs' keys, from the table of formats. `names`: the path to their OutputNames.
+template <std::size_t row, auto... names>
+Result<void> read_output(void* record, const Reading& in) {
+  auto name = Name::read(in);
+  if (!name) return fail(name.error());
+  output::OutputNames& all = key_detail::member<names...>(record);
+  all.erase(output::kFormats[row].key);
+  if (!name->empty()) all.emplace(output::kFormats[row].key, *std::move(name));
+  return {};
+}
+template <std::size_t row, auto... names>
+Value show_output(const void* record) {
+  const output::OutputNames& all = key_detail::member<names...>(record);
+  const auto found = all.find(output::kFormats[row].key);
+  return Name::show(found == all.end() ? std::string() : found->second);
+}
+template <auto... names>
+constexpr auto output_keys() {
+  const auto of_rows = []<std::size_t... row>(std::index_sequence<row...>) {
+    return std::array<Key, sizeof...(row)>{Key{output::kFormats[row].key, Name::kType, Name::value_name(),
+                                               output::kFormats[row].help, &read_output<row, names...>,
+                                               &show_output<row, names...>, output::kFormats[row].alias}...};
+  };
+  return of_rows(std::make_index_sequence<output::kFormats.size()>());
+}
+
+template <std::size_t... n>
+constexpr auto joined(const std::array<Key, n>&... some) {
+  std::array<Key, (n + ...)> out{};
+  auto at = out.begin();
+  ((at = std::ranges::copy(some, at).out), ...);
+  return out;
+}
+
 // More words are taken than are offered: see log::parse_level().
 struct LogLevel {
   using Type = log::Level;
@@ -88,182 +122,157 @@ struct LogLevel {
   }
 };
 
+// How an identity's outputs are made. `outputs`: the path to its X509Outputs.
+template <auto... outputs>
+constexpr auto option_keys() {
+  using X = X509Outputs;
+  using E = output::EncodeOptions;
+  return std::to_array<Key>({
+      key<Flag, outputs..., &X::options, &E::add_intermediates_to_bundle>(
+          "add_intermediates_to_bundle", "put intermediates into the bundle instead of the chain",
+          "addIntermediatesToBundle"),
+      key<Flag, outputs..., &X::options, &E::include_federated_domains>(
+          "include_federated_domains", "add the bundles of federated trust domains"),
+      key<Flag, outputs..., &X::options, &E::omit_expired>("omit_expired",
+                                                           "leave expired CA certificates out of the bundle"),
+      key<Choice<output::KeyFormat>, outputs..., &X::options, &E::key_format>(
+          "key_format", "how private keys are written: pkcs8, sec1, pkcs1 or traditional"),
+      key<Choice<output::CombinedOrder>, outputs..., &X::options, &E::combined_order>(
+          "combined_order", "order in the combined file: key-first or chain-first"),
+      key<Path, outputs..., &X::keystore_password_file>("keystore_password_file",
+                                                        "file with the password of keystore and truststore"),
+      key<Flag, outputs..., &X::options, &E::keystore_legacy>(
+          "keystore_legacy", "encrypt them for old versions of Java: 3DES and SHA-1"),
+  });
+}
+
+// Who owns what. `owners`: the path to an Ownership.
+template <auto... owners>
+constexpr auto owner_keys() {
+  using O = Ownership;
+  return std::to_array<Key>({
+      key<User, owners..., &O::owner>("owner", "owner of all files"),
+      key<Group, owners..., &O::group>("group", "group of all files"),
+      key<User, owners..., &O::key_owner>("key_owner", "owner of files with a private key"),
+      key<Group, owners..., &O::key_group>("key_group", "group of files with a private key"),
+  });
+}
+
 constexpr auto kX509 = &Config::x509;
-constexpr auto kOwners = &Config::ownership;
 constexpr auto kHealth = &Config::health_checks;
-constexpr auto kItem = &X509Svid::outputs;
-constexpr auto kItemOwners = &X509Svid::ownership;
+constexpr auto kStart = &Config::start;
+constexpr auto kReload = &Config::reload;
 
 using X = X509Outputs;
-using O = Ownership;
 using H = HealthChecks;
 
-constexpr auto kKeys = std::to_array<Key>({
-    {"agent_address", foundation, KeyType::text, "ADDRESS",
-     "the agent's socket: a path, unix:///path or tcp://IP:port", &read_agent_address, &show_agent_address,
-     "agentAddress"},
-    key<Path, &Config::cert_dir>("cert_dir", foundation, "directory to write to", "certDir"),
-    key<Name, kX509, &X::svid_file_name>("svid_file_name", foundation, "file for the certificate chain",
-                                         "svidFileName"),
-    key<Name, kX509, &X::svid_key_file_name>("svid_key_file_name", foundation, "file for the private key",
-                                             "svidKeyFileName"),
-    key<Name, kX509, &X::svid_bundle_file_name>("svid_bundle_file_name", foundation,
-                                                "file for the trust bundle", "svidBundleFileName"),
-    key<Flag, &Config::add_intermediates_to_bundle>("add_intermediates_to_bundle", foundation,
-                                                    "put intermediates into the bundle instead of the chain",
-                                                    "addIntermediatesToBundle"),
-    key<Flag, &Config::include_federated_domains>("include_federated_domains", foundation,
-                                                  "add the bundles of federated trust domains"),
-    key<Flag, &Config::omit_expired>("omit_expired", foundation,
-                                     "leave expired CA certificates out of the bundle"),
-    key<Mode<0644>, &Config::cert_file_mode>("cert_file_mode", foundation,
-                                             "mode of certificates and bundles"),
-    key<Mode<0600, KeyFile::yes>, &Config::key_file_mode>("key_file_mode", foundation,
-                                                          "mode of private keys"),
-    key<Mode<0600>, &Config::jwt_bundle_file_mode>("jwt_bundle_file_mode", parity, "mode of the JWT bundle"),
-    key<Mode<0600>, &Config::jwt_svid_file_mode>("jwt_svid_file_mode", parity, "mode of JWT-SVIDs"),
-    key<Text, &Config::hint>("hint", foundation, "take the identity with this hint"),
-    key<Id, &Config::spiffe_id>("spiffe_id", foundation, "take the identity with this SPIFFE ID"),
-    key<Flag, &Config::verify>("verify", foundation,
-                               "refuse identities that do not verify against their bundle"),
-    key<Choice<Layout>, &Config::layout>("layout", foundation,
-                                         "how files are written: snapshot, files or in-place"),
-    key<Flag, &Config::create_cert_dir>("create_cert_dir", foundation, "make cert_dir where it is missing"),
-    key<Flag, &Config::require_secure_dir>("require_secure_dir", foundation,
-                                           "refuse a cert_dir that others can write to"),
-    key<Flag, &Config::allow_core_dumps>("allow_core_dumps", foundation,
-                                         "let a crash write a core with keys in it"),
-    key<User, kOwners, &O::owner>("owner", foundation, "owner of all files"),
-    key<Group, kOwners, &O::group>("group", foundation, "group of all files"),
-    key<User, kOwners, &O::key_owner>("key_owner", foundation, "owner of files with a private key"),
-    key<Group, kOwners, &O::key_group>("key_group", foundation, "group of files with a private key"),
-    key<Flag, &Config::daemon_mode>("daemon_mode", parity,
-                                    "keep running and renew; false: fetch once and exit"),
-    key<Duration<>, &Config::timeout>("timeout", foundation,
-                                      "longest wait with daemon_mode = false, 0 for ever"),
-    key<LogLevel, &Config::log_level>("log_level", foundation, "debug, info, warning or error"),
-    key<Choice<log::Format>, &Config::log_format>("log_format", foundation,
-                                                  "text, json or auto: text, and a short form on a terminal"),
-    key<Text, &Config::cmd>("cmd", foundation, "program to start once everything is written"),
-    key<Arguments, &Config::cmd_args>("cmd_args", foundation, "its arguments", "cmdArgs"),
-    key<Signal, &Config::renew_signal>("renew_signal", foundation, "signal that tells it of a renewal",
-                                       "renewSignal"),
-    key<Signal, &Config::stop_signal>("stop_signal", foundation, "signal that ends it"),
-    key<Duration<Zero::refused>, &Config::stop_timeout>("stop_timeout", foundation,
-                                                        "time to end before SIGKILL"),
-    key<Flag, &Config::stop_cmd_on_exit>("stop_cmd_on_exit", child, "end cmd when the helper ends"),
-    key<Choice<CmdMode>, &Config::cmd_mode>("cmd_mode", child, "job, or wrap: to live and end with cmd"),
-    key<Optional<Choice<OnRotate>>, &Config::on_rotate>(
-        "on_rotate", child, "what cmd gets at a rotation: signal, restart or none"),
-    key<Choice<Restart>, &Config::restart>("restart", child,
-                                           "whether cmd starts again at once: never, on-failure or always"),
-    key<Duration<>, &Config::start_timeout>("start_timeout", child, "longest wait for the first identity"),
-    key<ListOf<Choice<Change>>, &Config::notify_on>("notify_on", child,
-                                                    "changes to tell of: x509, jwt, bundle"),
-    key<Duration<>, &Config::renew_debounce>("renew_debounce", child,
-                                             "wait for further changes before telling"),
-    key<Duration<>, &Config::renew_splay>("renew_splay", child, "random wait before telling"),
-    key<Optional<Flag>, &Config::renew_signal_guard>(
-        "renew_signal_guard", child, "withhold a signal that would kill a child not ready for it"),
-    key<Arguments, &Config::prepare_cmd>("prepare_cmd", child,
-                                         "command that must succeed before cmd starts or is told"),
-    key<Duration<Zero::refused>, &Config::prepare_cmd_timeout>("prepare_cmd_timeout", child,
-                                                               "its longest run"),
-    key<Arguments, &Config::renew_cmd>("renew_cmd", child, "command to run after every renewal"),
-    key<Duration<Zero::refused>, &Config::renew_cmd_timeout>("renew_cmd_timeout", child, "its longest run"),
-    key<Flag, &Config::renew_cmd_once>("renew_cmd_once", child, "run it with daemon_mode = false as well"),
-    key<Flag, &Config::renew_cmd_at_start>("renew_cmd_at_start", child,
-                                           "run it also when cmd has just started with the files"),
-    key<Path, &Config::pid_file_name>("pid_file_name", child,
-                                      "signal the process whose number is in this file"),
-    key<Flag, &Config::pid_file_check>("pid_file_check", child, "look twice before signalling it"),
-    key<Flag, &Config::subreaper>("subreaper", child, "adopt and reap orphaned grandchildren"),
-    key<Signal, &Config::config_reload_signal>("config_reload_signal", child,
-                                               "signal that reloads the configuration"),
-    records<&Config::jwt_svids, jwt_svid_keys>("jwt_svids", parity, "JWT-SVIDs to write"),
-    key<Name, &Config::jwt_bundle_file_name>("jwt_bundle_file_name", parity, "file for the JWT bundles"),
-    key<Choice<Revoke>, &Config::revoke>("revoke", parity,
-                                         "keys of an identity that was taken away: keep or remove"),
-    key<Duration<>, &Config::revoke_after>("revoke_after", parity, "how long it must have been away"),
-    key<Flag, kHealth, &H::listener_enabled>("health_checks.listener_enabled", parity, "serve health checks"),
-    key<Port, kHealth, &H::bind_port>("health_checks.bind_port", parity, "their port"),
-    key<Text, kHealth, &H::bind_address>("health_checks.bind_address", parity, "their address"),
-    key<Path, kHealth, &H::liveness_path>("health_checks.liveness_path", parity,
-                                          "URL path of the liveness check"),
-    key<Path, kHealth, &H::readiness_path>("health_checks.readiness_path", parity,
-                                           "URL path of the readiness check"),
-    key<Path, kHealth, &H::unix_socket>("health_checks.unix_socket", parity, "socket to serve them on"),
-    key<Path, kHealth, &H::metrics_path>("health_checks.metrics_path", parity,
-                                         "URL path of Prometheus metrics"),
-    key<Flag, kHealth, &H::ready_includes_program>("health_checks.ready_includes_program", parity,
-                                                   "ready only while cmd runs, is told and hooks succeed"),
-    key<Name, kX509, &X::svid_combined_file_name>("svid_combined_file_name", outputs,
-                                                  "file for key and chain together"),
-    key<Choice<CombinedOrder>, kX509, &X::combined_order>("combined_order", outputs,
-                                                          "key-first or chain-first"),
-    key<Choice<KeyFormat>, kX509, &X::key_format>("key_format", outputs, "pkcs8, sec1, pkcs1 or traditional"),
-    key<Name, kX509, &X::svid_keystore_file_name>("svid_keystore_file_name", outputs,
-                                                  "PKCS#12 file with key and chain"),
-    key<Name, kX509, &X::truststore_file_name>("truststore_file_name", outputs,
-                                               "PKCS#12 file with the trust bundle"),
-    key<Path, kX509, &X::keystore_password_file>("keystore_password_file", outputs,
-                                                 "file with their password"),
-    key<Flag, kX509, &X::keystore_legacy>("keystore_legacy", outputs, "encrypt them for old Java"),
-    key<Name, kX509, &X::bundle_dir>("bundle_dir", outputs, "directory for one bundle a trust domain"),
-    key<Name, kX509, &X::bundle_map_file_name>("bundle_map_file_name", outputs,
-                                               "file for the SPIFFE bundle map"),
-    key<Name, kX509, &X::jwks_file_name>("jwks_file_name", outputs,
-                                         "file for the JWKS of the own trust domain"),
-    key<Name, kX509, &X::envoy_sds_dir>("envoy_sds_dir", outputs, "directory for Envoy's SDS files"),
-    key<Path, &Config::credential_folder>("credential_folder", outputs,
-                                          "folder of the SPIFFE file delivery draft"),
-    key<Text, &Config::credential_folder_draft>("credential_folder_draft", outputs, "revision of that draft"),
-    records<&Config::x509_svids, x509_svid_keys>("x509_svids", outputs, "further X.509 identities to write"),
-    records<&Config::wit_svids, wit_svid_keys>("wit_svids", outputs, "WIT-SVIDs to write"),
-    key<Name, &Config::wit_bundle_file_name>("wit_bundle_file_name", outputs, "file for the WIT bundles"),
+constexpr auto kFirstKeys = std::to_array<Key>({
+    {"agent_address", KeyType::text, "ADDRESS", "the agent's socket: a path, unix:///path or tcp://IP:port",
+     &read_agent_address, &show_agent_address, "agentAddress"},
+    key<Path, &Config::cert_dir>("cert_dir", "directory to write to", "certDir"),
 });
+
+constexpr auto kOtherKeys = std::to_array<Key>({
+    key<Mode<0644>, &Config::cert_file_mode>("cert_file_mode", "mode of certificates and bundles"),
+    key<Mode<0600, KeyFile::yes>, &Config::key_file_mode>("key_file_mode", "mode of private keys"),
+    key<Mode<0600>, &Config::jwt_bundle_file_mode>("jwt_bundle_file_mode",
+                                                   "mode of the JWT bundle and the JWKS"),
+    key<Mode<0600>, &Config::jwt_svid_file_mode>("jwt_svid_file_mode", "mode of JWT-SVIDs"),
+    key<Text, &Config::hint>("hint", "take the identity with this hint"),
+    key<Id, &Config::spiffe_id>("spiffe_id", "take the identity with this SPIFFE ID"),
+    key<Flag, &Config::verify>("verify", "refuse identities that do not verify against their bundle"),
+    key<Choice<Layout>, &Config::layout>("layout", "how files are written: snapshot, files or in-place"),
+    key<Flag, &Config::create_cert_dir>("create_cert_dir", "make cert_dir where it is missing"),
+    key<Flag, &Config::require_secure_dir>("require_secure_dir",
+                                           "refuse a cert_dir that others can write to"),
+    key<Flag, &Config::allow_core_dumps>("allow_core_dumps", "let a crash write a core with keys in it"),
+});
+
+constexpr auto kMoreKeys = std::to_array<Key>({
+    key<Flag, &Config::daemon_mode>("daemon_mode", "keep running and renew; false: fetch once and exit"),
+    key<Duration<>, &Config::timeout>("timeout", "longest wait with daemon_mode = false, 0 for ever"),
+    key<LogLevel, &Config::log_level>("log_level", "debug, info, warning or error"),
+    key<Choice<log::Format>, &Config::log_format>("log_format",
+                                                  "text, json or auto: text, and a short form on a terminal"),
+    key<Text, &Config::cmd>("cmd", "program to start once everything is written"),
+    key<Arguments, &Config::cmd_args>("cmd_args", "its arguments", "cmdArgs"),
+    key<Signal, &Config::renew_signal>("renew_signal", "signal that tells it of a renewal", "renewSignal"),
+    key<Signal, &Config::stop_signal>("stop_signal", "signal that ends it"),
+    key<Duration<Zero::refused>, &Config::stop_timeout>("stop_timeout", "time to end before SIGKILL"),
+    key<Flag, &Config::stop_cmd_on_exit>("stop_cmd_on_exit", "end cmd when the helper ends"),
+    key<Choice<CmdMode>, &Config::cmd_mode>("cmd_mode", "job, or wrap: to live and end with cmd"),
+    key<Optional<Choice<OnRotate>>, &Config::on_rotate>(
+        "on_rotate", "what cmd gets at a rotation: signal, restart or none"),
+    key<Choice<Restart>, &Config::restart>("restart",
+                                           "whether cmd starts again at once: never, on-failure or always"),
+    key<Duration<>, &Config::start_timeout>("start_timeout", "longest wait for the first identity"),
+    key<ListOf<Choice<Change>>, &Config::notify_on>("notify_on", "changes to tell of: x509, jwt, bundle"),
+    key<Duration<>, &Config::renew_debounce>("renew_debounce", "wait for further changes before telling"),
+    key<Duration<>, &Config::renew_splay>("renew_splay", "random wait before telling"),
+    key<Optional<Flag>, &Config::renew_signal_guard>(
+        "renew_signal_guard", "withhold a signal that would kill a child not ready for it"),
+    key<Arguments, &Config::prepare_cmd>("prepare_cmd",
+                                         "command that must succeed before cmd starts or is told"),
+    key<Duration<Zero::refused>, &Config::prepare_cmd_timeout>("prepare_cmd_timeout", "its longest run"),
+    key<Arguments, &Config::renew_cmd>("renew_cmd", "command to run after every renewal"),
+    key<Duration<Zero::refused>, &Config::renew_cmd_timeout>("renew_cmd_timeout", "its longest run"),
+    key<Flag, &Config::renew_cmd_once>("renew_cmd_once", "run it with daemon_mode = false as well"),
+    key<Flag, &Config::renew_cmd_at_start>("renew_cmd_at_start",
+                                           "run it also when cmd has just started with the files"),
+    key<Path, &Config::pid_file_name>("pid_file_name", "signal the process whose number is in this file"),
+    key<Flag, &Config::pid_file_check>("pid_file_check", "look twice before signalling it"),
+    key<Flag, &Config::subreaper>("subreaper", "adopt and reap orphaned grandchildren"),
+    key<Signal, &Config::config_reload_signal>("config_reload_signal",
+                                               "signal that reloads the configuration"),
+    records<&Config::jwt_svids, jwt_svid_keys>("jwt_svids", "JWT-SVIDs to write"),
+    key<Name, &Config::jwt_bundle_file_name>("jwt_bundle_file_name", "file for the JWT bundles"),
+    key<Name, &Config::jwks_file_name>("jwks_file_name", "file for the JWKS of the own trust domain"),
+    records<&Config::x509_svids, x509_svid_keys>("x509_svids", "further X.509 identities to write"),
+    key<Choice<Revoke>, &Config::revoke>("revoke", "keys of an identity that was taken away: keep or remove"),
+    key<Duration<>, &Config::revoke_after>("revoke_after", "how long it must have been away"),
+    key<Flag, kHealth, &H::listener_enabled>("health_checks.listener_enabled", "serve health checks"),
+    key<Port, kHealth, &H::bind_port>("health_checks.bind_port", "their port"),
+    key<Text, kHealth, &H::bind_address>("health_checks.bind_address", "their address"),
+    key<Path, kHealth, &H::liveness_path>("health_checks.liveness_path", "URL path of the liveness check"),
+    key<Path, kHealth, &H::readiness_path>("health_checks.readiness_path", "URL path of the readiness check"),
+    key<Path, kHealth, &H::unix_socket>("health_checks.unix_socket", "socket to serve them on"),
+    key<Path, kHealth, &H::metrics_path>("health_checks.metrics_path", "URL path of Prometheus metrics"),
+    key<Flag, kHealth, &H::ready_includes_program>("health_checks.ready_includes_program",
+                                                   "ready only while cmd runs, is told and hooks succeed"),
+    key<Text, kStart, &Start::cmd>("start.cmd", "the same as cmd"),
+    key<Arguments, kStart, &Start::args>("start.args", "the same as cmd_args"),
+    key<Text, kReload, &Reload::cmd>("reload.cmd", "program to run before cmd starts or is notified"),
+    key<Arguments, kReload, &Reload::args>("reload.args", "its arguments"),
+    key<Signal, kReload, &Reload::signal>("reload.signal", "the same as renew_signal"),
+    key<Path, kReload, &Reload::pid_file_name>("reload.pid_file_name", "the same as pid_file_name"),
+});
+
+constexpr auto kKeys = joined(kFirstKeys, output_keys<kX509, &X::names>(), option_keys<kX509>(), kOtherKeys,
+                              owner_keys<&Config::ownership>(), kMoreKeys);
 
 constexpr auto kJwtKeys = std::to_array<Key>({
-    key<Text, &JwtSvid::jwt_audience>("jwt_audience", parity, "audience"),
-    key<Texts, &JwtSvid::jwt_extra_audiences>("jwt_extra_audiences", parity, "further audiences"),
-    key<Name, &JwtSvid::jwt_svid_file_name>("jwt_svid_file_name", parity, "file for the token"),
-    key<Id, &JwtSvid::spiffe_id>("spiffe_id", parity, "take the identity with this SPIFFE ID"),
-    key<Text, &JwtSvid::hint>("hint", parity, "take the identity with this hint"),
+    key<Text, &JwtSvid::jwt_audience>("jwt_audience", "audience"),
+    key<Texts, &JwtSvid::jwt_extra_audiences>("jwt_extra_audiences", "further audiences"),
+    key<Name, &JwtSvid::jwt_svid_file_name>("jwt_svid_file_name", "file for the token"),
+    key<Id, &JwtSvid::spiffe_id>("spiffe_id", "take the identity with this SPIFFE ID"),
+    key<Text, &JwtSvid::hint>("hint", "take the identity with this hint"),
 });
 
-constexpr auto kX509Keys = std::to_array<Key>({
-    key<Text, &X509Svid::hint>("hint", outputs, "take the identity with this hint"),
-    key<Text, &X509Svid::spiffe_id>("spiffe_id", outputs, "take the identity with this SPIFFE ID"),
-    key<Name, &X509Svid::dir>("dir", outputs, "directory below cert_dir"),
-    key<Name, kItem, &X::svid_file_name>("svid_file_name", outputs, ""),
-    key<Name, kItem, &X::svid_key_file_name>("svid_key_file_name", outputs, ""),
-    key<Name, kItem, &X::svid_bundle_file_name>("svid_bundle_file_name", outputs, ""),
-    key<Name, kItem, &X::svid_combined_file_name>("svid_combined_file_name", outputs, ""),
-    key<Choice<CombinedOrder>, kItem, &X::combined_order>("combined_order", outputs, ""),
-    key<Choice<KeyFormat>, kItem, &X::key_format>("key_format", outputs, ""),
-    key<Name, kItem, &X::svid_keystore_file_name>("svid_keystore_file_name", outputs, ""),
-    key<Name, kItem, &X::truststore_file_name>("truststore_file_name", outputs, ""),
-    key<Path, kItem, &X::keystore_password_file>("keystore_password_file", outputs, ""),
-    key<Flag, kItem, &X::keystore_legacy>("keystore_legacy", outputs, ""),
-    key<Name, kItem, &X::bundle_dir>("bundle_dir", outputs, ""),
-    key<Name, kItem, &X::bundle_map_file_name>("bundle_map_file_name", outputs, ""),
-    key<Name, kItem, &X::jwks_file_name>("jwks_file_name", outputs, ""),
-    key<Name, kItem, &X::envoy_sds_dir>("envoy_sds_dir", outputs, ""),
-    key<User, kItemOwners, &O::owner>("owner", outputs, ""),
-    key<Group, kItemOwners, &O::group>("group", outputs, ""),
-    key<User, kItemOwners, &O::key_owner>("key_owner", outputs, ""),
-    key<Group, kItemOwners, &O::key_group>("key_group", outputs, ""),
-    key<Signal, &X509Svid::renew_signal>("renew_signal", outputs, ""),
-    key<Path, &X509Svid::pid_file_name>("pid_file_name", outputs, ""),
-    key<Arguments, &X509Svid::renew_cmd>("renew_cmd", outputs, ""),
+constexpr auto kFirstX509Keys = std::to_array<Key>({
+    key<Text, &X509Svid::hint>("hint", "take the identity with this hint"),
+    key<Text, &X509Svid::spiffe_id>("spiffe_id", "take the identity with this SPIFFE ID, or \"prefix*\""),
+    key<Name, &X509Svid::dir>("dir", "directory to write to, below cert_dir"),
 });
-
-constexpr auto kWitKeys = std::to_array<Key>({
-    key<Name, &WitSvid::wit_svid_file_name>("wit_svid_file_name", outputs, "file for the token"),
-    key<Name, &WitSvid::wit_svid_key_file_name>("wit_svid_key_file_name", outputs, "file for its key"),
-    key<Id, &WitSvid::spiffe_id>("spiffe_id", outputs, "take the identity with this SPIFFE ID"),
-    key<Text, &WitSvid::hint>("hint", outputs, "take the identity with this hint"),
+constexpr auto kMoreX509Keys = std::to_array<Key>({
+    key<Signal, &X509Svid::renew_signal>("renew_signal", "signal for the process of pid_file_name"),
+    key<Path, &X509Svid::pid_file_name>("pid_file_name", "signal the process whose number is in this file"),
+    key<Arguments, &X509Svid::prepare_cmd>("prepare_cmd",
+                                           "command that must succeed before anybody is notified"),
+    key<Arguments, &X509Svid::renew_cmd>("renew_cmd", "command to run after every renewal"),
 });
+constexpr auto kX509Keys =
+    joined(kFirstX509Keys, output_keys<&X509Svid::x509, &X::names>(), option_keys<&X509Svid::x509>(),
+           owner_keys<&X509Svid::ownership>(), kMoreX509Keys);
 
 }  // namespace
 
@@ -276,10 +285,6 @@ std::span<const Key> jwt_svid_keys() {
 std::span<const Key> x509_svid_keys() {
   return kX509Keys;
 }
-std::span<const Key> wit_svid_keys() {
-  return kWitKeys;
-}
-
 const Key* find_key(std::string_view name) {
   const auto found = std::ranges::find(kKeys, name, &Key::name);
   return found == kKeys.end() ? nullptr : &*found;

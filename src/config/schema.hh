@@ -1,5 +1,5 @@
-// The tables of keys: the one place that knows names, types, help and the release a key comes with. The
-// binder, flags, variables and `config print` follow them.
+// The tables of keys: the one place that knows names, types and help. The binder, flags, variables and
+// `config print` follow them; the keys of outputs come from output/formats.hh.
 #pragma once
 
 #include <span>
@@ -11,11 +11,10 @@
 
 namespace spiffe::config {
 
-// Records: Config, JwtSvid, X509Svid, WitSvid.
+// Records: Config, JwtSvid, X509Svid.
 [[nodiscard]] std::span<const Key> config_keys();
 [[nodiscard]] std::span<const Key> jwt_svid_keys();
 [[nodiscard]] std::span<const Key> x509_svid_keys();
-[[nodiscard]] std::span<const Key> wit_svid_keys();
 
 // The row of config_keys() with this name (exact), or null.
 [[nodiscard]] const Key* find_key(std::string_view name);

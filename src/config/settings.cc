@@ -7,6 +7,7 @@
 #include "config/json_reader.hh"
 #include "config/schema.hh"
 #include "config/suggest.hh"
+#include "config/yaml_reader.hh"
 
 namespace spiffe::config {
 
@@ -19,11 +20,15 @@ constexpr std::array<std::string_view, 6> kFalse = {"0", "f", "F", "FALSE", "fal
 Result<Value> list_value(const Key& key, std::string_view source, const std::string& text) {
   auto value = parse_json_value(text, source);
   if (value && value->kind == Value::Kind::list) return value;
+  auto yaml = parse_yaml_value(text, source);
+  if (yaml && yaml->kind == Value::Kind::list) return yaml;
   const std::string example = key.type == KeyType::records ? R"([{"key": "value"}])" : R"(["one", "two"])";
-  Error error{ErrorKind::config, place(source, {}) + ": " + std::string(key.name) + " must be a JSON array",
+  Error error{ErrorKind::config,
+              place(source, {}) + ": " + std::string(key.name) + " must be a list in JSON or YAML",
               "write it as " + example};
-  // The reader's own words help where the text at least begins as an array.
+  // The reader's own words help where the text at least begins as a list.
   if (!value && text.starts_with('[')) error = value.error();
+  if (!yaml && text.starts_with('-')) error = yaml.error();
   return fail(std::move(error));
 }
 
@@ -74,6 +79,7 @@ void warn_unknown_variables(const Environment& environment, std::vector<Warning>
     if (!name.starts_with(kPrefix)) continue;
     const std::string rest = name.substr(kPrefix.size());
     const bool is_known =
+        name == kFormatVariable ||
         std::ranges::any_of(config_keys(), [&name](const Key& key) { return variable_name(key) == name; });
     if (is_known) continue;
     std::string message = "unknown variable " + escape(name) + " is ignored";

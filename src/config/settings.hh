@@ -12,9 +12,12 @@
 
 namespace spiffe::config {
 
+// The format of the file, where -config-format does not say it.
+inline constexpr std::string_view kFormatVariable = "SPIFFE_HLP_CONFIG_FORMAT";
+
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
-// `text` as the value of `key`: lists as JSON arrays, cmd_args and renew_cmd as a string or a JSON array,
+// `text` as the value of `key`: lists in JSON or YAML, cmd_args and renew_cmd as a string or a JSON array,
 // booleans as Go's flag package takes them (1, t, T, TRUE, true, True, 0 …), anything else as it is. Errors
 // name `source`.
 [[nodiscard]] Result<Document> setting(const Key& key, std::string_view source, const std::string& text);

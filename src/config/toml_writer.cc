@@ -87,28 +87,10 @@ std::string lines(const Value& object, bool nested) {
   return out;
 }
 
-Result<void> check_utf8(const Value& value, const std::string& key) {
-  for (std::size_t i = 0; i < value.text.size();) {
-    const std::size_t n = utf8_length(std::string_view(value.text).substr(i));
-    if (n == 0) {
-      return fail(ErrorKind::config, key + " is not valid UTF-8, and TOML has no way to write it");
-    }
-    i += n;
-  }
-  for (const Value& item : value.items) {
-    if (auto good = check_utf8(item, key); !good) return good;
-  }
-  for (const Entry& entry : value.entries) {
-    const std::string name = key.empty() ? escape(entry.key) : key + "." + escape(entry.key);
-    if (auto good = check_utf8(entry.value, name); !good) return good;
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<std::string> to_toml(const Value& object) {
-  if (auto good = check_utf8(object, ""); !good) return fail(good.error());
+  if (auto good = check_utf8(object, "TOML"); !good) return fail(good.error());
   std::string out = lines(object, false);
   const auto section = [&out](const std::vector<std::string>& comments, const std::string& header,
                               const Value& table) {

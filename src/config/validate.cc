@@ -11,6 +11,8 @@
 #include <fmt/format.h>
 
 #include "base/text.hh"
+#include "config/identities.hh"
+#include "config/lifecycle.hh"
 #include "config/outputs.hh"
 #include "config/path_join.hh"
 #include "config/schema.hh"
@@ -28,13 +30,10 @@ std::unexpected<Error> refuse(const Origins& origins, std::string_view key, cons
 }
 
 Result<void> check_triple(const X509Outputs& x, const Origins& origins, const std::string& prefix) {
-  const std::array<std::pair<std::string, bool>, 3> files = {
-      {{"svid_file_name", !x.svid_file_name.empty()},
-       {"svid_key_file_name", !x.svid_key_file_name.empty()},
-       {"svid_bundle_file_name", !x.svid_bundle_file_name.empty()}}};
   std::string missing;
   std::string present;
-  for (const auto& [key, set] : files) {
+  for (const std::string key : {"svid_file_name", "svid_key_file_name", "svid_bundle_file_name"}) {
+    const bool set = x.names.contains(key);
     if (set && present.empty()) present = key;
     if (!set) missing += (missing.empty() ? "" : " and ") + key;
   }
@@ -51,12 +50,19 @@ Result<void> check_selection(bool hint, bool id, const Origins& origins, const s
                 prefix + "hint and " + prefix + "spiffe_id are both set: use one of them");
 }
 
-Result<void> check_names(const Config& config, const Origins& origins) {
-  for (const OutputPath& output : output_paths(config)) {
+Result<void> check_names(const std::vector<OutputPath>& outputs, const Origins& origins,
+                         std::string_view directory) {
+  for (const OutputPath& output : outputs) {
     const std::string what = output.key + " " + quote_short(output.name);
     const std::string clean = clean_path(output.name);
-    if (clean == "." || clean == "/") return refuse(origins, output.key, what + " names no file");
-    if (leaves_directory(output.name)) return refuse(origins, output.key, what + " leads out of cert_dir");
+    const bool file = output.shape == output::Shape::file;
+    if (clean == "." || clean == "/") {
+      return refuse(origins, output.key,
+                    file ? what + " names no file"
+                         : fmt::format("{} is {} itself: name a directory below it", what, directory));
+    }
+    if (leaves_directory(output.name))
+      return refuse(origins, output.key, fmt::format("{} leads out of {}", what, directory));
     if (clean.starts_with("..") || clean.find("/..") != std::string::npos) {
       return refuse(origins, output.key, what + ": names that begin with \"..\" are the helper's own");
     }
@@ -64,29 +70,47 @@ Result<void> check_names(const Config& config, const Origins& origins) {
   return {};
 }
 
-// Two outputs may neither share a path nor need one to be a directory and a file at once.
-Result<void> check_collisions(const Config& config, const Origins& origins) {
-  std::map<std::string, std::string, std::less<>> seen;  // key by path
-  const auto below = [&](const OutputPath& at, const std::string& inner, const std::string& outer) {
-    return refuse(origins, at.key, inner + " lies below " + outer + ", which is a file");
+// Two outputs may not share a path, nor lie one below the other: what is in an output's directory is its own.
+Result<void> check_collisions(const std::vector<OutputPath>& outputs, const Origins& origins) {
+  std::map<std::string_view, const OutputPath*> seen;  // by path
+  const auto below = [&](const OutputPath& at, const OutputPath& inner, const OutputPath& outer) {
+    const bool file = outer.shape == output::Shape::file;
+    return refuse(
+        origins, at.key,
+        inner.key + " lies below " + outer.key + (file ? ", which is a file" : ", a directory of its own"));
   };
-  const auto is_file = [](const std::string& key) { return !key.ends_with("_dir"); };
-  for (const OutputPath& output : output_paths(config)) {
-    const auto [own, first] = seen.try_emplace(output.path, output.key);
+  for (const OutputPath& output : outputs) {
+    const auto [own, first] = seen.try_emplace(output.path, &output);
     if (!first) {
-      return refuse(origins, output.key,
-                    own->second + " and " + output.key + " are the same file, " + quote(output.path));
+      return refuse(
+          origins, output.key,
+          fmt::format("{} and {} are the same {}, {}", own->second->key, output.key,
+                      output.shape == output::Shape::file ? "file" : "directory", quote(output.path)));
     }
     std::string_view parent = output.path;
     for (std::size_t slash = parent.rfind('/'); slash != std::string_view::npos; slash = parent.rfind('/')) {
       parent = parent.substr(0, slash);
       const auto around = seen.find(parent);
-      if (around != seen.end() && is_file(around->second)) return below(output, output.key, around->second);
+      if (around != seen.end()) return below(output, output, *around->second);
     }
     const std::string directory = output.path + "/";
     const auto inside = seen.lower_bound(directory);
-    if (inside != seen.end() && inside->first.starts_with(directory) && is_file(output.key))
-      return below(output, inside->second, output.key);
+    if (inside != seen.end() && inside->first.starts_with(directory))
+      return below(output, *inside->second, output);
+  }
+  return {};
+}
+
+// Read and written: the first publication would destroy it.
+Result<void> check_password_file(const Config& config, const X509Outputs& x509, const Origins& origins,
+                                 const std::string& prefix) {
+  const std::string& file = x509.keystore_password_file;
+  if (file.empty()) return {};
+  for (const OutputPath& output : output_paths(config)) {
+    if (output.path != clean_path(file)) continue;
+    return refuse(
+        origins, prefix + "keystore_password_file",
+        prefix + "keystore_password_file and " + output.key + " are the same file, " + quote(output.path));
   }
   return {};
 }
@@ -104,48 +128,70 @@ Result<void> check_jwt_svids(const Config& config, const Origins& origins) {
   return {};
 }
 
-Result<void> check_wit_svids(const Config& config, const Origins& origins) {
-  for (std::size_t i = 0; i < config.wit_svids.size(); ++i) {
-    const WitSvid& svid = config.wit_svids[i];
-    const std::string item = "wit_svids[" + std::to_string(i) + "]";
-    if (svid.wit_svid_file_name.empty()) return refuse(origins, item, item + " needs wit_svid_file_name");
-    if (svid.wit_svid_key_file_name.empty())
-      return refuse(origins, item, item + " needs wit_svid_key_file_name");
-    if (auto good = check_selection(!svid.hint.empty(), svid.spiffe_id.has_value(), origins, item + ".");
-        !good)
-      return good;
+Result<void> check_entry_selection(const X509Svid& svid, const Origins& origins, const std::string& item) {
+  if (svid.hint.empty() && svid.spiffe_id.empty())
+    return refuse(origins, item, item + " needs hint or spiffe_id", "which of the agent's identities is it?");
+  if (auto good = check_selection(!svid.hint.empty(), !svid.spiffe_id.empty(), origins, item + "."); !good)
+    return good;
+  if (svid.spiffe_id.empty()) return {};
+  const bool prefix = svid.spiffe_id.ends_with('*');
+  // What would be the beginning of an ID, and does not end within the trust domain.
+  const std::string id = prefix ? svid.spiffe_id.substr(0, svid.spiffe_id.size() - 1) + "x" : svid.spiffe_id;
+  auto parsed = identity::SpiffeId::parse(id);
+  const bool has_path =
+      parsed && parsed->str().find('/', std::string_view("spiffe://").size()) != std::string::npos;
+  if (has_path) return {};
+  const std::string what = item + ".spiffe_id " + quote_short(svid.spiffe_id);
+  if (parsed || prefix) {
+    return refuse(
+        origins, item + ".spiffe_id", what + " has no path",
+        "write it as spiffe://example.org/path, or spiffe://example.org/* for any in a trust domain");
   }
-  return {};
+  return refuse(origins, item + ".spiffe_id", item + ".spiffe_id: " + parsed.error().message,
+                parsed.error().hint);
 }
 
-Result<void> check_x509_svids(const Config& config, const Origins& origins) {
-  for (std::size_t i = 0; i < config.x509_svids.size(); ++i) {
-    const X509Svid& svid = config.x509_svids[i];
-    const std::string item = "x509_svids[" + std::to_string(i) + "]";
-    if (svid.hint.empty() && svid.spiffe_id.empty())
-      return refuse(origins, item, item + " needs hint or spiffe_id");
-    if (auto good = check_selection(!svid.hint.empty(), !svid.spiffe_id.empty(), origins, item + "."); !good)
-      return good;
-    if (auto good = check_triple(svid.outputs, origins, item + "."); !good) return good;
-    if (!svid.spiffe_id.empty() && !svid.spiffe_id.ends_with('*')) {
-      if (auto id = identity::SpiffeId::parse(svid.spiffe_id); !id) {
-        return refuse(origins, item + ".spiffe_id", item + ".spiffe_id: " + id.error().message,
-                      id.error().hint);
-      }
-    }
-    if (!svid.dir.empty() && leaves_directory(svid.dir) && clean_path(svid.dir) != ".") {
-      return refuse(origins, item + ".dir",
-                    item + ".dir " + quote_short(svid.dir) + " leads out of cert_dir");
-    }
-    if (!svid.pid_file_name.empty() && svid.renew_signal == 0) {
-      return refuse(origins, item + ".pid_file_name",
-                    item + ".pid_file_name needs renew_signal, the signal to send");
-    }
+Result<void> check_x509_svid(const Config& config, std::size_t index, const Origins& origins) {
+  const X509Svid& svid = config.x509_svids[index];
+  const std::string item = entry_name(index);
+  if (auto good = check_entry_selection(svid, origins, item); !good) return good;
+  if (svid.dir.empty()) {
+    return refuse(origins, item, item + " needs dir", "a directory below cert_dir, for this identity alone");
   }
-  return {};
+  if (svid.x509.names.empty()) {
+    return refuse(origins, item, item + " writes no file",
+                  "set svid_file_name, svid_key_file_name and svid_bundle_file_name in it");
+  }
+  if (auto good = check_triple(svid.x509, origins, item + "."); !good) return good;
+  if (!svid.pid_file_name.empty() && !config.daemon_mode) {
+    return refuse(origins, item + ".pid_file_name",
+                  item + ".pid_file_name works in daemon mode only, and daemon_mode is false",
+                  "remove the key");
+  }
+  if (!svid.pid_file_name.empty() && svid.renew_signal == 0) {
+    return refuse(origins, item + ".pid_file_name",
+                  item + ".pid_file_name needs renew_signal, the signal to send",
+                  "set renew_signal in it, as in renew_signal = \"SIGHUP\"");
+  }
+  const std::vector<OutputPath> outputs = entry_paths(config, index);
+  if (auto good = check_names(outputs, origins, item + ".dir"); !good) return good;
+  if (auto good = check_password_file(config, svid.x509, origins, item + "."); !good) return good;
+  return check_collisions(outputs, origins);
+}
+
+// Each entry by itself; then its directory, which is its own, among all other outputs.
+Result<void> check_all_outputs(const Config& config, const Origins& origins) {
+  for (std::size_t i = 0; i < config.x509_svids.size(); ++i) {
+    if (auto good = check_x509_svid(config, i, origins); !good) return good;
+  }
+  std::vector<OutputPath> outputs = own_paths(config);
+  for (OutputPath& each : entry_directories(config)) outputs.push_back(std::move(each));
+  if (auto good = check_names(outputs, origins, "cert_dir"); !good) return good;
+  return check_collisions(outputs, origins);
 }
 
 Result<void> check_process(const Config& config, const Origins& origins, std::vector<Warning>& warnings) {
+  const std::string pid_file = written_as(origins, "pid_file_name");
   const auto place_of = [&origins](std::string_view key) {
     const auto origin = origins.find(key);
     return origin == origins.end() ? std::string() : origin->second.key;
@@ -159,20 +205,27 @@ Result<void> check_process(const Config& config, const Origins& origins, std::ve
                        key),
            place_of(key)});
     };
-    if (!config.cmd.empty()) warn_ignored("cmd");
-    if (config.renew_signal != 0) warn_ignored("renew_signal");
+    if (!config.cmd.empty()) warn_ignored(written_as(origins, "cmd"));
+    if (!config.reload.cmd.empty()) warn_ignored("reload.cmd");
+    if (config.renew_signal != 0) warn_ignored(written_as(origins, "renew_signal"));
     if (!config.pid_file_name.empty()) {
       return refuse(origins, "pid_file_name",
-                    "pid_file_name works in daemon mode only, and daemon_mode is false",
-                    "add -pid-file-name= to the command line, or remove the key; renew_cmd with "
-                    "renew_cmd_once = true notifies a process once");
+                    pid_file + " works in daemon mode only, and daemon_mode is false",
+                    "add -" + flag_name(*find_key(pid_file)) +
+                        "= to the command line, or remove the key; renew_cmd with renew_cmd_once = true "
+                        "notifies a process once");
     }
   } else if (origins.contains("timeout")) {
     warnings.push_back({"timeout is ignored in daemon mode: there is no limit", place_of("timeout")});
   }
   if (!config.pid_file_name.empty() && config.renew_signal == 0) {
-    return refuse(origins, "pid_file_name", "pid_file_name needs renew_signal, the signal to send",
-                  "set renew_signal, as in renew_signal = \"SIGHUP\"");
+    const std::string signal = pid_file == "pid_file_name" ? "renew_signal" : "reload.signal";
+    return refuse(origins, "pid_file_name", pid_file + " needs " + signal + ", the signal to send",
+                  "set " + signal + ", as in " + signal.substr(signal.find('.') + 1) + " = \"SIGHUP\"");
+  }
+  if (!config.prepare_cmd.empty() && !config.reload.cmd.empty()) {
+    return refuse(origins, "reload.cmd", "prepare_cmd cannot be used with reload.cmd",
+                  "keep one of them: without success of prepare_cmd nobody is notified, reload.cmd may fail");
   }
   return {};
 }
@@ -181,11 +234,11 @@ Result<void> check_notify_on(const Config& config, const Origins& origins) {
   for (const Change change : config.notify_on) {
     if (writes(config, change)) continue;
     const std::string_view name = change == Change::x509 ? "x509" : change == Change::jwt ? "jwt" : "bundle";
-    return refuse(origins, "notify_on",
-                  fmt::format("notify_on has \"{}\", but no such file is configured", name),
-                  change == Change::x509  ? "set svid_file_name and the like, or leave it out of notify_on"
-                  : change == Change::jwt ? "set jwt_svids, or leave it out of notify_on"
-                                          : "set jwt_bundle_file_name, or leave it out of notify_on");
+    return refuse(
+        origins, "notify_on", fmt::format("notify_on has \"{}\", but no such file is configured", name),
+        change == Change::x509  ? "set svid_file_name and the like, or leave it out of notify_on"
+        : change == Change::jwt ? "set jwt_svids, or leave it out of notify_on"
+                                : "set jwt_bundle_file_name or jwks_file_name, or leave it out of notify_on");
   }
   return {};
 }
@@ -257,11 +310,6 @@ Result<void> check_health(const HealthChecks& health, const Origins& origins) {
   return {};
 }
 
-// How a value would be written.
-std::string shown(const Value& value) {
-  return value.kind == Value::Kind::text ? quote(value.text) : describe(value);
-}
-
 }  // namespace
 
 Result<void> validate(const Config& config, const Origins& origins, std::vector<Warning>& warnings) {
@@ -269,17 +317,15 @@ Result<void> validate(const Config& config, const Origins& origins, std::vector<
   if (auto good = check_selection(!config.hint.empty(), config.spiffe_id.has_value(), origins, ""); !good)
     return good;
   if (auto good = check_jwt_svids(config, origins); !good) return good;
-  if (auto good = check_wit_svids(config, origins); !good) return good;
-  if (auto good = check_x509_svids(config, origins); !good) return good;
-  if (auto good = check_names(config, origins); !good) return good;
-  if (auto good = check_collisions(config, origins); !good) return good;
+  if (auto good = check_all_outputs(config, origins); !good) return good;
+  if (auto good = check_password_file(config, config.x509, origins, ""); !good) return good;
   if (auto good = check_process(config, origins, warnings); !good) return good;
   if (auto good = check_supervision(config, origins); !good) return good;
   return check_health(config.health_checks, origins);
 }
 
 bool has_output(const Config& config) {
-  return !output_paths(config).empty() || !config.credential_folder.empty();
+  return !output_paths(config).empty();
 }
 
 Config implied_defaults(const Config& config) {
@@ -300,28 +346,6 @@ Config with_implied_defaults(Config config) {
   if (config.config_reload_signal == 0) config.config_reload_signal = implied.config_reload_signal;
   if (config.notify_on.empty()) config.notify_on = std::move(implied.notify_on);
   return config;
-}
-
-Result<void> refuse_unsupported(const Config& config, const Origins& origins) {
-  const Config defaults;
-  const Config implied = implied_defaults(config);
-  for (const Key& key : config_keys()) {
-    const auto origin = origins.find(key.name);
-    if (key.stage <= kSupportedStage || origin == origins.end()) continue;
-    const std::string_view section = key.name.substr(0, key.name.find('.'));
-    if (section == "health_checks" && !config.health_checks.listener_enabled) continue;
-    const Value value = key.show(&config);
-    if (value.same_as(key.show(&defaults)) || value.same_as(key.show(&implied))) continue;
-    const auto place = origins.find(section);
-    const Value standard = key.show(&defaults);
-    const bool has_standard = standard.kind == Value::Kind::boolean || !standard.text.empty();
-    return fail(
-        ErrorKind::config,
-        (place == origins.end() ? origin : place)->second.key + ": key " + quote(section) +
-            " is not supported yet by this version",
-        has_standard && section == key.name ? "leave it out, or at its default, " + shown(standard) : "");
-  }
-  return {};
 }
 
 }  // namespace spiffe::config

@@ -23,7 +23,4 @@ namespace spiffe::config {
 // `config` with what keys without a fixed default come to as the rest of it stands.
 [[nodiscard]] Config with_implied_defaults(Config config);
 
-// Refuses keys that were set, to other than their defaults, and come with a later release.
-[[nodiscard]] Result<void> refuse_unsupported(const Config& config, const Origins& origins);
-
 }  // namespace spiffe::config

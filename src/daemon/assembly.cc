@@ -7,6 +7,7 @@
 #include "base/last_words.hh"
 #include "base/log.hh"
 #include "base/memory.hh"
+#include "config/outputs.hh"
 #include "daemon/daemon.hh"
 
 namespace spiffe::daemon {
@@ -39,20 +40,25 @@ Result<std::unique_ptr<Daemon>> Daemon::create(const config::Config& config,
                                                Load load) {
   auto loop = Loop::create();
   if (!loop) return fail(loop.error());
-  auto names = names_of(config);
-  if (!names) return fail(names.error());
-  std::unique_ptr<Daemon> self(new Daemon(std::move(*loop), config, std::move(*names)));
+  auto plan = plan_of(config);
+  if (!plan) return fail(plan.error());
+  std::unique_ptr<Daemon> self(new Daemon(std::move(*loop), config, *std::move(plan)));
   self->status_.version = version;
   self->load_ = std::move(load);
   if (auto assembled = self->assemble(found_signals); !assembled) return fail(assembled.error());
   return self;
 }
 
-Daemon::Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Names names)
+Daemon::Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Plan plan)
     : loop_(std::move(loop)),
       config_(config),
-      names_(std::move(names)),
-      updates_(*loop_, x509_rules(config_), progress(), status_, [this] { publication_->request(); }),
+      plan_(std::move(plan)),
+      x509_(*loop_, config_, x509_rules(config_), plan_.x509, status_, {},
+            {.prepare = [this](const auto& render) { publication_->prepare(render); },
+             .confirm = [this] { publication_->confirm(); },
+             .dismiss = [this] { publication_->dismiss(); },
+             .withdraw = [this](std::vector<std::string> names) { publication_->withdraw(std::move(names)); },
+             .on_written = [this](bool expected) { on_x509_written(expected); }}),
       expiry_(*loop_),
       troubles_(*loop_),
       manager_(*loop_, process::ServiceManager::Options::from(environ, ::getpid())),
@@ -61,6 +67,7 @@ Daemon::Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Names n
                        log::warning("A file operation hangs: leaving without the clean-up",
                                     {{"event", "disk_hangs"}});
                        publication_->abandon();
+                       further_.abandon();
                        abandoned_ = true;
                        files_done_ = true;
                        leave_if_done();
@@ -75,10 +82,25 @@ Daemon::Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Names n
                               "for ever"}});
                  end(1);
                }),
-      revoke_timer_(*loop_, [this] { revoke(); }),
-      notify_on_(notify_kinds(config_)) {}
+      notify_on_(notify_kinds(config_)),
+      further_(*loop_, further_callbacks()) {}
 
 Daemon::~Daemon() = default;
+
+FurtherIdentities::Callbacks Daemon::further_callbacks() {
+  return {.on_written = [this](bool expected) { on_further_written(expected); },
+          .on_failed =
+              [this](const Error& error) {
+                if (!all_written()) manager_.waiting(error.message);
+                if (!config_.daemon_mode && !ending_) end(1);
+              },
+          .on_refused =
+              [this] {
+                notify_if_complete();
+                report_ready();
+              },
+          .on_end = [this] { on_further_end(); }};
+}
 
 Result<void> Daemon::assemble(const FoundSignals& found_signals) {
   if (auto good = watch_signals(); !good) return good;
@@ -88,7 +110,7 @@ Result<void> Daemon::assemble(const FoundSignals& found_signals) {
     if (sigismember(&found_signals.ignored, SIGHUP) != 1) terminal_ = process::Terminal::find();
   }
   expect_files();
-  auto publication = assemble_publication(config_, names_);
+  auto publication = assemble_publication(config_, plan_);
   if (!publication) return fail(publication.error());
   publication_ = std::move(*publication);
   if (auto good = serve_health(config_.health_checks); !good) return good;
@@ -98,6 +120,7 @@ Result<void> Daemon::assemble(const FoundSignals& found_signals) {
     core_dumps_ = process::CoreDumps::forbid();
   }
   if (auto good = assemble_consumers(found_signals); !good) return good;
+  if (auto good = assemble_further(found_signals); !good) return good;
   assemble_x509();
   assemble_jwt();
   return {};
@@ -124,40 +147,44 @@ Result<void> Daemon::watch_signals() {
 // Nothing of what is configured is on disk yet.
 void Daemon::expect_files() {
   unwritten_.clear();
-  status_.x509.reset();
   status_.jwt.clear();
-  if (wants_x509(config_)) {
-    unwritten_.insert("");
-    status_.x509.emplace();
-    status_.of(Kind::x509);
-  }
-  for (const std::string& name : names_.jwt) {
-    unwritten_.insert(name);
-    output_of(name) = {};  // known from the start, as unwritten
+  x509_.expect();
+  for (const output::PlannedFile& file : plan_.jwt) {
+    unwritten_.insert(file.name);
+    output_of(file.name) = {};  // known from the start, as unwritten
   }
 }
 
 Result<std::unique_ptr<Publication>> Daemon::assemble_publication(const config::Config& config,
-                                                                  const Names& names) {
+                                                                  const Plan& plan) {
   return Publication::create(
-      *loop_, publisher_options(config, names),
-      {.render = [this] { return render(); },
-       .approve = [this] { return approve(); },
-       .on_disk = [this](output::Change change, bool first) { on_disk(change, first); },
-       .single =
-           [this](const std::string& name) { return jwt_ == nullptr ? std::nullopt : jwt_->file(name); },
-       .on_single = [this](const std::string& name, output::Change change) { on_single(name, change); },
-       .on_failed = [this](const std::string& name, const Error& error) { on_failed(name, error); },
-       .on_withdrawn =
-           [this] {
-             log::warning("No identity for " + human(config_.revoke_after) + ": the private key is removed",
-                          {{"event", "revoked"}, {"path", names_.x509.svid_key_file_name}});
+      *loop_, disk_, publisher_options(config, plan),
+      {.render = [this](const Group& group) { return render(group); },
+       .on_disk =
+           [this](const Group& group, output::Change change, const auto& identity) {
+             if (next_publication_ != nullptr) return;  // where the files no longer belong
+             if (group == kIdentity) {
+               x509_.on_disk(change, identity);
+             } else {
+               on_single(group.name, change);
+             }
            },
+       .on_failed = [this](const Group& group, const Error& error) { on_failed(group, error); },
+       .on_withdrawn = [this] { x509_.on_withdrawn(); },
        .on_locked_out =
            [this](const Error& error) {
              log::error(error.message, {{"event", "locked_out"}, {"hint", error.hint}});
              end(1);
            }});
+}
+
+std::optional<Result<Content>> Daemon::render(const Group& group) {
+  if (group == kIdentity) return x509_.render();
+  auto file = jwt_ == nullptr ? std::nullopt : jwt_->file(group.name);
+  if (!file) return std::nullopt;
+  Content content{.files = {.files = {}, .alone = true}};
+  content.files.files.push_back(*std::move(file));
+  return content;
 }
 
 Result<void> Daemon::serve_health(const config::HealthChecks& checks) {
@@ -173,28 +200,39 @@ Result<void> Daemon::serve_health(const config::HealthChecks& checks) {
 }
 
 Result<void> Daemon::assemble_consumers(const FoundSignals& found_signals) {
+  auto reaper = process::Reaper::create(*loop_, config_.subreaper);
+  if (!reaper) return fail(reaper.error());
+  reaper_ = std::move(*reaper);
   auto consumers = Consumers::create(*loop_, config_,
                                      {.found_signals = found_signals,
                                       .core_dumps = core_dumps_ ? &*core_dumps_ : nullptr,
+                                      .reaper = reaper_.get(),
                                       .on_first = [this] { report_ready(); }},
-                                     status_, [this](int exit_code) {
-                                       consumers_done_ = true;
-                                       // What went wrong here counts more than how the child took its end.
-                                       if (exit_code_ == 0) exit_code_ = exit_code;
-                                       if (!ending_) end(exit_code_);
-                                       leave_if_done();
-                                     });
+                                     status_, [this](int exit_code) { consumers_ended(exit_code); });
   if (!consumers) return fail(consumers.error());
   consumers_ = std::move(*consumers);
   return {};
 }
 
+Result<void> Daemon::assemble_further(const FoundSignals& found_signals) {
+  further_.set_shared({.disk = &disk_,
+                       .status = &status_,
+                       .consumers = {.found_signals = found_signals,
+                                     .core_dumps = core_dumps_ ? &*core_dumps_ : nullptr,
+                                     .reaper = reaper_.get()}});
+  auto prepared = further_.prepare(further_identities(config_));
+  if (!prepared) return fail(prepared.error());
+  further_.apply(*std::move(prepared), Publication::Occasion::launch);
+  return {};
+}
+
 void Daemon::assemble_x509() {
-  if (!wants_x509(config_)) return;
+  if (!wants_any_x509(config_)) return;
   x509_source_ = std::make_unique<workload::X509Source>(
-      *loop_, config_.agent_address, x509_rules(config_),
+      *loop_, config_.agent_address, all_x509_rules(config_),
       workload::X509Source::Callbacks{
-          .on_update = [this](std::shared_ptr<workload::X509Update> update) { on_update(std::move(update)); },
+          .on_update = [this](const auto& updates) { on_update(updates); },
+          .on_judged = [this](std::size_t index, const auto& update) { on_judged(index, *update); },
           .on_lost = [this](const workload::Lost& lost) { on_lost(lost); },
           .on_restored =
               [this] {
@@ -203,24 +241,25 @@ void Daemon::assemble_x509() {
                 ++status_.of(Kind::x509).stream_reconnects;
                 if (jwt_ != nullptr) jwt_->agent_back();
               }});
-  log::write(progress(), "Watching for X509 Context", {{"address", config_.agent_address.uri()}});
+  log::write(progress_level(config_), "Watching for X509 Context",
+             {{"address", config_.agent_address.uri()}});
 }
 
 void Daemon::assemble_jwt() {
   if (!wants_jwt(config_)) return;
   jwt_ = std::make_unique<JwtUpdates>(
-      *loop_, config_, names_.jwt, status_,
+      *loop_, config_, plan_.jwt, status_,
       JwtUpdates::Callbacks{
-          .on_file = [this](const std::string& name) { publication_->put(name); },
+          .on_file = [this](const std::string& name) { publication_->request(single(name)); },
           .on_not_offered =
               [this](const std::string& name) { output_of(name).state = health::WriteState::failed; },
           .end_if_fatal = [this](Kind kind, const workload::Lost& lost) { return end_if_fatal(kind, lost); },
           .own = [this]() -> const identity::TrustDomain* {
-            const auto* context = updates_.current();
+            const auto* context = current_identity();
             return context == nullptr ? nullptr : &context->bundle.trust_domain;
           }});
-  if (config_.jwt_bundle_file_name.empty()) return;
-  log::write(progress(), "Watching for JWT Bundles", {{"address", config_.agent_address.uri()}});
+  if (!config::writes(config_, config::Change::bundle)) return;
+  log::write(progress_level(config_), "Watching for JWT Bundles", {{"address", config_.agent_address.uri()}});
 }
 
 }  // namespace spiffe::daemon

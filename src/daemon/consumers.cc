@@ -23,13 +23,10 @@ process::Changes changes_of(const Consumers::Kinds& kinds) {
           .bundle = kinds.contains(Kind::bundle)};
 }
 
-const std::vector<std::string>& argv_of(health::HookKind kind, const config::Config& config) {
-  return kind == health::HookKind::prepare ? config.prepare_cmd : config.renew_cmd;
-}
-
 // Whether the hook does the same. Its timeout aside.
 bool same_command(health::HookKind kind, const config::Config& one, const config::Config& other) {
-  return argv_of(kind, one) == argv_of(kind, other) && one.cert_dir == other.cert_dir &&
+  return hook_name(kind, one) == hook_name(kind, other) &&
+         hook_command(kind, one) == hook_command(kind, other) && one.cert_dir == other.cert_dir &&
          one.agent_address.uri() == other.agent_address.uri();
 }
 
@@ -51,12 +48,9 @@ bool same_pid_file(const config::Config& one, const config::Config& other) {
 }  // namespace
 
 Result<std::unique_ptr<Consumers>> Consumers::create(Loop& loop, const config::Config& config,
-                                                     Setting setting, health::Status& status,
+                                                     Setting setting, health::Program& status,
                                                      std::function<void(int)> on_end) {
   std::unique_ptr<Consumers> self(new Consumers(loop, config, std::move(setting), status, std::move(on_end)));
-  auto reaper = process::Reaper::create(loop, config.subreaper);
-  if (!reaper) return fail(reaper.error());
-  self->reaper_ = std::move(*reaper);
   for (const HookKind kind : {HookKind::prepare, HookKind::renew}) {
     if (auto good = self->assemble_hook(kind); !good) return fail(good.error());
   }
@@ -65,7 +59,7 @@ Result<std::unique_ptr<Consumers>> Consumers::create(Loop& loop, const config::C
   return self;
 }
 
-Consumers::Consumers(Loop& loop, const config::Config& config, Setting setting, health::Status& status,
+Consumers::Consumers(Loop& loop, const config::Config& config, Setting setting, health::Program& status,
                      std::function<void(int)> on_end)
     : loop_(loop),
       config_(config),
@@ -77,14 +71,15 @@ Consumers::Consumers(Loop& loop, const config::Config& config, Setting setting, 
       delay_(loop, [this] { prepare(std::exchange(changes_, {})); }) {}
 
 Result<void> Consumers::assemble_hook(HookKind kind) {
-  const bool wanted = kind == HookKind::prepare || config_.daemon_mode || config_.renew_cmd_once;
   health::Hook& status = status_.of(kind);
-  status.configured = wanted && !argv_of(kind, config_).empty();
+  status.configured = !hook_command(kind, config_).empty();
+  status.key = hook_name(kind, config_);
   status.failure.clear();
   if (!status.configured) return {};
   auto options = hook_options(kind, config_, setting_.found_signals);
   options.launch.core_dumps = setting_.core_dumps;
-  options.reaper = reaper_.get();
+  options.reaper = setting_.reaper;
+  options.log = setting_.log;
   options.on_result = [this, kind](const process::Hook::Result& result) { on_hook(kind, result); };
   options.consequence = [this, kind] { return consequence(kind); };
   auto made = process::Hook::create(loop_, std::move(options),
@@ -124,7 +119,7 @@ process::Supervision::Options Consumers::child_options() {
   // A terminal's ^C is for a job as well as for us, as with the Go helper; elsewhere a group of its own tells
   // what it leaves behind.
   if (!process::Terminal::find()) options.launch.own_group = true;
-  options.reaper = reaper_.get();
+  options.reaper = setting_.reaper;
   options.on_news = [this](process::ChildNews news) { on_child(news); };
   return options;
 }
@@ -134,6 +129,7 @@ void Consumers::assemble_pid_file() {
   status_.pid_file.failed = false;
   if (!status_.pid_file.configured) return;
   auto options = pid_file_options(config_);
+  options.log = setting_.log;
   options.on_result = [this](bool sent) {
     const auto result = sent ? health::SignalResult::sent : health::SignalResult::failed;
     ++status_.count(result);
@@ -175,7 +171,8 @@ void Consumers::on_hook(HookKind kind, const process::Hook::Result& result) {
   health::Hook& status = status_.of(kind);
   ++(result.succeeded ? status.succeeded : status.failed);
   status.failure = result.succeeded ? "" : result.words;
-  if (kind != HookKind::prepare || !result.succeeded || ending_ || !config_.daemon_mode) return;
+  if (kind != HookKind::prepare || ending_ || !config_.daemon_mode) return;
+  if (!result.succeeded && !runs_reload_command(config_)) return;
   if (result.overtaken && !std::exchange(held_back_, true)) return;
   held_back_ = false;
   tell();
@@ -186,7 +183,7 @@ void Consumers::tell() {
   ++generation_;
   if (std::exchange(reconfigure_due_, false)) {
     if (auto good = reconfigure_others(true); !good) {
-      log::error("The new hooks cannot be run", {{"error", good.error().message}});
+      setting_.log.error("The new hooks cannot be run", {{"error", good.error().message}});
     }
   }
   if (child_ != nullptr && !retiring_) child_->published(generation_);
@@ -295,8 +292,7 @@ void Consumers::finish_if_done() {
   if (!ending_ || runs(child_) || runs(prepare_) || runs(renew_)) return;
   if (std::ranges::any_of(retired_, runs)) return;
   if (std::exchange(finishing_, true)) return;
-  if (reaper_ == nullptr) return on_end_(exit_code_);
-  reaper_->end_others([this] { on_end_(exit_code_); });
+  on_end_(exit_code_);
 }
 
 void Consumers::child_changed() {
@@ -305,7 +301,6 @@ void Consumers::child_changed() {
     if (*hook != nullptr) (*hook)->child_changed();
   }
   for (const auto& hook : retired_) hook->child_changed();
-  if (reaper_ != nullptr) reaper_->child_changed();  // what is left
 }
 
 void Consumers::forward(int signal) {

@@ -1,5 +1,6 @@
-// Who uses the files and is notified of new ones. The order of one publication: prepare_cmd, to its end; the
-// child; the process of the PID file; renew_cmd.
+// Who uses the files and is notified of new ones. The order of one publication: prepare_cmd or reload.cmd, to
+// its end; the child; the process of the PID file; renew_cmd. reload.cmd may fail, and the others go on; it
+// is not run again before the next publication.
 #pragma once
 
 #include <chrono>
@@ -33,14 +34,16 @@ class Consumers {
   struct Setting {
     FoundSignals found_signals = {};                 // by this process, for its children
     const process::CoreDumps* core_dumps = nullptr;  // what children get back; not owned
-    std::function<void()> on_first = nullptr;        // told() has become true
+    process::Reaper* reaper = nullptr;               // as PID 1 or subreaper only; not owned
+    log::Logger log = {};
+    std::function<void()> on_first = nullptr;  // told() has become true
   };
   using Kinds = std::set<health::Kind>;
 
   // `status` outlives this. `on_end` gets the exit code, once, when nothing of ours runs any more: after
   // terminate(), because a wrapped child has ended for good, or after run_once(). It must not destroy this.
   static Result<std::unique_ptr<Consumers>> create(Loop& loop, const config::Config& config, Setting setting,
-                                                   health::Status& status,
+                                                   health::Program& status,
                                                    std::function<void(int exit_code)> on_end);
 
   // All that notify_on counts is on disk, and `kinds` are new. Its order begins at once the first time, later
@@ -56,7 +59,7 @@ class Consumers {
   // Stops whatever runs. A second time: kills it. `signal`: that the helper got, 0 where none.
   void terminate(int signal);
 
-  // Tell of every SIGCHLD.
+  // Tell of every SIGCHLD, before the reaper.
   void child_changed();
   // A signal that a wrapped child shall have.
   void forward(int signal);
@@ -73,7 +76,7 @@ class Consumers {
  private:
   using HookPtr = std::unique_ptr<process::Hook>;
 
-  Consumers(Loop& loop, const config::Config& config, Setting setting, health::Status& status,
+  Consumers(Loop& loop, const config::Config& config, Setting setting, health::Program& status,
             std::function<void(int)> on_end);
   Result<void> assemble_hook(health::HookKind kind);
   void assemble_child();
@@ -108,7 +111,7 @@ class Consumers {
   config::Config config_;
   config::Config applied_;  // an earlier one while a new one waits for prepare_cmd: that of all others
   Setting setting_;
-  health::Status& status_;
+  health::Program& status_;
   std::function<void(int)> on_end_;
   process::Generation generation_ = 0;  // told last
   process::Changes changes_;            // not begun with yet: renew_debounce
@@ -125,7 +128,6 @@ class Consumers {
   bool finishing_ = false;
   bool retiring_ = false;  // the child is being stopped because it is no longer wanted
   int exit_code_ = 0;
-  std::unique_ptr<process::Reaper> reaper_;  // as PID 1 or subreaper only
   HookPtr prepare_;
   HookPtr renew_;
   std::vector<HookPtr> retired_;  // those of earlier configurations

@@ -11,6 +11,8 @@
 #include "base/log.hh"
 #include "base/thread.hh"
 #include "config/path_join.hh"
+#include "output/encode_pkcs12.hh"
+#include "output/formats.hh"
 
 namespace spiffe::daemon {
 
@@ -35,22 +37,50 @@ bool ends_us(int signal, const config::Config& config) {
          config.config_reload_signal != SIGQUIT;
 }
 
+// Whether an output takes a password, and none is configured.
+bool default_password(const config::X509Outputs& outputs) {
+  return outputs.keystore_password_file.empty() && output::takes_password(outputs.names);
+}
+
 }  // namespace
 
-void Daemon::warn_of_choices() const {
-  if (!config_.include_federated_domains || !wants_x509(config_)) return;
+void Daemon::warn_of_federation() const {
+  const bool federated = (wants_x509(config_) && config_.x509.options.include_federated_domains) ||
+                         std::ranges::any_of(config_.x509_svids, [](const config::X509Svid& each) {
+                           return each.x509.options.include_federated_domains;
+                         });
+  if (!federated) return;
   log::warning(
       "include_federated_domains puts the authorities of all trust domains into one file: a consumer "
       "that trusts it lets each of them issue identities of the others");
 }
 
+bool Daemon::has_default_password() const {
+  return default_password(config_.x509) ||
+         std::ranges::any_of(config_.x509_svids,
+                             [](const config::X509Svid& each) { return default_password(each.x509); });
+}
+
+void Daemon::warn_of_password() const {
+  if (!has_default_password()) return;
+  log::warning("The password of keystore and truststore is the default, " +
+                   std::string(output::kDefaultKeystorePassword) + ": only their modes protect them",
+               {{"event", "default_keystore_password"},
+                {"hint", "set keystore_password_file, if what reads them takes another password"}});
+}
+
 int Daemon::run() {
-  warn_of_choices();
+  warn_of_federation();
+  warn_of_password();
   if (x509_source_ != nullptr) x509_source_->start();  // connects while the directory is opened
   if (jwt_ != nullptr) jwt_->start();
   if (!config_.daemon_mode && config_.timeout > 0ns) timeout_.after(config_.timeout);
   manager_.waiting("waiting for an identity");
   publication_->start();
+  if (auto good = further_.start(); !good) {
+    log::error(good.error().message);
+    end(1);
+  }
   run_loop();
   if (config_.daemon_mode || exit_code_ == 0) log::info("Exiting");
   // The child has ended. Whatever hangs from here on does not keep us.
@@ -79,75 +109,51 @@ void Daemon::run_loop() {
   }
 }
 
-log::Level Daemon::progress() const {
-  return config_.daemon_mode ? log::Level::info : log::Level::debug;
-}
-
-void Daemon::on_update(std::shared_ptr<workload::X509Update> update) {
-  const log::Batch after_the_signal;
+void Daemon::on_update(const workload::X509Source::Updates& updates) {
   status_.identity_denied = false;
   status_.of(Kind::x509).stream_connected = true;
   refused_.erase(Kind::x509);
-  revoke_timer_.cancel();
-  updates_.receive(std::move(update));
+  const std::size_t first = x509_.wanted() ? 1 : 0;
+  if (first > 0) x509_.announce(*updates.front());
+  for (std::size_t i = first; i < updates.size(); ++i) further_.announce(i - first, *updates[i]);
 }
 
-// A key that was removed comes back with the next good message: one that is refused gives none.
-bool Daemon::approve() {
-  const auto* before = updates_.current();
-  const bool approved = updates_.settle();
-  if (updates_.current() != before && std::exchange(revoked_, false)) {
-    log::info("The agent gives an identity again: the key comes back");
-  }
-  return approved;
-}
-
-std::optional<Result<output::FileSet>> Daemon::render() {
-  auto context = updates_.newest();
-  if (context == nullptr || !wants_x509(config_) || (revoked_ && context.get() == updates_.current()))
-    return std::nullopt;
-  rendered_ = std::move(context);
-  return output::render(*rendered_, names_.x509, wall_now());
-}
-
-void Daemon::on_disk(output::Change change, bool first) {
-  // That was where it no longer counts, or an identity that no longer does.
-  if (next_publication_ != nullptr || updates_.current() == nullptr) return;
+void Daemon::on_judged(std::size_t index, const workload::X509Update& update) {
   const log::Batch after_the_signal;
-  on_disk_ = rendered_;
-  const identity::Certificate& leaf = on_disk_->svid.leaf();
-  const std::string id = on_disk_->svid.id.str();
-  const WallTime not_after = on_disk_->not_after();
-  const bool adapted = to_adapt_.erase("") > 0;
-  const log::Fields fields = {{"spiffe_id", id},
-                              {"serial", leaf.serial()},
-                              {"not_after", rfc3339(not_after)},
-                              {"event", change == output::Change::published   ? "svid_published"
-                                        : change == output::Change::unchanged ? "svid_unchanged"
-                                        : adapted                             ? "files_adapted"
-                                                                              : "files_repaired"}};
-  expiry_.watch("", {kX509Svid, {"spiffe_id", id}}, leaf.not_before(), not_after);
-  *status_.x509 = {health::WriteState::written, not_after};
-  status_.svid_not_after = {{id, not_after}};
-  status_.bundle_not_after = {{on_disk_->bundle.trust_domain.name(), on_disk_->bundle.not_after()}};
-  if (change == output::Change::repaired && adapted) {
-    log::info("Files on disk are adapted to the configuration", fields);
-  } else if (change == output::Change::repaired) {
-    log::warning("Files on disk were changed by others, and repaired", fields);
-  }
-  if (change == output::Change::published || first || unwritten_.contains("")) {
-    ++status_.of(Kind::x509).publications;
-    log::write(progress(), "X.509 certificates updated", fields);
-    written("");
-    notify(Kind::x509);
-    report_ready();
+  const std::size_t first = x509_.wanted() ? 1 : 0;
+  if (index < first) {
+    x509_.receive(update);
   } else {
-    log::debug("X.509 certificates unchanged", fields);
+    further_.receive(index - first, update);
   }
+}
+
+void Daemon::on_x509_written(bool expected) {
+  if (expected && !config_.daemon_mode) {
+    log::info("Successfully fetched x509 certificates",
+              {{"spiffe_id", x509_.published()->svid.id.str()},
+               {"not_after", rfc3339(x509_.published()->not_after())}});
+    leave_if_written();
+  }
+  if (jwt_ != nullptr) jwt_->own_known();
+  notify(Kind::x509);
+  report_ready();
+}
+
+// Where there is no flat identity, cmd is for those of x509_svids.
+void Daemon::on_further_written(bool expected) {
+  if (jwt_ != nullptr) jwt_->own_known();
+  if (!x509_.wanted()) notify(Kind::x509);
+  if (expected && !config_.daemon_mode) leave_if_written();
+  report_ready();
+}
+
+void Daemon::on_further_end() {
+  if (!config_.daemon_mode) leave_if_written();
+  leave_if_done();
 }
 
 void Daemon::on_single(const std::string& name, output::Change change) {
-  if (next_publication_ != nullptr) return;
   const Kind kind = kind_of(name);
   const auto expires = jwt_ == nullptr ? std::nullopt : jwt_->expires(name);
   output_of(name) = {health::WriteState::written, expires};
@@ -162,7 +168,7 @@ void Daemon::on_single(const std::string& name, output::Change change) {
                        : "A file on disk was changed by others, and repaired",
                {{"event", adapted ? "files_adapted" : "files_repaired"}, {"path", name}});
   }
-  log::write(changed ? progress() : log::Level::debug,
+  log::write(changed ? progress_level(config_) : log::Level::debug,
              kind == Kind::jwt ? "JWT SVID updated" : "JWT bundle updated",
              {{"path", name}, {"event", kind == Kind::jwt ? "jwt_svid_published" : "jwt_bundle_published"}});
   written(name);
@@ -175,9 +181,17 @@ void Daemon::on_single(const std::string& name, output::Change change) {
 void Daemon::notify(Kind kind) {
   if (!notify_on_.contains(kind) || ending_ || !config_.daemon_mode) return;
   changes_.insert(kind);
-  const bool incomplete = std::ranges::any_of(
-      unwritten_, [this](const std::string& name) { return notify_on_.contains(kind_of(name)); });
-  if (incomplete) return;
+  notify_if_complete();
+}
+
+bool Daemon::awaits(Kind kind) const {
+  if (kind == Kind::x509) return x509_.wanted() ? x509_.unwritten() : further_.awaited();
+  return std::ranges::any_of(unwritten_, [&](const std::string& name) { return kind_of(name) == kind; });
+}
+
+void Daemon::notify_if_complete() {
+  if (changes_.empty() || ending_) return;
+  if (std::ranges::any_of(notify_on_, [this](Kind kind) { return awaits(kind); })) return;
   if (!std::exchange(told_, true)) settled_.after(kSettled);
   if (std::exchange(reconfigure_due_, false)) reconfigure_consumers();
   consumers_->changed(std::exchange(changes_, {}));
@@ -185,53 +199,51 @@ void Daemon::notify(Kind kind) {
 }
 
 void Daemon::report_ready() {
-  if (!unwritten_.empty() || !consumers_->told()) return;
-  const bool x509 = on_disk_ != nullptr && wants_x509(config_);
-  manager_.ready(x509 ? on_disk_->svid.id.str() + ", valid until " + rfc3339(on_disk_->not_after())
-                      : "all files are written");
+  if (!unwritten_.empty() || x509_.unwritten() || further_.awaited() || !consumers_->told()) return;
+  const bool x509 = x509_.published() != nullptr && x509_.wanted();
+  manager_.ready(x509 ? x509_.described() : "all files are written");
 }
 
 // One-shot tells of each part as a whole, and ends with the last.
 void Daemon::written(const std::string& name) {
   if (unwritten_.erase(name) == 0 || config_.daemon_mode) return;
-  const bool tokens_missing = std::ranges::any_of(
-      unwritten_, [this](const std::string& other) { return !other.empty() && is_token(other); });
-  if (name.empty()) {
-    log::info("Successfully fetched x509 certificates",
-              {{"spiffe_id", on_disk_->svid.id.str()}, {"not_after", rfc3339(on_disk_->not_after())}});
-  } else if (!is_token(name)) {
-    log::info("Successfully fetched JWT bundle");
-  } else if (!tokens_missing) {
-    log::info("Successfully fetched JWT SVIDs");
+  const Kind kind = kind_of(name);
+  if (!awaits(kind)) {
+    log::info(kind == Kind::jwt ? "Successfully fetched JWT SVIDs" : "Successfully fetched JWT bundle");
   }
-  if (!unwritten_.empty()) return;
+  leave_if_written();
+}
+
+void Daemon::leave_if_written() {
+  if (!all_written() || !further_.done()) return;
   timeout_.cancel();
-  if (!ending_) consumers_->run_once(notify_on_);
+  if (exit_code_ == 0) exit_code_ = further_.exit_code();
+  if (!ending_ && !std::exchange(told_, true)) consumers_->run_once(notify_on_);
 }
 
 // Publication has the words: of the file, never of what was fetched.
-void Daemon::on_failed(const std::string& name, const Error& error) {
+void Daemon::on_failed(const Group& group, const Error& error) {
   if (next_publication_ != nullptr) return;
-  if (!unwritten_.empty()) manager_.waiting(error.message);
-  // Without X.509 it is the directory that failed, and each file will.
-  if (!name.empty() || status_.x509) {
-    output_of(name).state = health::WriteState::failed;
-    ++status_.of(kind_of(name)).write_failures;
+  if (!all_written()) manager_.waiting(error.message);
+  if (group == kIdentity) {
+    x509_.on_failed();
+  } else {
+    output_of(group.name).state = health::WriteState::failed;
+    ++status_.of(kind_of(group.name)).write_failures;
   }
   if (!config_.daemon_mode && !ending_) end(1);
 }
 
 Kind Daemon::kind_of(const std::string& name) const {
-  if (name.empty()) return first_kind(config_);
-  return is_token(name) ? Kind::jwt : Kind::bundle;
-}
-
-bool Daemon::is_token(const std::string& name) const {
-  return config_.jwt_bundle_file_name.empty() || name != names_.jwt.back();
+  return plan_.is_token(name) ? Kind::jwt : Kind::bundle;
 }
 
 health::Output& Daemon::output_of(const std::string& name) {
-  return name.empty() ? *status_.x509 : status_.jwt[config::join_path(config_.cert_dir, name)];
+  return status_.jwt[config::join_path(config_.cert_dir, name)];
+}
+
+const identity::X509Context* Daemon::current_identity() const {
+  return x509_.wanted() ? x509_.current() : further_.current();
 }
 
 void Daemon::on_lost(const workload::Lost& lost) {
@@ -240,20 +252,16 @@ void Daemon::on_lost(const workload::Lost& lost) {
                         {"kind", health::word_of(Kind::x509)}};
   if (!lost.failure.hint.empty()) fields.push_back({"hint", lost.failure.hint});
   if (!end_if_fatal(Kind::x509, lost)) fields.push_back({"retry_in", human(lost.retry_in)});
-  if (updates_.current() != nullptr) fields.push_back({"files", "kept"});
+  if (current_identity() != nullptr) fields.push_back({"files", "kept"});
   const char* what =
       config_.daemon_mode ? "Error while watching x509 context: " : "Error fetching x509 certificates: ";
   troubles_.failed(kStream, lost.failure.cause,
                    {log::Level::error, what + lost.failure.cause, std::move(fields)});
   status_.of(Kind::x509).stream_connected = false;
   status_.identity_denied = denied;
-  if (updates_.current() == nullptr) manager_.waiting("waiting for an identity: " + lost.failure.cause);
-  if (!denied) {
-    revoke_timer_.cancel();
-  } else if (config_.revoke == config::Revoke::remove && !revoked_ && !revoke_timer_.armed()) {
-    // Without an identity as well: a helper before us may have left a key.
-    revoke_timer_.after(config_.revoke_after);
-  }
+  if (current_identity() == nullptr) manager_.waiting("waiting for an identity: " + lost.failure.cause);
+  x509_.lost(denied);
+  further_.lost(denied);
 }
 
 // Rule 7: what the agent refuses as a request is of no use to be asked again, but for another agent; and one
@@ -280,20 +288,16 @@ bool Daemon::end_if_fatal(Kind kind, const workload::Lost& lost) {
   return ends;
 }
 
-void Daemon::revoke() {
-  revoked_ = true;
-  status_.x509 = health::Output{};
-  publication_->withdraw({names_.x509.svid_key_file_name});
-}
-
 void Daemon::on_signal(int signal) {
   const bool wrap = config_.cmd_mode == config::CmdMode::wrap;
   if (signal == SIGCHLD) {
     consumers_->child_changed();
+    further_.child_changed();
+    if (reaper_ != nullptr) reaper_->child_changed();  // what is left
   } else if (ends_us(signal, config_)) {
     log::info("Received " + signal_name(signal), {{"event", "stopping"}});
     // One-shot that is interrupted has not done what it was asked for.
-    end(config_.daemon_mode || unwritten_.empty() ? exit_code_ : 1, signal);
+    end(config_.daemon_mode || all_written() ? exit_code_ : 1, signal);
   } else if (!wrap && signal == SIGHUP && terminal_ && terminal_->hung_up()) {
     log::info("The terminal has hung up", {{"event", "stopping"}});
     end(exit_code_, signal);
@@ -312,7 +316,9 @@ void Daemon::end(int exit_code, int signal) {
   exit_code_ = exit_code;
   timeout_.cancel();
   const bool again = std::exchange(ending_, true);
-  consumers_->terminate(signal);  // a second time: kills
+  // A second time: kills.
+  further_.terminate();
+  consumers_->terminate(signal);
   if (again) return;
   manager_.stopping();
   // Posted: the caller may be a callback of the very object that goes.
@@ -320,16 +326,37 @@ void Daemon::end(int exit_code, int signal) {
     if (x509_source_ != nullptr) x509_source_->stop();
     if (jwt_ != nullptr) jwt_->stop();
     disk_patience_.after(kDiskPatience);
+    further_.finish();
     publication_->finish([this] {
-      disk_patience_.cancel();
       files_done_ = true;
       leave_if_done();
     });
   });
 }
 
+void Daemon::consumers_ended(int exit_code) {
+  consumers_done_ = true;
+  // What went wrong here counts more than how the child took its end.
+  if (exit_code_ == 0) exit_code_ = exit_code;
+  if (!ending_) end(exit_code_);
+  leave_if_done();
+}
+
+// Of all processes those that only the reaper knows are the last.
 void Daemon::leave_if_done() {
-  if (files_done_ && consumers_done_) loop_->stop();
+  if (files_done_ && further_.files_ended()) disk_patience_.cancel();
+  if (!ending_ || !consumers_done_ || !further_.consumers_ended()) return;
+  if (reaper_ != nullptr && !others_ended_) {
+    if (!std::exchange(ending_others_, true)) {
+      reaper_->end_others([this] {
+        others_ended_ = true;
+        leave_if_done();
+      });
+    }
+    return;
+  }
+  if (!files_done_ || !further_.files_ended()) return;
+  loop_->stop();
 }
 
 }  // namespace spiffe::daemon

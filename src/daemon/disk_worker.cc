@@ -1,5 +1,6 @@
 #include "daemon/disk_worker.hh"
 
+#include <future>
 #include <utility>
 
 namespace spiffe::daemon {
@@ -24,8 +25,25 @@ DiskWorker::~DiskWorker() {
   thread_.join();
 }
 
+void DiskWorker::drain() {
+  if (!thread_.running()) return;
+  std::promise<void> drained;
+  submit([&drained] { drained.set_value(); });
+  drained.get_future().wait();
+}
+
 void DiskWorker::abandon() {
+  if (!thread_.running()) return;
   abandoned_ = !thread_.join_within(std::chrono::milliseconds(0));
+}
+
+Result<std::shared_ptr<DiskWorker>> SharedDiskWorker::get() {
+  if (auto present = present_.lock()) return present;
+  auto made = DiskWorker::create();
+  if (!made) return fail(made.error());
+  std::shared_ptr<DiskWorker> worker(std::move(*made));
+  present_ = worker;
+  return worker;
 }
 
 }  // namespace spiffe::daemon

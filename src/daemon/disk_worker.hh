@@ -19,7 +19,9 @@ class DiskWorker {
 
   // No exception may leave `job`.
   void submit(std::function<void()> job) { loop_->post(std::move(job)); }
-  // Gives the thread up: for an exit while a job hangs.
+  // Waits for the jobs so far.
+  void drain();
+  // Gives the thread up: for an exit while a job hangs. Nothing is waited for after it.
   void abandon();
 
  private:
@@ -27,6 +29,15 @@ class DiskWorker {
   std::unique_ptr<Loop> loop_;
   bool abandoned_ = false;
   Thread thread_;
+};
+
+// One DiskWorker for all who need one at a time; it ends with the last of them. Loop thread only.
+class SharedDiskWorker {
+ public:
+  Result<std::shared_ptr<DiskWorker>> get();
+
+ private:
+  std::weak_ptr<DiskWorker> present_;
 };
 
 }  // namespace spiffe::daemon

@@ -14,18 +14,20 @@ namespace {
 using health::Kind;
 using health::UpdateResult;
 
-log::Fields fields_of_loss(Kind kind, const workload::Lost& lost, bool last) {
+log::Fields fields_of_loss(Kind kind, const workload::Lost& lost, bool last, bool had) {
   log::Fields fields = {
       {"event", lost.failure.kind == workload::FailureKind::no_identity ? "identity_denied" : "stream_lost"},
       {"kind", health::word_of(kind)}};
   if (!lost.failure.hint.empty()) fields.push_back({"hint", lost.failure.hint});
   if (!last) fields.push_back({"retry_in", human(lost.retry_in)});
+  if (had) fields.push_back({"files", "kept"});
   return fields;
 }
 
 // What TroubleLog knows them by.
 constexpr const char* kStream = "stream";
 constexpr const char* kBundles = "bundles";
+constexpr const char* kOwn = "own trust domain";
 
 std::string trouble_of(const std::string& token_name) {
   return "token " + token_name;
@@ -39,19 +41,21 @@ std::string cause_of(const std::string& token_name, const workload::Failure& fai
 
 }  // namespace
 
-JwtUpdates::JwtUpdates(Loop& loop, const config::Config& config, std::vector<std::string> names,
-                       health::Status& status, Callbacks callbacks)
+JwtUpdates::JwtUpdates(Loop& loop, const config::Config& config,
+                       const std::vector<output::PlannedFile>& files, health::Status& status,
+                       Callbacks callbacks)
     : config_(config),
       status_(status),
       callbacks_(std::move(callbacks)),
       judging_(loop, [this] { judge_next(); }),
       troubles_(loop) {
   for (std::size_t i = 0; i < config.jwt_svids.size(); ++i) {
-    by_name_.emplace(names[i], i);
-    tokens_.push_back(
-        {.name = std::move(names[i]), .request = jwt_request(config, config.jwt_svids[i]), .svid = {}});
+    by_name_.emplace(files[i].name, i);
+    tokens_.push_back({.file = files[i], .request = jwt_request(config, config.jwt_svids[i]), .svid = {}});
   }
-  if (!config.jwt_bundle_file_name.empty()) bundle_name_ = std::move(names.back());
+  std::size_t next = tokens_.size();
+  if (!config.jwt_bundle_file_name.empty()) bundle_file_ = files[next++];
+  if (!config.jwks_file_name.empty()) jwks_file_ = files[next];
   status_.of(Kind::bundle);
   bundle_source_ = std::make_unique<workload::JwtBundleSource>(
       loop, config.agent_address,
@@ -120,8 +124,54 @@ void JwtUpdates::take_bundles(const identity::JwtBundlesMaterial& material) {
   }
   known_findings_ = std::move(texts);
   bundles_ = *std::move(bundles);
-  if (!bundle_name_.empty()) callbacks_.on_file(bundle_name_);
+  if (bundle_file_) callbacks_.on_file(bundle_file_->name);
+  choose_jwks();
   judging_.wake();
+}
+
+// The X.509-SVID knows it best; a token was at least verified.
+const identity::TrustDomain* JwtUpdates::own() const {
+  if (const auto* known = callbacks_.own(); known != nullptr) return known;
+  for (const Token& token : tokens_) {
+    if (token.svid) return &token.svid->id.trust_domain();
+  }
+  if (wants_any_x509(config_) || !tokens_.empty()) return nullptr;  // one of them will tell
+  return lone_trust_domain(config_, *bundles_);
+}
+
+// A JWKS without keys makes its readers refuse every token, and one of another trust domain makes them accept
+// tokens that are not ours. So the file changes only where the agent sends our own bundle, which may be
+// empty.
+void JwtUpdates::choose_jwks() {
+  if (!jwks_file_ || !bundles_) return;
+  const auto missing = [this](const std::string& why, std::string hint) {
+    log::Fields fields = {
+        {"event", "jwks_not_updated"}, {"path", jwks_file_->name}, {"hint", std::move(hint)}};
+    if (jwks_) fields.push_back({"files", "kept"});
+    troubles_.failed(kOwn, why, {log::Level::error, "The JWKS is not updated: " + why, std::move(fields)});
+  };
+  const identity::TrustDomain* domain = own();
+  if (domain == nullptr) {
+    if (!wants_any_x509(config_) && tokens_.empty()) {
+      missing("the agent has JWT bundles of several trust domains, and which one is ours is not known",
+              "set spiffe_id, or an X.509 output such as svid_file_name");
+    }
+    return;
+  }
+  const identity::JwtBundle* bundle = bundles_->find(*domain);
+  if (bundle == nullptr) {
+    missing("the agent has no JWT bundle of " + quote(domain->name()), "the agent's log says more");
+    return;
+  }
+  troubles_.ended(kOwn, "The JWKS is updated again", {{"event", "jwks_updated"}});
+  jwks_ = *bundle;
+  callbacks_.on_file(jwks_file_->name);
+}
+
+void JwtUpdates::own_known() {
+  if (!jwks_file_ || !bundles_) return;
+  const identity::TrustDomain* domain = own();
+  if (domain != nullptr && (!jwks_ || jwks_->trust_domain() != *domain)) choose_jwks();
 }
 
 void JwtUpdates::take_token(std::size_t index, identity::JwtSvidMaterial material) {
@@ -152,11 +202,11 @@ void JwtUpdates::judge(std::size_t index, identity::JwtSvidMaterial material) {
     const std::string& why = svid.error().message;
     log::Fields fields = {{"event", "update_refused"},
                           {"kind", health::word_of(Kind::jwt)},
-                          {"path", token.name},
+                          {"path", token.file.name},
                           {"error", why},
                           {"retry_in", human(retry_in)}};
     if (!svid.error().hint.empty()) fields.push_back({"hint", svid.error().hint});
-    troubles_.failed(trouble_of(token.name), token.name + ": " + why,
+    troubles_.failed(trouble_of(token.file.name), token.file.name + ": " + why,
                      {log::Level::error, "JWT-SVID refused, the previous file stays", std::move(fields)});
     return;
   }
@@ -166,10 +216,12 @@ void JwtUpdates::judge(std::size_t index, identity::JwtSvidMaterial material) {
   const WallTime expires_at = svid->expires_at;
   token.svid = *std::move(svid);
   // Published first: the source may ask for the next one at once.
-  callbacks_.on_file(token.name);
+  callbacks_.on_file(token.file.name);
+  own_known();
   token_source_->accepted(index, expires_at);
-  troubles_.ended(trouble_of(token.name), "The agent gives JWT-SVIDs again",
-                  {{"event", "stream_restored"}, {"kind", health::word_of(Kind::jwt)}, {"path", token.name}});
+  troubles_.ended(
+      trouble_of(token.file.name), "The agent gives JWT-SVIDs again",
+      {{"event", "stream_restored"}, {"kind", health::word_of(Kind::jwt)}, {"path", token.file.name}});
 }
 
 void JwtUpdates::token_lost(std::size_t index, const workload::Lost& lost) {
@@ -180,8 +232,9 @@ void JwtUpdates::token_lost(std::size_t index, const workload::Lost& lost) {
   auto& updates = status_.of(Kind::jwt);
   ++updates.count(UpdateResult::failed);
   updates.stream_connected = false;
-  log::Fields fields = fields_of_loss(Kind::jwt, lost, callbacks_.end_if_fatal(Kind::jwt, lost));
-  const std::string& name = tokens_[index].name;
+  log::Fields fields = fields_of_loss(Kind::jwt, lost, callbacks_.end_if_fatal(Kind::jwt, lost),
+                                      tokens_[index].svid.has_value());
+  const std::string& name = tokens_[index].file.name;
   fields.push_back({"path", name});
   troubles_.failed(trouble_of(name), cause_of(name, lost.failure),
                    {log::Level::error, "Unable to fetch JWT SVID: " + lost.failure.cause, std::move(fields)});
@@ -193,12 +246,12 @@ void JwtUpdates::token_not_offered(const Token& token, const workload::Lost& los
   ++updates.count(UpdateResult::refused);
   updates.stream_connected = true;
   log::Fields fields = {
-      {"event", "update_refused"}, {"path", token.name}, {"retry_in", human(lost.retry_in)}};
+      {"event", "update_refused"}, {"path", token.file.name}, {"retry_in", human(lost.retry_in)}};
   if (!lost.failure.hint.empty()) fields.push_back({"hint", lost.failure.hint});
   troubles_.failed(
-      trouble_of(token.name), cause_of(token.name, lost.failure),
+      trouble_of(token.file.name), cause_of(token.file.name, lost.failure),
       {log::Level::error, "Unable to update JWT SVID: " + lost.failure.cause, std::move(fields)});
-  callbacks_.on_not_offered(token.name);
+  callbacks_.on_not_offered(token.file.name);
 }
 
 void JwtUpdates::bundles_lost(const workload::Lost& lost) {
@@ -206,30 +259,32 @@ void JwtUpdates::bundles_lost(const workload::Lost& lost) {
   updates.stream_connected = false;
   const char* what =
       config_.daemon_mode ? "Error while watching JWT bundles: " : "Error fetching JWT bundle: ";
+  log::Fields fields =
+      fields_of_loss(Kind::bundle, lost, callbacks_.end_if_fatal(Kind::bundle, lost), bundles_.has_value());
   troubles_.failed(kStream, "the stream: " + lost.failure.cause,
-                   {log::Level::error, what + lost.failure.cause,
-                    fields_of_loss(Kind::bundle, lost, callbacks_.end_if_fatal(Kind::bundle, lost))});
+                   {log::Level::error, what + lost.failure.cause, std::move(fields)});
 }
 
 std::optional<output::File> JwtUpdates::file(const std::string& name) const {
-  const output::Owner owner{config_.ownership.owner, config_.ownership.group};
-  if (name == bundle_name_) {
+  const auto filled = [](const output::PlannedFile& file, SecretBytes content) {
+    return output::File{.name = file.name,
+                        .content = std::move(content),
+                        .mode = file.mode,
+                        .owner = file.owner,
+                        .contents = file.contents};
+  };
+  if (bundle_file_ && name == bundle_file_->name) {
     if (!bundles_) return std::nullopt;
-    return output::File{.name = name,
-                        .content = SecretBytes(output::jwt_bundle_file(*bundles_)),
-                        .mode = config_.jwt_bundle_file_mode,
-                        .owner = owner,
-                        .role = output::Role::other,
-                        .secret = false};
+    return filled(*bundle_file_, SecretBytes(output::jwt_bundle_file(*bundles_)));
   }
-  const identity::JwtSvid* svid = svid_of(name);
-  if (svid == nullptr) return std::nullopt;
-  return output::File{.name = name,
-                      .content = svid->token.clone(),
-                      .mode = config_.jwt_svid_file_mode,
-                      .owner = owner,
-                      .role = output::Role::other,
-                      .secret = true};
+  if (jwks_file_ && name == jwks_file_->name) {
+    if (!jwks_) return std::nullopt;
+    return filled(*jwks_file_, SecretBytes(jwks_->jwks()));
+  }
+  const auto found = by_name_.find(name);
+  if (found == by_name_.end() || !tokens_[found->second].svid) return std::nullopt;
+  const Token& token = tokens_[found->second];
+  return filled(token.file, token.svid->token.clone());
 }
 
 std::optional<WallTime> JwtUpdates::expires(const std::string& name) const {

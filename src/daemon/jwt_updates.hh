@@ -18,7 +18,7 @@
 #include "health/status.hh"
 #include "identity/jwt_bundles.hh"
 #include "identity/jwt_svid.hh"
-#include "output/file_set.hh"
+#include "output/file_plan.hh"
 #include "workload/jwt_bundle_source.hh"
 #include "workload/jwt_source.hh"
 
@@ -39,26 +39,27 @@ class JwtUpdates {
     std::function<const identity::TrustDomain*()> own;
   };
 
-  // `names`: of the files, as output::clean_name() gives them: the tokens' in the order of the configuration,
-  // then the bundle's where one is configured. `status` outlives this.
-  JwtUpdates(Loop& loop, const config::Config& config, std::vector<std::string> names, health::Status& status,
-             Callbacks callbacks);
+  // `files`: those of Plan::jwt.
+  // `status` outlives this.
+  JwtUpdates(Loop& loop, const config::Config& config, const std::vector<output::PlannedFile>& files,
+             health::Status& status, Callbacks callbacks);
 
   void start();
   // Nothing new comes any more, files stay known. The streams and calls are closed by the destructor.
   void stop();
   // Another stream has seen the agent come back.
   void agent_back();
+  // Callbacks::own gives our own trust domain now, or another one.
+  void own_known();
 
   // What the file should hold; nothing before the first good message.
   [[nodiscard]] std::optional<output::File> file(const std::string& name) const;
-  // When the token of this file expires; none for the bundle.
+  // When the token of this file expires; none for JWT bundle and JWKS.
   [[nodiscard]] std::optional<WallTime> expires(const std::string& name) const;
-  [[nodiscard]] bool is_token(const std::string& name) const { return name != bundle_name_; }
 
  private:
   struct Token {
-    std::string name;
+    output::PlannedFile file;
     workload::JwtRequest request;
     std::optional<identity::JwtSvid> svid;
   };
@@ -66,6 +67,9 @@ class JwtUpdates {
   // The token of this file; null where it is none, or there is no good one yet.
   [[nodiscard]] const identity::JwtSvid* svid_of(const std::string& name) const;
   void take_bundles(const identity::JwtBundlesMaterial& material);
+  // Chooses what the JWKS holds, of the bundles that are there.
+  void choose_jwks();
+  [[nodiscard]] const identity::TrustDomain* own() const;
   void take_token(std::size_t index, identity::JwtSvidMaterial material);
   void judge_next();
   void judge(std::size_t index, identity::JwtSvidMaterial material);
@@ -83,7 +87,9 @@ class JwtUpdates {
   Callbacks callbacks_;
   std::vector<Token> tokens_;
   std::unordered_map<std::string, std::size_t> by_name_;  // indices of tokens_
-  std::string bundle_name_;                               // "" where no file is configured
+  std::optional<output::PlannedFile> bundle_file_;
+  std::optional<output::PlannedFile> jwks_file_;
+  std::optional<identity::JwtBundle> jwks_;  // what it holds
   std::optional<identity::JwtBundles> bundles_;
   std::deque<Waiting> waiting_;  // for the first bundles
   Chore judging_;                // them

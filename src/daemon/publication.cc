@@ -19,39 +19,42 @@ constexpr auto kLockPoll = 1s;
 constexpr auto kLockPatience = 30s;  // a rolling update: the old pod still has the files
 constexpr std::string_view kWithdrawal = "withdrawal";
 
-// What TroubleLog knows a file by, or the set (name "").
-std::string trouble_of(const std::string& name) {
-  return name.empty() ? "set" : "file " + name;
+// What TroubleLog knows a group by.
+std::string trouble_of(const Group& group) {
+  return group == kIdentity ? "set" : "file " + group.name;
 }
 }  // namespace
 
 // What a job did.
 struct Publication::Answer {
-  struct Single {
-    std::string name;
-    Result<output::Outcome> outcome;
-  };
-  // Of a job that opened, published a set or tidied: its outcome is empty where it did not publish.
-  std::optional<Result<std::optional<output::Outcome>>> set = std::nullopt;
-  std::optional<Single> single = std::nullopt;
+  // Of a job that opened or published.
+  std::optional<Group> group = std::nullopt;
+  // Empty where nothing was published.
+  Result<std::optional<output::Outcome>> outcome = std::optional<output::Outcome>();
+  std::shared_ptr<const identity::X509Context> identity = nullptr;
+  bool given_up = false;  // a single file, for the files of the identity
   // Of a job that withdrew files: whether something was there.
   std::optional<Result<bool>> withdrawn = std::nullopt;
   std::vector<std::string> not_withdrawn = {};
   std::vector<output::Notice> notices = {};
 };
 
-Result<std::unique_ptr<Publication>> Publication::create(Loop& loop, output::PublisherOptions options,
-                                                         Callbacks callbacks, TroubleLog::Clock clock) {
+Result<std::unique_ptr<Publication>> Publication::create(Loop& loop, SharedDiskWorker& disk,
+                                                         output::PublisherOptions options,
+                                                         Callbacks callbacks, log::Logger log,
+                                                         TroubleLog::Clock clock) {
   auto publisher = output::Publisher::create(std::move(options));
   if (!publisher) return fail(publisher.error());
-  return std::unique_ptr<Publication>(
-      new Publication(loop, std::move(*publisher), std::move(callbacks), std::move(clock)));
+  return std::unique_ptr<Publication>(new Publication(loop, disk, std::move(*publisher), std::move(callbacks),
+                                                      std::move(log), std::move(clock)));
 }
 
-Publication::Publication(Loop& loop, output::Publisher publisher, Callbacks callbacks,
-                         TroubleLog::Clock clock)
+Publication::Publication(Loop& loop, SharedDiskWorker& disk, output::Publisher publisher, Callbacks callbacks,
+                         log::Logger log, TroubleLog::Clock clock)
     : loop_(loop),
+      disk_(disk),
       callbacks_(std::move(callbacks)),
+      log_(std::move(log)),
       publisher_(std::move(publisher)),
       clock_(std::move(clock)),
       troubles_(loop, clock_),
@@ -77,7 +80,10 @@ Publication::Publication(Loop& loop, output::Publisher publisher, Callbacks call
         });
       }) {}
 
-Publication::~Publication() = default;
+// A job that is under way uses our members.
+Publication::~Publication() {
+  if (busy_ && worker_ != nullptr) worker_->drain();
+}
 
 void Publication::start(Occasion occasion) {
   check_timer_.after(kCheckEvery);
@@ -91,21 +97,35 @@ void Publication::start(Occasion occasion) {
 }
 
 Publication::Answer Publication::open(output::Publisher& publisher) {
-  Answer answer{.set = std::optional<output::Outcome>()};
-  if (auto opened = publisher.open(); !opened) answer.set = fail(opened.error());
+  Answer answer{.group = kIdentity};
+  if (auto opened = publisher.open(); !opened) answer.outcome = fail(opened.error());
   answer.notices = publisher.take_notices();
   return answer;
 }
 
-void Publication::request() {
-  set_due_ = true;
-  set_waits_ = busy_;
-  pump();
+void Publication::prepare(const std::function<Result<Content>()>& render) {
+  staged_.reset();
+  if (busy_ || finishing_ || !publisher_.on_memory()) return;
+  // What fails here fails again when it is requested, and is reported then.
+  auto content = render();
+  if (!content) return;
+  auto files = publisher_.stage(std::move(content->files));
+  if (files) staged_.emplace(Staged{std::move(content->identity), *std::move(files)});
 }
 
-void Publication::put(const std::string& name) {
-  singles_.insert(name);
-  singles_due_.insert(name);
+void Publication::confirm() {
+  if (staged_) staged_->confirmed = true;
+  request(kIdentity);
+}
+
+void Publication::dismiss() {
+  staged_.reset();
+}
+
+void Publication::request(const Group& group) {
+  known_.insert(group);
+  due_.insert(group);
+  if (busy_ && group == kIdentity) overtaken_ = true;
   pump();
 }
 
@@ -116,8 +136,7 @@ void Publication::withdraw(std::vector<std::string> names) {
 
 // Everything once more: what failed, and what somebody may have changed.
 void Publication::check() {
-  singles_due_ = singles_;
-  set_due_ = true;
+  due_ = known_;
   withdraw(std::exchange(not_withdrawn_, {}));
   pump();
 }
@@ -133,69 +152,77 @@ void Publication::pump() {
         return {
             .withdrawn = fail(outcome.error()), .not_withdrawn = names, .notices = publisher.take_notices()};
       });
-    } else if (std::exchange(set_due_, false)) {
-      publish_set();
+    } else if (due_.erase(kIdentity) != 0) {
+      publish(kIdentity);
     } else {
-      if (!singles_due_.empty()) singles_chore_.wake();
+      if (!due_.empty()) singles_chore_.wake();
       return;
     }
   }
 }
 
-void Publication::publish_set() {
-  // A slow disk is not worth preparing on what may be refused, and its thread must not ask us.
-  if (!publisher_.on_memory()) callbacks_.approve();
-  auto set = callbacks_.render();
-  if (!set) {
-    run(open);
+void Publication::publish(const Group& group) {
+  if (group == kIdentity && staged_ && staged_->confirmed) {
+    commit(*std::exchange(staged_, std::nullopt));
     return;
   }
-  if (!*set) {
-    done_badly("", set->error());
+  auto content = callbacks_.render(group);
+  if (!content) {
+    if (group == kIdentity) return run(open);
+    return pump();
+  }
+  if (!*content) {
+    done_badly(group, content->error());
     return;
   }
-  // std::function copies its target; keys are move-only. So the set travels behind a shared pointer.
-  run([files = std::make_shared<output::FileSet>(std::move(**set)),
-       approve =
-           publisher_.on_memory() ? callbacks_.approve : nullptr](output::Publisher& publisher) -> Answer {
-    auto outcome = publisher.publish(*files, BootClock::now(), approve);
-    // What the message was worth is said now, even where the disk takes nothing.
-    if (!outcome && approve && !approve()) return {.set = fail(ErrorKind::verification, "not approved")};
-    if (!outcome) return {.set = fail(outcome.error()), .notices = publisher.take_notices()};
-    return {.set = std::optional(std::move(*outcome))};
+  const bool patient = group == kIdentity || std::exchange(given_up_, false);
+  // std::function copies its target; keys are move-only. So the content travels behind a shared pointer.
+  run([this, group, patient,
+       all = std::make_shared<Content>(std::move(**content))](output::Publisher& publisher) -> Answer {
+    Answer answer{.group = group, .identity = all->identity};
+    auto staged = publisher.stage(std::move(all->files));
+    if (staged && overtaken_ && !patient) return {.group = group, .given_up = true};
+    if (staged) {
+      answer.outcome = publisher.commit(*std::move(staged));
+    } else {
+      answer.outcome = fail(staged.error());
+    }
+    answer.notices = publisher.take_notices();
+    return answer;
   });
 }
 
+// In turn: one that is due again and again does not keep the others waiting.
 void Publication::publish_single() {
-  if (singles_due_.empty()) return;
-  // In turn: one that is due again and again does not keep the others waiting.
-  auto next = given_up_ ? singles_due_.find(last_single_) : singles_due_.upper_bound(last_single_);
-  if (next == singles_due_.end()) next = singles_due_.begin();
-  const bool patient = !std::exchange(given_up_, false);
+  if (due_.empty()) return;
+  auto next = given_up_ ? due_.find(last_single_) : due_.upper_bound(last_single_);
+  if (next == due_.end()) next = due_.begin();
   last_single_ = *next;
-  singles_due_.erase(next);
-  auto due = callbacks_.single(last_single_);
-  if (!due) {
-    pump();
-    return;
-  }
-  run([this, patient, file = std::make_shared<output::File>(*std::move(due))](output::Publisher& publisher) {
-    auto outcome = publisher.publish_single(*file, [&] { return !patient || !set_waits_; });
-    return Answer{.single = {{file->name, std::move(outcome)}}, .notices = publisher.take_notices()};
-  });
+  due_.erase(next);
+  publish(last_single_);
+}
+
+// On memory only.
+void Publication::commit(Staged staged) {
+  Answer answer{.group = kIdentity, .identity = std::move(staged.identity)};
+  answer.outcome = publisher_.commit(std::move(staged.files));
+  answer.notices = publisher_.take_notices();
+  busy_ = true;
+  done(std::move(answer));
 }
 
 void Publication::run(Job job) {
   busy_ = true;
-  set_waits_ = false;
+  overtaken_ = false;
   if (publisher_.on_memory()) {
     done(job(publisher_));
     return;
   }
+  staged_.reset();  // what was prepared before this was a disk
   if (worker_ == nullptr) {
-    auto worker = DiskWorker::create();
+    auto worker = disk_.get();
     if (!worker) {
-      done(Answer{.set = fail(worker.error())});
+      done(Answer{.group = kIdentity, .outcome = fail(worker.error())});
       return;
     }
     worker_ = std::move(*worker);
@@ -205,7 +232,7 @@ void Publication::run(Job job) {
     try {
       *answer = job(publisher_);
     } catch (const std::bad_alloc&) {
-      answer->set = fail_errno("write files", ENOMEM);
+      *answer = Answer{.group = kIdentity, .outcome = fail_errno("write files", ENOMEM)};
     }
     loop_.post([this, answer] { done(std::move(*answer)); });
   });
@@ -218,8 +245,7 @@ void Publication::done(Answer answer) {
   tell(answer.notices);
   not_withdrawn_.insert(not_withdrawn_.end(), answer.not_withdrawn.begin(), answer.not_withdrawn.end());
   if (answer.withdrawn) withdrawal_done(*answer.withdrawn);
-  if (answer.set) set_done(*answer.set);
-  if (answer.single) single_done(answer.single->name, answer.single->outcome);
+  if (answer.group) published(answer);
   if (finishing_) {
     clean_up();
     return;
@@ -228,46 +254,32 @@ void Publication::done(Answer answer) {
   pump();
 }
 
-void Publication::set_done(const Result<std::optional<output::Outcome>>& outcome) {
-  if (!outcome) {
-    done_badly("", outcome.error());
-    return;
-  }
-  gives_up_ = false;
-  done_well("");
-  if (!*outcome) return;
-  take(**outcome);
-  callbacks_.on_disk((*outcome)->change, !std::exchange(told_, true));
-}
-
-void Publication::single_done(const std::string& name, const Result<output::Outcome>& outcome) {
-  if (!outcome && outcome.error().kind == ErrorKind::verification) {
+void Publication::published(const Answer& answer) {
+  const Group& group = *answer.group;
+  if (answer.given_up) {
     given_up_ = true;
-    singles_due_.insert(name);
+    due_.insert(group);
     return;
   }
-  if (!outcome) {
-    done_badly(name, outcome.error());
+  if (!answer.outcome) {
+    done_badly(group, answer.outcome.error());
     return;
   }
-  done_well(name);
-  take(*outcome);
-  callbacks_.on_single(name, outcome->change);
-}
-
-void Publication::take(const output::Outcome& outcome) {
+  if (group == kIdentity) gives_up_ = false;
+  done_well(group);
+  if (!*answer.outcome) return;
+  const output::Outcome& outcome = **answer.outcome;
   tell(outcome.notices);
-  if (!outcome.moved) return;
   // Another directory: nothing of ours is there but what was just written.
-  singles_due_ = singles_;
-  set_due_ = true;
+  if (outcome.moved) due_ = known_;
+  callbacks_.on_disk(group, outcome.change, answer.identity);
 }
 
-void Publication::done_well(const std::string& name) {
+void Publication::done_well(const Group& group) {
   const bool last = troubles_.size() == 1;
-  log::Fields fields = {{"event", "write_restored"}};
-  if (!last && !name.empty()) fields.push_back({"path", name});
-  if (!troubles_.ended(trouble_of(name),
+  log::Fields fields = log_.with({{"event", "write_restored"}});
+  if (!last && group != kIdentity) fields.push_back({"path", group.name});
+  if (!troubles_.ended(trouble_of(group),
                        last ? "The files can be written again" : "Some of the files can be written again",
                        std::move(fields)) ||
       !last) {
@@ -277,35 +289,34 @@ void Publication::done_well(const std::string& name) {
   backoff_ = 0s;
 }
 
-void Publication::done_badly(const std::string& name, const Error& error) {
-  if (error.kind == ErrorKind::verification) return;  // not approved: what is on disk stays
-  log::Fields fields = {{"event", error.kind == ErrorKind::locked ? "locked" : "write_failed"},
-                        {"error", error.message}};
-  if (!name.empty()) fields.push_back({"path", name});
+void Publication::done_badly(const Group& group, const Error& error) {
+  log::Fields fields = log_.with(
+      {{"event", error.kind == ErrorKind::locked ? "locked" : "write_failed"}, {"error", error.message}});
+  if (group != kIdentity) fields.push_back({"path", group.name});
   if (!error.hint.empty()) fields.push_back({"hint", error.hint});
   if (error.kind == ErrorKind::locked && gives_up_) {
     wait_for_lock(error, std::move(fields));
     return;
   }
-  callbacks_.on_failed(name, error);
+  callbacks_.on_failed(group, error);
   // What stands in the way of all files is said once.
-  troubles_.failed(
-      trouble_of(name), error.message,
-      {log::Level::error, name.empty() ? "Unable to dump bundle" : "Unable to write " + name, fields});
+  troubles_.failed(trouble_of(group), error.message,
+                   {log::Level::error,
+                    group == kIdentity ? "Unable to dump bundle" : "Unable to write " + group.name, fields});
   try_again();
 }
 
 void Publication::withdrawal_done(const Result<bool>& done) {
   const std::string what(kWithdrawal);
   if (done) {
-    troubles_.ended(what, "The private key can be removed again", {{"event", "write_restored"}});
+    troubles_.ended(what, "The private key can be removed again", log_.with({{"event", "write_restored"}}));
     if (*done) callbacks_.on_withdrawn();
     return;
   }
   const Error& error = done.error();
-  log::Fields fields = {{"event", "write_failed"}, {"error", error.message}};
+  log::Fields fields = log_.with({{"event", "write_failed"}, {"error", error.message}});
   if (!error.hint.empty()) fields.push_back({"hint", error.hint});
-  callbacks_.on_failed("", error);
+  callbacks_.on_failed(kIdentity, error);
   troubles_.failed(what, error.message,
                    {log::Level::error, "Unable to remove the private key", std::move(fields)});
   try_again();
@@ -328,7 +339,7 @@ void Publication::wait_for_lock(const Error& error, log::Fields fields) {
     return;
   }
   troubles_.failed(
-      trouble_of(""), error.message,
+      trouble_of(kIdentity), error.message,
       {log::Level::warning, "Waiting up to 30 s for another helper to release the files", std::move(fields)});
   retry_timer_.after(kLockPoll);
 }
@@ -345,9 +356,9 @@ void Publication::tidy_later() {
   if (when) tidy_timer_.at(*when);
 }
 
-void Publication::tell(const std::vector<output::Notice>& notices) {
+void Publication::tell(const std::vector<output::Notice>& notices) const {
   for (const auto& notice : notices) {
-    log::write(notice.warning ? log::Level::warning : log::Level::info, notice.message,
+    log_.write(notice.warning ? log::Level::warning : log::Level::info, notice.message,
                {{"event", notice.event}, {"path", notice.path}});
   }
 }
@@ -357,6 +368,7 @@ void Publication::finish(std::function<void()> done) {
   check_timer_.cancel();
   tidy_timer_.cancel();
   finishing_ = true;
+  staged_.reset();
   finish_ = std::move(done);
   if (!busy_) clean_up();
 }

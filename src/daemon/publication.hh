@@ -1,10 +1,11 @@
 // When and where files are published: now, again after an error, and every 10 s to mend what somebody
 // changed. One publication at a time; what comes meanwhile is coalesced, since each is the full state. The
-// set goes before the single files (tokens, the JWT bundle), of which there may be a thousand.
+// files of an identity go before single files (tokens, JWT bundles), of which there may be a thousand.
 #pragma once
 
 #include <atomic>
 #include <chrono>
+#include <compare>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,31 +19,48 @@
 #include "base/loop.hh"
 #include "base/trouble_log.hh"
 #include "daemon/disk_worker.hh"
+#include "identity/x509_context.hh"
 #include "output/file_set.hh"
 #include "output/publisher.hh"
 
 namespace spiffe::daemon {
+
+// Files that are published as a whole, by their name. In the order in which they are published.
+struct Group {
+  enum class Kind {
+    identity,  // the files of an X.509 identity, which must agree; without a name
+    single,    // a file that stands alone
+  };
+  Kind kind = Kind::identity;
+  std::string name = {};
+  [[nodiscard]] auto operator<=>(const Group&) const = default;
+};
+inline const Group kIdentity = {};
+[[nodiscard]] inline Group single(std::string name) {
+  return {Group::Kind::single, std::move(name)};
+}
+
+// What a group should be on disk.
+struct Content {
+  output::FileSet files;
+  std::shared_ptr<const identity::X509Context> identity = nullptr;  // which the files say
+};
 
 // Loop thread only. Where all directories are known to be in memory the publisher is called on the loop, a
 // hop to another thread costs as much as a whole set; else it runs as a job of the disk worker. Single files
 // are written one a turn of the loop; on a disk one that is being written is given up for a set.
 class Publication {
  public:
+  using Render = std::function<std::optional<Result<Content>>(const Group&)>;
   struct Callbacks {
-    // The set as it should be on disk now; nothing where there is none yet.
-    std::function<std::optional<Result<output::FileSet>>()> render;
-    // Asked before anything changes: whether what render() gave last may be published. Where not, it has been
-    // said why, and render() gives what was right before.
-    std::function<bool()> approve;
-    // The set that render() gave last is on disk. `first`: for the first time in this process's life, in
-    // which case the others are told even where nothing had to be written.
-    std::function<void(output::Change change, bool first)> on_disk;
-    // The single file of this name as it should be on disk now; nothing where there is none.
-    std::function<std::optional<output::File>(const std::string& name)> single;
-    // It is on disk.
-    std::function<void(const std::string& name, output::Change change)> on_single;
-    // The set (name "") or a single file could not be written; it is tried again. Every time, said or not.
-    std::function<void(const std::string& name, const Error&)> on_failed;
+    // The group as it should be on disk now; nothing where there is none yet.
+    Render render;
+    // What was rendered last is on disk. `identity`: of that content.
+    std::function<void(const Group&, output::Change,
+                       const std::shared_ptr<const identity::X509Context>& identity)>
+        on_disk;
+    // It could not be written; it is tried again. Every time, logged or not.
+    std::function<void(const Group&, const Error&)> on_failed;
     // What was withdrawn was there, and is gone.
     std::function<void()> on_withdrawn;
     // Another helper has our files and does not give them up: the daemon cannot begin. Called once. While it
@@ -50,9 +68,11 @@ class Publication {
     std::function<void(const Error&)> on_locked_out;
   };
 
-  // `clock`: for what is logged again, and how long another helper's lock is waited for.
-  static Result<std::unique_ptr<Publication>> create(Loop& loop, output::PublisherOptions options,
-                                                     Callbacks callbacks,
+  // `disk` outlives this. `clock`: for what is logged again, and how long another helper's lock is waited
+  // for.
+  static Result<std::unique_ptr<Publication>> create(Loop& loop, SharedDiskWorker& disk,
+                                                     output::PublisherOptions options, Callbacks callbacks,
+                                                     log::Logger log = {},
                                                      TroubleLog::Clock clock = BootClock::now);
   ~Publication();
 
@@ -61,11 +81,17 @@ class Publication {
   // on the loop: no program runs that may have to be reaped, and another thread is time. And another helper
   // that has our files is waited for no longer than 30 s then, see on_locked_out.
   void start(Occasion occasion = Occasion::launch);
-  // There is a new set to publish.
-  void request();
-  // There is a new content of this single file. It is written in a later turn of the loop.
-  void put(const std::string& name);
-  // Removes these names wherever they are. render() and single() must not give them any more.
+  // The files of the identity may soon be these: writes what no reader sees before the switch. Where a
+  // directory is on a disk it does nothing and does not call `render`: a disk is too slow for what may be
+  // refused.
+  void prepare(const std::function<Result<Content>()>& render);
+  // What was prepared last is right: it is published, or what Callbacks::render gives where nothing could be
+  // prepared. Or it is not.
+  void confirm();
+  void dismiss();
+  // There is new content. A single file is written in a later turn of the loop.
+  void request(const Group& group);
+  // Removes these names wherever they are. Callbacks::render must not give them any more.
   void withdraw(std::vector<std::string> names);
   // Removes superseded generations and temporaries, then calls back: at once, or after the running job. What
   // is requested from here on is not done. Called again, the last callback counts.
@@ -76,46 +102,53 @@ class Publication {
  private:
   struct Answer;
   using Job = std::function<Answer(output::Publisher&)>;
-  Publication(Loop& loop, output::Publisher publisher, Callbacks callbacks, TroubleLog::Clock clock);
+  // Files of the identity that are ready.
+  struct Staged {
+    std::shared_ptr<const identity::X509Context> identity;
+    output::Publisher::Staged files;
+    bool confirmed = false;
+  };
+  Publication(Loop& loop, SharedDiskWorker& disk, output::Publisher publisher, Callbacks callbacks,
+              log::Logger log, TroubleLog::Clock clock);
   static Answer open(output::Publisher& publisher);
   void check();
   void pump();
-  void publish_set();
+  void publish(const Group& group);
   void publish_single();
+  void commit(Staged staged);
   void run(Job job);
   void done(Answer answer);
-  void set_done(const Result<std::optional<output::Outcome>>& outcome);
-  void single_done(const std::string& name, const Result<output::Outcome>& outcome);
-  void take(const output::Outcome& outcome);
-  void done_badly(const std::string& name, const Error& error);
-  void done_well(const std::string& name);
+  void published(const Answer& answer);
+  void done_badly(const Group& group, const Error& error);
+  void done_well(const Group& group);
   void withdrawal_done(const Result<bool>& done);
   void wait_for_lock(const Error& error, log::Fields fields);
   void try_again();
   void tidy_later();
   void clean_up();
-  void tell(const std::vector<output::Notice>& notices);
+  void tell(const std::vector<output::Notice>& notices) const;
 
   Loop& loop_;
+  SharedDiskWorker& disk_;
   Callbacks callbacks_;
-  output::Publisher publisher_;  // used by one thread at a time: by the worker while busy_
-  bool busy_ = false;
-  bool set_due_ = false;                 // request() was called
-  std::atomic<bool> set_waits_ = false;  // it was, while busy_: for the job that is running
-  bool given_up_ = false;  // last_single_ was, for a set: it comes next, and is not given up again
-  std::unique_ptr<DiskWorker> worker_;
-  std::set<std::string> singles_due_;  // put() was called
-  std::string last_single_;            // of the last job
-  std::set<std::string> singles_;      // all that were ever put
+  log::Logger log_;
+  output::Publisher publisher_;          // used by one thread at a time: by the worker while busy_
+  std::set<Group> due_;                  // requested
+  std::set<Group> known_ = {kIdentity};  // ever requested: to be looked at every 10 s
+  std::optional<Staged> staged_;         // prepared, on memory
+  Group last_single_{.kind = Group::Kind::single};
+  std::shared_ptr<DiskWorker> worker_;  // kept where directories are on a disk
   std::vector<std::string> to_withdraw_;
   std::vector<std::string> not_withdrawn_;  // to be tried again
-  bool gives_up_ = false;                   // launched, and the lock was never ours
-  bool told_ = false;                       // on_disk was called at least once
-  bool finishing_ = false;                  // the end has begun: nothing is published any more
   std::function<void()> finish_;
-  bool cleaned_up_ = false;
   std::optional<BootTime> locked_since_;
+  bool busy_ = false;
+  std::atomic<bool> overtaken_ = false;  // the identity was requested while busy_: for the running job
+  bool given_up_ = false;    // last_single_ was, for that: it comes next, and is not given up again
+  bool gives_up_ = false;    // launched, and the lock was never ours
   bool locked_out_ = false;  // on_locked_out was called
+  bool finishing_ = false;   // the end has begun: nothing is published any more
+  bool cleaned_up_ = false;
   TroubleLog::Clock clock_;
   TroubleLog troubles_;  // of what is not on disk
   std::chrono::seconds backoff_{0};

@@ -37,13 +37,20 @@ void report_refused(const Error& error) {
 
 bool same_tokens(const config::Config& one, const config::Config& other) {
   return one.agent_address == other.agent_address && one.jwt_svids == other.jwt_svids &&
-         one.jwt_bundle_file_name == other.jwt_bundle_file_name && one.hint == other.hint &&
+         one.jwt_bundle_file_name == other.jwt_bundle_file_name &&
+         one.jwks_file_name == other.jwks_file_name && one.hint == other.hint &&
          one.spiffe_id == other.spiffe_id;
 }
 
 bool same_x509_source(const config::Config& one, const config::Config& other) {
+  const auto names = [](const config::Config& config) {
+    std::vector<std::string> out;
+    for (IdentitySettings& each : further_identities(config)) out.push_back(std::move(each.name));
+    return out;
+  };
+  // An identity that is new has to hear from the agent, also where another one had the same rules.
   return one.agent_address == other.agent_address && wants_x509(one) == wants_x509(other) &&
-         x509_rules(one) == x509_rules(other);
+         all_x509_rules(one) == all_x509_rules(other) && names(one) == names(other);
 }
 
 }  // namespace
@@ -78,18 +85,21 @@ Result<void> Daemon::apply(config::Config next) {
   if (next.cmd_mode == config::CmdMode::wrap && next.cmd.empty()) {
     return fail(ErrorKind::config, "there is no cmd, which cmd_mode = \"wrap\" cannot do without", "set cmd");
   }
-  auto names = names_of(next);
-  if (!names) return fail(names.error());
+  auto plan = plan_of(next);
+  if (!plan) return fail(plan.error());
   std::unique_ptr<Publication> elsewhere;
-  if (publisher_options(config_, names_) != publisher_options(next, *names)) {
-    auto publication = assemble_publication(next, *names);
+  if (publisher_options(config_, plan_) != publisher_options(next, *plan)) {
+    auto publication = assemble_publication(next, *plan);
     if (!publication) return fail(publication.error());
     elsewhere = std::move(*publication);
   }
+  auto further = further_.prepare(further_identities(next));
+  if (!further) return fail(further.error());
   if (auto good = change_health(next.health_checks); !good) return good;
 
+  const bool warned = has_default_password();
   const config::Config before = std::exchange(config_, std::move(next));
-  names_ = *std::move(names);
+  plan_ = *std::move(plan);
   notify_on_ = notify_kinds(config_);
   log::configure(config_.log_level, config_.log_format);
   if (before.config_reload_signal != config_.config_reload_signal) {
@@ -98,8 +108,10 @@ Result<void> Daemon::apply(config::Config next) {
       if (auto good = watch_signals(); !good) log::error(good.error().message);
     });
   }
-  if (config_.revoke != config::Revoke::remove) revoke_timer_.cancel();
-  if (!before.include_federated_domains) warn_of_choices();
+  x509_.reconfigured();
+  if (!before.x509.options.include_federated_domains) warn_of_federation();
+  if (!warned) warn_of_password();
+  further_.apply(*std::move(further), Publication::Occasion::reload);
   change_sources(before);
   change_files(std::move(elsewhere), before.hint != config_.hint || before.spiffe_id != config_.spiffe_id);
   return {};
@@ -117,22 +129,14 @@ Result<void> Daemon::change_health(const config::HealthChecks& next) {
   return served;
 }
 
-// What is on disk is nobody's business any more: it will expire, and that is no news.
-void Daemon::forget_x509() {
-  status_.updates[static_cast<std::size_t>(Kind::x509)].reset();
-  status_.svid_not_after.clear();
-  status_.bundle_not_after.clear();
-  revoke_timer_.cancel();
-  expiry_.forget(kX509Svid);
-}
-
 void Daemon::change_sources(const config::Config& before) {
   if (!same_x509_source(before, config_)) {
     x509_source_.reset();
     troubles_.forget(kStream);
     refused_.erase(Kind::x509);
-    updates_.set_rules(x509_rules(config_));
-    if (!wants_x509(config_)) forget_x509();
+    x509_.set_rules(x509_rules(config_));
+    if (!x509_.wanted()) x509_.forget();
+    if (!wants_any_x509(config_)) status_.updates[static_cast<std::size_t>(Kind::x509)].reset();
     assemble_x509();
     if (x509_source_ != nullptr) x509_source_->start();
   }
@@ -154,11 +158,11 @@ void Daemon::change_files(std::unique_ptr<Publication> elsewhere, bool other_ide
     changes_.clear();
     expect_files();
   }
-  to_adapt_ = {names_.jwt.begin(), names_.jwt.end()};
-  to_adapt_.insert("");
+  to_adapt_.clear();
+  for (const output::PlannedFile& file : plan_.jwt) to_adapt_.insert(file.name);
   if (elsewhere == nullptr) {
-    publication_->request();
-    for (const std::string& name : names_.jwt) publication_->put(name);
+    publication_->request(kIdentity);
+    for (const output::PlannedFile& file : plan_.jwt) publication_->request(single(file.name));
     // Files of an earlier reload may still be missing.
     if (!reconfigure_due_) reconfigure_consumers();
     return;
@@ -174,9 +178,9 @@ void Daemon::move_in() {
   if (ending_) return;
   publication_ = std::move(next_publication_);
   publication_->start(Publication::Occasion::reload);
-  if (revoked_ && wants_x509(config_)) publication_->withdraw({names_.x509.svid_key_file_name});
-  publication_->request();
-  for (const std::string& name : names_.jwt) publication_->put(name);
+  x509_.withdraw_again();
+  publication_->request(kIdentity);
+  for (const output::PlannedFile& file : plan_.jwt) publication_->request(single(file.name));
   if (std::exchange(reload_again_, false)) reload();
 }
 

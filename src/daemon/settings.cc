@@ -7,24 +7,17 @@
 
 #include <unistd.h>
 
+#include "config/identities.hh"
+#include "config/lifecycle.hh"
+#include "config/outputs.hh"
+#include "config/path_join.hh"
+#include "output/formats.hh"
 #include "output/name.hh"
 #include "process/environment.hh"
 
 namespace spiffe::daemon {
 
 namespace {
-
-output::Layout layout_of(config::Layout layout) {
-  switch (layout) {
-    case config::Layout::files:
-      return output::Layout::files;
-    case config::Layout::in_place:
-      return output::Layout::in_place;
-    case config::Layout::snapshot:
-      break;
-  }
-  return output::Layout::snapshot;
-}
 
 process::OnRotate on_rotate_of(const config::Config& config) {
   switch (config.on_rotate.value_or(config.renew_signal != 0 ? config::OnRotate::signal
@@ -51,6 +44,11 @@ process::Restart restart_of(config::Restart restart) {
   return process::Restart::never;
 }
 
+std::string absolute_path(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::absolute(path, ignored).lexically_normal().string();
+}
+
 health::Kind kind_of(config::Change change) {
   switch (change) {
     case config::Change::jwt:
@@ -66,66 +64,103 @@ health::Kind kind_of(config::Change change) {
 }  // namespace
 
 bool wants_x509(const config::Config& config) {
-  return !config.x509.svid_file_name.empty();
+  return !config.x509.names.empty();
+}
+
+bool wants_any_x509(const config::Config& config) {
+  return config::writes(config, config::Change::x509);
 }
 
 bool wants_jwt(const config::Config& config) {
-  return !config.jwt_svids.empty() || !config.jwt_bundle_file_name.empty();
+  return config::writes(config, config::Change::jwt) || config::writes(config, config::Change::bundle);
 }
 
-Result<Names> names_of(const config::Config& config) {
-  Names names;
-  names.x509 = {
-      .svid_file_name = config.x509.svid_file_name,
-      .svid_key_file_name = config.x509.svid_key_file_name,
-      .svid_bundle_file_name = config.x509.svid_bundle_file_name,
-      .add_intermediates_to_bundle = config.add_intermediates_to_bundle,
-      .include_federated_domains = config.include_federated_domains,
-      .omit_expired = config.omit_expired,
+Result<Plan> plan_of(const config::Config& config) {
+  const output::Attributes attributes = {
       .cert_file_mode = config.cert_file_mode,
       .key_file_mode = config.key_file_mode,
       .owner = {config.ownership.owner, config.ownership.group},
       .key_owner = {config.ownership.key_owner, config.ownership.key_group},
   };
-  for (const auto& svid : config.jwt_svids) names.jwt.push_back(svid.jwt_svid_file_name);
-  if (!config.jwt_bundle_file_name.empty()) names.jwt.push_back(config.jwt_bundle_file_name);
-
-  std::vector<std::string*> all;
-  all.reserve(names.jwt.size() + 3);
-  for (std::string& name : names.jwt) all.push_back(&name);
-  if (wants_x509(config)) {
-    all.insert(all.end(), {&names.x509.svid_file_name, &names.x509.svid_key_file_name,
-                           &names.x509.svid_bundle_file_name});
-  }
-  for (std::string* name : all) {
-    auto clean = output::clean_name(config.cert_dir, *name);
+  auto x509 = output::FilePlan::make(config.cert_dir, config.x509.names, config.x509.options, attributes);
+  if (!x509) return fail(x509.error());
+  Plan plan{.x509 = *std::move(x509), .jwt = {}};
+  const auto add = [&](const std::string& name, mode_t mode, output::Contents contents) -> Result<void> {
+    auto clean = output::clean_name(config.cert_dir, name);
     if (!clean) return fail(clean.error());
-    *name = *std::move(clean);
+    plan.jwt.push_back(
+        {.name = *std::move(clean), .mode = mode, .owner = attributes.owner, .contents = contents});
+    return {};
+  };
+  for (const auto& svid : config.jwt_svids) {
+    if (auto good = add(svid.jwt_svid_file_name, config.jwt_svid_file_mode, output::Contents::token); !good)
+      return fail(good.error());
   }
-  return names;
+  for (const std::string& name : {config.jwt_bundle_file_name, config.jwks_file_name}) {
+    if (name.empty()) continue;
+    if (auto good = add(name, config.jwt_bundle_file_mode, output::Contents::trust); !good)
+      return fail(good.error());
+  }
+  return plan;
 }
 
-output::PublisherOptions publisher_options(const config::Config& config, const Names& names) {
+bool Plan::is_token(std::string_view name) const {
+  // There are two others at most, and they come last.
+  for (auto file = jwt.rbegin(); file != jwt.rend() && file->contents != output::Contents::token; ++file) {
+    if (file->name == name) return false;
+  }
+  return true;
+}
+
+output::PublisherOptions publisher_options(const config::Config& config, const Plan& plan) {
   output::PublisherOptions options{.cert_dir = config.cert_dir,
-                                   .layout = layout_of(config.layout),
-                                   .names = names.jwt,
+                                   .layout = config.layout,
+                                   .names = {},
                                    .create_cert_dir = config.create_cert_dir,
                                    .require_secure_dir = config.require_secure_dir,
                                    .one_shot = !config.daemon_mode};
   for (const auto& group : {config.ownership.group, config.ownership.key_group}) {
     if (group) options.trusted_groups.push_back(*group);
   }
-  if (wants_x509(config)) {
-    options.names.insert(options.names.end(), {names.x509.svid_file_name, names.x509.svid_key_file_name,
-                                               names.x509.svid_bundle_file_name});
+  for (const auto* files : {&plan.jwt, &plan.x509.files}) {
+    for (const output::PlannedFile& file : *files) {
+      options.names.push_back(file.name);
+      if (file.format != nullptr && !file.format->members.empty())
+        options.members.emplace(file.name, file.format->members);
+    }
   }
   return options;
+}
+
+log::Level progress_level(const config::Config& config) {
+  return config.daemon_mode ? log::Level::info : log::Level::debug;
 }
 
 workload::X509Rules x509_rules(const config::Config& config) {
   return {.selection = {.hint = config.hint,
                         .spiffe_id = config.spiffe_id ? config.spiffe_id->str() : std::string()},
-          .verify_chain = config.verify};
+          .verify_chain = config.verify,
+          .every_svid = output::takes_every_svid(config.x509.names)};
+}
+
+std::vector<IdentitySettings> further_identities(const config::Config& config) {
+  std::vector<IdentitySettings> out;
+  out.reserve(config.x509_svids.size());
+  for (const config::X509Svid& entry : config.x509_svids) {
+    out.push_back({.name = config::clean_path(entry.dir),
+                   .config = config::config_of(config, entry),
+                   .rules = {.selection = {.hint = entry.hint, .spiffe_id = entry.spiffe_id},
+                             .verify_chain = config.verify,
+                             .every_svid = output::takes_every_svid(entry.x509.names)}});
+  }
+  return out;
+}
+
+std::vector<workload::X509Rules> all_x509_rules(const config::Config& config) {
+  std::vector<workload::X509Rules> out;
+  if (wants_x509(config)) out.push_back(x509_rules(config));
+  for (IdentitySettings& each : further_identities(config)) out.push_back(std::move(each.rules));
+  return out;
 }
 
 workload::JwtRequest jwt_request(const config::Config& config, const config::JwtSvid& entry) {
@@ -138,6 +173,12 @@ workload::JwtRequest jwt_request(const config::Config& config, const config::Jwt
   request.hint = own_choice ? entry.hint : config.hint;
   if (spiffe_id) request.spiffe_id = spiffe_id->str();
   return request;
+}
+
+const identity::TrustDomain* lone_trust_domain(const config::Config& config,
+                                               const identity::JwtBundles& bundles) {
+  if (config.spiffe_id) return &config.spiffe_id->trust_domain();
+  return bundles.bundles.size() == 1 ? &bundles.bundles.begin()->first : nullptr;
 }
 
 health::Server::Options health_options(const config::HealthChecks& checks) {
@@ -153,7 +194,7 @@ health::Server::Options health_options(const config::HealthChecks& checks) {
 }
 
 health::Kind first_kind(const config::Config& config) {
-  if (wants_x509(config)) return health::Kind::x509;
+  if (wants_any_x509(config)) return health::Kind::x509;
   return config.jwt_svids.empty() ? health::Kind::bundle : health::Kind::jwt;
 }
 
@@ -164,13 +205,28 @@ std::set<health::Kind> notify_kinds(const config::Config& config) {
   return kinds;
 }
 
+namespace {
+
+// What a program finds in its environment beside ours.
+std::vector<std::pair<std::string, std::string>> additions(const config::Config& config) {
+  std::vector<std::pair<std::string, std::string>> out = {
+      {"SPIFFE_ENDPOINT_SOCKET", config.agent_address.uri()}};
+  const auto folder = config.x509.names.find("credential_folder");
+  if (folder != config.x509.names.end()) {
+    out.emplace_back("SPIFFE_CREDENTIAL_FOLDER",
+                     absolute_path(config::join_path(config.cert_dir, folder->second)));
+  }
+  return out;
+}
+
+}  // namespace
+
 process::Supervision::Options child_options(const config::Config& config, const FoundSignals& found_signals) {
   std::vector<std::string> argv = {config.cmd};
   argv.insert(argv.end(), config.cmd_args.begin(), config.cmd_args.end());
   const bool wrap = config.cmd_mode == config::CmdMode::wrap;
   return {.launch = {.argv = std::move(argv),
-                     .env = process::child_environment(
-                         environ, {{"SPIFFE_ENDPOINT_SOCKET", config.agent_address.uri()}}),
+                     .env = process::child_environment(environ, additions(config)),
                      .signals = found_signals,
                      .die_with_parent = config.stop_cmd_on_exit,
                      .own_group = wrap},
@@ -185,21 +241,38 @@ process::Supervision::Options child_options(const config::Config& config, const 
           .stop_signal = config.stop_signal};
 }
 
+bool runs_reload_command(const config::Config& config) {
+  return config.daemon_mode && !config.reload.cmd.empty();
+}
+
+std::string_view hook_name(health::HookKind kind, const config::Config& config) {
+  if (kind == health::HookKind::renew) return "renew_cmd";
+  return runs_reload_command(config) ? "reload.cmd" : "prepare_cmd";
+}
+
+std::vector<std::string> hook_command(health::HookKind kind, const config::Config& config) {
+  if (kind == health::HookKind::renew) {
+    return config.daemon_mode || config.renew_cmd_once ? config.renew_cmd : std::vector<std::string>();
+  }
+  return runs_reload_command(config) ? config::reload_command(config) : config.prepare_cmd;
+}
+
 process::Hook::Options hook_options(health::HookKind kind, const config::Config& config,
                                     const FoundSignals& found_signals) {
   const bool prepare = kind == health::HookKind::prepare;
-  std::error_code ignored;
-  const std::filesystem::path cert_dir = config.cert_dir.empty() ? "." : config.cert_dir;
-  return {.name = prepare ? "prepare_cmd" : "renew_cmd",
-          .launch = {.argv = prepare ? config.prepare_cmd : config.renew_cmd,
-                     .env = process::child_environment(
-                         environ, {{"SPIFFE_ENDPOINT_SOCKET", config.agent_address.uri()}}),
+  const bool reload = prepare && runs_reload_command(config);
+  return {.name = std::string(hook_name(kind, config)),
+          .launch = {.argv = hook_command(kind, config),
+                     .env = process::child_environment(environ, additions(config)),
                      .signals = found_signals},
-          .cert_dir = std::filesystem::absolute(cert_dir, ignored).lexically_normal().string(),
+          .cert_dir = absolute_path(config.cert_dir.empty() ? "." : config.cert_dir),
           .timeout = prepare ? config.prepare_cmd_timeout : config.renew_cmd_timeout,
           // Nothing of ours outlasts stop_timeout by more than a second.
           .term_grace = std::min<std::chrono::nanoseconds>(config.stop_timeout, std::chrono::seconds(2)),
-          .once = !config.daemon_mode};
+          .once = !config.daemon_mode,
+          .retry = !reload,
+          .failure_text = reload ? "Unable to run reload command" : "",
+          .timeout_key = prepare ? "prepare_cmd_timeout" : "renew_cmd_timeout"};
 }
 
 process::PidFile::Options pid_file_options(const config::Config& config) {

@@ -35,7 +35,9 @@ bool expired(const Output& output, WallTime now) {
 template <class Predicate>
 bool any_output(const Status& status, Predicate predicate) {
   return (status.x509 && predicate(*status.x509)) ||
-         std::ranges::any_of(status.jwt, [&](const auto& entry) { return predicate(entry.second); });
+         std::ranges::any_of(status.jwt, [&](const auto& entry) { return predicate(entry.second); }) ||
+         std::ranges::any_of(status.x509_svids,
+                             [&](const auto& entry) { return predicate(entry.second->output); });
 }
 
 // `key`: a literal, without the need to be escaped.
@@ -55,13 +57,29 @@ void append_expired(std::string& out, const Status& status, WallTime now) {
   };
   if (status.x509) append("x509", *status.x509);
   for (const auto& [path, output] : status.jwt) append(path, output);
+  for (const auto& [directory, identity] : status.x509_svids) {
+    append("x509_svids/" + directory, identity->output);
+  }
 }
 
-// What of the program is not as it should be, where that counts.
-std::vector<std::string> complaints(const Status& status) {
-  std::vector<std::string> out;
-  if (!status.ready_includes_program) return out;
-  const Child& child = status.child;
+bool not_offered(const Status& status) {
+  return std::ranges::any_of(status.x509_svids, [](const auto& entry) { return entry.second->not_offered; });
+}
+
+void append_not_offered(std::string& out, const Status& status) {
+  out += R"(,"not_offered":[)";
+  const char* separator = "";
+  for (const auto& [directory, identity] : status.x509_svids) {
+    if (!identity->not_offered) continue;
+    out += std::exchange(separator, ",");
+    append_go_json(out, directory);
+  }
+  out += ']';
+}
+
+// `whose`: before what is not the flat configuration's.
+void complain(std::vector<std::string>& out, const Program& program, const std::string& whose) {
+  const Child& child = program.child;
   if (child.configured && !child.up) out.emplace_back("cmd does not run");
   if (child.up && child.signal == SignalResult::failed) {
     out.emplace_back("renew_signal could not be sent to cmd");
@@ -69,14 +87,24 @@ std::vector<std::string> complaints(const Status& status) {
   if (child.up && child.signal == SignalResult::withheld) {
     out.emplace_back("renew_signal is withheld: cmd does not handle it");
   }
-  if (status.pid_file.configured && status.pid_file.failed) {
-    out.emplace_back("renew_signal could not be sent to the process of pid_file_name");
+  if (program.pid_file.configured && program.pid_file.failed) {
+    out.push_back(whose + "renew_signal could not be sent to the process of pid_file_name");
   }
   for (std::size_t i = 0; i < kHooks; ++i) {
-    const Hook& hook = status.hooks[i];
+    const Hook& hook = program.hooks[i];
     if (hook.configured && !hook.failure.empty()) {
-      out.push_back(fmt::format("{}_cmd {}", kHookWords[i], hook.failure));
+      out.push_back(fmt::format("{}{} {}", whose, hook.key, hook.failure));
     }
+  }
+}
+
+// What of the program is not as it should be, where that counts.
+std::vector<std::string> complaints(const Status& status) {
+  std::vector<std::string> out;
+  if (!status.ready_includes_program) return out;
+  complain(out, status, "");
+  for (const auto& [directory, identity] : status.x509_svids) {
+    complain(out, *identity, "x509_svids " + directory + ": ");
   }
   return out;
 }
@@ -107,7 +135,20 @@ std::string body(const Status& status, bool good, const std::vector<std::string>
     out += ':';
     append_state(out, output);
   }
-  out += "}}}";
+  out += '}';
+  if (!status.x509_svids.empty()) {
+    out += R"(,"x509_svids":{)";
+    separator = "";
+    for (const auto& [directory, identity] : status.x509_svids) {
+      out += std::exchange(separator, ",");
+      append_go_json(out, directory);
+      out += ':';
+      append_state(out, identity->output);
+    }
+    out += '}';
+  }
+  out += "}}";
+  if (!good && not_offered(status)) append_not_offered(out, status);
   if (!good && status.identity_denied) out += R"(,"identity_denied":true)";
   if (!good && any_output(status, [&](const Output& output) { return expired(output, now); })) {
     out += R"(,"expired":{)";
@@ -135,7 +176,8 @@ Answer readiness(const Status& status, WallTime now) {
     return output.state != WriteState::written || expired(output, now);
   };
   const auto of_program = complaints(status);
-  return answer(status, of_program.empty() && !any_output(status, unready), of_program, now);
+  const bool complete = !any_output(status, unready) && !not_offered(status);
+  return answer(status, of_program.empty() && complete, of_program, now);
 }
 
 }  // namespace spiffe::health

@@ -93,10 +93,57 @@ void put_updates(Page& page, const Status& status) {
   by_kind(page, status, [](const Updates& u) { return u.write_failures; });
 }
 
+// Of what several identities have, the one that expires first.
+Lifetimes all_lifetimes(const Status& status) {
+  Lifetimes all = status;
+  const auto add = [](auto& to, const auto& from) {
+    for (const auto& [name, time] : from) {
+      const auto [at, first] = to.emplace(name, time);
+      if (!first) at->second = std::min(at->second, time);
+    }
+  };
+  for (const auto& [directory, identity] : status.x509_svids) {
+    add(all.svid_not_after, identity->svid_not_after);
+    add(all.bundle_not_after, identity->bundle_not_after);
+  }
+  return all;
+}
+
+// All identities' together.
+Program all_programs(const Status& status) {
+  Program all = status;
+  for (const auto& [directory, identity] : status.x509_svids) {
+    for (std::size_t i = 0; i < kSignalResults; ++i) {
+      all.signals[i] += identity->signals[i];
+      all.pid_file.signals[i] += identity->pid_file.signals[i];
+    }
+    all.pid_file.configured |= identity->pid_file.configured;
+    for (std::size_t i = 0; i < kHooks; ++i) {
+      const Hook& hook = identity->hooks[i];
+      all.hooks[i].configured |= hook.configured;
+      all.hooks[i].succeeded += hook.succeeded;
+      all.hooks[i].failed += hook.failed;
+      if (all.hooks[i].failure.empty()) all.hooks[i].failure = hook.failure;
+    }
+  }
+  return all;
+}
+
+void put_identities(Page& page, const Status& status) {
+  if (status.x509_svids.empty()) return;
+  page.family("x509_svid_written", "gauge",
+              "1 while the agent offers this entry of x509_svids, and it is written.");
+  for (const auto& [directory, identity] : status.x509_svids) {
+    const bool written = identity->output.state == WriteState::written && !identity->not_offered;
+    page.sample("dir", directory, written ? 1 : 0);
+  }
+}
+
 void put_expiry(Page& page, const Status& status) {
   page.family("svid_not_after_seconds", "gauge",
               "When the X.509-SVID on disk expires, in seconds since 1970.");
-  for (const auto& [id, time] : status.svid_not_after) page.sample("spiffe_id", id, seconds(time));
+  const Lifetimes lifetimes = all_lifetimes(status);
+  for (const auto& [id, time] : lifetimes.svid_not_after) page.sample("spiffe_id", id, seconds(time));
   page.family("jwt_svid_not_after_seconds", "gauge",
               "When the JWT-SVID in this file expires, in seconds since 1970.");
   for (const auto& [path, output] : status.jwt) {
@@ -104,7 +151,7 @@ void put_expiry(Page& page, const Status& status) {
   }
   page.family("bundle_not_after_seconds", "gauge",
               "When the authority of the bundle that expires first does, in seconds since 1970.");
-  for (const auto& [domain, time] : status.bundle_not_after) {
+  for (const auto& [domain, time] : lifetimes.bundle_not_after) {
     page.sample("trust_domain", domain, seconds(time));
   }
   page.family("federated_bundles_refused_total", "counter", "Federated bundles that could not be read.");
@@ -113,7 +160,7 @@ void put_expiry(Page& page, const Status& status) {
   page.sample(status.identity_denied ? 1 : 0);
 }
 
-void put_child(Page& page, const Status& status) {
+void put_child(Page& page, const Program& status) {
   if (status.child.configured) {
     page.family("child_up", "gauge", "1 while the child runs.");
     page.sample(status.child.up ? 1 : 0);
@@ -137,7 +184,7 @@ void put_child(Page& page, const Status& status) {
   }
 }
 
-void put_hooks(Page& page, const Status& status) {
+void put_hooks(Page& page, const Program& status) {
   if (std::ranges::none_of(status.hooks, &Hook::configured)) return;
   page.family("hook_runs_total", "counter", "Runs of prepare_cmd and renew_cmd.");
   for (std::size_t i = 0; i < kHooks; ++i) {
@@ -161,8 +208,10 @@ std::string metrics(const Status& status) {
   page.sample("version", status.version, 1);
   put_expiry(page, status);
   put_updates(page, status);
-  put_child(page, status);
-  put_hooks(page, status);
+  put_identities(page, status);
+  const Program programs = all_programs(status);
+  put_child(page, programs);
+  put_hooks(page, programs);
   return page.take();
 }
 

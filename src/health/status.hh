@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -79,15 +80,41 @@ inline constexpr std::size_t kHooks = 2;
 inline constexpr std::array<std::string_view, kHooks> kHookWords = {"prepare", "renew"};  // by HookKind
 
 struct Hook {
+  std::string_view key = {};  // that configures it: "prepare_cmd"
   bool configured = false;
   std::uint64_t succeeded = 0;  // runs
   std::uint64_t failed = 0;
   std::string failure = {};  // of the last run, "exited with code 3"; "" where it succeeded
 };
 
-struct Status {
+// Whom the publications of one identity are for. Counters count from the start of the process.
+struct Program {
+  Child child;
+  PidFile pid_file;
+  std::array<Hook, kHooks> hooks{{{.key = "prepare_cmd"}, {.key = "renew_cmd"}}};  // by HookKind
+  std::array<std::uint64_t, kSignalResults> signals{};  // to the child and to the PID file's process
+
+  Hook& of(HookKind kind) { return hooks[static_cast<std::size_t>(kind)]; }
+  std::uint64_t& count(SignalResult result) { return signals[static_cast<std::size_t>(result)]; }
+};
+
+// When what is on disk expires.
+struct Lifetimes {
+  std::map<std::string, WallTime> svid_not_after;    // by SPIFFE ID: the X.509-SVIDs on disk
+  std::map<std::string, WallTime> bundle_not_after;  // by trust domain: its authority that expires first
+};
+
+// A further X.509 identity: an entry of x509_svids.
+struct Identity : Program, Lifetimes {
+  Output output;
+  bool not_offered = false;  // the agent's last message had no SVID that it selects
+};
+
+struct Status : Program, Lifetimes {
   // As the probes show them. Not set: X.509 is not configured.
   std::optional<Output> x509;
+  // By their directory, as configured. Not null.
+  std::map<std::string, std::shared_ptr<const Identity>> x509_svids;
   // JWT-SVIDs and the JWT bundle by their path, joined to cert_dir.
   std::map<std::string, Output> jwt;
   // The agent's last word was PermissionDenied.
@@ -95,26 +122,19 @@ struct Status {
 
   // Readiness is also about the child, the PID file's process and the hooks.
   bool ready_includes_program = false;
-  Child child;
-  PidFile pid_file;
-  std::array<Hook, kHooks> hooks;  // by HookKind
 
   // For the metrics only.
   std::string version;
   std::array<std::optional<Updates>, kKinds> updates;  // by Kind; not set: not configured
-  std::map<std::string, WallTime> svid_not_after;      // by SPIFFE ID: the X.509-SVIDs on disk
-  std::map<std::string, WallTime> bundle_not_after;    // by trust domain: its authority that expires first
   std::uint64_t federated_bundles_refused = 0;
-  std::array<std::uint64_t, kSignalResults> signals{};  // to the child and to the PID file's process
 
+  using Program::of;
   // Makes `kind` appear in the metrics; the same one every time.
   Updates& of(Kind kind) {
     auto& found = updates[static_cast<std::size_t>(kind)];
     if (!found) found.emplace();
     return *found;
   }
-  Hook& of(HookKind kind) { return hooks[static_cast<std::size_t>(kind)]; }
-  std::uint64_t& count(SignalResult result) { return signals[static_cast<std::size_t>(result)]; }
 };
 
 }  // namespace spiffe::health

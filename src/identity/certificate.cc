@@ -8,6 +8,7 @@
 
 #include <openssl/bn.h>
 #include <openssl/provider.h>
+#include <openssl/sha.h>
 
 #include "base/text.hh"
 #include "identity/der.hh"
@@ -186,6 +187,13 @@ std::string Certificate::serial() const {
   std::string text = digits != nullptr ? digits : "";
   OPENSSL_free(digits);
   return text == "0" ? "00" : text;
+}
+
+std::string Certificate::sha256() const {
+  std::array<std::byte, SHA256_DIGEST_LENGTH> digest{};
+  SHA256(reinterpret_cast<const unsigned char*>(der().data()), der().size(),
+         reinterpret_cast<unsigned char*>(digest.data()));
+  return lower(hex(digest));
 }
 
 std::string Certificate::subject() const {

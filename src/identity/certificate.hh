@@ -43,7 +43,9 @@ class Certificate {
   [[nodiscard]] X509* x509_without_key() const;
   [[nodiscard]] WallTime not_before() const;
   [[nodiscard]] WallTime not_after() const;
-  [[nodiscard]] std::string serial() const;   // as "openssl x509 -serial" prints it: 0A1B
+  [[nodiscard]] std::string serial() const;  // as "openssl x509 -serial" prints it: 0A1B
+  // Its fingerprint: SHA-256 of the DER, in lower case, as everybody but openssl prints it.
+  [[nodiscard]] std::string sha256() const;
   [[nodiscard]] std::string subject() const;  // RFC 2253, escaped
   [[nodiscard]] std::string pem() const;      // with its final newline
   [[nodiscard]] bool operator==(const Certificate& other) const {

@@ -87,9 +87,27 @@ bool same_id(std::string_view a, std::string_view b) {
   return left && right && *left == *right;
 }
 
+// `prefix` ends in "*"; scheme and trust domain are compared as in same_id().
+bool begins_with(std::string_view id, std::string_view prefix) {
+  prefix.remove_suffix(1);
+  if (id.starts_with(prefix)) return true;
+  // An ID may not end in a slash, as most prefixes do.
+  const auto begin = SpiffeId::parse(std::string(prefix) + "x");
+  const auto parsed = SpiffeId::parse(id);
+  if (!begin || !parsed) return false;
+  std::string normal = begin->str();
+  normal.pop_back();
+  return parsed->str().starts_with(normal);
+}
+
+bool selects_id(std::string_view wanted, std::string_view id) {
+  if (wanted.empty()) return true;
+  return wanted.ends_with('*') ? begins_with(id, wanted) : same_id(wanted, id);
+}
+
 bool selects(const X509Selection& selection, const X509SvidMaterial& svid) {
   return (selection.hint.empty() || selection.hint == svid.hint) &&
-         (selection.spiffe_id.empty() || same_id(selection.spiffe_id, svid.spiffe_id));
+         selects_id(selection.spiffe_id, svid.spiffe_id);
 }
 
 Refusal none_selected(const X509Selection& selection, const Svids& svids) {
@@ -124,18 +142,19 @@ std::optional<Refusal> check_size(const X509SvidMaterial& svid) {
 
 // The selected SVID and the authorities of its trust domain.
 std::expected<X509Context, Refusal> read_selected(const X509SvidMaterial& material,
-                                                  const X509Context* previous) {
+                                                  const X509Context* previous, const X509Context* sibling) {
   const std::string& sent_id = material.spiffe_id;
   if (auto refusal = check_size(material)) return std::unexpected(*std::move(refusal));
   const auto known_chain =
       previous != nullptr ? std::span(previous->svid.chain) : std::span<const Certificate>();
   auto svid = X509Svid::split(material, known_chain);
   if (!svid) return std::unexpected(refuse_svid(sent_id, std::move(svid).error()));
+  const X509Context* known = sibling != nullptr ? sibling : previous;
   const auto known_authorities =
-      previous != nullptr ? std::span(previous->bundle.authorities) : std::span<const Certificate>();
+      known != nullptr ? std::span(known->bundle.authorities) : std::span<const Certificate>();
   auto bundle = X509Bundle::parse(svid->id.trust_domain(), material.bundle, known_authorities);
   if (!bundle) return std::unexpected(refuse_svid(sent_id, std::move(bundle).error()));
-  return X509Context{*std::move(svid), *std::move(bundle), {}, 1, 0, {}};
+  return X509Context{*std::move(svid), *std::move(bundle), {}, 1, 0, 1, {}, {}};
 }
 
 void warn_of_weak_authorities(const X509Bundle& bundle, std::vector<Finding>& findings) {
@@ -163,16 +182,27 @@ std::optional<Refusal> verify_selected(const X509Context& context, std::string_v
   return refusal;
 }
 
+// All rules for one that stands beside the selected SVID. `warnings`: what is no reason to leave it out.
+std::expected<FurtherSvid, ChainRefusal> read_further(const X509SvidMaterial& material, std::size_t number,
+                                                      std::span<const Certificate> known, WallTime now,
+                                                      bool verify, std::vector<std::string>& warnings) {
+  const auto refused = [](Error error) { return std::unexpected(ChainRefusal{std::move(error), {}}); };
+  auto svid = X509Svid::parse(material, warnings);
+  if (!svid) return refused(svid.error());
+  auto bundle = X509Bundle::parse(svid->id.trust_domain(), material.bundle, known);
+  if (!bundle) return refused(bundle.error());
+  if (verify) {
+    if (auto verified = verify_chain(*svid, *bundle, now); !verified)
+      return std::unexpected(std::move(verified.error()));
+  }
+  return FurtherSvid{.number = number, .svid = *std::move(svid), .bundle = *std::move(bundle)};
+}
+
 // What is wrong with an SVID; "" where nothing is.
 std::string defect(const X509SvidMaterial& material, WallTime now, bool verify) {
   std::vector<std::string> ignored;
-  const auto svid = X509Svid::parse(material, ignored);
-  if (!svid) return svid.error().message;
-  const auto bundle = X509Bundle::parse(svid->id.trust_domain(), material.bundle);
-  if (!bundle) return bundle.error().message;
-  if (!verify) return {};
-  const auto verified = verify_chain(*svid, *bundle, now);
-  return verified ? std::string() : verified.error().error.message;
+  const auto read = read_further(material, 0, {}, now, verify, ignored);
+  return read ? std::string() : read.error().error.message;
 }
 
 // Rule 10: an SVID that is not ours is looked at so that its operator hears of it. Ours waits meanwhile, so
@@ -182,11 +212,10 @@ void report_unselected(const Svids& svids, const X509SvidMaterial* selected, Wal
   std::size_t examined = 0;
   std::size_t bytes = 0;
   for (const X509SvidMaterial* svid : svids) {
-    if (svid == selected) continue;
     bytes += svid->certificates.size() + svid->bundle.size();
     if (examined == kMaxExamined || bytes > kMaxExaminedBytes) {
-      findings.push_back({shown(selected->spiffe_id), std::to_string(svids.size() - 1 - examined) + " of " +
-                                                          std::to_string(svids.size() - 1) +
+      findings.push_back({shown(selected->spiffe_id), std::to_string(svids.size() - examined) + " of " +
+                                                          std::to_string(svids.size()) +
                                                           " SVIDs that are not selected are not examined"});
       return;
     }
@@ -199,8 +228,8 @@ void report_unselected(const Svids& svids, const X509SvidMaterial* selected, Wal
 // Rules 10, 11 and 14 for the bundles of other trust domains.
 class FederatedBundles {
  public:
-  FederatedBundles(X509Context& context, const X509Context* previous)
-      : context_(context), previous_(previous) {}
+  FederatedBundles(X509Context& context, const X509Context* previous, const X509Context* sibling)
+      : context_(context), previous_(previous), sibling_(sibling) {}
 
   void add(const std::string& name, const Bytes& der) {
     auto domain = TrustDomain::parse_name_or_id(name);
@@ -208,7 +237,8 @@ class FederatedBundles {
     if (*domain == context_.bundle.trust_domain) {
       return report(name, "a federated bundle for our own trust domain is ignored");
     }
-    const X509Bundle* before = find_previous(*domain);
+    const X509Bundle* before = find(sibling_, *domain);
+    if (before == nullptr || !before->is(der)) before = find(previous_, *domain);
     std::optional<X509Bundle> bundle;
     if (before == nullptr || !before->is(der)) bundle = parse(*domain, der, before);
     if (!bundle && before != nullptr) bundle = *before;  // the same, or nothing better was sent
@@ -221,10 +251,10 @@ class FederatedBundles {
   }
 
  private:
-  const X509Bundle* find_previous(const TrustDomain& domain) const {
-    if (previous_ == nullptr) return nullptr;
-    const auto found = previous_->federated.find(domain);
-    return found != previous_->federated.end() ? &found->second : nullptr;
+  static const X509Bundle* find(const X509Context* context, const TrustDomain& domain) {
+    if (context == nullptr) return nullptr;
+    const auto found = context->federated.find(domain);
+    return found != context->federated.end() ? &found->second : nullptr;
   }
 
   std::optional<X509Bundle> parse(const TrustDomain& domain, const Bytes& der, const X509Bundle* before) {
@@ -236,45 +266,89 @@ class FederatedBundles {
   }
 
   void unreadable(std::string subject, const std::string& why) {
+    if (sibling_ != nullptr) return;  // it has said so
     context_.findings.push_back({std::move(subject), "federated bundle not taken: " + why, true});
   }
 
   void report(const std::string& name, std::string message) {
+    if (sibling_ != nullptr) return;
     context_.findings.push_back({shown(name), std::move(message)});
   }
 
   X509Context& context_;
   const X509Context* previous_;
+  const X509Context* sibling_;
 };
 
 }  // namespace
 
 std::expected<X509Context, Refusal> X509Context::read(const X509Material& material,
                                                       const X509Selection& selection,
-                                                      const X509Context* previous) {
+                                                      const X509Context* previous,
+                                                      const X509Context* sibling) {
   if (auto refusal = check_fields(material)) return std::unexpected(*std::move(refusal));
   std::vector<Finding> findings;
   const Svids svids = without_repeated_hints(material.svids, findings);
-  const auto chosen = std::ranges::find_if(
-      svids, [&selection](const X509SvidMaterial* svid) { return selects(selection, *svid); });
+  const auto wanted = [&selection](const X509SvidMaterial* svid) { return selects(selection, *svid); };
+  const auto chosen = std::ranges::find_if(svids, wanted);
   if (chosen == svids.end()) return std::unexpected(none_selected(selection, svids));
-  auto result = read_selected(**chosen, previous);
+  auto result = read_selected(**chosen, previous, sibling);
   if (!result) return result;
   result->svids_received = material.svids.size();
   result->selected = static_cast<std::size_t>(*chosen - material.svids.data());
-  result->findings.insert(result->findings.begin(), findings.begin(), findings.end());
-  FederatedBundles federated(*result, previous);
+  result->matching = static_cast<std::size_t>(std::count_if(chosen, svids.end(), wanted));
+  if (sibling == nullptr) result->findings.insert(result->findings.begin(), findings.begin(), findings.end());
+  FederatedBundles federated(*result, previous, sibling);
   for (const auto& [name, der] : material.federated_bundles) federated.add(name, der);
   return result;
 }
 
-Verdict X509Context::verify(const X509Material& material, WallTime now, bool verify_chain) const {
+std::vector<std::size_t> X509Context::add_further(const X509Material& material,
+                                                  const X509Selection& selection, WallTime now,
+                                                  bool verify_chain) {
+  std::vector<std::size_t> examined;
+  std::vector<Finding> said_before;
+  std::size_t bytes = 0;
+  for (const X509SvidMaterial* each : without_repeated_hints(material.svids, said_before)) {
+    const auto index = static_cast<std::size_t>(each - material.svids.data());
+    if (index == selected || !selects(selection, *each)) continue;
+    bytes += each->certificates.size() + each->bundle.size();
+    if (examined.size() + 1 == kMaxExamined || bytes > kMaxExaminedBytes) {
+      findings.push_back({shown(material.svids[selected].spiffe_id),
+                          "only " + std::to_string(examined.size() + 1) + " of " + std::to_string(matching) +
+                              " SVIDs are taken for credential_folder"});
+      break;
+    }
+    examined.push_back(index);
+    std::vector<std::string> warnings;
+    auto read = read_further(*each, examined.size(), bundle.authorities, now, verify_chain, warnings);
+    for (std::string& warning : warnings) findings.push_back({shown(each->spiffe_id), std::move(warning)});
+    if (read) {
+      further.push_back(*std::move(read));
+      continue;
+    }
+    findings.push_back(
+        {shown(each->spiffe_id), "left out of credential_folder: " + read.error().error.message});
+    if (const auto from = read.error().valid_from)
+      further_from = std::min(further_from.value_or(*from), *from);
+  }
+  return examined;
+}
+
+Verdict X509Context::verify(const X509Material& material, WallTime now, bool verify_chain,
+                            const Others& others) const {
   const X509SvidMaterial& chosen = material.svids[selected];
   Verdict verdict;
   verdict.refusal = verify_selected(*this, chosen.spiffe_id, now, verify_chain, verdict.findings);
+  if (others.examined) return verdict;
   std::vector<Finding> said_before;
-  report_unselected(without_repeated_hints(material.svids, said_before), &chosen, now, verify_chain,
-                    verdict.findings);
+  Svids rest = without_repeated_hints(material.svids, said_before);
+  std::erase_if(rest, [&](const X509SvidMaterial* each) {
+    return each == &chosen ||
+           std::ranges::find(others.selected, static_cast<std::size_t>(each - material.svids.data())) !=
+               others.selected.end();
+  });
+  report_unselected(rest, &chosen, now, verify_chain, verdict.findings);
   return verdict;
 }
 

@@ -2,7 +2,7 @@
 // the layouts, which know how.
 #pragma once
 
-#include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,31 +14,27 @@
 
 namespace spiffe::output {
 
-// The last word before anything changes, asked for once (see Publisher::publish).
-class Approval {
+// Items that are ready to be published, with everything done that readers cannot see. Dropped, it takes that
+// back. The arrangement and the items outlive it.
+class Prepared {
  public:
-  explicit Approval(const std::function<bool()>& ask) : ask_(ask) {}
-  [[nodiscard]] Result<void> given() {
-    if (!answer_) answer_ = !ask_ || ask_();
-    return *answer_ ? Result<void>() : fail(ErrorKind::verification, "not approved");
-  }
+  Prepared() = default;
+  Prepared(const Prepared&) = delete;
+  Prepared& operator=(const Prepared&) = delete;
+  virtual ~Prepared() = default;
 
- private:
-  const std::function<bool()>& ask_;
-  std::optional<bool> answer_;
+  // Publishes them. At most once. Where an error comes after the new content became visible, the next
+  // publication that succeeds says `published`.
+  virtual Result<Change> commit(BootTime now) = 0;
 };
 
 class Arrangement {
  public:
   virtual ~Arrangement() = default;
 
-  // Makes `items` the set of this place. Leaves that it put there for an earlier set vanish.
-  // Where an error comes after the new content became visible, the next call that succeeds says `published`.
-  // Asks for the approval as late as it can, and in any case.
-  virtual Result<Change> publish(std::span<const Item> items, Approval& approval, BootTime now) = 0;
-
-  // A file that is no member of the set. Asks for the approval where something is to be changed.
-  virtual Result<Change> publish_single(const Item& item, Approval& approval) = 0;
+  // Prepares to make `items` the set of this place: leaves that it put there for an earlier set vanish with
+  // the commit. `alone`: the items are no members of the set, and change nothing of it.
+  virtual Result<std::unique_ptr<Prepared>> prepare(std::span<const Item> items, bool alone) = 0;
 
   // Removes the leaf wherever this layout keeps it.
   virtual Result<Change> withdraw(const std::string& leaf) = 0;

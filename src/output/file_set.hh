@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "base/secret.hh"
+#include "output/contents.hh"
 
 namespace spiffe::output {
 
@@ -18,23 +19,21 @@ struct Owner {
   [[nodiscard]] bool operator==(const Owner&) const = default;
 };
 
-// In the order in which the "files" and "in-place" layouts replace them: readers reload when the certificate
-// changes, and find key and bundle in place by then.
-enum class Role { bundle, key, certificate, other };
-
 struct File {
   std::string name;  // as clean_name() gives it: relative to cert_dir, may contain '/'
   SecretBytes content;
   mode_t mode = 0644;
   Owner owner;
-  Role role = Role::other;
-  bool secret = false;  // holds a private key or a token
+  Contents contents = Contents::nothing;
 };
 
-// Files that must agree with each other (certificate, key, bundle …). A snapshot holds exactly these; a name
-// that was in the previous set and is in this one no more vanishes from disk.
+// Files that are published as a whole.
 struct FileSet {
   std::vector<File> files;
+  // False: files that must agree with each other (certificate, key, bundle …). A snapshot holds exactly
+  // these; a name that was in the previous set and is not in this one vanishes from disk.
+  // True: files apart from that set (a token, a JWKS), replaced by rename, or in place in that layout.
+  bool alone = false;
 };
 
 }  // namespace spiffe::output

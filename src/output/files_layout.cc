@@ -1,6 +1,7 @@
 #include "output/files_layout.hh"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include <fcntl.h>
@@ -13,12 +14,45 @@
 
 namespace spiffe::output {
 
-Result<Change> FilesLayout::publish(std::span<const Item> items, Approval& approval, BootTime /*now*/) {
-  if (auto approved = approval.given(); !approved) return fail(approved.error());
-  auto change = put(items, approval);
-  if (!change) return change;
+struct FilesLayout::Files : Prepared {
+  Files(FilesLayout& files_layout, std::span<const Item> all, bool are_alone)
+      : layout(files_layout), items(all), alone(are_alone) {}
+  Result<Change> commit(BootTime /*now*/) override { return layout.publish(*this); }
+
+  FilesLayout& layout;
+  std::span<const Item> items;
+  bool alone;
+  bool same = true;       // as what is there
+  std::vector<Item> due;  // to be written: all, or what somebody changed
+  std::optional<Replacement> replacement;
+};
+
+Result<std::unique_ptr<Prepared>> FilesLayout::prepare(std::span<const Item> items, bool alone) {
+  auto files = std::make_unique<Files>(*this, items, alone);
+  files->same = std::ranges::all_of(items, [this](const Item& item) { return has_content(item); });
+  for (const Item& item : items) {
+    if (files->same) {
+      const auto leaf = look_at(place_, item.leaf);
+      if (!leaf) return fail(leaf.error());
+      const bool good = leaf->kind == Leaf::Kind::file && has_attributes(leaf->st, *item.file) &&
+                        static_cast<std::size_t>(leaf->st.st_size) == item.file->content.size();
+      if (good) continue;
+    }
+    files->due.push_back(item);
+  }
+  if (!files->due.empty()) {
+    auto replacement = Replacement::prepare(place_, files->due);
+    if (!replacement) return fail(replacement.error());
+    files->replacement.emplace(*std::move(replacement));
+  }
+  return files;
+}
+
+Result<Change> FilesLayout::publish(Files& files) {
+  auto change = replace(files);
+  if (!change || files.alone) return change;
   owed_ = std::max(owed_, *change);
-  std::vector<std::string> leaves = sorted_leaves(items);
+  std::vector<std::string> leaves = sorted_leaves(files.items);
   for (const std::string& gone : set_) {
     if (std::ranges::binary_search(leaves, gone)) continue;
     if (auto removed = remove_file(place_, gone); !removed) return fail(removed.error());
@@ -42,25 +76,14 @@ bool FilesLayout::has_content(const Item& item) const {
          has_good_owner(place_, *item.file, st) && holds(place_.fd(), item.leaf, item.file->content.bytes());
 }
 
-Result<Change> FilesLayout::put(std::span<const Item> items, Approval& approval) {
-  const bool same = std::ranges::all_of(items, [this](const Item& item) { return has_content(item); });
-  std::vector<Item> broken;
-  for (const Item& item : items) {
-    if (!same) break;
-    const auto leaf = look_at(place_, item.leaf);
-    if (!leaf) return fail(leaf.error());
-    const bool good = leaf->kind == Leaf::Kind::file && has_attributes(leaf->st, *item.file) &&
-                      static_cast<std::size_t>(leaf->st.st_size) == item.file->content.size();
-    if (!good) broken.push_back(item);
+Result<Change> FilesLayout::replace(Files& files) {
+  if (files.replacement) {
+    for (const Item& item : files.due) known_[item.leaf].whole = known_[item.leaf].whole && files.same;
+    if (auto replaced = files.replacement->commit(); !replaced) return fail(replaced.error());
   }
-  const std::span<const Item> due = same ? std::span<const Item>(broken) : items;
-  if (!due.empty()) {
-    for (const Item& item : due) known_[item.leaf].whole = known_[item.leaf].whole && same;
-    if (auto replaced = replace_files(place_, due, approval); !replaced) return fail(replaced.error());
-  }
-  for (const Item& item : items) known_[item.leaf] = {item.digest, true};
-  if (!same) return Change::published;
-  return broken.empty() ? Change::unchanged : Change::repaired;
+  for (const Item& item : files.items) known_[item.leaf] = {item.digest, true};
+  if (!files.same) return Change::published;
+  return files.due.empty() ? Change::unchanged : Change::repaired;
 }
 
 Result<Change> FilesLayout::withdraw(const std::string& leaf) {

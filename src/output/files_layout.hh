@@ -3,6 +3,8 @@
 #pragma once
 
 #include <map>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,10 +17,7 @@ class FilesLayout : public Arrangement {
   // `place` outlives this. `may_clean`: what a snapshot layout of ours left may be removed.
   FilesLayout(Place& place, bool may_clean) : place_(place), may_clean_(may_clean) {}
 
-  Result<Change> publish(std::span<const Item> items, Approval& approval, BootTime now) override;
-  Result<Change> publish_single(const Item& item, Approval& approval) override {
-    return put({&item, 1}, approval);
-  }
+  Result<std::unique_ptr<Prepared>> prepare(std::span<const Item> items, bool alone) override;
   Result<Change> withdraw(const std::string& leaf) override;
   void finish() override;
 
@@ -28,7 +27,10 @@ class FilesLayout : public Arrangement {
     bool whole = false;  // false: a publication of it failed midway, or it was withdrawn
   };
 
-  Result<Change> put(std::span<const Item> items, Approval& approval);
+  struct Files;
+
+  Result<Change> publish(Files& files);
+  Result<Change> replace(Files& files);
   bool has_content(const Item& item) const;
 
   Place& place_;

@@ -92,10 +92,10 @@ Result<void> walk(const Place& place, const Item& item, std::string path, InPlac
 void judge(const Place& place, const File& file, InPlaceFile& found) {
   const struct stat& st = found.st;
   const bool could_be_planted = !found.through_link && place.directory.others_could_plant();
-  if (st.st_nlink > 1 && (file.secret || could_be_planted)) {
+  if (st.st_nlink > 1 && (is_secret(file.contents) || could_be_planted)) {
     return refuse(found, "it has more than one hard link", st.st_uid);
   }
-  if (!file.secret || is_trusted(place, st.st_uid) || file.owner.user == st.st_uid) return;
+  if (!is_secret(file.contents) || is_trusted(place, st.st_uid) || file.owner.user == st.st_uid) return;
   if (!found.through_link && may_keep_owner(place, file, st)) return;
   refuse(found, (found.through_link ? "its symlink leads to a file of " : "it belongs to ") + user(st.st_uid),
          st.st_uid);
@@ -132,7 +132,8 @@ Result<bool> put_right(const Place& place, const Item& item, int fd, const struc
   if ((st.st_mode & 07777) == file.mode || ::fchmod(fd, file.mode) == 0) return true;
   const int code = errno;
   const bool too_open = (st.st_mode & 0777 & ~file.mode) != 0;
-  if (code != EPERM || (file.secret && too_open)) return place.directory.fail_at(item.leaf, "chmod", code);
+  if (code != EPERM || (is_secret(file.contents) && too_open))
+    return place.directory.fail_at(item.leaf, "chmod", code);
   place.notices->warn("mode_kept", place.directory.path().shown(item.leaf),
                       "keeps its mode: it belongs to somebody else");
   return false;

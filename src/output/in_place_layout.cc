@@ -17,13 +17,29 @@
 
 namespace spiffe::output {
 
-Result<Change> InPlaceLayout::publish(std::span<const Item> items, Approval& approval, BootTime /*now*/) {
-  if (auto approved = approval.given(); !approved) return fail(approved.error());
+struct InPlaceLayout::Files : Prepared {
+  Files(InPlaceLayout& in_place, std::span<const Item> all, bool are_alone)
+      : layout(in_place), items(all), alone(are_alone) {}
+  Result<Change> commit(BootTime /*now*/) override { return layout.publish(items, alone); }
+
+  InPlaceLayout& layout;
+  std::span<const Item> items;
+  bool alone;
+};
+
+Result<std::unique_ptr<Prepared>> InPlaceLayout::prepare(std::span<const Item> items, bool alone) {
+  return std::make_unique<Files>(*this, items, alone);
+}
+
+Result<Change> InPlaceLayout::publish(std::span<const Item> items, bool alone) {
+  Change done = Change::unchanged;
   for (const Item& item : items) {
-    auto change = put(item, approval);
+    auto change = put(item);
     if (!change) return change;
-    owed_ = std::max(owed_, *change);
+    done = std::max(done, *change);
+    if (!alone) owed_ = std::max(owed_, done);
   }
+  if (alone) return done;
   std::vector<std::string> leaves = sorted_leaves(items);
   for (const std::string& gone : set_) {
     if (std::ranges::binary_search(leaves, gone)) continue;
@@ -46,7 +62,7 @@ bool InPlaceLayout::has_content(const Item& item) const {
   return fd && holds(fd.get(), item.file->content.bytes());
 }
 
-Result<Change> InPlaceLayout::put(const Item& item, Approval& approval) {
+Result<Change> InPlaceLayout::put(const Item& item) {
   const bool same = has_content(item);
   if (!same) known_[item.leaf] = std::nullopt;
   const auto leaf = look_at(place_, item.leaf);
@@ -54,10 +70,10 @@ Result<Change> InPlaceLayout::put(const Item& item, Approval& approval) {
   Change change = same ? Change::unchanged : Change::published;
   if (leaf->kind == Leaf::Kind::our_link || leaf->kind == Leaf::Kind::helper_link) {
     // A snapshot layout's link: written through, the file would be gone with its generation.
-    if (auto replaced = replace_files(place_, {&item, 1}, approval); !replaced) return fail(replaced.error());
+    if (auto replaced = replace_files(place_, {&item, 1}); !replaced) return fail(replaced.error());
     change = std::max(change, Change::repaired);
   } else {
-    const auto written = write(item, same, approval);
+    const auto written = write(item, same);
     if (!written) return written;
     change = std::max(change, *written);
   }
@@ -66,7 +82,7 @@ Result<Change> InPlaceLayout::put(const Item& item, Approval& approval) {
 }
 
 // `same`: the content is there, unless somebody changed it since.
-Result<Change> InPlaceLayout::write(const Item& item, bool same, Approval& approval) {
+Result<Change> InPlaceLayout::write(const Item& item, bool same) {
   const auto found = find_in_place(place_, item);
   if (!found) return fail(found.error());
   const bool whole = found->file && static_cast<std::size_t>(found->st.st_size) == item.file->content.size();
@@ -74,23 +90,22 @@ Result<Change> InPlaceLayout::write(const Item& item, bool same, Approval& appro
   // What was written in this life is not judged again: some file systems give new files to another user.
   const bool judged = due || !known_.contains(item.leaf);
   if (judged && !found->refusal.empty()) {
-    if (auto replaced = replace_foreign(item, *found, approval); !replaced) return fail(replaced.error());
+    if (auto replaced = replace_foreign(item, *found); !replaced) return fail(replaced.error());
     return Change::repaired;
   }
   if (!found->refusal.empty() || (!due && has_attributes(found->st, *item.file))) return Change::unchanged;
-  if (auto approved = approval.given(); !approved) return fail(approved.error());
   const auto written = write_in_place(place_, item, false, due);
   if (!written) return fail(written.error());
   return *written ? Change::repaired : Change::unchanged;
 }
 
 // Puts a new file at a name where somebody else's stands, which must not be written through.
-Result<void> InPlaceLayout::replace_foreign(const Item& item, const InPlaceFile& found, Approval& approval) {
+Result<void> InPlaceLayout::replace_foreign(const Item& item, const InPlaceFile& found) {
   const std::string path = place_.directory.path().shown(item.leaf);
   const std::string hint = (found.at_leaf ? "remove it, or choose a cert_dir that only the helper can write"
                                           : "remove the symlink") +
                            std::string("; if that user is meant to have the content set ") +
-                           (item.file->role == Role::key ? "key_owner" : "owner") + " = " +
+                           (holds(item.file->contents, Contents::key) ? "key_owner" : "owner") + " = " +
                            std::to_string(found.refused_user);
   if (!found.at_leaf) {
     // The link is ours: whoever reads at its other end would not see a file that takes its place.
@@ -100,7 +115,7 @@ Result<void> InPlaceLayout::replace_foreign(const Item& item, const InPlaceFile&
   // Told before the replacement tells the same in words for the other layouts.
   place_.notices->warn("link_replaced", path,
                        found.refusal + ": replaced by a new file instead of being written");
-  auto replaced = replace_files(place_, {&item, 1}, approval);
+  auto replaced = replace_files(place_, {&item, 1});
   const int code = replaced ? 0 : replaced.error().sys;
   if (code != EACCES && code != EPERM && code != EROFS) return replaced;
   Error error = replaced.error();

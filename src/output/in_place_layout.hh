@@ -3,7 +3,9 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,14 +19,17 @@ class InPlaceLayout : public Arrangement {
   // As FilesLayout.
   InPlaceLayout(Place& place, bool may_clean) : place_(place), may_clean_(may_clean) {}
 
-  Result<Change> publish(std::span<const Item> items, Approval& approval, BootTime now) override;
-  Result<Change> publish_single(const Item& item, Approval& approval) override { return put(item, approval); }
+  // There is nothing that readers would not see.
+  Result<std::unique_ptr<Prepared>> prepare(std::span<const Item> items, bool alone) override;
   Result<Change> withdraw(const std::string& leaf) override;
 
  private:
-  Result<Change> put(const Item& item, Approval& approval);
-  Result<Change> write(const Item& item, bool same, Approval& approval);
-  Result<void> replace_foreign(const Item& item, const InPlaceFile& found, Approval& approval);
+  struct Files;
+
+  Result<Change> publish(std::span<const Item> items, bool alone);
+  Result<Change> put(const Item& item);
+  Result<Change> write(const Item& item, bool same);
+  Result<void> replace_foreign(const Item& item, const InPlaceFile& found);
   bool has_content(const Item& item) const;
 
   Place& place_;

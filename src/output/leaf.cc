@@ -84,7 +84,7 @@ std::unexpected<Error> fail_to_rename(const Place& place, const std::string& lea
 
 bool may_keep_owner(const Place& place, const File& file, const struct stat& before) {
   const Directory& directory = place.directory;
-  if (!file.secret) return !directory.others_can_write();
+  if (!is_secret(file.contents)) return !directory.others_can_write();
   if (directory.others_could_plant() || before.st_nlink != 1) return false;
   // Who owns the directory can move files of third parties here, but cannot create them.
   const auto is_trusted = [&](uid_t user) { return user == 0 || user == directory.new_file_user(); };
@@ -92,8 +92,8 @@ bool may_keep_owner(const Place& place, const File& file, const struct stat& bef
 }
 
 bool has_good_owner(const Place& place, const File& file, const struct stat& st) {
-  return !file.secret || file.owner.user == st.st_uid || st.st_uid == place.directory.new_file_user() ||
-         may_keep_owner(place, file, st);
+  return !is_secret(file.contents) || file.owner.user == st.st_uid ||
+         st.st_uid == place.directory.new_file_user() || may_keep_owner(place, file, st);
 }
 
 Ownership decide_owner(const Place& place, const Item& item, const struct stat* before) {
@@ -109,7 +109,7 @@ Ownership decide_owner(const Place& place, const Item& item, const struct stat* 
   if (may_keep_owner(place, *item.file, *before)) {
     if (other_user) out.kept_user = before->st_uid;
     if (other_group) out.kept_group = before->st_gid;
-  } else if (item.file->secret && (other_user || other_group)) {
+  } else if (is_secret(item.file->contents) && (other_user || other_group)) {
     place.notices->warn("owner_not_kept", place.directory.path().shown(item.leaf),
                         "does not keep the owner of the file before it, " +
                             ids(before->st_uid, before->st_gid) +

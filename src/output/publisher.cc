@@ -16,6 +16,8 @@
 #include "output/in_place_layout.hh"
 #include "output/lock.hh"
 #include "output/name.hh"
+#include "output/own_directory.hh"
+#include "output/replace.hh"
 #include "output/snapshot_layout.hh"
 
 namespace spiffe::output {
@@ -28,13 +30,15 @@ struct Opened {
   Lock lock;
   std::unique_ptr<Arrangement> arrangement;
   bool has_set = false;
+  bool swept = false;  // what an earlier life left among the members is gone
 };
 
 // A directory that outputs of this publisher live in.
 struct Site {
   DirectoryPath path;
   std::vector<std::string> leaves;
-  std::unique_ptr<Opened> opened;
+  std::string members;  // of a directory that is an output of its own
+  std::shared_ptr<Opened> opened;
   bool was_open = false;
   bool warned_insecure = false;
 };
@@ -84,20 +88,41 @@ std::vector<Item> items_in(std::string_view directory, const FileSet& set) {
   for (const File& file : set.files) {
     if (split_name(file.name).directory == directory) items.push_back(item_of(file));
   }
-  std::ranges::sort(items, {},
-                    [](const Item& item) { return std::pair(item.file->role, std::string_view(item.leaf)); });
+  std::ranges::sort(items, {}, [](const Item& item) {
+    return std::pair(turn_of(item.file->contents), std::string_view(item.leaf));
+  });
   return items;
 }
 
 // What is published last of these: readers reload when the certificate changes, and find what is in other
 // directories in place by then.
-Role last_role(std::span<const Item> items) {
-  Role last = Role::bundle;
-  for (const Item& item : items) last = std::max(last, item.file->role);
+int last_turn(std::span<const Item> items) {
+  int last = 0;
+  for (const Item& item : items) last = std::max(last, turn_of(item.file->contents));
   return last;
 }
 
+// What a publication does in one directory.
+struct Part {
+  std::shared_ptr<Opened> opened;
+  std::vector<Item> items;
+  std::vector<std::string> strays;  // to be removed
+  std::unique_ptr<Prepared> prepared = nullptr;
+};
+
 }  // namespace
+
+struct Publisher::Staged::Parts {
+  FileSet files;           // to which the items refer
+  std::vector<Part> list;  // in the order in which they are published
+  unsigned epoch = 0;      // State::epoch as it was
+
+  // What was prepared is taken back.
+  FileSet files_only() {
+    list.clear();
+    return std::move(files);
+  }
+};
 
 struct Publisher::State {
   PublisherOptions options;
@@ -105,12 +130,16 @@ struct Publisher::State {
   Notices notices;
   bool moved = false;
   Change owed = Change::unchanged;  // done in one directory by a call that failed in another
+  unsigned epoch = 0;               // grows with what makes staged files look at the disk again
 
   Result<Site*> site_of(std::string_view name);
   Result<void> ensure_open(Site& site);
   Result<void> open_site(Site& site);
   Result<void> check_secure(Site& site, const Directory& directory);
   Outcome outcome(Change change, std::string generation = {});
+  // In the order in which they are published.
+  Result<std::vector<Part>> parts_of(const FileSet& set);
+  Result<Change> commit(Part& part, bool alone, BootTime now);
 };
 
 Result<Site*> Publisher::State::site_of(std::string_view name) {
@@ -140,7 +169,7 @@ Result<void> Publisher::State::open_site(Site& site) {
   if (auto secure = check_secure(site, *directory); !secure) return secure;
   auto lock = take_lock(*directory, site.leaves, options.layout == Layout::in_place, notices);
   if (!lock) return fail(lock.error());
-  auto opened = std::make_unique<Opened>(Opened{.place = {std::move(*directory), lock->names, {}, &notices},
+  auto opened = std::make_shared<Opened>(Opened{.place = {std::move(*directory), lock->names, {}, &notices},
                                                 .lock = std::move(*lock),
                                                 .arrangement = {}});
   const bool may_clean = opened->lock.may_clean;
@@ -149,6 +178,7 @@ Result<void> Publisher::State::open_site(Site& site) {
   }
   opened->arrangement = arrange(options.layout, opened->place, may_clean);
   site.opened = std::move(opened);
+  ++epoch;
   return {};
 }
 
@@ -172,6 +202,23 @@ Result<void> Publisher::State::check_secure(Site& site, const Directory& directo
   return {};
 }
 
+Result<std::vector<Part>> Publisher::State::parts_of(const FileSet& set) {
+  std::vector<Part> parts;
+  for (auto& [directory, site] : sites) {
+    const Opened& opened = *site.opened;
+    std::vector<Item> items = items_in(directory, set);
+    if (items.empty() && (set.alone || !opened.has_set)) continue;
+    Result<std::vector<std::string>> strays;
+    if (!site.members.empty() && !opened.swept && !set.alone) {
+      strays = find_strays(opened.place, site.members, items);
+    }
+    if (!strays) return fail(strays.error());
+    parts.push_back({site.opened, std::move(items), *std::move(strays)});
+  }
+  std::ranges::stable_sort(parts, {}, [](const Part& part) { return last_turn(part.items); });
+  return parts;
+}
+
 Outcome Publisher::State::outcome(Change change, std::string generation) {
   return {.change = std::max(std::exchange(owed, Change::unchanged), change),
           .generation = std::move(generation),
@@ -191,10 +238,17 @@ Result<Publisher> Publisher::create(PublisherOptions options) {
       return fail(ErrorKind::config, "two outputs are called " + quote(*clean));
     }
     site.leaves.emplace_back(leaf);
+    if (const auto members = options.members.find(name); members != options.members.end())
+      site.members = members->second;
   }
   state->options = std::move(options);
   return Publisher(std::move(state));
 }
+
+Publisher::Staged::Staged(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Publisher::Staged::Staged(Staged&&) noexcept = default;
+Publisher::Staged& Publisher::Staged::operator=(Staged&&) noexcept = default;
+Publisher::Staged::~Staged() = default;
 
 Publisher::Publisher(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Publisher::Publisher(Publisher&&) noexcept = default;
@@ -220,48 +274,73 @@ Result<bool> Publisher::check() {
   return std::exchange(state_->moved, false);
 }
 
-Result<Outcome> Publisher::publish(const FileSet& set, BootTime now, const std::function<bool()>& approve) {
+Result<Publisher::Staged> Publisher::stage(FileSet files) {
   if (auto ready = open(); !ready) return fail(ready.error());
-  for (const File& file : set.files) {
+  for (const File& file : files.files) {
     if (auto site = state_->site_of(file.name); !site) return fail(site.error());
   }
-  std::vector<std::pair<Opened*, std::vector<Item>>> parts;
-  for (auto& [directory, site] : state_->sites) {
-    std::vector<Item> items = items_in(directory, set);
-    if (!items.empty() || site.opened->has_set) parts.emplace_back(site.opened.get(), std::move(items));
+  auto parts = std::make_unique<Staged::Parts>(
+      Staged::Parts{.files = std::move(files), .list = {}, .epoch = state_->epoch});
+  auto list = state_->parts_of(parts->files);
+  if (!list) return fail(list.error());
+  parts->list = *std::move(list);
+  for (Part& part : parts->list) {
+    auto prepared = part.opened->arrangement->prepare(part.items, parts->files.alone);
+    if (!prepared) return fail(prepared.error());
+    part.prepared = *std::move(prepared);
   }
-  std::ranges::stable_sort(parts, {}, [](const auto& part) { return last_role(part.second); });
-  std::string generation;
-  Approval approval(approve);
-  for (auto& [place, items] : parts) {
-    Opened& opened = *place;
-    auto change = opened.arrangement->publish(items, approval, now);
-    if (!change) return fail(change.error());
-    opened.has_set = !items.empty();
-    state_->owed = std::max(state_->owed, *change);
-    generation = opened.arrangement->generation();
-  }
-  return state_->outcome(Change::unchanged, std::move(generation));
+  return Staged(std::move(parts));
 }
 
-Result<Outcome> Publisher::publish_single(const File& file, const std::function<bool()>& approve) {
-  if (auto opened = open(); !opened) return fail(opened.error());
-  auto site = state_->site_of(file.name);
-  if (!site) return fail(site.error());
-  Approval approval(approve);
-  auto change = (*site)->opened->arrangement->publish_single(item_of(file), approval);
-  if (!change) return fail(change.error());
-  return state_->outcome(*change);
+Result<Outcome> Publisher::commit(Staged staged, BootTime now) {
+  if (auto ready = open(); !ready) return fail(ready.error());
+  if (staged.parts_->epoch != state_->epoch) {
+    auto again = stage(std::exchange(staged.parts_, nullptr)->files_only());
+    if (!again) return fail(again.error());
+    staged = *std::move(again);
+  }
+  const bool alone = staged.parts_->files.alone;
+  if (!alone) ++state_->epoch;
+  std::string generation;
+  for (Part& part : staged.parts_->list) {
+    auto change = state_->commit(part, alone, now);
+    if (!change) return fail(change.error());
+    state_->owed = std::max(state_->owed, *change);
+    generation = part.opened->arrangement->generation();
+  }
+  return state_->outcome(Change::unchanged, alone ? std::string() : std::move(generation));
+}
+
+Result<Change> Publisher::State::commit(Part& part, bool alone, BootTime now) {
+  Opened& opened = *part.opened;
+  auto change = part.prepared->commit(now);
+  if (!change || alone) return change;
+  opened.has_set = !part.items.empty();
+  for (const std::string& stray : part.strays) {
+    owed = std::max(owed, *change);
+    auto removed = remove_file(opened.place, stray);
+    if (!removed) return fail(removed.error());
+    if (*removed) owed = Change::published;
+  }
+  opened.swept = true;
+  return change;
 }
 
 Result<Outcome> Publisher::withdraw(std::span<const std::string> names) {
   if (auto opened = open(); !opened) return fail(opened.error());
+  ++state_->epoch;
   for (const std::string& name : names) {
     auto site = state_->site_of(name);
     if (!site) return fail(site.error());
-    auto change = (*site)->opened->arrangement->withdraw(std::string(split_name(name).leaf));
-    if (!change) return fail(change.error());
-    state_->owed = std::max(state_->owed, *change);
+    Opened& opened = *(*site)->opened;
+    Result<std::vector<std::string>> leaves = std::vector{std::string(split_name(name).leaf)};
+    if (leaves->front() == "*") leaves = find_members(opened.place, (*site)->members);
+    if (!leaves) return fail(leaves.error());
+    for (const std::string& leaf : *leaves) {
+      auto change = opened.arrangement->withdraw(leaf);
+      if (!change) return fail(change.error());
+      state_->owed = std::max(state_->owed, *change);
+    }
   }
   return state_->outcome(Change::unchanged);
 }

@@ -6,7 +6,7 @@
 // It may be used from any one thread at a time.
 #pragma once
 
-#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,20 +19,17 @@
 #include "base/result.hh"
 #include "output/file_set.hh"
 #include "output/notice.hh"
+#include "output/options.hh"
 
 namespace spiffe::output {
-
-enum class Layout {
-  snapshot,  // leaf symlinks -> ..data -> ..gen.<id>/: a whole set changes in one rename
-  files,     // plain files, each replaced by rename: bundle, key, certificate
-  in_place,  // plain files, truncated and written, symlinks followed: torn reads included
-};
 
 struct PublisherOptions {
   std::string cert_dir = {};  // "" = working directory; a symlink is followed
   Layout layout = Layout::snapshot;
   std::vector<std::string> names;  // all outputs, of sets and single ones: what the lock is about
-  bool create_cert_dir = false;    // make it, its parents and the directories of outputs where missing (0755)
+  // Of names that end with "*", what the directory can hold (Format::members).
+  std::map<std::string, std::string> members = {};
+  bool create_cert_dir = false;  // make it, its parents and the directories of outputs where missing (0755)
   // Refuse a directory that others, or a group that is neither ours nor among these, can write without the
   // sticky bit.
   bool require_secure_dir = false;
@@ -68,25 +65,39 @@ class Publisher {
 
   // Opens the directory, takes the lock and removes what an earlier life left behind. Where all of that is
   // done already it only looks whether the path still names the same directory: one stat, cheap. Error kind
-  // `locked`: another helper has these names (try again later). publish() and the like call it themselves.
+  // `locked`: another helper has these names (try again later). stage() and the like call it themselves.
   Result<void> open();
 
   // What open() does, for a timer (every 10 s). True: the directory was replaced by another one, publish
   // everything again.
   Result<bool> check();
 
-  // Makes `set` what is on disk. On an error the previous generation is untouched, what was begun is removed,
-  // and the same call may be made again at any time. `approve` is asked once, after all that can be prepared
-  // out of sight and before anything changes: it may take its time while files are being written. False: an
-  // error of kind `verification`.
-  Result<Outcome> publish(const FileSet& set, BootTime now = BootClock::now(),
-                          const std::function<bool()>& approve = nullptr);
+  // Files that are ready to be published: written out of sight, under names that no reader knows. Dropped, it
+  // removes what was made; it may outlive the publisher. As all calls it belongs to one thread at a time.
+  class Staged {
+   public:
+    Staged(Staged&&) noexcept;
+    Staged& operator=(Staged&&) noexcept;
+    ~Staged();
 
-  // A file that stands alone (a token, a JWKS): replaced by rename, in place in that layout. `approve` as
-  // above, but only asked where something is to be changed.
-  Result<Outcome> publish_single(const File& file, const std::function<bool()>& approve = nullptr);
+   private:
+    friend class Publisher;
+    struct Parts;
+    explicit Staged(std::unique_ptr<Parts> parts);
+    std::unique_ptr<Parts> parts_;
+  };
 
-  // Removes these names, in all generations (revoke = "remove"). They come back with the next publication.
+  // Prepares all that can be prepared without a change that readers see. On an error what was begun is
+  // removed, and the same call may be made again at any time.
+  Result<Staged> stage(FileSet files);
+
+  // Makes it what is on disk. A directory with members holds no others afterwards: what an earlier life left
+  // goes, once. What has changed here since stage() is taken into account: at worst it is staged once more.
+  // On an error before the switch the previous generation is untouched; stage() and commit() mend the rest.
+  Result<Outcome> commit(Staged staged, BootTime now = BootClock::now());
+
+  // Removes these names, in all generations (revoke = "remove"); of a directory's "*" all members. They come
+  // back with the next publication.
   Result<Outcome> withdraw(std::span<const std::string> names);
 
   // Superseded generations go 10 s after they were superseded, so that readers between readlink and open find

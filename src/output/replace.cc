@@ -10,7 +10,6 @@
 
 #include "output/file_writer.hh"
 #include "output/in_place_file.hh"
-#include "output/temporaries.hh"
 
 namespace spiffe::output {
 
@@ -31,30 +30,38 @@ bool cannot_be_renamed(int code) {
   return code == EBUSY || code == EXDEV;
 }
 
-Result<void> replace_files(Place& place, std::span<const Item> items, Approval& approval) {
-  std::vector<Leaf> found;
+Result<Replacement> Replacement::prepare(Place& place, std::span<const Item> items) {
+  Replacement self(place, items);
   for (const Item& item : items) {
     auto leaf = look_at(place, item.leaf);
     if (!leaf) return fail(leaf.error());
-    found.push_back(*leaf);
+    self.found_.push_back(*leaf);
   }
-  Temporaries temporaries(place);
   for (std::size_t i = 0; i < items.size(); ++i) {
-    auto added = temporaries.add_file(items[i], owner_of_next(place, items[i], found[i]));
-    if (!added) return added;
+    auto added = self.temporaries_.add_file(items[i], owner_of_next(place, items[i], self.found_[i]));
+    if (!added) return fail(added.error());
   }
-  if (auto approved = approval.given(); !approved) return approved;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    const int code = temporaries.rename_next(items[i].leaf);
+  return self;
+}
+
+Result<void> Replacement::commit() {
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    const std::string& leaf = items_[i].leaf;
+    const int code = temporaries_.rename_next(leaf);
     if (code == 0) {
-      warn_of_replacing(place, items[i].leaf, found[i]);
+      warn_of_replacing(*place_, leaf, found_[i]);
       continue;
     }
-    if (!cannot_be_renamed(code)) return fail_to_rename(place, items[i].leaf, code);
-    temporaries.drop_next();
-    if (auto written = write_mounted(place, items[i]); !written) return fail(written.error());
+    if (!cannot_be_renamed(code)) return fail_to_rename(*place_, leaf, code);
+    temporaries_.drop_next();
+    if (auto written = write_mounted(*place_, items_[i]); !written) return fail(written.error());
   }
-  return place.directory.sync();
+  return place_->directory.sync();
+}
+
+Result<void> replace_files(Place& place, std::span<const Item> items) {
+  auto replacement = Replacement::prepare(place, items);
+  return replacement ? replacement->commit() : fail(replacement.error());
 }
 
 Result<bool> write_mounted(const Place& place, const Item& item) {

@@ -3,17 +3,36 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/result.hh"
-#include "output/arrangement.hh"
 #include "output/leaf.hh"
 #include "output/place.hh"
+#include "output/temporaries.hh"
 
 namespace spiffe::output {
 
-// Writes every item to a temporary first, asks for the approval, then renames them over their names in the
-// order given, then syncs the directory. Until the first rename an error changes nothing.
-Result<void> replace_files(Place& place, std::span<const Item> items, Approval& approval);
+// Files under temporary names, each to be renamed over its name. Dropped, they are removed.
+class Replacement {
+ public:
+  // Writes them all. `place` and what `items` refers to outlive this.
+  static Result<Replacement> prepare(Place& place, std::span<const Item> items);
+
+  // Renames them in the order given, then syncs the directory. Until the first rename an error changes
+  // nothing.
+  Result<void> commit();
+
+ private:
+  Replacement(Place& place, std::span<const Item> items)
+      : place_(&place), items_(items.begin(), items.end()), temporaries_(place) {}
+  Place* place_;
+  std::vector<Item> items_;
+  std::vector<Leaf> found_;  // at their names
+  Temporaries temporaries_;
+};
+
+// Both at once.
+Result<void> replace_files(Place& place, std::span<const Item> items);
 
 // Whether rename(2) failed because something is mounted on the name.
 [[nodiscard]] bool cannot_be_renamed(int code);

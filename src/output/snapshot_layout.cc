@@ -24,37 +24,56 @@ constexpr std::size_t kMaxGenerations = 64;
 
 }  // namespace
 
-Result<Change> SnapshotLayout::publish(Items items, Approval& approval, BootTime now) {
+// The next generation and the links that lead to it; without a generation of its own where the live one
+// holds all of it.
+struct SnapshotLayout::Next : Prepared {
+  Next(SnapshotLayout& snapshot, Items all) : layout(snapshot), items(all), links(snapshot.place_) {}
+  ~Next() override {
+    if (generation) discard_generation(layout.place_, *generation, items);
+  }
+  Result<Change> commit(BootTime now) override { return layout.publish(*this, now); }
+
+  SnapshotLayout& layout;
+  Items items;
+  std::vector<Leaf> found;  // at the names of `items`
+  std::optional<Generation> generation;
+  Temporaries links;  // "..data", then the leaves
+};
+
+Result<std::unique_ptr<Prepared>> SnapshotLayout::prepare(Items items, bool alone) {
+  if (alone) {
+    auto files = singles_.prepare(items, alone);
+    while (!files && make_room(files.error())) files = singles_.prepare(items, alone);
+    return files;
+  }
   const auto id = live_generation_id(place_);
   if (!id) return fail(id.error());
   if (!adopted_) adopt(*id, items);
-  const bool same = is_live(items);
+  if (is_live(items) && files_are_there(items)) return std::make_unique<Next>(*this, items);
+  auto next = build(items);
+  while (!next && make_room(next.error())) next = build(items);
+  return next;
+}
+
+Result<Change> SnapshotLayout::publish(Next& next, BootTime now) {
+  const auto id = live_generation_id(place_);
+  if (!id) return fail(id.error());
+  const bool same = is_live(next.items);
   const bool owed = !complete_;
   bool changed = true;
-  if (same && files_are_there(items)) {
-    if (auto approved = approval.given(); !approved) return fail(approved.error());
-    auto repaired = repair(items, *id);
+  if (next.generation) {
+    // Once the switch is made the new content is known, and the next publication completes this one.
+    if (auto switched = switch_to(next, *id, now); !switched) return fail(switched.error());
+  } else {
+    auto repaired = repair(next.items, *id);
     if (!repaired) return fail(repaired.error());
     changed = *repaired;
-  } else {
-    auto replaced = replace(items, *id, approval, now);
-    while (!replaced && !is_live(items) && make_room(replaced.error())) {
-      replaced = replace(items, *id, approval, now);
-    }
-    // Where the switch was made the new content is known by now, and the next call completes it.
-    if (!replaced) return fail(replaced.error());
   }
   remove_links(place_, gone_, live_leaves_);
   gone_.clear();
   complete_ = true;
   if (!same || owed) return Change::published;
   return changed ? Change::repaired : Change::unchanged;
-}
-
-Result<Change> SnapshotLayout::publish_single(const Item& item, Approval& approval) {
-  auto published = singles_.publish_single(item, approval);
-  while (!published && make_room(published.error())) published = singles_.publish_single(item, approval);
-  return published;
 }
 
 // Takes over what an earlier life left: its content, if it is this set, and in any case its owners and names.
@@ -83,38 +102,34 @@ bool SnapshotLayout::is_live(Items items) const {
          });
 }
 
-Result<void> SnapshotLayout::replace(Items items, const std::optional<std::string>& before,
-                                     Approval& approval, BootTime now) {
-  std::vector<Leaf> found;
-  found.reserve(items.size());
+// All that a switch takes is made before it: a full disk is met while nothing has changed yet.
+auto SnapshotLayout::build(Items items) -> Result<std::unique_ptr<Next>> {
+  auto next = std::make_unique<Next>(*this, items);
+  next->found.reserve(items.size());
   for (const Item& item : items) {
     auto leaf = look_at(place_, item.leaf);
     if (!leaf) return fail(leaf.error());
-    found.push_back(*leaf);
+    next->found.push_back(*leaf);
   }
-  const std::vector<Ownership> owners = decide_owners(items, found);
-  auto generation = build_generation(place_, items, owners);
+  auto generation = build_generation(place_, items, decide_owners(items, next->found));
   if (!generation) return fail(generation.error());
-  // All links are made before the switch: a full disk is met while nothing has changed yet.
-  Temporaries links(place_);
-  auto prepared = links.add_link(place_.names.data(), place_.names.generation(generation->id));
-  for (std::size_t i = 0; prepared && i < items.size(); ++i) {
-    prepared = links.add_link(items[i].leaf, place_.names.leaf_target(items[i].leaf));
+  next->generation = *std::move(generation);
+  auto linked = next->links.add_link(place_.names.data(), place_.names.generation(next->generation->id));
+  for (std::size_t i = 0; linked && i < items.size(); ++i) {
+    linked = next->links.add_link(items[i].leaf, place_.names.leaf_target(items[i].leaf));
   }
-  if (prepared) prepared = approval.given();
-  if (prepared) {
-    if (const int code = links.rename_next(place_.names.data()); code != 0) {
-      prepared = place_.directory.fail_at(place_.names.data(), "rename", code);
-    }
-  }
-  if (!prepared) {
-    discard_generation(place_, *generation, items);
-    return prepared;
+  if (!linked) return fail(linked.error());
+  return next;
+}
+
+Result<void> SnapshotLayout::switch_to(Next& next, const std::optional<std::string>& before, BootTime now) {
+  if (const int code = next.links.rename_next(place_.names.data()); code != 0) {
+    return place_.directory.fail_at(place_.names.data(), "rename", code);
   }
   complete_ = false;
-  supersede(before, std::move(*generation), items, now);
+  supersede(before, *std::exchange(next.generation, std::nullopt), next.items, now);
   if (auto synced = place_.directory.sync(); !synced) return synced;
-  auto linked = link_leaves(items, found, links);
+  auto linked = link_leaves(next.items, next.found, next.links);
   if (!linked) return fail(linked.error());
   return {};
 }

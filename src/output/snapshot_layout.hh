@@ -6,8 +6,10 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,8 +26,7 @@ class SnapshotLayout : public Arrangement {
   SnapshotLayout(Place& place, bool may_clean)
       : place_(place), may_clean_(may_clean), singles_(place, false) {}
 
-  Result<Change> publish(std::span<const Item> items, Approval& approval, BootTime now) override;
-  Result<Change> publish_single(const Item& item, Approval& approval) override;
+  Result<std::unique_ptr<Prepared>> prepare(std::span<const Item> items, bool alone) override;
   Result<Change> withdraw(const std::string& leaf) override;
   void tidy(BootTime now) override;
   [[nodiscard]] std::optional<BootTime> next_tidy() const override;
@@ -45,12 +46,14 @@ class SnapshotLayout : public Arrangement {
   };
 
   using Items = std::span<const Item>;
+  struct Next;
 
   void adopt(const std::optional<std::string>& id, Items items);
   void remember(Items items);
   [[nodiscard]] bool is_live(Items items) const;
-  Result<void> replace(Items items, const std::optional<std::string>& before, Approval& approval,
-                       BootTime now);
+  Result<std::unique_ptr<Next>> build(Items items);
+  Result<Change> publish(Next& next, BootTime now);
+  Result<void> switch_to(Next& next, const std::optional<std::string>& before, BootTime now);
   [[nodiscard]] std::vector<Ownership> decide_owners(Items items, std::span<const Leaf> found) const;
   void supersede(const std::optional<std::string>& before, Generation next, Items items, BootTime now);
   void remove_oldest();

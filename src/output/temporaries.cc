@@ -23,29 +23,29 @@ Temporaries::~Temporaries() {
 
 Result<void> Temporaries::add_file(const Item& item, const Ownership& ownership) {
   for (int attempt = 1;; ++attempt) {
-    std::string name = place_.temporaries.next(place_.names);
-    const auto fd = create_file(place_, place_.fd(), name, item, ownership);
+    std::string name = place_->temporaries.next(place_->names);
+    const auto fd = create_file(*place_, place_->fd(), name, item, ownership);
     if (fd) {
       names_.push_back(std::move(name));
-      return sync_file(place_, item, fd->get());
+      return sync_file(*place_, item, fd->get());
     }
     if (fd.error().sys != EEXIST || attempt == kNameAttempts) return fail(fd.error());
-    place_.temporaries.reseed();
+    place_->temporaries.reseed();
   }
 }
 
 Result<void> Temporaries::add_link(const std::string& leaf, const std::string& target) {
   int code = EEXIST;
   for (int attempt = 0; attempt < kNameAttempts && code == EEXIST; ++attempt) {
-    std::string name = place_.temporaries.next(place_.names);
-    if (::symlinkat(target.c_str(), place_.fd(), name.c_str()) == 0) {
+    std::string name = place_->temporaries.next(place_->names);
+    if (::symlinkat(target.c_str(), place_->fd(), name.c_str()) == 0) {
       names_.push_back(std::move(name));
       return {};
     }
     code = errno;
-    place_.temporaries.reseed();
+    place_->temporaries.reseed();
   }
-  auto error = place_.directory.fail_at(leaf, "symlink", code);
+  auto error = place_->directory.fail_at(leaf, "symlink", code);
   // So say VFAT and some network file systems.
   if (code == EPERM || code == EOPNOTSUPP) {
     error.error().hint = "if this file system has no symlinks, set layout = \"files\"";
@@ -54,13 +54,13 @@ Result<void> Temporaries::add_link(const std::string& leaf, const std::string& t
 }
 
 int Temporaries::rename_next(const std::string& name) {
-  if (::renameat(place_.fd(), names_[next_].c_str(), place_.fd(), name.c_str()) != 0) return errno;
+  if (::renameat(place_->fd(), names_[next_].c_str(), place_->fd(), name.c_str()) != 0) return errno;
   ++next_;
   return 0;
 }
 
 void Temporaries::drop_next() {
-  ::unlinkat(place_.fd(), names_[next_++].c_str(), 0);
+  ::unlinkat(place_->fd(), names_[next_++].c_str(), 0);
 }
 
 }  // namespace spiffe::output

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.hh"
@@ -14,9 +15,10 @@ namespace spiffe::output {
 
 class Temporaries {
  public:
-  explicit Temporaries(Place& place) : place_(place) {}  // `place` outlives this
-  Temporaries(const Temporaries&) = delete;
-  Temporaries& operator=(const Temporaries&) = delete;
+  explicit Temporaries(Place& place) : place_(&place) {}  // `place` outlives this
+  Temporaries(Temporaries&& other) noexcept
+      : place_(other.place_), names_(std::exchange(other.names_, {})), next_(std::exchange(other.next_, 0)) {}
+  Temporaries& operator=(Temporaries&&) = delete;
   ~Temporaries();
 
   // A whole, synced file. A name that is planted or left over is no obstacle.
@@ -30,7 +32,7 @@ class Temporaries {
   void drop_next();
 
  private:
-  Place& place_;
+  Place* place_;
   std::vector<std::string> names_;
   std::size_t next_ = 0;
 };

@@ -59,19 +59,25 @@ spiffe::Result<std::unique_ptr<Hook>> Hook::create(Loop& loop, Options options,
 
 Hook::Hook(Loop& loop, Options options, Pipe pipe, std::function<void(int)> on_end)
     : loop_(loop),
+      log_(std::move(options.log)),
       name_(std::move(options.name)),
       command_(options.launch.argv.front()),
       cert_dir_(std::move(options.cert_dir)),
       timeout_(options.timeout),
+      failure_text_(std::move(options.failure_text)),
+      timeout_key_(std::move(options.timeout_key)),
       reaper_(options.reaper),
       on_result_(std::move(options.on_result)),
       consequence_(std::move(options.consequence)),
       on_end_(std::move(on_end)),
       env_(environment(options.launch.env, cert_dir_)),
-      machine_({.timeout = options.timeout, .term_grace = options.term_grace, .once = options.once}),
+      machine_({.timeout = options.timeout,
+                .term_grace = options.term_grace,
+                .once = options.once,
+                .retry = options.retry}),
       pipe_(std::move(pipe)),
       lines_([this](std::string_view line) {
-        log::info(name_ + ": " + std::string(line), {{"event", event("output")}});
+        log_.info(name_ + ": " + std::string(line), {{"event", event("output")}});
       }),
       launcher_(launch_options(std::move(options.launch), pipe_.writer.get())),
       troubles_(loop),
@@ -113,7 +119,7 @@ bool Hook::reap() {
   if (status.signal != 0) outcome_fields_.push_back({"signal", signal_name(status.signal)});
   if (had_to && machine_.target() == HookSchedule::Target::next) {
     outcome_ = "took longer than " + human(timeout_) + " and " + outcome_;
-    hint_ = "find out what it waits for, or raise " + name_ + "_timeout";
+    hint_ = "find out what it waits for, or raise " + timeout_key_;
   }
   step(HookSchedule::Exited{status.known ? status.shell_code() : 1});
   return true;
@@ -144,7 +150,7 @@ void Hook::finish_output() {
   int bytes = 0;
   if (::ioctl(pipe_.reader.get(), FIONREAD, &bytes) == 0 && bytes > 0) read(static_cast<std::size_t>(bytes));
   if (const std::size_t left_out = lines_.finish(); left_out > 0) {
-    log::warning(name_ + ": " + std::to_string(left_out) + " more lines",
+    log_.warning(name_ + ": " + std::to_string(left_out) + " more lines",
                  {{"event", event("output_left_out")}});
   }
 }
@@ -163,7 +169,7 @@ std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::Start& acti
     return HookSchedule::StartFailed{launched.error().shell_code()};
   }
   child_ = std::make_unique<Child>(loop_, std::move(*launched), [this] { reap(); }, reaper_);
-  log::info(
+  log_.info(
       name_ + " started",
       {{"event", event("started")}, {"pid", std::to_string(pid())}, {"changed", action.changes.words()}});
   return std::nullopt;
@@ -193,7 +199,8 @@ std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::CancelTimer
 std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::Report& action) {
   if (action.succeeded) {
     const log::Fields fields = {{"event", event("succeeded")}, {"took", human(BootClock::now() - started_)}};
-    if (!troubles_.ended("", name_ + " succeeded", fields)) log::info(name_ + " succeeded", fields);
+    if (!troubles_.ended("", name_ + " succeeded", log_.with(fields)))
+      log_.info(name_ + " succeeded", fields);
   } else {
     report_failure(action.retry_in);
   }
@@ -205,19 +212,24 @@ void Hook::report_failure(std::optional<std::chrono::nanoseconds> retry_in) {
   log::Fields fields = {{"event", event("failed")}, {"command", command_}};
   fields.insert(fields.end(), outcome_fields_.begin(), outcome_fields_.end());
   if (!stopped_because_.empty()) {
-    log::warning(name_ + ' ' + outcome_ + ", because " + stopped_because_, fields);
+    log_.warning(name_ + ' ' + outcome_ + ", because " + stopped_because_, fields);
     return;
   }
   if (retry_in) fields.push_back({"retry_in", human(*retry_in)});
   if (!hint_.empty()) fields.push_back({"hint", hint_});
+  if (!failure_text_.empty()) {
+    fields.push_back({"error", outcome_});
+    troubles_.failed("", outcome_, {log::Level::error, failure_text_, log_.with(std::move(fields))});
+    return;
+  }
   const std::string consequence = consequence_ ? consequence_() : std::string();
   const std::string text = name_ + ' ' + outcome_ + (consequence.empty() ? "" : "; " + consequence);
-  troubles_.failed("", outcome_, {log::Level::error, text, fields});
+  troubles_.failed("", outcome_, {log::Level::error, text, log_.with(std::move(fields))});
 }
 
 std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::End& action) {
   if (child_) {
-    log::error(name_ + " cannot be ended and is left running",
+    log_.error(name_ + " cannot be ended and is left running",
                {{"event", event("left")}, {"pid", std::to_string(pid())}});
     child_.reset();
   }
@@ -225,9 +237,15 @@ std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::End& action
   return std::nullopt;
 }
 
+std::string Hook::event(std::string_view what) const {
+  std::string out = name_ + '_' + std::string(what);
+  std::ranges::replace(out, '.', '_');
+  return out;
+}
+
 void Hook::signal_group(int signo) const {
   if (const auto sent = child_->signal_group(signo); !sent) {
-    log::warning(
+    log_.warning(
         name_ + ": " + sent.error().message,
         {{"event", "signal_failed"}, {"pid", std::to_string(pid())}, {"signal", signal_name(signo)}});
   }

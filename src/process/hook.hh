@@ -44,7 +44,11 @@ class Hook {
     std::chrono::nanoseconds timeout = std::chrono::seconds(30);    // of one run; 0: none
     std::chrono::nanoseconds term_grace = std::chrono::seconds(2);  // from SIGTERM to SIGKILL
     bool once = false;                                              // the first run ends it, well or not
-    Reaper* reaper = nullptr;                                       // not owned
+    bool retry = true;                                              // a run that failed, after a back-off
+    std::string failure_text = {};  // the log's message for a failure; "": made of name and outcome
+    std::string timeout_key = {};   // the key that sets timeout; for a hint
+    Reaper* reaper = nullptr;       // not owned
+    log::Logger log = {};
     // Each run that was not cut short by stop(), after it is logged. Must not call back.
     std::function<void(const Result&)> on_result = nullptr;
     // What a failure means, for the log: "the program is not started until it succeeds". May be empty.
@@ -95,13 +99,16 @@ class Hook {
   void signal_group(int signo) const;
   void report_failure(std::optional<std::chrono::nanoseconds> retry_in);
   // "renew_cmd_failed".
-  [[nodiscard]] std::string event(std::string_view what) const { return name_ + '_' + std::string(what); }
+  [[nodiscard]] std::string event(std::string_view what) const;
 
   Loop& loop_;
+  log::Logger log_;
   std::string name_;
   std::string command_;  // argv[0]: arguments may be secret
   std::string cert_dir_;
   std::chrono::nanoseconds timeout_;
+  std::string failure_text_;
+  std::string timeout_key_;
   Reaper* reaper_;
   std::function<void(const Result&)> on_result_;
   std::function<std::string()> consequence_;

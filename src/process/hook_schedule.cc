@@ -105,8 +105,9 @@ HookSchedule::Actions HookSchedule::over(bool succeeded, int code) {
     for (const Action& action : end(code)) out.push_back(action);
     return out;
   }
-  if (succeeded) told_ = {};
-  if (succeeded || newer_.any()) {
+  const bool settled = succeeded || !policy_.retry;
+  if (settled) told_ = {};
+  if (settled || newer_.any()) {
     failures_ = 0;
     out.emplace_back(Report{succeeded, newer_.any()});
     state_ = State::idle;

@@ -27,7 +27,8 @@
 //   ended        anything                                                             ended
 //
 // where "run" is ArmTimer{timeout} (unless 0), Start. With Policy::once the first run is the last: whatever
-// it comes to is followed by End. What a cell does not name is ignored. There are never two runs at once.
+// it comes to is followed by End. Without Policy::retry a run that fails is followed as one
+// that succeeds. What a cell does not name is ignored. There are never two runs at once.
 #pragma once
 
 #include <chrono>
@@ -101,6 +102,7 @@ class HookSchedule {
     std::chrono::nanoseconds timeout = std::chrono::seconds(30);    // of one run; 0: none
     std::chrono::nanoseconds term_grace = std::chrono::seconds(2);  // of a run that must end, until SIGKILL
     bool once = false;
+    bool retry = true;  // else one that failed waits for the next Published, as one that succeeded
   };
 
   explicit HookSchedule(Policy policy) : policy_(policy) {}

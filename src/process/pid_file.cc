@@ -8,7 +8,8 @@
 namespace spiffe::process {
 
 PidFile::PidFile(Loop& loop, Options options)
-    : path_(std::move(options.path)),
+    : log_(std::move(options.log)),
+      path_(std::move(options.path)),
       signo_(options.signal),
       on_result_(std::move(options.on_result)),
       first_wait_(options.first_wait),
@@ -40,7 +41,7 @@ void PidFile::attempt() {
   if (sent) {
     warned_.clear();
     missed_.clear();
-    log::info("PID file signalled", {{"event", "signalled"},
+    log_.info("PID file signalled", {{"event", "signalled"},
                                      {"path", path_},
                                      {"pid", std::to_string(*sent)},
                                      {"signal", signal_name(signo_)}});
@@ -58,7 +59,7 @@ void PidFile::give_up(const Error& error, log::Level level) {
   log::Fields fields{
       {"event", "signal_failed"}, {"path", path_}, {"signal", signal_name(signo_)}, {"error", error.message}};
   if (!error.hint.empty()) fields.push_back({"hint", error.hint});
-  log::write(level, "Unable to signal PID file", fields);
+  log_.write(level, "Unable to signal PID file", fields);
   finish(false);
 }
 
@@ -67,7 +68,7 @@ void PidFile::put_off(const Refusal& refusal) {
   const std::string& error = refusal.error.message;
   // A storm of rotations, each replacing the last, must not fill the log.
   const bool quiet = refusal.usual || std::exchange(warned_, error) == error;
-  log::write(quiet ? log::Level::debug : log::Level::warning, "PID file not signalled yet",
+  log_.write(quiet ? log::Level::debug : log::Level::warning, "PID file not signalled yet",
              {{"path", path_}, {"signal", signal_name(signo_)}, {"error", error}, {"retry_in", human(wait)}});
   timer_.after(wait);
 }

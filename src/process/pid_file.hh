@@ -22,6 +22,7 @@ class PidFile {
   struct Options {
     std::string path;  // relative to the working directory
     int signal = 0;
+    log::Logger log = {};
     bool check = true;  // look whether the process can be the one that is meant
     // The signal was sent, or the rotation given up: after all its tries, or because a newer one replaced it
     // before it succeeded. Called from rotated() or from the loop; must not call back.
@@ -43,6 +44,7 @@ class PidFile {
   void give_up(const Error& error, log::Level level);
   void finish(bool sent);
 
+  log::Logger log_;
   std::string path_;
   int signo_;
   std::function<void(bool)> on_result_;

@@ -17,7 +17,8 @@ pid_t parent_of(pid_t pid) {
   std::ifstream status("/proc/" + std::to_string(pid) + "/status");
   for (std::string line; std::getline(status, line);) {
     constexpr std::string_view kName = "PPid:";
-    if (line.starts_with(kName)) return std::atoi(line.c_str() + kName.size());
+    if (line.starts_with(kName))
+      return static_cast<pid_t>(std::strtol(line.c_str() + kName.size(), nullptr, 10));
   }
   return 0;
 }

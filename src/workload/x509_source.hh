@@ -1,31 +1,39 @@
 // The workload's X.509-SVIDs, as the agent pushes them (FetchX509SVID).
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "base/endpoint.hh"
 #include "base/loop.hh"
 #include "workload/stream.hh"
+#include "workload/x509_inbox.hh"
 #include "workload/x509_update.hh"
 
 namespace spiffe::workload {
 
-// Belongs to the loop's thread; its callbacks run there. The stream's thread reads a message, hands it over
-// and then verifies it. Keys travel in cleansing buffers from the moment a message has been read; the
+// Belongs to the loop's thread; its callbacks run there. The stream's thread reads a message, hands it over,
+// verifies it and says so. Keys travel in cleansing buffers from the moment a message has been read; the
 // message's own copy is cleansed.
 class X509Source {
  public:
+  using Updates = X509Inbox::Updates;
   struct Callbacks {
-    // The newest message, which may not be judged yet. Messages that arrive while the loop is busy are
-    // coalesced: each is the full state, so only the last one counts.
-    std::function<void(std::shared_ptr<X509Update>)> on_update;
+    // The newest message, which may not be judged yet: an update for each of the rules, in their order.
+    // Messages that arrive while the loop is busy are coalesced: each is the full state, so only the last one
+    // counts.
+    std::function<void(const Updates&)> on_update = nullptr;
+    // The verdict of the `index`th of these updates is there: for each one, before the next message.
+    std::function<void(std::size_t index, const std::shared_ptr<X509Update>&)> on_judged;
     std::function<void(const Lost&)> on_lost;
     // The first message after one or more failures.
     std::function<void()> on_restored;
   };
 
-  X509Source(Loop& loop, Endpoint endpoint, X509Rules rules, Callbacks callbacks);
+  // `rules`: of each identity that is wanted.
+  X509Source(Loop& loop, Endpoint endpoint, std::vector<X509Rules> rules, Callbacks callbacks);
 
   void start() { stream_.start(); }
   // As Stream::stop().
@@ -35,12 +43,11 @@ class X509Source {
   }
 
  private:
-  struct Inbox;
   Stream::Body reader(const Loop& loop);
-  void take_latest();
+  void look();
 
   Callbacks callbacks_;
-  std::shared_ptr<Inbox> inbox_;
+  std::shared_ptr<X509Inbox> inbox_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
   Stream stream_;
 };

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from helper import Helper, program
+from helper import ROOT, Helper, program
 
 if TYPE_CHECKING:
     from broken import Setup
     from devagent import DevAgent
 
+sys.path.append(str(ROOT / "tests/support"))
 HELPERS = pytest.StashKey[list[Helper]]()
 
 

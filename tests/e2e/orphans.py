@@ -2,9 +2,9 @@
 
     orphans.py COUNT [--exit CODE] [--deaf] [--elsewhere COMMAND …]
 
-Prints "left" when COUNT processes have lost their parents and ended. Before that it has started, also as
-orphans in other sessions, the command of --elsewhere and, with --deaf, one that does not take SIGTERM. Then it
-exits with CODE, or waits for SIGTERM and exits with 3.
+Prints "left" when COUNT processes have lost their parents and are at their end, and when those that stay, also
+orphans, are in sessions of their own: the command of --elsewhere and, with --deaf, one that does not take
+SIGTERM. Then it exits with CODE, or waits for SIGTERM and exits with 3.
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ def orphan(work: object) -> None:
     os.waitpid(between, 0)
 
 
-def elsewhere(command: list[str]) -> None:
+def elsewhere(ready: int, command: list[str]) -> None:
     os.setsid()
+    os.write(ready, b".")
     os.execvp(command[0], command)
 
 
-def deaf() -> None:
+def deaf(ready: int) -> None:
     os.setsid()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.write(ready, b".")
     while True:
         signal.pause()
 
@@ -49,18 +51,20 @@ def main() -> None:
     parser.add_argument("--elsewhere", nargs=argparse.REMAINDER, default=[])
     options = parser.parse_args()
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    ended, end = os.pipe()
+    said, say = os.pipe()
     for _ in range(options.count):
-        orphan(lambda: os.write(end, b"."))
-    count = 0
-    while count < options.count:
-        count += len(os.read(ended, 65536))
+        orphan(lambda: os.write(say, b"."))
+    expected = options.count
     if options.elsewhere:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-        orphan(lambda: elsewhere(options.elsewhere))
+        orphan(lambda: elsewhere(say, options.elsewhere))
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        expected += 1
     if options.deaf:
-        orphan(deaf)
+        orphan(lambda: deaf(say))
+        expected += 1
+    while expected > 0:
+        expected -= len(os.read(said, 65536))
     print("left", flush=True)
     if options.exit is not None:
         sys.exit(options.exit)

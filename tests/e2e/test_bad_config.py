@@ -33,7 +33,6 @@ MISTAKES = {
     "two names alike": (f'svid_bundle_file_name = "{KEY}"', 25, ["same file"]),
     "single quotes": ("hint = 'x'", 8, ["quote"]),
     "a list is due": ("jwt_svids = 5", 13, ["jwt_svids"]),
-    "not supported yet": ('bundle_dir = "bundles"', 1, ["bundle_dir", "not supported yet"]),
     "wrap mode": ('cmd_mode = "wrap"', 12, ["cmd_mode", "there is no cmd"]),
 }
 
@@ -112,7 +111,8 @@ def test_a_file_that_ends_too_early(agent: DevAgent, run_helper: Run) -> None:
     [
         (["-key-file-mode", "0999"], {}, "-key-file-mode: "),
         ([], {"SPIFFE_HLP_KEY_FILE_MODE": "0999"}, "SPIFFE_HLP_KEY_FILE_MODE: "),
-        (["-config-format", "yaml"], {}, "-config-format: "),
+        (["-config-format", "yml"], {}, "-config-format: "),
+        ([], {"SPIFFE_HLP_CONFIG_FORMAT": "yml"}, "SPIFFE_HLP_CONFIG_FORMAT: "),
         (["-cmd-mode=wrap"], {}, "-cmd-mode: "),
         (["-stop-timeout", "soon"], {}, "-stop-timeout: "),
     ],

@@ -21,7 +21,7 @@ ALL = [
     (["conf"], ["config"]),
     (["config", ""], ["check", "convert", "print"]),
     (["config", "ch"], ["check"]),
-    (["config", "convert", "-to", ""], ["hcl", "toml"]),
+    (["config", "convert", "-to", ""], ["hcl", "toml", "yaml"]),
     (["config", "convert", "--to", "h"], ["hcl"]),
     (["config", "print", "-layout", ""], ["files", "in-place", "snapshot"]),
     (["config", "print", "-output", "j"], ["json"]),
@@ -36,8 +36,8 @@ ALL = [
     (["-hint", ""], []),
     (["-cert-dir", "ce"], ["certs"]),
     (["config", "check", "helper.c"], ["helper.conf"]),
-    (["-verify", "-svid-k"], ["-svid-key-file-name"]),
-    (["doctor", "-svid-k"], ["-svid-key-file-name"]),
+    (["-verify", "-svid-key-"], ["-svid-key-file-name"]),
+    (["doctor", "-svid-key-"], ["-svid-key-file-name"]),
     (["health", "-timeo"], ["-timeout"]),
 ]
 

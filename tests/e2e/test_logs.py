@@ -56,7 +56,7 @@ def test_the_story_of_a_run(agent: DevAgent, run_helper: Run, workdir: Path) -> 
     spiffe_id = 'spiffe_id="spiffe://example.org/workload" system=spiffe-helper'
     parts = [
         f'level=info msg="Using configuration file: \\"{helper.config_file}\\"" system=spiffe-helper',
-        'level=info msg="Launching daemon" system=spiffe-helper',
+        'level=info msg="Launching daemon" event=started system=spiffe-helper',
         'level=info msg="Watching for X509 Context" ',
         f'level=info msg="Received update" {spiffe_id}',
         'level=info msg="X.509 certificates updated" event=svid_published ',
@@ -211,7 +211,7 @@ def test_the_short_form_on_a_terminal(agent: DevAgent, run_helper: Run, workdir:
     os.close(ours)
     assert ("\x1b[" in seen) == colour
     plain = re.sub(r"\x1b\[[0-9;]*m", "", seen)
-    assert re.search(r"^\d\d:\d\d:\d\d info +Launching daemon\r?$", plain, re.MULTILINE), plain
+    assert re.search(r"^\d\d:\d\d:\d\d info +Launching daemon +event=started\r?$", plain, re.MULTILINE), plain
     assert "time=" not in plain
 
 

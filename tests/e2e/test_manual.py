@@ -46,8 +46,9 @@ def test_every_key_is_there_with_its_default(pages: dict[str, Path]) -> None:
     listed = dict(re.findall(r"(?ms)^\.It Cm (\S+) = [^\n]*\n(.*?)(?=^\.It|^\.El)", pages[PAGES[1]].read_text()))
     done = subprocess.run([program(), "config", "print", "-output=json"], capture_output=True, cwd="/", timeout=10)
     printed = json.loads(done.stdout)
-    for name, value in printed.pop("health_checks").items():
-        printed[f"health_checks.{name}"] = value
+    for block in ("health_checks", "start", "reload"):
+        for name, value in printed.pop(block).items():
+            printed[f"{block}.{name}"] = value
     assert printed.keys() <= listed.keys()
     # What has no default of its own comes from somewhere else.
     for key in printed.keys() - {"agent_address", "cmd"}:

@@ -121,10 +121,13 @@ void message(Input& input) {
   for (const Finding& finding : first->findings) check_message(finding.message);
   require(!first->federated.contains(first->bundle.trust_domain));
   // With itself as the state before, a message means the same.
-  const auto second = X509Context::from(material, selection, &*first, kNow, verify);
+  auto second = X509Context::from(material, selection, &*first, kNow, verify);
   require(second && second->svid.chain == first->svid.chain &&
           second->findings.size() == first->findings.size());
   require(second->federated.size() == first->federated.size());
+  const auto examined = second->add_further(material, selection, kNow, verify);
+  require(second->further.size() <= examined.size() && examined.size() < material.svids.size());
+  for (const Finding& finding : second->findings) check_message(finding.message);
 }
 
 void pem(std::span<const std::byte> der) {

@@ -1,82 +1,15 @@
-// Any bytes as a configuration document: read as HCL (or JSON), as TOML, then bound and validated. An error
-// must name a place inside the input.
+// Any bytes as a configuration document: read as HCL (or JSON), as TOML, then bound and validated.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <string>
 #include <string_view>
-#include <vector>
 
-#include "config/binder.hh"
-#include "config/document_reader.hh"
-#include "config/schema.hh"
-#include "config/validate.hh"
+#include "bind_input.hh"
 
-namespace {
-
-using namespace spiffe;
 using namespace spiffe::config;
-
-constexpr std::string_view kSource = "f";
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-// Reads the number at the start of `text` and takes it off.
-long take_number(std::string_view& text) {
-  long number = 0;
-  while (!text.empty() && text[0] >= '0' && text[0] <= '9' && number < 10'000'000) {
-    number = number * 10 + (text[0] - '0');
-    text.remove_prefix(1);
-  }
-  return number;
-}
-
-// "f: …" or "f:LINE:COLUMN: …" with LINE among the lines of `input`, or the one behind its last.
-void check_place(std::string_view message, std::string_view input) {
-  require(message.starts_with(kSource));
-  message.remove_prefix(kSource.size());
-  require(message.starts_with(':') && message.size() > 2);
-  message.remove_prefix(1);
-  if (message.starts_with(' ')) return;
-  long lines = 1;
-  for (const char c : input) lines += c == '\n' ? 1 : 0;
-  const long line = take_number(message);
-  require(line >= 1 && line <= lines && message.starts_with(':'));
-  message.remove_prefix(1);
-  const long column = take_number(message);
-  require(column >= 1 && static_cast<std::size_t>(column) <= input.size() + 1 && message.starts_with(": "));
-}
-
-void check_error(const Error& error, std::string_view input) {
-  require(error.kind == ErrorKind::config);
-  check_place(error.message, input);
-}
-
-void read_and_bind(std::string_view input, Format format) {
-  const auto document = read_document(input, std::string(kSource), format);
-  if (!document) return check_error(document.error(), input);
-  require(document->root.kind == Value::Kind::object);
-  Config config;
-  Origins origins;
-  std::vector<Warning> warnings;
-  std::vector<Error> refused;
-  Binder(config, origins, warnings, refused).bind(*document);
-  for (const Error& error : refused) check_error(error, input);
-  if (!refused.empty()) return;
-  for (const Warning& warning : warnings) check_place(warning.at + ": ", input);
-  // Rules may be broken by what is missing, which has no place.
-  (void)validate(config, origins, warnings);
-  (void)refuse_unsupported(config, origins);
-  require(effective(config).same_as(effective(config)));
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
-  read_and_bind(input, Format::hcl);
-  read_and_bind(input, Format::toml);
+  fuzz::read_and_bind(input, Format::hcl);
+  fuzz::read_and_bind(input, Format::toml);
   return 0;
 }

@@ -65,6 +65,12 @@ go_build() { # go_build MODULE-DIRECTORY LDFLAGS ARGUMENT...
     (cd "$here/$directory" && go build -mod=readonly -trimpath -ldflags "-s -w $ldflags" "$@")
 }
 
+# For large programs that are only to be there: not optimised, C code in them neither, which takes 40 % less time to
+# build. Nothing that is measured may be built so.
+go_build_quickly() { # go_build_quickly MODULE-DIRECTORY LDFLAGS ARGUMENT...
+    CGO_CFLAGS=-O0 go_build "${@:1:2}" "-gcflags=all=-N -l -dwarf=false" "${@:3}"
+}
+
 build_once() {
     local out
     out=$cache/$(build_key)

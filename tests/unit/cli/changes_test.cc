@@ -1,6 +1,5 @@
 #include "cli/changes.hh"
 
-#include "cli/describe_certificate.hh"
 #include "views.hh"
 
 using namespace spiffe;
@@ -40,7 +39,7 @@ TEST_CASE("a rotation is a new serial, and nothing else") {
   const X509View after = seen(message(ca, svid(ca)));
   const std::string text = words(before, after);
   CHECK(text.starts_with("  ~ spiffe://example.org/web\n    new serial  " + after.svids[0].chain[0].serial() +
-                         "\n    SHA-256     " + sha256_of(after.svids[0].chain[0]) + "\n    valid       "));
+                         "\n    SHA-256     " + after.svids[0].chain[0].sha256() + "\n    valid       "));
   CHECK_FALSE(contains(text, "bundle"));
   CHECK_FALSE(contains(text, "chain"));
   const Json json = json_of(compare(before, after), test::kNow);

@@ -3,8 +3,12 @@
 #include <sstream>
 
 #include "base/base64.hh"
+#include "cli/cat.hh"
 #include "cli/describe_certificate.hh"
 #include "cli/lifetime.hh"
+#include "identity/x509_context.hh"
+#include "output/encode_key.hh"
+#include "output/encode_pkcs12.hh"
 #include "output/pem.hh"
 #include "support/catch.hh"
 #include "support/jwt.hh"
@@ -14,6 +18,7 @@ using namespace std::chrono_literals;
 using nlohmann::json;
 using spiffe::SecretBytes;
 using spiffe::WallTime;
+using spiffe::cli::cat;
 using spiffe::cli::explain;
 using spiffe::cli::Explained;
 using spiffe::cli::time_left;
@@ -30,6 +35,13 @@ constexpr std::size_t kWidth = 80;
 std::string pem(std::span<const std::byte> der, std::string_view label = "CERTIFICATE") {
   SecretBytes out;
   spiffe::output::append_pem(out, label, der);
+  return std::string(out.text());
+}
+
+// SEC 1 or PKCS#1.
+std::string traditional(const test::Key& key) {
+  SecretBytes out;
+  REQUIRE(spiffe::output::append_key(out, key.pkcs8(), spiffe::output::KeyFormat::traditional));
   return std::string(out.text());
 }
 
@@ -103,6 +115,40 @@ TEST_CASE("explain: chains, bundles and combined files are told apart") {
   for (int i = 0; i < 40; ++i) many += pem(root.der());
   CHECK(has(of(many), "and 28 more"));
   CHECK(of(many).json["certificates"].size() == 40);
+}
+
+TEST_CASE("explain: SEC 1 and PKCS#1 keys, alone and before or behind a chain") {
+  const Ca root(authority());
+  const std::tuple<test::KeyType, std::string, std::string> kinds[] = {
+      {test::KeyType::ec_p384, "EC P-384", "EC PRIVATE KEY"},
+      {test::KeyType::rsa_2048, "RSA 2048", "RSA PRIVATE KEY"}};
+  for (const auto& [type, name, label] : kinds) {
+    CAPTURE(label);
+    auto options = leaf();
+    options.key_type = type;
+    const auto issued = root.intermediate(authority("Intermediate")).issue(options);
+    const std::string key = traditional(issued.key);
+    const Explained alone = of(key);
+    CHECK(alone.title == "private key");
+    CHECK(alone.rows.text() == cat({"  key  ", name, " (", label, ")\n"}));
+    CHECK(alone.pkcs8 == issued.key.pkcs8());
+    const std::string chain = pem(issued.der) + pem(issued.intermediates[0]);
+    for (const std::string& text : {key + chain, chain + key}) {
+      const Explained combined = of(text);
+      CHECK(combined.title == "X.509-SVID with 1 intermediate with its private key");
+      CHECK(combined.json["kind"] == "combined");
+      CHECK(combined.json["private_key"]["format"] == label);
+      CHECK(combined.json["problems"].empty());
+      CHECK(has(combined, cat({name, " (", label, ")"})));
+      CHECK(combined.svid);
+    }
+  }
+}
+
+TEST_CASE("explain: a key of another type than its label says is a problem") {
+  const auto key = test::Key::generate(test::KeyType::rsa_2048).pkcs8();
+  CHECK(of(pem(key.bytes(), "EC PRIVATE KEY")).json["problems"][0] ==
+        "the private key is of another type than its label says");
 }
 
 TEST_CASE("explain: a key that cannot be read is a problem, and none of it is shown") {
@@ -204,6 +250,56 @@ TEST_CASE("explain: what is none of these is an error in words") {
         std::string::npos);
   CHECK(refused("-----BEGIN DOG-----\nAAAA\n-----END DOG-----\n").ends_with("but DOG"));
   CHECK(refused("eyJhbGciOiJub25lIn0.e30.").find("alg") != std::string::npos);
+}
+
+TEST_CASE("PKCS#12 is explained as PEM is, with its password") {
+  const Ca ca(authority());
+  auto material = test::material(ca, "spiffe://example.org/web");
+  const auto context = spiffe::identity::X509Context::from(material, {}, nullptr, spiffe::wall_now(), false);
+  REQUIRE(context);
+  const auto bytes = [&](auto encode, const SecretBytes* password) {
+    auto encoded = encode({.identity = *context, .now = kNow, .keystore_password = password},
+                          spiffe::output::EncodeOptions{});
+    REQUIRE(encoded);
+    return encoded->front().bytes.clone();
+  };
+  const Explained keystore = of(bytes(&spiffe::output::encode_keystore, nullptr).text());
+  CHECK(keystore.title == "X.509-SVID with its private key, in PKCS#12");
+  CHECK(keystore.json["kind"] == "combined");
+  CHECK(keystore.json["container"] == "pkcs12");
+  CHECK(keystore.json["spiffe_id"] == "spiffe://example.org/web");
+  CHECK(keystore.key);
+  CHECK(keystore.pkcs8 == context->svid.key);
+  const Explained truststore = of(bytes(&spiffe::output::encode_truststore, nullptr).text());
+  CHECK(truststore.title == "bundle of 1 authority, in PKCS#12");
+  CHECK(truststore.certificates.front().der() == ca.der());
+
+  const SecretBytes password(std::string_view("secret"));
+  const SecretBytes locked = bytes(&spiffe::output::encode_keystore, &password);
+  CHECK(refused(locked.text()) == "PKCS#12 with a password of its own");
+  REQUIRE(explain(locked, kNow, kWidth, &password));
+  const SecretBytes wrong(std::string_view("wrong"));
+  const auto unopened = explain(locked, kNow, kWidth, &wrong);
+  REQUIRE_FALSE(unopened);
+  CHECK(unopened.error().message == "PKCS#12 with another password than the one given");
+  CHECK(refused(locked.text().substr(0, 200)) ==
+        "neither PEM, JSON nor a token, and no DER certificate or PKCS#12 either");
+}
+
+TEST_CASE("the hints of a credential folder are listed") {
+  const Explained hints = of(
+      R"({"hints":[{"hint":"web","id":0,"fingerprint":"sha256:aa"},{"hint":"","id":3,"fingerprint":"x"}]})");
+  CHECK(hints.title == "hints of 2 SVIDs");
+  CHECK(hints.json["kind"] == "hints");
+  REQUIRE(hints.json["hints"].size() == 2);
+  CHECK(hints.json["hints"][0]["hint"] == "web");
+  CHECK(hints.json["hints"][1]["id"] == 3);
+  CHECK(hints.problems.empty());
+  for (const char* bad : {R"({"hints":[1]})", R"({"hints":[{}]})", R"({"hints":[{"id":"0"}]})",
+                          R"({"hints":[{"id":-1}]})", R"({"hints":[null]})"}) {
+    CHECK(of(bad).problems.size() == 1);
+  }
+  CHECK(of(R"({"hints":[]})").title == "hints of 0 SVIDs");
 }
 
 TEST_CASE("lifetimes of centuries do not overflow") {

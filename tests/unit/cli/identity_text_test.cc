@@ -1,6 +1,5 @@
 #include "cli/identity_text.hh"
 
-#include "cli/describe_certificate.hh"
 #include "cli/lifetime.hh"
 #include "views.hh"
 
@@ -18,7 +17,7 @@ TEST_CASE("an SVID is shown with its time, chain and bundle, and never its key")
   const std::string text = text_of(view, test::kNow, {});
   CHECK(text.starts_with("spiffe://example.org/web\n  hint     internal\n  valid    "));
   CHECK(contains(text, " left\n  serial   " + view.svids[0].chain[0].serial()));
-  CHECK(contains(text, "\n  SHA-256  " + sha256_of(view.svids[0].chain[0]) + "\n"));
+  CHECK(contains(text, "\n  SHA-256  " + view.svids[0].chain[0].sha256() + "\n"));
   CHECK(contains(text, "\n  chain    CN=Middle, "));
   CHECK(contains(text, "\n  bundle   CN=Root, "));
   CHECK(contains(text, "\n  good     "));

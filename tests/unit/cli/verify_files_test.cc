@@ -2,6 +2,9 @@
 
 #include "base/base64.hh"
 #include "cli/pem_blocks.hh"
+#include "identity/x509_context.hh"
+#include "output/encode_key.hh"
+#include "output/encode_pkcs12.hh"
 #include "output/pem.hh"
 #include "support/catch.hh"
 #include "support/jwt.hh"
@@ -29,6 +32,13 @@ constexpr const char* kId = "spiffe://example.org/web";
 std::string pem(std::span<const std::byte> der, std::string_view label = "CERTIFICATE") {
   spiffe::SecretBytes out;
   spiffe::output::append_pem(out, label, der);
+  return std::string(out.text());
+}
+
+// SEC 1 or PKCS#1.
+std::string traditional(const test::Key& key) {
+  spiffe::SecretBytes out;
+  REQUIRE(spiffe::output::append_key(out, key.pkcs8(), spiffe::output::KeyFormat::traditional));
   return std::string(out.text());
 }
 
@@ -179,6 +189,32 @@ TEST_CASE("verify: rules 20 and 23, a key in the file must be the leaf's, and DE
   CHECK(verdict(pem(below.chain()), pem(root.der())) == "bytes follow the certificate");
 }
 
+TEST_CASE("verify: SEC 1 and PKCS#1 keys must be the leaf's too, before or behind the chain") {
+  const Ca root(authority());
+  for (const auto type : {test::KeyType::ec_p256, test::KeyType::ec_p521, test::KeyType::rsa_2048}) {
+    const auto issued = root.issue(changed(leaf(), [&](auto& o) { o.key_type = type; }));
+    const std::string chain = pem_of(issued);
+    const std::string other = traditional(test::Key::generate(type));
+    const std::string own = traditional(issued.key);
+    for (const auto& text : {own + chain, chain + own}) CHECK(verdict(text, pem(root.der())) == "ok");
+    for (const auto& text : {other + chain, chain + other})
+      CHECK(verdict(text, pem(root.der())) == "the private key does not belong to the leaf certificate");
+    CHECK(verdict(own + chain + other, pem(root.der())) == "holds several private keys");
+  }
+}
+
+TEST_CASE("verify: a key in the file that nobody can read is no good") {
+  const Ca root(authority());
+  const auto issued = root.issue(leaf());
+  const auto key = issued.key.pkcs8();
+  const auto with = [&](std::span<const std::byte> der, std::string_view label) {
+    return verdict(pem_of(issued) + pem(der, label), pem(root.der()));
+  };
+  CHECK(with(key.bytes(), "ENCRYPTED PRIVATE KEY") == "the private key is encrypted");
+  CHECK(with(key.bytes(), "RSA PRIVATE KEY") == "the private key is of another type than its label says");
+  CHECK(with(key.bytes().first(40), "EC PRIVATE KEY") == "the private key cannot be read");
+}
+
 TEST_CASE("verify: -id must be who it is of") {
   const Ca root(authority());
   const auto svid = pem_of(root.issue(leaf()));
@@ -228,6 +264,30 @@ TEST_CASE("verify: a token is judged with a JWK Set, a bundle map and the helper
   const json other = json::parse(test::jwks({test::jwk(test::Key::generate(), "k1")}));
   CHECK(verify_jwt(token, audience, other.dump(), {}, now).error().kind == ErrorKind::verification);
   CHECK(verify_jwt("garbage", audience, set.dump(), {}, now).error().kind == ErrorKind::verification);
+}
+
+TEST_CASE("PKCS#12 is verified as PEM is") {
+  const Ca ca;
+  const auto material = test::material(ca, "spiffe://example.org/web");
+  const auto now = spiffe::wall_now();
+  const auto context = spiffe::identity::X509Context::from(material, {}, nullptr, now, true);
+  REQUIRE(context);
+  const spiffe::SecretBytes password(std::string_view("secret"));
+  const spiffe::output::Source source{.identity = *context, .now = now, .keystore_password = &password};
+  const auto keystore = spiffe::output::encode_keystore(source, {});
+  const auto truststore = spiffe::output::encode_truststore(source, {});
+  REQUIRE(keystore);
+  REQUIRE(truststore);
+  const auto svid = keystore->front().bytes.text();
+  const auto bundle = truststore->front().bytes.text();
+  CHECK(verify_x509(svid, bundle, {}, now, &password));
+  CHECK(verify_x509(svid, pem(ca.der()), {}, now, &password));
+  const auto locked = verify_x509(svid, pem(ca.der()), {}, now);
+  REQUIRE_FALSE(locked);
+  CHECK(locked.error().message == "PKCS#12 with a password of its own");
+  const auto other = verify_x509(svid, pem(Ca().der()), {}, now, &password);
+  REQUIRE_FALSE(other);
+  CHECK(other.error().kind == ErrorKind::verification);
 }
 
 TEST_CASE("PEM: comments between blocks are left out, what is torn is refused") {

@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include "config/schema.hh"
+#include "output/formats.hh"
 #include "support/catch.hh"
 #include "unit/config/support.hh"
 
@@ -51,12 +52,12 @@ key_file_mode = 0400
   CHECK(config.cmd_args == Strings{"start_envoy.sh"});
   CHECK(config.cert_dir == "certs");
   CHECK(config.renew_signal == SIGHUP);
-  CHECK(config.x509.svid_key_file_name == "svid_key.pem");
+  CHECK(config.x509.names.at("svid_key_file_name") == "svid_key.pem");
   REQUIRE(config.jwt_svids.size() == 1);
   CHECK(config.jwt_svids[0].jwt_audience == "your-audience");
   CHECK(config.jwt_svids[0].jwt_extra_audiences == Strings{"your-extra-audience-1", "your-extra-audience-2"});
   CHECK(config.jwt_bundle_file_name == "jwt_bundle.json");
-  CHECK(config.add_intermediates_to_bundle);
+  CHECK(config.x509.options.add_intermediates_to_bundle);
   CHECK(config.cert_file_mode == 0444);
   CHECK(config.key_file_mode == 0400);
   CHECK(loaded.warnings.empty());
@@ -77,7 +78,7 @@ addIntermediatesToBundle = true
   CHECK(loaded.config.cmd_args == Strings{"infinity"});
   CHECK(loaded.config.cert_dir == "certs");
   CHECK(loaded.config.renew_signal == SIGUSR1);
-  CHECK(loaded.config.add_intermediates_to_bundle);
+  CHECK(loaded.config.x509.options.add_intermediates_to_bundle);
   CHECK(
       warnings_of(loaded) ==
       Strings{
@@ -239,7 +240,11 @@ TEST_CASE("JSON documents bind: nulls are absent, blocks may come in a list") {
 }
 
 TEST_CASE("every key can be set, and reads back what was set") {
-  const Config config = read(R"(
+  std::string outputs;
+  for (const output::Format& format : output::kFormats) {
+    outputs += std::string(format.key) + " = \"out/" + std::string(format.key) + "\"\n";
+  }
+  const Config config = must_load({.text = outputs + R"(
 hint = "db" verify = false layout = "in-place" create_cert_dir = true require_secure_dir = true
 allow_core_dumps = true owner = "root" group = 0 key_owner = 5 key_group = "root" timeout = "1m30s"
 log_level = "debug" log_format = "json" stop_signal = "SIGRTMIN+1" stop_timeout = "1.5s"
@@ -248,15 +253,14 @@ notify_on = ["jwt", "x509"] renew_debounce = "1s" renew_splay = "2s" renew_signa
 renew_cmd = "nginx -s reload" renew_cmd_timeout = "5s" renew_cmd_once = true pid_file_name = "/run/x.pid"
 prepare_cmd = ["make", "combined"] prepare_cmd_timeout = "6s" renew_cmd_at_start = true
 renew_signal = "hup" pid_file_check = false subreaper = true config_reload_signal = "USR2" revoke = "remove"
-revoke_after = "10s" svid_combined_file_name = "combined.pem" combined_order = "chain-first" key_format = "sec1"
-svid_keystore_file_name = "k.p12" truststore_file_name = "t.p12" keystore_password_file = "/pw" keystore_legacy = true
-bundle_dir = "bundles" bundle_map_file_name = "map.json" jwks_file_name = "jwks.json" envoy_sds_dir = "envoy"
-credential_folder = "/creds" credential_folder_draft = "376" wit_bundle_file_name = "wit.json"
-x509_svids = [{ hint = "web", dir = "web", svid_combined_file_name = "web.pem", key_owner = 7 }]
+revoke_after = "10s" key_format = "traditional" combined_order = "chain-first"
+keystore_password_file = "/run/password" keystore_legacy = true
 jwt_svids = [{ jwt_audience = "a", jwt_svid_file_name = "t" }]
-wit_svids = [{ wit_svid_file_name = "w", wit_svid_key_file_name = "wk" }]
+jwks_file_name = "jwks.json"
+x509_svids = [{ hint = "web", dir = "web", bundle_map_file_name = "map.json" }]
 health_checks { bind_address = "::1" unix_socket = "/h.sock" metrics_path = "/metrics" ready_includes_program = true }
-)");
+)"})
+                            .config;
   const Config defaults;
   // Whatever the text above sets must differ from the defaults where the table says it is stored.
   for (const Key& key : config_keys()) {
@@ -265,16 +269,20 @@ health_checks { bind_address = "::1" unix_socket = "/h.sock" metrics_path = "/me
                        key.name == "stop_cmd_on_exit" ||  // not in wrap mode
 
                        key.name == "daemon_mode" || key.name.ends_with("_mode") ||
-                       key.name.starts_with("health_checks.") || key.name.starts_with("add_") ||
+                       key.name.starts_with("health_checks.") || key.name.starts_with("start.") ||
+                       key.name.starts_with("reload.") || key.name.starts_with("add_") ||
                        key.name.starts_with("include_") || key.name == "omit_expired";
     INFO(key.name);
     CHECK((unset || !key.show(&config).same_as(key.show(&defaults))));
   }
+  CHECK(config.x509.names.size() == output::kFormats.size());
+  CHECK(config.x509.names.at("svid_key_file_name") == "out/svid_key_file_name");
+  CHECK(config.x509.options.key_format == output::KeyFormat::traditional);
+  CHECK(config.x509.options.combined_order == output::CombinedOrder::chain_first);
   CHECK(config.renew_cmd == Strings{"nginx", "-s", "reload"});
   CHECK(config.prepare_cmd == Strings{"make", "combined"});
   CHECK(config.health_checks.ready_includes_program);
   CHECK(config.notify_on == std::vector{Change::jwt, Change::x509});
-  CHECK(config.x509_svids[0].ownership.key_owner == 7U);
   CHECK_FALSE(read("stop_cmd_on_exit = false").stop_cmd_on_exit);
   CHECK(config.stop_signal == SIGRTMIN + 1);
   CHECK(config.stop_timeout == std::chrono::milliseconds(1500));

@@ -184,4 +184,65 @@ TEST_CASE("what run would not read is not converted") {
   CHECK(converted("hint = \"\\xe9\"\n", "f.conf", Format::hcl) == "hint = \"\\xe9\"\n");
 }
 
+TEST_CASE("from and to YAML, with comments") {
+  constexpr std::string_view kYaml = R"(# where it is
+cert_dir: /certs
+# two
+# lines
+cert_file_mode: 0o640
+cmd_args: ["-c", "echo hi"]
+health_checks:
+  # for probes
+  bind_port: 8081
+jwt_svids:
+  - jwt_audience: db
+    jwt_extra_audiences: [a, b]
+    jwt_svid_file_name: t
+# the end
+)";
+  constexpr std::string_view kHcl = R"(# where it is
+cert_dir = "/certs"
+# two
+# lines
+cert_file_mode = "0640"
+cmd_args = ["-c", "echo hi"]
+health_checks {
+  # for probes
+  bind_port = 8081
+}
+jwt_svids = [
+  {
+    jwt_audience = "db"
+    jwt_extra_audiences = ["a", "b"]
+    jwt_svid_file_name = "t"
+  },
+]
+
+# the end
+)";
+  const std::string yaml = R"(cert_dir: /certs # where it is
+cert_file_mode: 416 # two
+# lines
+cmd_args: [-c,
+  echo hi]
+health_checks: {
+  # for probes
+  bind_port: 0x1f91 }
+jwt_svids:
+- jwt_audience: db
+  jwt_extra_audiences:
+  - a
+  - b
+  jwt_svid_file_name: t
+# the end)";
+  CHECK(converted(kHcl, "f.conf", Format::yaml) ==
+        std::string(kYaml).replace(kYaml.find("# the end"), 0, "\n"));
+  CHECK(converted(kYaml, "f.yaml", Format::hcl) == kHcl);
+  CHECK(converted(kYaml, "f.yml").starts_with("# where it is\ncert_dir = \"/certs\"\n"));
+  const std::string tidy = converted(yaml, "f.yaml", Format::yaml);
+  CHECK(
+      tidy.starts_with("# where it is\ncert_dir: /certs\n# two\ncert_file_mode: 0o640\n# lines\ncmd_args: "));
+  CHECK(converted(tidy, "f.yaml", Format::yaml) == tidy);
+}
+
 }  // namespace spiffe::config

@@ -45,7 +45,8 @@ constexpr Row kRows[] = {
     {kFiles, "renew_cmd = \"true\", daemon_mode = false",
      "renew_cmd has no effect without daemon_mode = true or renew_cmd_once = true"},
     {kFiles, "renew_cmd_timeout = \"1s\"", "renew_cmd_timeout has no effect without renew_cmd"},
-    {kFiles, "prepare_cmd_timeout = \"1s\"", "prepare_cmd_timeout has no effect without prepare_cmd"},
+    {kFiles, "prepare_cmd_timeout = \"1s\"",
+     "prepare_cmd_timeout has no effect without prepare_cmd or reload.cmd"},
     {kFiles, "renew_cmd = \"true\", renew_cmd_at_start = true",
      "renew_cmd_at_start has no effect without cmd and renew_cmd"},
     {kFiles, "health_checks { listener_enabled = true, ready_includes_program = true }",
@@ -56,18 +57,23 @@ constexpr Row kRows[] = {
     {kFiles, "subreaper = true", "subreaper has no effect without cmd or renew_cmd"},
     {kFiles, "revoke_after = \"1s\"", "revoke_after has no effect without revoke = \"remove\""},
     {kFiles, "revoke = \"remove\", daemon_mode = false", "revoke has no effect without daemon_mode = true"},
-    {kTokens, "revoke = \"remove\"",
-     "revoke has no effect without svid_file_name, svid_key_file_name and svid_bundle_file_name"},
+    {kTokens, "revoke = \"remove\"", "revoke has no effect without an X.509 output such as svid_file_name"},
     {"jwt_bundle_file_name = \"b\"\n", "hint = \"web\"",
-     "hint has no effect without svid_file_name, svid_key_file_name and svid_bundle_file_name"},
+     "hint has no effect without an X.509 output such as svid_file_name"},
     {kTokens, "include_federated_domains = true",
-     "include_federated_domains has no effect without svid_file_name, svid_key_file_name and "
-     "svid_bundle_file_name"},
-    {kTokens, "key_group = 5",
-     "key_group has no effect without svid_file_name, svid_key_file_name and svid_bundle_file_name"},
+     "include_federated_domains has no effect without an X.509 output such as svid_file_name"},
+    {kTokens, "key_group = 5", "key_group has no effect without an X.509 output such as svid_file_name"},
+    {kFiles, "keystore_password_file = \"/p\"",
+     "keystore_password_file has no effect without svid_keystore_file_name or truststore_file_name"},
+    {kFiles, "keystore_legacy = true",
+     "keystore_legacy has no effect without svid_keystore_file_name or truststore_file_name"},
+    {kTokens, "key_format = \"sec1\"",
+     "key_format has no effect without svid_key_file_name or svid_combined_file_name"},
+    {kFiles, "combined_order = \"chain-first\"",
+     "combined_order has no effect without svid_combined_file_name"},
     {kFiles, "jwt_svid_file_mode = 0644", "jwt_svid_file_mode has no effect without jwt_svids"},
     {kFiles, "jwt_bundle_file_mode = 0644",
-     "jwt_bundle_file_mode has no effect without jwt_bundle_file_name"},
+     "jwt_bundle_file_mode has no effect without jwt_bundle_file_name or jwks_file_name"},
     {kFiles, "health_checks { bind_port = 8080 }",
      "health_checks has no effect without listener_enabled = true"},
     {kFiles, "health_checks { listener_enabled = true }, daemon_mode = false",
@@ -100,7 +106,15 @@ TEST_CASE("what has an effect, or asks for nothing, is no warning") {
   quiet(kFiles, R"(daemon_mode = false renew_cmd = "true" renew_cmd_once = true)");
   quiet(kFiles, R"(on_rotate = "none" notify_on = ["x509"])");
   quiet(kFiles, R"(revoke = "remove" revoke_after = "1s" hint = "web" key_file_mode = 0640)");
+  quiet(kFiles, R"(key_format = "traditional" combined_order = "key-first")");
+  quiet("svid_combined_file_name = \"c\"\n",
+        R"(key_format = "sec1" combined_order = "chain-first" revoke = "remove")");
+  quiet(kFiles, R"(svid_keystore_file_name = "k.p12" keystore_password_file = "/p" keystore_legacy = true)");
+  quiet("", R"(truststore_file_name = "t.p12" keystore_password_file = "/p" omit_expired = true)");
   quiet(kTokens, R"(hint = "web" jwt_svid_file_mode = 0640)");
+  quiet(
+      "jwks_file_name = \"k\"\n",
+      R"(spiffe_id = "spiffe://example.org/gateway" jwt_bundle_file_mode = 0644 cmd = "true" notify_on = ["bundle"])");
   quiet(kFiles, "health_checks { listener_enabled = false, bind_port = 8080 }");
   quiet(kFiles, "health_checks { listener_enabled = true, bind_port = 8080 }");
   quiet(kFiles, "health_checks {}");
@@ -166,6 +180,25 @@ TEST_CASE("single quotes in cmd_args are a warning with the list to write") {
         Strings{"helper.conf:4:13 | renew_cmd: single quotes do not quote, the program gets them; write it "
                 "as the list "
                 R"(["sh", "-c", "nginx -s reload"])"});
+}
+
+TEST_CASE("what an entry of x509_svids sets without effect is named with the entry") {
+  const auto of = [](const std::string& keys) {
+    return warnings(
+        "", "x509_svids = [{ hint = \"a\", dir = \"a\", bundle_map_file_name = \"m\", " + keys + " }]\n");
+  };
+  CHECK(of("renew_cmd = \"true\"") == Strings{});
+  CHECK(of("renew_signal = \"HUP\"") ==
+        Strings{"helper.conf:1:68 | x509_svids[0].renew_signal has no effect without pid_file_name"});
+  CHECK(of("combined_order = \"chain-first\"") ==
+        Strings{
+            "helper.conf:1:68 | x509_svids[0].combined_order has no effect without svid_combined_file_name"});
+  CHECK(warnings("x509_svids = [{ hint = \"a\", dir = \"a\", bundle_map_file_name = \"m\" }]\n",
+                 "omit_expired = true\n")
+            .size() == 1);
+  CHECK(warnings(
+            "x509_svids = [{ hint = \"a\", dir = \"a\", bundle_map_file_name = \"m\", renew_cmd = \"x\" }]\n",
+            "renew_cmd_timeout = \"5s\"\nkey_file_mode = 0640\n") == Strings{});
 }
 
 }  // namespace spiffe::config

@@ -162,31 +162,15 @@ TEST_CASE("the format can be forced") {
   options.format = Format::json;
   CHECK(error_of(load(options)) == "a.conf:1:1: expected a JSON value, found \"s\"");
   CHECK(parse_format("hcl") == Format::hcl);
-  CHECK(parse_format("yaml").error().message == "the format must be hcl, toml or json, not \"yaml\"");
+  CHECK(parse_format("yaml") == Format::yaml);
+  CHECK(parse_format("auto") == Format::by_name);
+  CHECK(parse_format("yml").error().message ==
+        "the format must be auto, hcl, toml, json or yaml, not \"yml\"");
 }
 
 TEST_CASE("control characters in a file's name are escaped") {
   const auto loaded = load_text({.text = "x", .file = "a\x1b[31m.conf"});
   CHECK(error_of(loaded).starts_with("a\\x1b[31m.conf:1:2: "));
-}
-
-TEST_CASE("keys of later releases are accepted where they ask for nothing") {
-  const auto loaded = load_text({.text = kText + R"(
-key_format = "pkcs8"
-combined_order = "key-first"
-keystore_legacy = false
-bundle_dir = ""
-x509_svids = []
-)",
-                                 .allow_unsupported = false});
-  CHECK(error_of(loaded) == "loaded");
-}
-
-TEST_CASE("a key of a later release that a flag sets back is accepted") {
-  const auto loaded = load_text({.text = kText + "key_format = \"sec1\"\n",
-                                 .flags = {{"key_format", "pkcs8", "-key-format"}},
-                                 .allow_unsupported = false});
-  CHECK(error_of(loaded) == "loaded");
 }
 
 TEST_CASE("keys without effect warn") {
@@ -227,8 +211,6 @@ TEST_CASE("every key has a flag") {
   CHECK(find("daemon-mode").boolean);
   CHECK(find("renew-signal-guard").boolean);
   CHECK_FALSE(find("timeout").boolean);
-  CHECK(find("daemon-mode").supported);
-  CHECK_FALSE(find("bundle-dir").supported);
   for (const FlagSpec& flag : flags) {
     INFO(flag.name);
     CHECK_FALSE(flag.help.empty());

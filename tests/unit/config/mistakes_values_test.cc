@@ -9,6 +9,14 @@ namespace {
 
 // clang-format off
 constexpr Mistake kValues[] = {
+    {"a list of password files",
+     "helper.conf", R"(keystore_password_file = ["a"])",
+     "helper.conf:1:26: keystore_password_file must be a string, not a list",
+     ""},
+    {"a switch in words",
+     "helper.conf", R"(keystore_legacy = "maybe")",
+     R"(helper.conf:1:19: keystore_legacy must be true or false, not the string "maybe")",
+     ""},
     {"a mode in letters",
      "helper.conf", R"(cert_file_mode = "rw-r--r--")",
      R"(helper.conf:1:18: cert_file_mode must be a file mode such as 0644, not the string "rw-r--r--")",
@@ -64,6 +72,14 @@ constexpr Mistake kValues[] = {
     {"a layout that does not exist",
      "helper.conf", R"(layout = "snapshots")",
      R"(helper.conf:1:10: layout must be snapshot, files or in-place, not the string "snapshots"; did you mean "snapshot"?)",
+     ""},
+    {"a key format that does not exist",
+     "helper.conf", R"(key_format = "pkcs12")",
+     R"(helper.conf:1:14: key_format must be pkcs8, sec1, pkcs1 or traditional, not the string "pkcs12"; did you mean "pkcs1"?)",
+     ""},
+    {"an order of the combined file that does not exist",
+     "helper.conf", R"(combined_order = "cert-first")",
+     R"(helper.conf:1:18: combined_order must be key-first or chain-first, not the string "cert-first"; did you mean "key-first"?)",
      ""},
     {"a log level that does not exist",
      "helper.conf", R"(log_level = "verbose")",
@@ -132,7 +148,7 @@ constexpr Mistake kValues[] = {
 constexpr Mistake kRules[] = {
     {"nothing to write",
      "helper.conf", R"(cert_dir = "certs")",
-     "helper.conf: no output is configured: set svid_file_name, svid_key_file_name and svid_bundle_file_name together, or jwt_svids, or jwt_bundle_file_name",
+     "helper.conf: no output is configured: set svid_file_name, svid_key_file_name and svid_bundle_file_name together, or jwt_svids, jwt_bundle_file_name or jwks_file_name",
      ""},
     {"one of three file names is missing",
      "helper.conf", R"(svid_file_name = "svid.pem"
@@ -150,6 +166,13 @@ svid_key_file_name = "./svid.pem"
 svid_bundle_file_name = "bundle.pem"
 )",
      R"(helper.conf:2:22: svid_file_name and svid_key_file_name are the same file, "svid.pem")",
+     ""},
+    {"a password file that would be overwritten",
+     "helper.conf", R"(cert_dir = "/certs"
+truststore_file_name = "t.p12"
+keystore_password_file = "/certs/t.p12"
+)",
+     R"(helper.conf:3:26: keystore_password_file and truststore_file_name are the same file, "/certs/t.p12")",
      ""},
     {"a file below a file",
      "helper.conf", R"(svid_file_name = "svid"
@@ -280,6 +303,14 @@ notify_on = ["x509", "jwt"]
 )",
      R"(helper.conf:4:13: notify_on has "jwt", but no such file is configured)",
      R"(set jwt_svids, or leave it out of notify_on)"},
+    {"a combined file in the place of the key",
+     "helper.conf", R"(svid_file_name = "svid.pem"
+svid_key_file_name = "key.pem"
+svid_bundle_file_name = "bundle.pem"
+svid_combined_file_name = "./key.pem"
+)",
+     R"(helper.conf:4:27: svid_key_file_name and svid_combined_file_name are the same file, "key.pem")",
+     ""},
     {"an entry of jwt_svids without a file",
      "helper.conf", R"(jwt_svids = [
   { jwt_audience = "db" }
@@ -325,35 +356,6 @@ notify_on = ["x509", "jwt"]
 };
 // clang-format on
 
-// clang-format off
-constexpr Mistake kUnsupported[] = {
-    {"a keystore",
-     "helper.conf", R"(svid_file_name = "svid.pem"
-svid_key_file_name = "key.pem"
-svid_bundle_file_name = "bundle.pem"
-svid_keystore_file_name = "svid.p12"
-)",
-     R"(helper.conf:4:1: key "svid_keystore_file_name" is not supported yet by this version)",
-     ""},
-    {"another key format",
-     "helper.conf", R"(svid_file_name = "svid.pem"
-svid_key_file_name = "key.pem"
-svid_bundle_file_name = "bundle.pem"
-key_format = "sec1"
-)",
-     R"(helper.conf:4:1: key "key_format" is not supported yet by this version)",
-     R"(leave it out, or at its default, "pkcs8")"},
-    {"a folder of Envoy's",
-     "helper.conf", R"(svid_file_name = "svid.pem"
-svid_key_file_name = "key.pem"
-svid_bundle_file_name = "bundle.pem"
-envoy_sds_dir = "sds"
-)",
-     R"(helper.conf:4:1: key "envoy_sds_dir" is not supported yet by this version)",
-     ""},
-};
-// clang-format on
-
 }  // namespace
 
 TEST_CASE("a value that cannot be names what would do") {
@@ -361,7 +363,4 @@ TEST_CASE("a value that cannot be names what would do") {
 }
 TEST_CASE("keys that do not go together are named") {
   check_mistakes(kRules);
-}
-TEST_CASE("a key of a later release is refused by name") {
-  check_mistakes(kUnsupported);
 }

@@ -35,7 +35,6 @@ struct Given {
   std::string file = "helper.conf";
   Environment environment = {};
   std::vector<FlagValue> flags = {};
-  bool allow_unsupported = true;
 };
 // Loads `given` from a file in a fresh directory.
 [[nodiscard]] Result<Loaded> load_text(const Given& given);

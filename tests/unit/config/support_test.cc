@@ -36,7 +36,6 @@ Result<Loaded> load_text(const Given& given) {
   options.path_given = true;
   options.environment = given.environment;
   options.flags = given.flags;
-  options.allow_unsupported = given.allow_unsupported;
   return load(options);
 }
 
@@ -68,15 +67,14 @@ void check_refused(const Given& given, const char* message, const char* hint) {
 void check_mistakes(std::span<const Mistake> mistakes) {
   for (const Mistake& mistake : mistakes) {
     INFO(mistake.name);
-    check_refused({.text = mistake.text, .file = mistake.file, .allow_unsupported = false}, mistake.message,
-                  mistake.hint);
+    check_refused({.text = mistake.text, .file = mistake.file}, mistake.message, mistake.hint);
   }
 }
 
 void check_mistaken_settings(std::span<const MistakenSetting> mistakes) {
   for (const MistakenSetting& mistake : mistakes) {
     INFO(mistake.name);
-    Given given{.text = std::string(kFiles), .allow_unsupported = false};
+    Given given{.text = std::string(kFiles)};
     if (*mistake.key == '\0') {
       given.environment = {{mistake.source, mistake.value}};
     } else {

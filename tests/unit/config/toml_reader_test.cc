@@ -34,7 +34,7 @@ jwt_svid_file_name = "web.token"
                                  .file = "helper.toml"});
   const Config& config = loaded.config;
   CHECK(config.cert_dir == "certs");
-  CHECK(config.x509.svid_file_name == "svid.pem");
+  CHECK(config.x509.names.at("svid_file_name") == "svid.pem");
   CHECK(config.cert_file_mode == 0640);
   CHECK(config.stop_timeout == std::chrono::seconds(20));
   CHECK(config.cmd_args == std::vector<std::string>{"-c", "echo it's done"});

@@ -1,8 +1,10 @@
-// Both writers: what they write, and that reading it gives the same document.
+// The writers: what they write, and that reading it gives the same document.
 #include "config/hcl_parser.hh"
 #include "config/hcl_writer.hh"
 #include "config/toml_reader.hh"
 #include "config/toml_writer.hh"
+#include "config/yaml_reader.hh"
+#include "config/yaml_writer.hh"
 #include "support/catch.hh"
 
 namespace spiffe::config {
@@ -58,6 +60,14 @@ Value read_back_toml(const Value& value) {
   return document->root;
 }
 
+Value read_back_yaml(const Value& value) {
+  const auto text = to_yaml(value);
+  REQUIRE(text);
+  CAPTURE(*text);
+  const auto document = parse_yaml(*text, "f");
+  REQUIRE(document);
+  return document->root;
+}
 Value read_back_hcl(const Value& value) {
   const std::string text = to_hcl(value);
   INFO(text);
@@ -118,10 +128,53 @@ empty {
 )");
 }
 
+TEST_CASE("YAML: blocks, and lists of plain values in brackets") {
+  CHECK(to_yaml(sample()).value() == R"(section:
+  enabled: true
+  port: 8081
+text: x
+items:
+  - name: one
+    extra: [a, b]
+  - {}
+none: []
+empty: {}
+"odd key": [false]
+)");
+}
+
+TEST_CASE("YAML writes without quotes only what every reader takes for a string") {
+  const auto written = [](const std::string& text) {
+    Value value = object();
+    value.add("key", Value::of_text(text));
+    return to_yaml(value).value();
+  };
+  for (const std::string text : {"certs", "/run/agent.sock", "on-failure", "SIGRTMIN+3", "svid.pem"}) {
+    CHECK(written(text) == "key: " + text + "\n");
+  }
+  for (const std::string text : {"",           "yes",
+                                 "No",         "on",
+                                 "OFF",        "y",
+                                 "null",       "true",
+                                 "1",          "0o644",
+                                 "1.5",        "-c",
+                                 ".5",         "a: b",
+                                 "a #b",       "*a",
+                                 "&a",         "!a",
+                                 "[a",         "{a",
+                                 "@a",         "~",
+                                 "=",          "a b",
+                                 "1m30s",      "spiffe://example.org/a",
+                                 "2026-01-02", "daemon off;"}) {
+    INFO(text);
+    CHECK(written(text) == "key: \"" + text + "\"\n");
+  }
+}
+
 TEST_CASE("what is written reads back as it was") {
   Value expected = without_null(sample());
   sort(expected);
-  for (Value got : {read_back_toml(sample()), read_back_hcl(sample())}) {
+  for (Value got : {read_back_toml(sample()), read_back_hcl(sample()), read_back_yaml(sample())}) {
     sort(got);
     CHECK(got.same_as(expected));
   }
@@ -134,10 +187,11 @@ TEST_CASE("every string reads back as it was") {
     value.add("key", Value::of_text(text));
     CHECK(read_back_toml(value).same_as(value));
     CHECK(read_back_hcl(value).same_as(value));
+    CHECK(read_back_yaml(value).same_as(value));
   }
 }
 
-TEST_CASE("bytes that are no UTF-8: HCL has escapes for them, TOML has none") {
+TEST_CASE("bytes that are not UTF-8: HCL has escapes for them, TOML and YAML have none") {
   Value section = object();
   section.add("key", list({Value::of_text("good"), Value::of_text("bad \xE9")}));
   Value value = object();
@@ -146,6 +200,7 @@ TEST_CASE("bytes that are no UTF-8: HCL has escapes for them, TOML has none") {
   const auto text = to_toml(value);
   REQUIRE_FALSE(text);
   CHECK(text.error().message == "section.key is not valid UTF-8, and TOML has no way to write it");
+  CHECK(to_yaml(value).error().message == "section.key is not valid UTF-8, and YAML has no way to write it");
 }
 
 TEST_CASE("comments stand above their keys, indented as they are") {
@@ -157,6 +212,11 @@ TEST_CASE("comments stand above their keys, indented as they are") {
   value.entries[0].comments = {"first", "", "second"};
   CHECK(to_toml(value).value() == "# first\n#\n# second\n[section]\n# inside\ninner = true\n");
   CHECK(to_hcl(value) == "# first\n#\n# second\nsection {\n  # inside\n  inner = true\n}\n");
+  CHECK(to_yaml(value).value() == "# first\n#\n# second\nsection:\n  # inside\n  inner: true\n");
+  Value items = object();
+  items.add("items", list({section, section}));
+  CHECK(to_yaml(items).value() ==
+        "items:\n  -\n    # inside\n    inner: true\n  -\n    # inside\n    inner: true\n");
 }
 
 }  // namespace spiffe::config

@@ -21,7 +21,7 @@ struct ConsumersFixture : process::LoopFixture {
   std::unique_ptr<Consumers> consumers;
 
   ConsumersFixture() {
-    config.x509.svid_file_name = "svid.pem";
+    config.x509.names = {{"svid_file_name", "svid.pem"}};
     config.cmd = "/bin/sh";
     config.cmd_args = {"-c", "exec >> " + (dir / "out") +
                                  "; trap 'echo renewed' USR1; echo ready; while :; do sleep 0.01; done"};

@@ -17,10 +17,12 @@ namespace fs = std::filesystem;
 using spiffe::Loop;
 using spiffe::Result;
 using spiffe::SecretBytes;
+using spiffe::daemon::Content;
+using spiffe::daemon::Group;
+using spiffe::daemon::kIdentity;
 using spiffe::daemon::Publication;
+using spiffe::daemon::single;
 using spiffe::output::Change;
-using spiffe::output::File;
-using spiffe::output::FileSet;
 using spiffe::test::TempDir;
 
 namespace {
@@ -29,7 +31,7 @@ namespace {
 struct Bench {
   std::unique_ptr<Loop> loop = std::move(*Loop::create());
   int content = 0;  // 0: there is nothing to publish yet
-  std::vector<std::pair<Change, bool>> on_disk;
+  std::vector<Change> on_disk;
   std::vector<std::string> locked_out;
   std::map<std::string, std::string> singles;  // their contents
   std::vector<std::pair<std::string, Change>> put;
@@ -38,52 +40,60 @@ struct Bench {
   std::function<void()> then;        // after each report
   std::function<void()> then_put;    // after each single file
   std::function<void()> when_asked;  // for a single file
-  std::function<bool()> approve = [] { return true; };
-  spiffe::BootTime now{};  // for what is logged again
+  spiffe::BootTime now{};            // for what is logged again
+  spiffe::daemon::SharedDiskWorker disk;
   std::unique_ptr<Publication> publication;
 
   explicit Bench(const std::string& directory, const std::vector<std::string>& more = {}) {
     std::vector<std::string> names = {"a", "token", "other"};
     names.insert(names.end(), more.begin(), more.end());
     auto created = Publication::create(
-        *loop, {.cert_dir = directory, .names = names},
-        {.render = [this]() -> std::optional<Result<FileSet>> {
+        *loop, disk, {.cert_dir = directory, .names = names},
+        {.render = [this](const Group& group) -> std::optional<Result<Content>> {
+           if (group != kIdentity) return single_file(group.name);
            if (content == 0) return std::nullopt;
-           FileSet set;
-           auto& file = set.files.emplace_back();
-           file.name = "a";
-           file.content = SecretBytes(std::to_string(content));
-           return set;
+           return set(content);
          },
-         .approve = [this] { return approve(); },
          .on_disk =
-             [this](Change change, bool first) {
-               on_disk.emplace_back(change, first);
-               if (then) then();
-             },
-         .single = [this](const std::string& name) -> std::optional<File> {
-           if (when_asked) when_asked();
-           if (!singles.contains(name)) return std::nullopt;
-           File file;
-           file.name = name;
-           file.content = SecretBytes(singles[name]);
-           return file;
-         },
-         .on_single =
-             [this](const std::string& name, Change change) {
-               put.emplace_back(name, change);
-               if (then_put) then_put();
+             [this](const Group& group, Change change, const auto&) {
+               if (group == kIdentity) {
+                 on_disk.push_back(change);
+                 if (then) then();
+               } else {
+                 put.emplace_back(group.name, change);
+                 if (then_put) then_put();
+               }
              },
          .on_failed =
-             [this](const std::string& name, const spiffe::Error&) {
-               failed.push_back(name);
+             [this](const Group& group, const spiffe::Error&) {
+               failed.push_back(group.name);
                if (then_put) then_put();
              },
          .on_withdrawn = [this] { ++withdrawn; },
          .on_locked_out = [this](const spiffe::Error& error) { locked_out.push_back(error.message); }},
-        [this] { return now; });
+        {}, [this] { return now; });
     REQUIRE(created);
     publication = std::move(*created);
+  }
+
+  // The files of the identity; negative: cannot be encoded.
+  static Result<Content> set(int number) {
+    if (number < 0) return spiffe::fail("cannot be encoded");
+    return of("a", std::to_string(number), false);
+  }
+
+  std::optional<Result<Content>> single_file(const std::string& name) {
+    if (when_asked) when_asked();
+    if (!singles.contains(name)) return std::nullopt;
+    return of(name, singles[name], true);
+  }
+
+  static Content of(const std::string& name, const std::string& text, bool alone) {
+    Content content{.files = {.files = {}, .alone = alone}};
+    auto& file = content.files.files.emplace_back();
+    file.name = name;
+    file.content = SecretBytes(text);
+    return content;
   }
 
   // Starts, and runs the loop until the directory was looked at.
@@ -95,7 +105,7 @@ struct Bench {
   // Runs the loop until what was asked for is done.
   void run_until_idle() {
     // Of a single file that there never is it asks as soon as that is done.
-    publication->put("");
+    publication->request(single(""));
     when_asked = [this] { loop->stop(); };
     loop->run();
     when_asked = nullptr;
@@ -139,9 +149,9 @@ TEST_CASE("on a memory file system a set is on disk when request() returns") {
   Bench bench(dir.path());
   bench.start();
   bench.content = 1;
-  bench.publication->request();
+  bench.publication->request(kIdentity);
   REQUIRE(bench.on_disk.size() == 1);
-  CHECK(bench.on_disk[0] == std::pair(Change::published, true));
+  CHECK(bench.on_disk[0] == Change::published);
   CHECK(read(dir.path() + "/a") == "1");
 }
 
@@ -149,31 +159,28 @@ TEST_CASE("on a disk the worker writes, and requests meanwhile are coalesced to 
   const TempDir dir("/var/tmp");
   Bench bench(dir.path());
   bench.start();
-  for (bench.content = 1; bench.content < 50; ++bench.content) bench.publication->request();
-  bench.publication->request();
+  for (bench.content = 1; bench.content < 50; ++bench.content) bench.publication->request(kIdentity);
+  bench.publication->request(kIdentity);
   bench.run_until([&] { return read(dir.path() + "/a") == "50"; });
   CHECK(bench.on_disk.size() <= 3);
-  CHECK(bench.on_disk.front().second);
-  CHECK_FALSE(bench.on_disk.back().second);
 }
 
-TEST_CASE("unchanged content is reported as such, and counts for the first time in a life") {
+TEST_CASE("unchanged content is reported as such") {
   const TempDir dir;
   {
     Bench before(dir.path());
     before.start();
     before.content = 7;
-    before.publication->request();
+    before.publication->request(kIdentity);
     before.publication->finish([] {});
   }
   Bench bench(dir.path());
   bench.start();
   bench.content = 7;
-  bench.publication->request();
-  bench.publication->request();
+  bench.publication->request(kIdentity);
+  bench.publication->request(kIdentity);
   REQUIRE(bench.on_disk.size() == 2);
-  CHECK(bench.on_disk[0] == std::pair(Change::unchanged, true));
-  CHECK(bench.on_disk[1] == std::pair(Change::unchanged, false));
+  CHECK(bench.on_disk == std::vector{Change::unchanged, Change::unchanged});
 }
 
 TEST_CASE("a directory that is missing at the start is tried again until it is there") {
@@ -182,7 +189,7 @@ TEST_CASE("a directory that is missing at the start is tried again until it is t
   Bench bench(certs);
   bench.start();
   bench.content = 1;
-  bench.publication->request();
+  bench.publication->request(kIdentity);
   CHECK(bench.on_disk.empty());
   fs::create_directory(certs);
   bench.run_until([&] { return !bench.on_disk.empty(); });
@@ -196,11 +203,11 @@ TEST_CASE("another helper's lock is waited for: at the start nothing has failed,
     Bench first(dir.path());
     first.start();
     first.content = 1;
-    first.publication->request();
+    first.publication->request(kIdentity);
     Bench second(dir.path());
     second.start(occasion);
     second.content = 2;
-    second.publication->request();
+    second.publication->request(kIdentity);
     CHECK(second.failed.empty() == (occasion == Occasion::launch));
     CHECK(second.on_disk.empty());
     CHECK(read(dir.path() + "/a") == "1");
@@ -216,13 +223,13 @@ TEST_CASE("a lock that stays with another helper for 30 s ends the waiting once"
   Bench first(dir.path());
   first.start();
   first.content = 1;
-  first.publication->request();
+  first.publication->request(kIdentity);
   Bench second(dir.path());
   second.start();
   second.content = 2;
   const auto look_after = [&](std::chrono::seconds wait) {
     second.now += wait;
-    second.publication->request();
+    second.publication->request(kIdentity);
     second.run_until_idle();
     return second.locked_out.size();
   };
@@ -240,10 +247,10 @@ TEST_CASE("finish() removes superseded generations and then calls back") {
     Bench bench(dir.path());
     bench.start();
     bench.content = 1;
-    bench.publication->request();
+    bench.publication->request(kIdentity);
     if (bench.on_disk.empty()) bench.run_until([] { return true; });
     bench.content = 2;
-    bench.publication->request();
+    bench.publication->request(kIdentity);
     if (bench.on_disk.size() < 2) bench.run_until([&] { return bench.on_disk.size() == 2; });
     bool finished = false;
     bench.publication->finish([&] {
@@ -267,36 +274,73 @@ TEST_CASE("nothing is published after finish(), not even once that is done") {
     Bench bench(dir.path());
     bench.start();
     bench.content = 1;
-    bench.publication->request();
+    bench.publication->request(kIdentity);
     if (bench.on_disk.empty()) bench.run_until([] { return true; });
     bench.publication->finish([&bench] { bench.loop->stop(); });
     bench.loop->run();
     bench.content = 2;
-    bench.publication->request();
+    bench.publication->request(kIdentity);
     bench.publication.reset();  // waits for the worker
     CHECK(read(dir.path() + "/a") == "1");
     CHECK(bench.on_disk.size() == 1);
   }
 }
 
-TEST_CASE("what is not approved is not published, and is no failure to write") {
+TEST_CASE("what is prepared is published once it is confirmed, and not where it is dismissed") {
+  for (const char* parent : {"/dev/shm", "/var/tmp"}) {
+    const TempDir dir(parent);
+    Bench bench(dir.path());
+    bench.start();
+    bench.content = 1;
+    bench.publication->request(kIdentity);
+    if (bench.on_disk.empty()) bench.run_until([] { return true; });
+    bench.publication->prepare([] { return Bench::set(2); });
+    bench.publication->dismiss();
+    bench.publication->request(kIdentity);
+    if (bench.on_disk.size() < 2) bench.run_until([] { return true; });
+    CHECK(bench.on_disk.back() == Change::unchanged);
+    bench.publication->prepare([] { return Bench::set(3); });
+    // Somebody looks at the files meanwhile.
+    bench.publication->request(kIdentity);
+    if (bench.on_disk.size() < 3) bench.run_until([] { return true; });
+    CHECK(bench.on_disk.back() == Change::unchanged);
+    CHECK(read(dir.path() + "/a") == "1");
+    bench.content = 3;
+    bench.publication->confirm();
+    if (bench.on_disk.size() < 4) bench.run_until([] { return true; });
+    CHECK(bench.on_disk.back() == Change::published);
+    CHECK(read(dir.path() + "/a") == "3");
+  }
+}
+
+TEST_CASE("on memory what was prepared is not rendered again") {
+  const TempDir dir("/dev/shm");
+  Bench bench(dir.path());
+  bench.start();
+  bench.publication->prepare([] { return Bench::set(1); });
+  bench.content = -1;
+  bench.publication->confirm();
+  CHECK(bench.on_disk == std::vector{Change::published});
+  CHECK(read(dir.path() + "/a") == "1");
+}
+
+TEST_CASE("what cannot be encoded is a failure to write, once it is wanted") {
   const TempDir directory("/dev/shm");
   Bench bench(directory.path());
   bench.start();
   bench.content = 1;
-  bench.publication->request();
+  bench.publication->request(kIdentity);
   REQUIRE(bench.on_disk.size() == 1);
-  bench.content = 2;
-  bench.approve = [&] {
-    bench.content = 1;  // as render() does from then on
-    return false;
-  };
-  bench.publication->request();
+  bench.publication->prepare([] { return Bench::set(-1); });
+  CHECK(bench.failed.empty());
+  bench.content = -1;
+  bench.publication->confirm();
+  CHECK(bench.failed == std::vector<std::string>{""});
   CHECK(bench.on_disk.size() == 1);
-  bench.approve = [] { return true; };
-  bench.publication->request();
+  bench.content = 2;
+  bench.publication->request(kIdentity);
   REQUIRE(bench.on_disk.size() == 2);
-  CHECK(bench.on_disk.back() == std::pair(Change::unchanged, false));
+  CHECK(bench.on_disk.back() == Change::published);
 }
 
 TEST_CASE("single files are published beside the set, and each is told of") {
@@ -304,17 +348,17 @@ TEST_CASE("single files are published beside the set, and each is told of") {
   Bench bench(directory.path());
   bench.start();
   bench.singles = {{"token", "t"}, {"other", "o"}};
-  bench.publication->put("token");
-  bench.publication->put("other");
+  bench.publication->request(single("token"));
+  bench.publication->request(single("other"));
   bench.run_until_put(2);
   CHECK(bench.put == std::vector{std::pair(std::string("other"), Change::published),
                                  std::pair(std::string("token"), Change::published)});
-  bench.publication->put("token");
+  bench.publication->request(single("token"));
   bench.run_until_put(3);
   CHECK(bench.put.back() == std::pair(std::string("token"), Change::unchanged));
   CHECK(bench.on_disk.empty());
   bench.singles["token"] = "new";
-  bench.publication->put("token");
+  bench.publication->request(single("token"));
   bench.run_until_put(4);
   CHECK(bench.put.back() == std::pair(std::string("token"), Change::published));
 }
@@ -325,14 +369,14 @@ TEST_CASE("a single file that cannot be written is told of, and written once it 
   bench.start();
   fs::create_directory(fs::path(directory.path()) / "token");
   bench.singles = {{"token", "t"}, {"other", "o"}};
-  bench.publication->put("token");
-  bench.publication->put("other");
+  bench.publication->request(single("token"));
+  bench.publication->request(single("other"));
   bench.run_until_put(2);
   CHECK(bench.failed == std::vector<std::string>{"token"});
   REQUIRE(bench.put.size() == 1);
   CHECK(bench.put[0].first == "other");
   fs::remove(fs::path(directory.path()) / "token");
-  bench.publication->put("token");
+  bench.publication->request(single("token"));
   bench.run_until_put(3);
   CHECK(bench.put.back() == std::pair(std::string("token"), Change::published));
 }
@@ -353,7 +397,7 @@ TEST_CASE("what cannot be written is logged every five minutes, and when it can 
   bench.singles = {{"token", "t"}};
   const auto put_after = [&](std::chrono::minutes wait) {
     bench.now += wait;
-    bench.publication->put("token");
+    bench.publication->request(single("token"));
     bench.run_until_put(bench.put.size() + bench.failed.size() + 1);
   };
   for (const int minutes : {0, 4, 1, 4}) put_after(std::chrono::minutes(minutes));
@@ -376,14 +420,14 @@ TEST_CASE("a set does not wait for all single files, and none of them is forgott
     bench.start();
     for (const std::string& name : names) {
       bench.singles[name] = "content of " + name;
-      bench.publication->put(name);
+      bench.publication->request(single(name));
     }
     // Once the first has been told of. Then sets follow each other for a while.
     bench.then_put = [&] {
       if (bench.put.size() == 1) {
         bench.loop->post([&] {
           bench.content = 1;
-          bench.publication->request();
+          bench.publication->request(kIdentity);
         });
       }
       if (bench.put.size() == names.size()) bench.loop->stop();
@@ -391,7 +435,7 @@ TEST_CASE("a set does not wait for all single files, and none of them is forgott
     std::size_t before_the_set = 0;
     bench.then = [&] {
       if (bench.content == 1) before_the_set = bench.put.size();
-      if (bench.content++ < 40) bench.publication->request();
+      if (bench.content++ < 40) bench.publication->request(kIdentity);
     };
     bench.loop->run();
     CHECK(bench.on_disk.size() == 40);
@@ -418,14 +462,14 @@ TEST_CASE("on a disk a single file is given up for a set once, and written after
     events += '?';
     bench.loop->post([&] {
       ++bench.content;
-      bench.publication->request();
+      bench.publication->request(kIdentity);
     });
   };
   const std::string large(16UL << 20, 'x');
   for (int attempt = 0; attempt < 20 && !events.ends_with("?s?t"); ++attempt) {
     events.clear();
     bench.singles["token"] = large + std::to_string(attempt);
-    bench.publication->put("token");
+    bench.publication->request(single("token"));
     bench.loop->run();
     CHECK(read(dir.path() + "/token") == bench.singles["token"]);
   }
@@ -437,7 +481,7 @@ TEST_CASE("what is withdrawn is gone, and comes back with the next set") {
   Bench bench(directory.path());
   bench.start();
   bench.content = 1;
-  bench.publication->request();
+  bench.publication->request(kIdentity);
   REQUIRE(fs::exists(fs::path(directory.path()) / "a"));
   bench.content = 0;
   bench.publication->withdraw({"a"});
@@ -446,6 +490,6 @@ TEST_CASE("what is withdrawn is gone, and comes back with the next set") {
   bench.publication->withdraw({"a"});
   CHECK(bench.withdrawn == 1);
   bench.content = 2;
-  bench.publication->request();
+  bench.publication->request(kIdentity);
   CHECK(fs::exists(fs::path(directory.path()) / "a"));
 }

@@ -122,8 +122,10 @@ TEST_CASE("the program turns readiness off where it counts, with the reasons, an
   status.child.signal = SignalResult::sent;
   CHECK(reasons().empty());
   status.pid_file = {.configured = true, .failed = true};
-  status.of(HookKind::prepare) = {.configured = true, .failed = 2, .failure = "exited with code 3"};
-  status.of(HookKind::renew) = {.configured = true, .failed = 1, .failure = "cannot be started: \"x\""};
+  status.of(HookKind::prepare) = {
+      .key = "prepare_cmd", .configured = true, .failed = 2, .failure = "exited with code 3"};
+  status.of(HookKind::renew) = {
+      .key = "renew_cmd", .configured = true, .failed = 1, .failure = "cannot be started: \"x\""};
   CHECK(reasons() == R"("program":["renew_signal could not be sent to the process of pid_file_name",)"
                      R"("prepare_cmd exited with code 3","renew_cmd cannot be started: \"x\""]})");
   status.child = {};
@@ -139,4 +141,45 @@ TEST_CASE("paths are escaped as Go escapes them") {
   const std::string body = readiness(status, kNow).body;
   CHECK(body.find(R"("jwt_write_status":{)" + escaped) != std::string::npos);
   CHECK(body.find(R"("expired":{)" + escaped) != std::string::npos);
+}
+
+TEST_CASE("further identities follow the Go helper's fields, by directory") {
+  Status status = everything_written();
+  const auto web = std::make_shared<Identity>();
+  const auto db = std::make_shared<Identity>();
+  status.x509_svids = {{"web", web}, {"db", db}};
+  web->output = db->output = {.state = WriteState::written, .expires = kNow + 1h};
+  const auto statuses = [](const std::string& of_db) {
+    return R"("health":{"file_write_statuses":{"x509_write_status":"written","jwt_write_status":)"
+           R"({"/certs/bundle.json":"written","/certs/t.token":"written"},"x509_svids":{"db":")" +
+           of_db + R"(","web":"written"}}})";
+  };
+  CHECK(readiness(status, kNow).body == R"({"status":"OK",)" + statuses("written") + "}");
+
+  db->not_offered = true;
+  CHECK(liveness(status, kNow).code == 200);
+  CHECK(readiness(status, kNow).code == 503);
+  CHECK(readiness(status, kNow).body ==
+        R"({"status":"Service Unavailable",)" + statuses("written") + R"(,"not_offered":["db"]})");
+
+  db->not_offered = false;
+  db->output.expires = kNow;
+  CHECK(readiness(status, kNow).body == R"({"status":"Service Unavailable",)" + statuses("written") +
+                                            R"(,"expired":{"x509_svids/db":"2026-01-02T03:04:05Z"}})");
+
+  db->output = {.state = WriteState::failed};
+  CHECK(liveness(status, kNow).code == 503);
+}
+
+TEST_CASE("the hooks and PID files of further identities count where the program does") {
+  Status status = everything_written();
+  const auto web = std::make_shared<Identity>();
+  web->output.state = WriteState::written;
+  web->of(HookKind::renew) = {.key = "renew_cmd", .configured = true, .failure = "exited with code 3"};
+  status.x509_svids = {{"web", web}};
+  CHECK(readiness(status, kNow).code == 200);
+  status.ready_includes_program = true;
+  CHECK(readiness(status, kNow).code == 503);
+  CHECK(readiness(status, kNow)
+            .body.ends_with(R"("program":["x509_svids web: renew_cmd exited with code 3"]})"));
 }

@@ -103,6 +103,33 @@ TEST_CASE("metrics leave out what is not configured or not known yet") {
 }
 
 // tests/run.sh names the program; by hand: SPIFFE_PROMTOOL=$(tests/support/promtool.sh).
+TEST_CASE("metrics have every identity") {
+  Status status = busy();
+  const auto web = std::make_shared<Identity>();
+  const auto db = std::make_shared<Identity>();
+  status.x509_svids = {{"web", web}, {"db", db}};
+  web->output.state = WriteState::written;
+  web->svid_not_after = {{"spiffe://example.org/web", at(1767323000)}};
+  web->bundle_not_after = {{"third.org", at(1800000002)}};
+  web->of(HookKind::renew) = {.configured = true, .succeeded = 5, .failure = "exited with code 3"};
+  web->count(SignalResult::sent) = 2;
+  db->output.state = WriteState::written;
+  db->not_offered = true;
+  const std::string text = metrics(status);
+  for (const char* line : {
+           R"(spiffe_helper_x509_svid_written{dir="web"} 1)",
+           R"(spiffe_helper_x509_svid_written{dir="db"} 0)",
+           R"(spiffe_helper_svid_not_after_seconds{spiffe_id="spiffe://example.org/web"} 1767323000)",
+           R"(spiffe_helper_bundle_not_after_seconds{trust_domain="third.org"} 1800000002)",
+           R"(spiffe_helper_hook_runs_total{hook="renew",result="succeeded"} 17)",
+           R"(spiffe_helper_hook_failing{hook="renew"} 1)",
+           R"(spiffe_helper_signals_total{result="sent"} 8)",
+       }) {
+    INFO(line);
+    CHECK(has_line(text, line));
+  }
+}
+
 TEST_CASE("promtool finds nothing wrong with the metrics") {
   const char* promtool = std::getenv("SPIFFE_PROMTOOL");
   const char* ci = std::getenv("CI");

@@ -40,6 +40,7 @@ TEST_CASE("a certificate tells what it says") {
   CHECK(certificate->subject() == "CN=Root \\\"1\\\"");
   CHECK(std::stoul(certificate->serial(), nullptr, 16) >= 1000);
   CHECK(certificate->serial().size() % 2 == 0);
+  CHECK(certificate->sha256().size() == 64);
 }
 
 TEST_CASE("names are escaped for people") {

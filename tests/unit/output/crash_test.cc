@@ -63,7 +63,7 @@ bool is_pair(const std::string& dir, const std::atomic<int>& publication) {
   auto publisher = Publisher::create(options_for(dir, layout));
   if (!publisher || !publisher->open()) ::_exit(1);
   for (int number = 1;; ++number) {
-    if (!publisher->publish(numbered_set(number))) ::_exit(2);
+    if (!publish(*publisher, numbered_set(number))) ::_exit(2);
   }
 }
 
@@ -107,7 +107,7 @@ TEST_CASE("readers see neither half a file nor a mismatched pair during 1,000 pu
     bool published = true;
     for (int number = 1; number <= 1000; ++number) {
       publication = number;
-      const auto outcome = publisher.publish(numbered_set(number));
+      const auto outcome = publish(publisher, numbered_set(number));
       published = published && outcome && outcome->change == Change::published;
       publisher.tidy(BootClock::now());
     }

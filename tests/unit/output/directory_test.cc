@@ -16,7 +16,7 @@ namespace spiffe::output::test {
 TEST_CASE("a missing cert_dir is an error with a way out") {
   const Scratch dir;
   Publisher publisher = make_publisher(options_for(dir / "certs"));
-  const Error error = must_fail(publisher.publish(make_set("1")));
+  const Error error = must_fail(publish(publisher, make_set("1")));
   CHECK(error.message == "cannot write " + (dir / "certs") + ": no such file or directory (open)");
   CHECK(error.hint == "create it, mount it, or set create_cert_dir = true");
   CHECK_FALSE(publisher.check());
@@ -32,7 +32,7 @@ TEST_CASE("a missing directory below cert_dir is an error with the same way out"
   PublisherOptions options = options_for(dir.path());
   for (std::string& name : options.names) name.insert(0, "sub/");
   Publisher publisher = make_publisher(options);
-  const Error error = must_fail(publisher.publish(make_set("1", "sub/")));
+  const Error error = must_fail(publish(publisher, make_set("1", "sub/")));
   CHECK(error.message == "cannot write " + (dir / "sub") + ": no such file or directory (open)");
   CHECK(error.hint == "create it, mount it, or set create_cert_dir = true");
 }
@@ -43,7 +43,7 @@ TEST_CASE("a cert_dir that leads nowhere is not said to lack what is set") {
   PublisherOptions options = options_for(dir / "certs");
   options.create_cert_dir = true;
   Publisher publisher = make_publisher(options);
-  CHECK(must_fail(publisher.publish(make_set("1"))).hint.empty());
+  CHECK(must_fail(publish(publisher, make_set("1"))).hint.empty());
 }
 
 TEST_CASE("create_cert_dir makes it with its parents, mode 0755 whatever the umask") {
@@ -69,7 +69,7 @@ TEST_CASE("a cert_dir that was replaced is noticed, told once, and published to"
     CHECK(publisher.check() == false);
     fs::rename(dir / "certs", dir / "old");
     CHECK_FALSE(publisher.check());
-    must_fail(publisher.publish(make_set("1")));
+    must_fail(publish(publisher, make_set("1")));
     fs::create_directory(dir / "certs");
     CHECK(publisher.check() == true);
     CHECK(publisher.check() == false);
@@ -123,7 +123,7 @@ TEST_CASE("below cert_dir no symlink is followed") {
   for (const bool create : {false, true}) {
     options.create_cert_dir = create;
     Publisher publisher = make_publisher(options);
-    CHECK(must_fail(publisher.publish(make_set("1", "sub/")))
+    CHECK(must_fail(publish(publisher, make_set("1", "sub/")))
               .message.starts_with("cannot write " + (dir / "sub") + ": "));
     CHECK(entries(outside.path()).empty());
   }
@@ -201,7 +201,7 @@ TEST_CASE("two outputs of one name, and names that are none, are configuration e
 TEST_CASE("a file of a directory that the publisher was not told of is an error") {
   const Scratch dir;
   Publisher publisher = make_publisher(options_for(dir.path()));
-  CHECK(must_fail(publisher.publish(make_set("1", "sub/"))).message ==
+  CHECK(must_fail(publish(publisher, make_set("1", "sub/"))).message ==
         "cannot write \"sub/svid.pem\": not in a directory of this publisher");
 }
 

@@ -45,7 +45,7 @@ TEST_CASE("ENOSPC: the old set stays, partial work is removed") {
       Publisher publisher = make_publisher(options_for(dir.path(), layout));
       const std::string generation = must_publish(publisher, make_set("1")).generation;
       for (const std::size_t size : {60'000, 30'000, 20'000}) {
-        const auto result = publisher.publish(large_set("2", size));
+        const auto result = publish(publisher, large_set("2", size));
         if (result || result.error().sys != ENOSPC) return false;
         if (!result.error().message.ends_with(".pem: no space left on device (write)")) return false;
         if (!is_untouched(dir.path(), generation)) return false;
@@ -73,7 +73,7 @@ TEST_CASE("a disk that superseded generations fill takes every new set, and lose
     }
     const std::size_t kept = entries(dir.path(), "..gen.").size();
     // What is too large for the whole disk costs the superseded ones, and nothing else.
-    const auto result = publisher.publish(large_set("21", 60'000), now);
+    const auto result = publish(publisher, large_set("21", 60'000), now);
     return kept < 20 && !result && result.error().sys == ENOSPC && holds_version(dir.path(), "20") &&
            entries(dir.path(), "..gen.") == std::vector<std::string>{"..gen." + before} &&
            entries(dir.path(), "..tmp.").empty();
@@ -89,7 +89,7 @@ TEST_CASE("superseded generations make room for a single file, too") {
     Publisher publisher = make_publisher(std::move(options));
     const BootTime now = BootClock::now();
     for (const char* version : {"1", "2", "3"}) must_publish(publisher, make_set(version), now);
-    const auto written = publisher.publish_single(make_file("token.jwt", std::string(40'000, 'x')));
+    const auto written = publish_alone(publisher, make_file("token.jwt", std::string(40'000, 'x')));
     return written && holds_version(dir.path(), "3") && content_of(dir / "token.jwt").size() == 40'000;
   });
 }
@@ -105,13 +105,13 @@ TEST_CASE("without inodes: whichever step fails, the old set stays or the new on
         fs::create_directory(dir);
         if (!mount_tmpfs(dir, "size=1m,nr_inodes=" + std::to_string(inodes))) return false;
         Publisher publisher = make_publisher(options_for(dir, layout));
-        const auto first = publisher.publish(make_set("1"));
+        const auto first = publish(publisher, make_set("1"));
         if (!first) {
           // Never half of a first set, at most what does not matter to a reader.
           if (!entries(dir, "svid").empty() || !entries(dir, "..gen.").empty()) return false;
           continue;
         }
-        const auto second = publisher.publish(make_set("2"));
+        const auto second = publish(publisher, make_set("2"));
         ++(second ? successes : failures);
         if (!second && !is_untouched(dir, first->generation)) return false;
         if (second && !holds_version(dir, "2")) return false;
@@ -130,7 +130,7 @@ TEST_CASE("a write that stops midway leaves nothing behind") {
       ::signal(SIGXFSZ, SIG_IGN);
       const rlimit limit{5000, RLIM_INFINITY};
       if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return false;
-      const auto result = publisher.publish(large_set("2", 9000));
+      const auto result = publish(publisher, large_set("2", 9000));
       return !result && result.error().sys == EFBIG && is_untouched(dir.path(), generation);
     });
   }
@@ -151,7 +151,7 @@ TEST_CASE("EMFILE: an error, and the next try succeeds") {
         const rlimit before = limit;
         limit.rlim_cur = static_cast<rlim_t>(next + free);
         ::setrlimit(RLIMIT_NOFILE, &limit);
-        const auto result = publisher.publish(make_set("2"));
+        const auto result = publish(publisher, make_set("2"));
         ::setrlimit(RLIMIT_NOFILE, &before);
         if (layout == Layout::files && free == 1) {
           if (!result) return false;
@@ -181,7 +181,7 @@ TEST_CASE("whichever system call fails, the old set stays and nothing half-made 
       const std::string generation = must_publish(publisher, make_set("1")).generation;
       in_child([&] {
         if (!deny_syscall(fault.call, fault.code)) return false;
-        const auto result = publisher.publish(make_set("2"));
+        const auto result = publish(publisher, make_set("2"));
         return !result && result.error().sys == fault.code &&
                result.error().message.starts_with("cannot write " + dir.path());
       });
@@ -204,7 +204,7 @@ TEST_CASE("EROFS: an error that names path and call, and the old set stays") {
         return false;
       }
       Publisher blocked = make_publisher(options_for(dir.path(), layout));
-      const auto result = blocked.publish(make_set("2"));
+      const auto result = publish(blocked, make_set("2"));
       const bool good = !result && result.error().sys == EROFS &&
                         result.error().message.starts_with("cannot write " + dir.path() + "/") &&
                         result.error().message.contains(": read-only file system (") &&
@@ -231,7 +231,7 @@ TEST_CASE("EACCES: an error, and the old set stays") {
       }
       become(12345, 12345);
       Publisher publisher = make_publisher(options_for(dir.path(), layout));
-      const auto result = publisher.publish(make_set("2"));
+      const auto result = publish(publisher, make_set("2"));
       return !result && result.error().sys == EACCES &&
              result.error().message.contains(": permission denied") && is_untouched(dir.path(), generation);
     });
@@ -243,7 +243,7 @@ TEST_CASE("a file system without symlinks is an error with a way out") {
   in_child([&] {
     REQUIRE(deny_syscall(SYS_symlinkat, EPERM));
     Publisher publisher = make_publisher(options_for(dir.path()));
-    const Error error = must_fail(publisher.publish(make_set("1")));
+    const Error error = must_fail(publish(publisher, make_set("1")));
     must_publish(publisher = make_publisher(options_for(dir.path(), Layout::files)), make_set("1"));
     return error.message.ends_with(": operation not permitted (symlink)") &&
            error.hint == "if this file system has no symlinks, set layout = \"files\"" &&
@@ -291,7 +291,7 @@ TEST_CASE("a leaf link that cannot be renewed after the switch is made up for, a
       return false;
     }
     Publisher publisher = make_publisher(options_for(dir.path()));
-    const auto blocked = publisher.publish(make_set("1"));
+    const auto blocked = publish(publisher, make_set("1"));
     if (blocked || blocked.error().sys != EROFS) return false;
     if (!has_notice(publisher.take_notices(), "written_in_place")) return false;
     ::umount(leaf.c_str());

@@ -118,7 +118,7 @@ TEST_CASE("in-place layout: a FIFO without a reader is an error and not a wait")
   const Scratch dir;
   REQUIRE(::mkfifo((dir / "svid.pem").c_str(), 0600) == 0);
   Publisher publisher = make_publisher(options_for(dir.path(), Layout::in_place));
-  CHECK_FALSE(publisher.publish(make_set("1")));
+  CHECK_FALSE(publish(publisher, make_set("1")));
 }
 
 TEST_CASE("in-place layout: one file that may be written in a directory that may not") {

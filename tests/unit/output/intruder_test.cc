@@ -102,7 +102,7 @@ TEST_CASE("deletion follows no symlink and goes no deeper than the files of a ge
 TEST_CASE("..data of somebody else is an error that says so") {
   const auto refused = [](const Scratch& dir) {
     Publisher publisher = make_publisher(options_for(dir.path()));
-    const Error error = must_fail(publisher.publish(make_set("1")));
+    const Error error = must_fail(publish(publisher, make_set("1")));
     CHECK(error.message == "cannot write " + (dir / "..data") +
                                ": it does not lead to a generation of ours, so somebody else manages this "
                                "directory");
@@ -178,12 +178,12 @@ TEST_CASE("a leaf that is a directory or a FIFO is an error before anything is w
     const Scratch dir;
     fs::create_directory(dir / "svid.pem");
     Publisher publisher = make_publisher(options_for(dir.path(), layout));
-    CHECK(must_fail(publisher.publish(make_set("1"))).message ==
+    CHECK(must_fail(publish(publisher, make_set("1"))).message ==
           "cannot write " + (dir / "svid.pem") + ": is a directory (replace)");
     CHECK(entries(dir.path()) == std::vector<std::string>{"..lock", "svid.pem"});
     fs::remove(dir / "svid.pem");
     REQUIRE(::mkfifo((dir / "svid.pem").c_str(), 0600) == 0);
-    must_fail(publisher.publish(make_set("1")));
+    must_fail(publish(publisher, make_set("1")));
     CHECK(entries(dir.path()) == std::vector<std::string>{"..lock", "svid.pem"});
     fs::remove(dir / "svid.pem");
     must_publish(publisher, make_set("1"));
@@ -211,7 +211,7 @@ TEST_CASE("a directory that others can write is used with one warning, or refuse
 
   options.cert_dir = dir.path();
   Publisher strict = make_publisher(options);
-  CHECK(must_fail(strict.publish(make_set("3"))).message ==
+  CHECK(must_fail(publish(strict, make_set("3"))).message ==
         "cannot write " + dir.path() + ": others can write this directory");
   CHECK(holds_version(dir.path(), "2"));
   REQUIRE(::chmod(dir.path().c_str(), 01777) == 0);
@@ -222,7 +222,7 @@ TEST_CASE("planted lock files are not followed and not waited for") {
   const Scratch dir;
   Publisher publisher = make_publisher(options_for(dir.path()));
   const auto refused = [&] {
-    const Error error = must_fail(publisher.publish(make_set("1")));
+    const Error error = must_fail(publish(publisher, make_set("1")));
     CHECK(error.message == "cannot write " + (dir / "..lock") + ": it is not a regular file");
     CHECK_FALSE(error.hint.empty());
     fs::remove(dir / "..lock");

@@ -46,7 +46,7 @@ TEST_CASE("a second helper with the same names is refused and told by whom") {
   must_publish(first, make_set("1"));
   {
     Publisher second = make_publisher(options_for(dir.path()));
-    const Error error = must_fail(second.publish(make_set("2")));
+    const Error error = must_fail(publish(second, make_set("2")));
     CHECK(error.kind == ErrorKind::locked);
     CHECK(error.message == "cannot write " + dir.path() + ": another helper (pid " +
                                std::to_string(::getpid()) + ") writes these files and holds ..lock");
@@ -78,7 +78,7 @@ TEST_CASE("a lock file of another user is an error that says what to do") {
   in_child([&] {
     become(12345, 12345);
     Publisher publisher = make_publisher(options_for(dir.path()));
-    const Error error = must_fail(publisher.publish(make_set("1")));
+    const Error error = must_fail(publish(publisher, make_set("1")));
     return error.message == "cannot write " + dir.path() +
                                 ": ..lock belongs to uid 0 and cannot be opened: permission denied" &&
            error.hint.starts_with("remove it if no helper of that user");
@@ -90,7 +90,7 @@ TEST_CASE("one name in common is enough to be refused") {
   Publisher first = make_publisher(options_for(dir.path()));
   must_publish(first, make_set("1"));
   Publisher second = make_publisher(options_with(dir.path(), {"other.pem", "svid.pem"}));
-  CHECK(must_fail(second.publish(one_file("other.pem", "x"))).kind == ErrorKind::locked);
+  CHECK(must_fail(publish(second, one_file("other.pem", "x"))).kind == ErrorKind::locked);
   CHECK(entries(dir.path(), "..lock.").empty());
 }
 
@@ -113,7 +113,7 @@ TEST_CASE("helpers with other names share a directory under a hash of them") {
     CHECK(holds_version(dir.path(), std::to_string(life)));
     CHECK(content_of(dir / "other.pem") == std::to_string(life));
     Publisher twin = make_publisher(options_with(dir.path(), names));
-    CHECK(must_fail(twin.publish(one_file("other.pem", "x"))).kind == ErrorKind::locked);
+    CHECK(must_fail(publish(twin, one_file("other.pem", "x"))).kind == ErrorKind::locked);
   }
 }
 
@@ -138,7 +138,7 @@ TEST_CASE("a third helper finds its name held under the hash of a second") {
   Publisher second = make_publisher(options_with(dir.path(), {"a.pem", "b.pem"}));
   must_publish(second, one_file("a.pem", "a"));
   Publisher third = make_publisher(options_with(dir.path(), {"b.pem", "c.pem"}));
-  CHECK(must_fail(third.publish(one_file("c.pem", "c"))).kind == ErrorKind::locked);
+  CHECK(must_fail(publish(third, one_file("c.pem", "c"))).kind == ErrorKind::locked);
   second = make_publisher(options_for(dir.path() + "/elsewhere"));
   must_publish(third, one_file("c.pem", "c"));
 }
@@ -248,7 +248,7 @@ TEST_CASE("a lock file that is removed under a helper is made again, or the file
   CHECK(must_publish(first, make_set("1")).change == Change::unchanged);
   fs::remove(dir / "..lock");
   must_publish(second, make_set("2"));
-  CHECK(must_fail(first.publish(make_set("3"))).kind == ErrorKind::locked);
+  CHECK(must_fail(publish(first, make_set("3"))).kind == ErrorKind::locked);
   CHECK(holds_version(dir.path(), "2"));
 }
 

@@ -197,7 +197,7 @@ TEST_CASE("a configured owner that cannot be had is an error and leaves nothing"
       Publisher publisher = make_publisher(options_for(dir.path(), layout));
       FileSet set = make_set("1");
       set.files[1].owner.user = 0;
-      const auto result = publisher.publish(set);
+      const auto result = publish(publisher, set);
       return !result &&
              result.error().message ==
                  "cannot write " + (dir / "svid_key.pem") + ": operation not permitted (chown)" &&
@@ -239,7 +239,7 @@ TEST_CASE("CAP_CHOWN is all that is needed to give files away") {
         FileSet set = make_set(std::to_string(version));
         for (File& file : set.files) {
           file.mode = 0640;
-          if (file.role == Role::certificate) file.owner = {kUser, kGroup};
+          if (file.contents == Contents::certificate) file.owner = {kUser, kGroup};
         }
         must_publish(publisher, set);
         if (!owned_by(dir / "svid.pem", kUser, kGroup) || mode_of(dir / "svid.pem") != 0640) return false;
@@ -259,7 +259,7 @@ TEST_CASE("in-place layout: a key in a file that is too open and cannot be close
   in_child([&] {
     become(kUser, kUser);
     Publisher publisher = make_publisher(options_for(dir.path(), Layout::in_place));
-    const auto result = publisher.publish(make_set("1"));
+    const auto result = publish(publisher, make_set("1"));
     return !result && content_of(dir / "svid_key.pem") == "old" &&
            has_notice(publisher.take_notices(), "mode_kept");
   });

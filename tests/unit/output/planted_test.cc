@@ -125,12 +125,12 @@ TEST_CASE("a planted FIFO or directory is an error that says so") {
       as_planter([&] { REQUIRE(::mkfifo((dir / kKey).c_str(), 0666) == 0); });
       const Fd reader(::open((dir / kKey).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
       Publisher publisher = make_publisher(options_for(dir.path(), layout));
-      CHECK(must_fail(publisher.publish(make_set("1"))).message.find(dir / kKey) != std::string::npos);
+      CHECK(must_fail(publish(publisher, make_set("1"))).message.find(dir / kKey) != std::string::npos);
       std::array<char, 8> byte;
       CHECK(::read(reader.get(), byte.data(), byte.size()) == 0);
       fs::remove(dir / kKey);
       fs::create_directory(dir / kKey);
-      CHECK(must_fail(publisher.publish(make_set("1"))).message.find("is a directory") != std::string::npos);
+      CHECK(must_fail(publish(publisher, make_set("1"))).message.find("is a directory") != std::string::npos);
     }
   }
 }
@@ -146,8 +146,8 @@ TEST_CASE("a token is a secret as a key is") {
       options.names = {"token.jwt"};
       Publisher publisher = make_publisher(options);
       File token = make_file("token.jwt", "secret", 0600);
-      token.secret = true;
-      const auto outcome = publisher.publish_single(token);
+      token.contents = Contents::token;
+      const auto outcome = publish_alone(publisher, std::move(token));
       REQUIRE(outcome);
       CHECK(has_warning(outcome->notices, dir / "token.jwt"));
       CHECK(stat_of(dir / "token.jwt").st_uid == 0);
@@ -217,7 +217,7 @@ TEST_CASE("in-place layout: who cannot replace a planted file does not write it 
   in_child([&] {
     become(777, 777);
     Publisher publisher = make_publisher(options_for(dir.path(), Layout::in_place));
-    const auto result = publisher.publish(make_set("1"));
+    const auto result = publish(publisher, make_set("1"));
     return !result &&
            result.error().message == "cannot write " + (dir / kKey) +
                                          ": it belongs to user 12345, so it is not written, and it cannot be "
@@ -236,7 +236,7 @@ TEST_CASE("a planted file in a sticky directory is an error with a hint in the l
     in_child([&] {
       become(777, 777);
       Publisher publisher = make_publisher(options_for(dir.path(), layout));
-      const auto result = publisher.publish(make_set("1"));
+      const auto result = publish(publisher, make_set("1"));
       return !result && result.error().hint.starts_with("it belongs to user 12345") &&
              content_of(dir / kKey) == "planted";
     });
@@ -263,7 +263,7 @@ TEST_CASE("in-place layout: links and files of our own are written through as ev
   // Also one that leads to nothing but itself ends.
   fs::remove(dir / "svid.pem");
   fs::create_symlink("svid.pem", dir / "svid.pem");
-  CHECK(must_fail(publisher.publish(make_set("3"))).message.contains("too many levels of symbolic links"));
+  CHECK(must_fail(publish(publisher, make_set("3"))).message.contains("too many levels of symbolic links"));
 }
 
 TEST_CASE("in-place layout: a link of ours to somebody's file takes a certificate, and a key if configured") {
@@ -276,7 +276,7 @@ TEST_CASE("in-place layout: a link of ours to somebody's file takes a certificat
     fs::create_symlink(outside / name, dir / name);
   }
   Publisher publisher = make_publisher(options_for(dir.path(), Layout::in_place));
-  const Error error = must_fail(publisher.publish(make_set("1")));
+  const Error error = must_fail(publish(publisher, make_set("1")));
   CHECK(error.message == "cannot write " + (dir / kKey) +
                              ": its symlink leads to a file of user 26, and is not written through");
   CHECK(error.hint == "remove the symlink; if that user is meant to have the content set key_owner = 26");
@@ -315,7 +315,7 @@ TEST_CASE("require_secure_dir refuses a directory that a foreign group can write
     PublisherOptions options = options_for(dir.path());
     options.require_secure_dir = true;
     Publisher publisher = make_publisher(options);
-    const Error error = must_fail(publisher.publish(make_set("1")));
+    const Error error = must_fail(publish(publisher, make_set("1")));
     CHECK(error.message == "cannot write " + dir.path() + ": group 12345 can write this directory");
     CHECK(error.hint.find("key_group") != std::string::npos);
     CHECK(entries(dir.path()).empty());

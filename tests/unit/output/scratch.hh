@@ -39,11 +39,17 @@ inline const std::vector<std::string> kNames = {"svid.pem", "svid_key.pem", "svi
 
 // Key, certificate and bundle whose content ends in `version`.
 FileSet make_set(const std::string& version, const std::string& prefix = "");
-File make_file(std::string name, std::string_view content, mode_t mode = 0644, Role role = Role::other);
+File make_file(std::string name, std::string_view content, mode_t mode = 0644,
+               Contents contents = Contents::nothing);
 
 PublisherOptions options_for(const std::string& cert_dir, Layout layout = Layout::snapshot);
 // Requires success.
 Publisher make_publisher(PublisherOptions options);
+// Staged and committed at once.
+Result<Outcome> publish(Publisher& publisher, const FileSet& set, BootTime now = BootClock::now());
+// A file that is no member of the set.
+Result<Outcome> publish_alone(Publisher& publisher, File file);
+FileSet copy_of(const FileSet& set);
 Outcome must_publish(Publisher& publisher, const FileSet& set, BootTime now = BootClock::now());
 // Requires an error.
 Error must_fail(Result<Outcome> result);

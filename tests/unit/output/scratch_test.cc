@@ -38,15 +38,14 @@ Scratch::~Scratch() {
 
 FileSet make_set(const std::string& version, const std::string& prefix) {
   FileSet set;
-  set.files.push_back(make_file(prefix + "svid.pem", "certificate " + version, 0644, Role::certificate));
-  set.files.push_back(make_file(prefix + "svid_key.pem", "key " + version, 0600, Role::key));
-  set.files.back().secret = true;
-  set.files.push_back(make_file(prefix + "svid_bundle.pem", "bundle " + version, 0644, Role::bundle));
+  set.files.push_back(make_file(prefix + "svid.pem", "certificate " + version, 0644, Contents::certificate));
+  set.files.push_back(make_file(prefix + "svid_key.pem", "key " + version, 0600, Contents::key));
+  set.files.push_back(make_file(prefix + "svid_bundle.pem", "bundle " + version, 0644, Contents::trust));
   return set;
 }
 
-File make_file(std::string name, std::string_view content, mode_t mode, Role role) {
-  return {std::move(name), SecretBytes(content), mode, {}, role, false};
+File make_file(std::string name, std::string_view content, mode_t mode, Contents contents) {
+  return {std::move(name), SecretBytes(content), mode, {}, contents};
 }
 
 PublisherOptions options_for(const std::string& cert_dir, Layout layout) {
@@ -60,8 +59,32 @@ Publisher make_publisher(PublisherOptions options) {
   return std::move(*publisher);
 }
 
+FileSet copy_of(const FileSet& set) {
+  FileSet copy{.files = {}, .alone = set.alone};
+  for (const File& file : set.files) {
+    copy.files.push_back({.name = file.name,
+                          .content = SecretBytes(file.content.bytes()),
+                          .mode = file.mode,
+                          .owner = file.owner,
+                          .contents = file.contents});
+  }
+  return copy;
+}
+
+Result<Outcome> publish(Publisher& publisher, const FileSet& set, BootTime now) {
+  auto staged = publisher.stage(copy_of(set));
+  if (!staged) return fail(staged.error());
+  return publisher.commit(*std::move(staged), now);
+}
+
+Result<Outcome> publish_alone(Publisher& publisher, File file) {
+  FileSet set{.files = {}, .alone = true};
+  set.files.push_back(std::move(file));
+  return publish(publisher, set);
+}
+
 Outcome must_publish(Publisher& publisher, const FileSet& set, BootTime now) {
-  auto outcome = publisher.publish(set, now);
+  auto outcome = publish(publisher, set, now);
   INFO((outcome ? "" : outcome.error().message));
   REQUIRE(outcome);
   return std::move(*outcome);

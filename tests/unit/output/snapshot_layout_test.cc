@@ -196,7 +196,8 @@ TEST_CASE("the directory of the certificate is the last to change, whatever it i
     options.names = {"certs/svid.pem", "certs/svid_bundle.pem", "private/svid_key.pem"};
     const auto set = [](const std::string& version) {
       FileSet files = make_set(version);
-      for (File& file : files.files) file.name.insert(0, file.role == Role::key ? "private/" : "certs/");
+      for (File& file : files.files)
+        file.name.insert(0, file.contents == Contents::key ? "private/" : "certs/");
       return files;
     };
     Publisher publisher = make_publisher(options);
@@ -204,7 +205,7 @@ TEST_CASE("the directory of the certificate is the last to change, whatever it i
     // The key cannot be written: then no reader must be told to load a new certificate.
     fs::remove(dir / "private/svid_key.pem");
     fs::create_directory(dir / "private/svid_key.pem");
-    must_fail(publisher.publish(set("2")));
+    must_fail(publish(publisher, set("2")));
     CHECK(content_of(dir / "certs/svid.pem") == "certificate 1");
     fs::remove(dir / "private/svid_key.pem");
     must_publish(publisher, set("2"));
@@ -219,44 +220,16 @@ TEST_CASE("a single file is a plain file and leaves the set alone") {
   options.names.push_back("jwt.token");
   Publisher publisher = make_publisher(options);
   const Outcome set = must_publish(publisher, make_set("1"));
-  auto single = publisher.publish_single(make_file("jwt.token", "token 1", 0600));
+  auto single = publish_alone(publisher, make_file("jwt.token", "token 1", 0600));
   REQUIRE(single);
   CHECK(single->change == Change::published);
   CHECK(link_of(dir / "jwt.token").empty());
   CHECK(content_of(dir / "jwt.token") == "token 1");
   CHECK(mode_of(dir / "jwt.token") == 0600);
   CHECK(link_of(dir / "..data") == "..gen." + set.generation);
-  CHECK(publisher.publish_single(make_file("jwt.token", "token 1", 0600))->change == Change::unchanged);
+  CHECK(publish_alone(publisher, make_file("jwt.token", "token 1", 0600))->change == Change::unchanged);
   must_publish(publisher, make_set("2"));
   CHECK(content_of(dir / "jwt.token") == "token 1");
-}
-
-TEST_CASE("a single file that is not approved changes nothing, and is not asked for where nothing changes") {
-  for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
-    const Scratch dir;
-    PublisherOptions options = options_for(dir.path(), layout);
-    options.names.push_back("jwt.token");
-    Publisher publisher = make_publisher(options);
-    int asked = 0;
-    const auto refuse = [&] {
-      ++asked;
-      return false;
-    };
-    for (const char* before : {"<missing>", "token 1"}) {
-      const auto refused = publisher.publish_single(make_file("jwt.token", "token 2", 0600), refuse);
-      REQUIRE_FALSE(refused);
-      CHECK(refused.error().kind == ErrorKind::verification);
-      CHECK(content_of(dir / "jwt.token") == before);
-      CHECK(entries(dir.path(), "..tmp.").empty());
-      REQUIRE(publisher.publish_single(make_file("jwt.token", "token 1", 0600)));
-    }
-    CHECK(asked == 2);
-    CHECK(publisher.publish_single(make_file("jwt.token", "token 1", 0600), refuse)->change ==
-          Change::unchanged);
-    CHECK(asked == 2);
-    CHECK(publisher.publish_single(make_file("jwt.token", "token 2", 0600))->change == Change::published);
-    CHECK(content_of(dir / "jwt.token") == "token 2");
-  }
 }
 
 TEST_CASE("withdrawn files are gone in all generations and come back with the next publication") {
@@ -294,36 +267,6 @@ TEST_CASE("a file withdrawn before anything was published is gone from what an e
     CHECK(content_of(dir / "svid.pem") == "certificate 1");
     must_publish(publisher, make_set("1"));
     CHECK(holds_version(dir.path(), "1"));
-  }
-}
-
-TEST_CASE("approval is asked for once, before anything changes; without it nothing does") {
-  for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
-    const Scratch dir;
-    Publisher publisher = make_publisher(options_for(dir.path(), layout));
-    must_publish(publisher, make_set("1"));
-    const auto before = entries(dir.path());
-    int asked = 0;
-    const auto refuse = [&] {
-      ++asked;
-      CHECK(holds_version(dir.path(), "1"));
-      return false;
-    };
-    for (const std::string version : {"1", "2"}) {
-      CHECK(must_fail(publisher.publish(make_set(version), BootClock::now(), refuse)).kind ==
-            ErrorKind::verification);
-    }
-    CHECK(asked == 2);
-    CHECK(entries(dir.path()) == before);
-    CHECK(holds_version(dir.path(), "1"));
-    const auto outcome = publisher.publish(make_set("2"), BootClock::now(), [&] {
-      ++asked;
-      return true;
-    });
-    REQUIRE(outcome);
-    CHECK(asked == 3);
-    CHECK(outcome->change == Change::published);
-    CHECK(holds_version(dir.path(), "2"));
   }
 }
 

@@ -1,4 +1,4 @@
-#include "output/render.hh"
+#include "output/file_plan.hh"
 
 #include <chrono>
 
@@ -23,13 +23,13 @@ identity::X509Context context_of(const identity::X509Material& material, bool ve
   return std::move(*context);
 }
 
-X509Outputs all_outputs() {
-  X509Outputs outputs;
-  outputs.svid_file_name = "svid.pem";
-  outputs.svid_key_file_name = "svid_key.pem";
-  outputs.svid_bundle_file_name = "svid_bundle.pem";
-  return outputs;
-}
+struct Given {
+  OutputNames names = {{"svid_file_name", "svid.pem"},
+                       {"svid_key_file_name", "svid_key.pem"},
+                       {"svid_bundle_file_name", "svid_bundle.pem"}};
+  EncodeOptions options = {};
+  Attributes attributes = {};
+};
 
 std::string pem(std::string_view label, std::span<const std::byte> der) {
   SecretBytes out;
@@ -41,16 +41,18 @@ std::string certificate(const identity::Bytes& der) {
   return pem("CERTIFICATE", der);
 }
 
-// The content of a role; "" where there is no such file.
-std::string content(const FileSet& set, Role role) {
+// The content of the file that holds this; "" where there is no such file.
+std::string content(const FileSet& set, Contents contents) {
   for (const File& file : set.files) {
-    if (file.role == role) return std::string(file.content.text());
+    if (file.contents == contents) return std::string(file.content.text());
   }
   return {};
 }
 
-FileSet rendered(const identity::X509Context& context, const X509Outputs& outputs) {
-  auto set = render(context, outputs, wall_now());
+FileSet encoded(const identity::X509Context& context, const Given& given = {}) {
+  const auto plan = FilePlan::make("/certs", given.names, given.options, given.attributes);
+  REQUIRE(plan);
+  auto set = plan->encode({.identity = context, .now = wall_now()});
   REQUIRE(set);
   return std::move(*set);
 }
@@ -99,19 +101,19 @@ TEST_CASE("the certificate file holds leaf and intermediates, the bundle the dom
   const pki::Ca middle = root.intermediate();
   auto material = pki::material(middle, "spiffe://example.org/web");
   const auto context = context_of(material);
-  FileSet set = rendered(context, all_outputs());
+  FileSet set = encoded(context);
   REQUIRE(context.svid.chain.size() == 2);
   const std::string leaf = certificate(context.svid.chain[0].der());
   const std::string intermediate = certificate(middle.der());
-  CHECK(content(set, Role::certificate) == leaf + intermediate);
-  CHECK(content(set, Role::bundle) == certificate(root.der()));
-  CHECK(content(set, Role::key) == pem("PRIVATE KEY", context.svid.key.bytes()));
+  CHECK(content(set, Contents::certificate) == leaf + intermediate);
+  CHECK(content(set, Contents::trust) == certificate(root.der()));
+  CHECK(content(set, Contents::key) == pem("PRIVATE KEY", context.svid.key.bytes()));
 
-  X509Outputs outputs = all_outputs();
-  outputs.add_intermediates_to_bundle = true;
-  set = rendered(context, outputs);
-  CHECK(content(set, Role::certificate) == leaf);
-  CHECK(content(set, Role::bundle) == certificate(root.der()) + intermediate);
+  Given given;
+  given.options.add_intermediates_to_bundle = true;
+  set = encoded(context, given);
+  CHECK(content(set, Contents::certificate) == leaf);
+  CHECK(content(set, Contents::trust) == certificate(root.der()) + intermediate);
 }
 
 TEST_CASE("federated domains come last, in the order of their names, where asked for") {
@@ -122,10 +124,10 @@ TEST_CASE("federated domains come last, in the order of their names, where asked
   material.federated_bundles["spiffe://beta.test"] = beta.der();
   material.federated_bundles["spiffe://alpha.test"] = alpha.der();
   const auto context = context_of(material);
-  CHECK(content(rendered(context, all_outputs()), Role::bundle) == certificate(own.der()));
-  X509Outputs outputs = all_outputs();
-  outputs.include_federated_domains = true;
-  CHECK(content(rendered(context, outputs), Role::bundle) ==
+  CHECK(content(encoded(context), Contents::trust) == certificate(own.der()));
+  Given given;
+  given.options.include_federated_domains = true;
+  CHECK(content(encoded(context, given), Contents::trust) ==
         certificate(own.der()) + certificate(alpha.der()) + certificate(beta.der()));
 }
 
@@ -135,41 +137,41 @@ TEST_CASE("omit_expired drops expired authorities from the bundle, but never all
   auto material = pki::material(own, "spiffe://example.org/web");
   material.svids[0].bundle = pki::concat({old.der(), own.der()});
   const auto context = context_of(material);
-  X509Outputs outputs = all_outputs();
-  CHECK(content(rendered(context, outputs), Role::bundle) == certificate(old.der()) + certificate(own.der()));
-  outputs.omit_expired = true;
-  CHECK(content(rendered(context, outputs), Role::bundle) == certificate(own.der()));
+  Given given;
+  CHECK(content(encoded(context, given), Contents::trust) == certificate(old.der()) + certificate(own.der()));
+  given.options.omit_expired = true;
+  CHECK(content(encoded(context, given), Contents::trust) == certificate(own.der()));
 
   material.svids[0].bundle = old.der();
-  const FileSet set = rendered(context_of(material, false), outputs);
-  CHECK(content(set, Role::bundle) == certificate(old.der()));
-  CHECK_FALSE(content(set, Role::certificate).empty());
+  const FileSet set = encoded(context_of(material, false), given);
+  CHECK(content(set, Contents::trust) == certificate(old.der()));
+  CHECK_FALSE(content(set, Contents::certificate).empty());
 }
 
 TEST_CASE("modes and owners: key_owner overrides owner field by field") {
   const pki::Ca ca;
   const auto context = context_of(pki::material(ca, "spiffe://example.org/web"));
-  X509Outputs outputs = all_outputs();
-  outputs.cert_file_mode = 0640;
-  outputs.key_file_mode = 0400;
-  outputs.owner = {.user = 1, .group = 2};
-  outputs.key_owner = {.user = 3, .group = std::nullopt};
-  for (const File& file : rendered(context, outputs).files) {
-    const bool key = file.role == Role::key;
-    CHECK(file.secret == key);
+  Given given;
+  given.attributes.cert_file_mode = 0640;
+  given.attributes.key_file_mode = 0400;
+  given.attributes.owner = {.user = 1, .group = 2};
+  given.attributes.key_owner = {.user = 3, .group = std::nullopt};
+  for (const File& file : encoded(context, given).files) {
+    const bool key = file.contents == Contents::key;
+    CHECK(is_secret(file.contents) == key);
     CHECK(file.mode == (key ? 0400U : 0640U));
     CHECK(file.owner == Owner{.user = key ? 3U : 1U, .group = 2U});
   }
 }
 
-TEST_CASE("files without a name are not rendered") {
+TEST_CASE("outputs without a name are not planned") {
   const pki::Ca ca;
   const auto context = context_of(pki::material(ca, "spiffe://example.org/web"));
-  X509Outputs outputs;
-  CHECK(rendered(context, outputs).files.empty());
-  outputs.svid_key_file_name = "key";
-  REQUIRE(rendered(context, outputs).files.size() == 1);
-  CHECK(rendered(context, outputs).files[0].name == "key");
+  Given given{.names = {}};
+  CHECK(encoded(context, given).files.empty());
+  given.names = {{"svid_key_file_name", "key"}};
+  REQUIRE(encoded(context, given).files.size() == 1);
+  CHECK(encoded(context, given).files[0].name == "key");
 }
 
 }  // namespace spiffe::output::test

@@ -1,0 +1,97 @@
+// A further X.509 identity, an entry of x509_svids: its pipeline, its directory, and those who use its files.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/log.hh"
+#include "daemon/consumers.hh"
+#include "daemon/identity_pipeline.hh"
+#include "daemon/publication.hh"
+#include "daemon/settings.hh"
+
+namespace spiffe::daemon {
+
+// Loop thread only. Nothing of it touches a file before begin().
+class FurtherIdentity {
+ public:
+  // What all have in common; outlives them.
+  struct Shared {
+    SharedDiskWorker* disk;
+    health::Status* status;
+    Consumers::Setting consumers;
+  };
+  struct Callbacks {
+    // Something new is on disk. `expected`: for the first time.
+    std::function<void(bool expected)> on_written;
+    // It cannot be written for now.
+    std::function<void(const Error&)> on_failed;
+    // It was refused or is not offered, so nobody need wait for it.
+    std::function<void()> on_refused;
+    // ended() has become true, or in one-shot done(). It must not destroy this.
+    std::function<void()> on_end;
+  };
+
+  // Errors are of kind config.
+  static Result<std::unique_ptr<FurtherIdentity>> create(Loop& loop, const IdentitySettings& settings,
+                                                         const Shared& shared, Callbacks callbacks);
+
+  // From here on it appears in the status.
+  void expect();
+  Result<void> begin(Publication::Occasion occasion);
+
+  void announce(const workload::X509Update& update);
+  void receive(const workload::X509Update& update);
+  // The identity that another one with the same selection has, until there is news.
+  void adopt(const FurtherIdentity& predecessor) { pipeline_->adopt(*predecessor.pipeline_); }
+  void lost(bool denied) { pipeline_->lost(denied); }
+
+  // Whether these settings can be applied while it runs: the same selection, and the same files.
+  [[nodiscard]] bool fits(const IdentitySettings& settings) const;
+  void reconfigure(const IdentitySettings& settings);
+
+  [[nodiscard]] const IdentitySettings& settings() const { return settings_; }
+  [[nodiscard]] const IdentityPipeline& pipeline() const { return *pipeline_; }
+  // One-shot: everything is written, and the hooks have run.
+  [[nodiscard]] bool done() const { return consumers_done_ && !pipeline_->unwritten(); }
+  [[nodiscard]] int exit_code() const { return exit_code_; }
+
+  // The end, in two steps: whoever is notified is stopped (a second time: killed), then the directory is
+  // left.
+  void terminate();
+  void finish();
+  void abandon();
+  [[nodiscard]] bool consumers_ended() const { return consumers_done_; }
+  [[nodiscard]] bool files_ended() const { return files_done_; }
+  [[nodiscard]] bool ended() const { return consumers_done_ && files_done_; }
+  void child_changed();
+
+ private:
+  FurtherIdentity(IdentitySettings settings, Shared shared, Callbacks callbacks)
+      : settings_(std::move(settings)),
+        shared_(std::move(shared)),
+        callbacks_(std::move(callbacks)),
+        log_({{"dir", settings_.name}}) {}
+  Result<void> assemble(Loop& loop);
+  Result<void> assemble_publication(Loop& loop);
+  void written(bool expected);
+
+  IdentitySettings settings_;
+  Shared shared_;
+  Callbacks callbacks_;
+  log::Logger log_;
+  Plan plan_;
+  std::shared_ptr<health::Identity> status_ = std::make_shared<health::Identity>();
+  bool begun_ = false;
+  bool leaving_ = false;
+  bool consumers_done_ = false;
+  bool files_done_ = false;
+  int exit_code_ = 0;
+  Loop* loop_ = nullptr;
+  std::unique_ptr<IdentityPipeline> pipeline_;
+  std::unique_ptr<Publication> publication_;
+  std::unique_ptr<Consumers> consumers_;  // from begin() on
+};
+
+}  // namespace spiffe::daemon

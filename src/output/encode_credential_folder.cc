@@ -1,0 +1,127 @@
+#include "output/encode_credential_folder.hh"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <utility>
+
+#include <limits.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+
+#include "base/go_json.hh"
+#include "base/text.hh"
+#include "output/certificates_pem.hh"
+#include "output/selected.hh"
+#include "output/trust_domains.hh"
+
+namespace spiffe::output {
+
+namespace {
+
+using identity::X509Bundle;
+using identity::X509Svid;
+using Names = CredentialFolderNames;
+
+// Section 2.1: "MUST stop at the certificate preceding the trust anchor". The leaf is none.
+std::span<const identity::Certificate> without_anchor(const X509Svid& svid, const X509Bundle& bundle) {
+  const auto anchor = std::find_if(svid.chain.begin() + 1, svid.chain.end(), [&](const auto& each) {
+    return std::ranges::find(bundle.authorities, each) != bundle.authorities.end();
+  });
+  return {svid.chain.begin(), anchor};
+}
+
+SecretBytes credential_bundle(const X509Svid& svid, const X509Bundle& bundle) {
+  constexpr std::string_view kLabel = "PRIVATE KEY";
+  SecretBytes out;
+  out.reserve(pem_size(kLabel, svid.key.size()));
+  append_pem(out, kLabel, svid.key.bytes());
+  append_certificates(out, without_anchor(svid, bundle));
+  return out;
+}
+
+// Of the file's bytes.
+Result<std::string> fingerprint(const SecretBytes& content) {
+  std::array<std::byte, SHA256_DIGEST_LENGTH> digest{};
+  if (EVP_Digest(content.data(), content.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr,
+                 EVP_sha256(), nullptr) != 1) {
+    return fail("a fingerprint cannot be computed");
+  }
+  std::string out = hex(digest);
+  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'F' ? c + ('a' - 'A') : c; });
+  return "sha256:" + out;
+}
+
+class Folder {
+ public:
+  Result<void> add_trust(const Source& source, const EncodeOptions& options) {
+    const identity::TrustDomain& own = source.identity.bundle.trust_domain;
+    AuthoritiesByDomain domains = authorities_by_domain(source, options);
+    // An SVID's own bundle goes before a federated one of the same name.
+    for (const identity::FurtherSvid& each : source.identity.further) {
+      if (each.bundle.trust_domain == own) continue;
+      auto& kept = domains[each.bundle.trust_domain];
+      kept = each.bundle.authorities;
+      if (options.omit_expired) drop_expired(kept, source.now);
+    }
+    for (const auto& [domain, authorities] : domains) {
+      auto name = trust_bundle_name(domain);
+      if (!name && domain == own) {
+        return fail(ErrorKind::verification,
+                    "no file of credential_folder can have the name of the trust domain " + quote(own.name()),
+                    "use bundle_map_file_name in place of credential_folder");
+      }
+      if (!name) continue;
+      SecretBytes text;
+      append_certificates(text, authorities);
+      files_.push_back({*std::move(name), std::move(text)});
+    }
+    return {};
+  }
+
+  Result<void> add_svid(std::size_t number, const X509Svid& svid, const X509Bundle& bundle) {
+    SecretBytes content = credential_bundle(svid, bundle);
+    const auto sum = fingerprint(content);
+    if (!sum) return fail(sum.error());
+    files_.push_back({credential_bundle_name(number), std::move(content)});
+    if (!hints_.empty()) hints_ += ',';
+    hints_ += R"({"hint":)";
+    append_go_json(hints_, svid.hint);
+    hints_ += R"(,"id":)" + std::to_string(number) + R"(,"fingerprint":")" + *sum + R"("})";
+    return {};
+  }
+
+  Encoded finish() {
+    files_.push_back({std::string(Names::hints), SecretBytes(R"({"hints":[)" + hints_ + "]}\n")});
+    return std::move(files_);
+  }
+
+ private:
+  Encoded files_;
+  std::string hints_;
+};
+
+}  // namespace
+
+std::string credential_bundle_name(std::size_t number) {
+  return (number == 0 ? "" : std::to_string(number) + ".") + std::string(Names::credentials);
+}
+
+std::optional<std::string> trust_bundle_name(const identity::TrustDomain& domain) {
+  std::string name = domain.name() + std::string(Names::trust);
+  if (name.size() > NAME_MAX || name.starts_with("..")) return std::nullopt;
+  return name;
+}
+
+Result<Encoded> encode_credential_folder(const Source& source, const EncodeOptions& options) {
+  Folder folder;
+  if (auto done = folder.add_trust(source, options); !done) return fail(done.error());
+  const identity::X509Context& own = source.identity;
+  if (auto done = folder.add_svid(0, own.svid, own.bundle); !done) return fail(done.error());
+  for (const identity::FurtherSvid& each : own.further) {
+    if (auto done = folder.add_svid(each.number, each.svid, each.bundle); !done) return fail(done.error());
+  }
+  return folder.finish();
+}
+
+}  // namespace spiffe::output

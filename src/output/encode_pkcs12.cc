@@ -1,0 +1,219 @@
+#include "output/encode_pkcs12.hh"
+
+#include <array>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <openssl/asn1t.h>
+#include <openssl/hmac.h>
+#include <openssl/pkcs12.h>
+
+#include "base/openssl.hh"
+#include "output/selected.hh"
+
+namespace spiffe::output {
+
+namespace {
+
+using identity::Certificate;
+using Digest = std::array<unsigned char, 32>;
+
+// What Java 17 takes. Measured with OpenSSL 3.0: 2.4 ms for the key in a keystore (legacy: 2.7 ms) and 0.9 ms
+// for the MAC of a file. With both files each publication, and each check every 10 s, takes 4.2 ms of the
+// loop.
+constexpr int kIterations = 10'000;
+constexpr int kSaltSize = 16;
+constexpr std::string_view kAlias = "spiffe";
+constexpr std::size_t kFingerprintDigits = 16;
+// Oracle's bag attribute: without it Java takes a certificate for a link of a chain, and lists nothing.
+constexpr const char* kTrustedKeyUsage = "2.16.840.1.113894.746875.1.1";
+
+void free_bags(STACK_OF(PKCS12_SAFEBAG) * bags) {
+  sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+}
+void free_safes(STACK_OF(PKCS7) * safes) {
+  sk_PKCS7_pop_free(safes, PKCS7_free);
+}
+
+using AnyPtr = Owned<ASN1_TYPE, ASN1_TYPE_free>;
+using AlgorPtr = Owned<X509_ALGOR, X509_ALGOR_free>;
+using SigPtr = Owned<X509_SIG, X509_SIG_free>;
+using BagPtr = Owned<PKCS12_SAFEBAG, PKCS12_SAFEBAG_free>;
+using BagsPtr = Owned<STACK_OF(PKCS12_SAFEBAG), free_bags>;
+using Pkcs7Ptr = Owned<PKCS7, PKCS7_free>;
+using SafesPtr = Owned<STACK_OF(PKCS7), free_safes>;
+using Pkcs12Ptr = Owned<PKCS12, PKCS12_free>;
+
+std::unexpected<Error> failed() {
+  const std::string reason = take_openssl_error();
+  return fail("cannot make PKCS#12: " + (reason.empty() ? "out of memory" : reason));
+}
+
+// How a file is encrypted and authenticated.
+struct Protection {
+  std::string_view password;
+  bool legacy;
+};
+
+Protection protection_of(const Source& source, const EncodeOptions& options) {
+  const auto* given = source.keystore_password;
+  return {given != nullptr ? given->text() : kDefaultKeystorePassword, options.keystore_legacy};
+}
+
+// The bytes as they are: what they are worth is judged elsewhere, and perhaps later.
+BagPtr certificate_bag(const Certificate& certificate) {
+  const auto* in = reinterpret_cast<const unsigned char*>(certificate.der().data());
+  const AnyPtr any(d2i_ASN1_TYPE(nullptr, &in, static_cast<long>(certificate.der().size())));
+  if (!any) return nullptr;
+  return BagPtr(
+      PKCS12_item_pack_safebag(any.get(), ASN1_ITEM_rptr(ASN1_ANY), NID_x509Certificate, NID_certBag));
+}
+
+// A bag of a key's encryption under the password. Salt and IV come from a keyed hash of the key, whose
+// result is as good as random to whoever does not have the key. A salt has to differ from key to key; it is
+// no secret. The password has no part in it: the salt stands in the file, and nobody is to try passwords on
+// it without the cost of the iterations.
+BagPtr key_bag(const SecretBytes& key, const Protection& protection) {
+  constexpr std::string_view kLabel = "spiffe-helper PKCS#12 key";
+  Digest derived{};
+  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+           reinterpret_cast<const unsigned char*>(kLabel.data()), kLabel.size(), derived.data(),
+           nullptr) == nullptr) {
+    return nullptr;
+  }
+  unsigned char* const salt = derived.data();
+  unsigned char* const iv = salt + kSaltSize;
+  const AlgorPtr algorithm(
+      protection.legacy
+          ? PKCS5_pbe_set(NID_pbe_WithSHA1And3_Key_TripleDES_CBC, kIterations, salt, kSaltSize)
+          : PKCS5_pbe2_set_iv(EVP_aes_256_cbc(), kIterations, salt, kSaltSize, iv, NID_hmacWithSHA256));
+  SigPtr encrypted(X509_SIG_new());
+  if (!algorithm || !encrypted) return nullptr;
+  unsigned char* data = nullptr;
+  int size = 0;
+  // From our buffer into the result: OpenSSL keeps no copy of the key.
+  if (PKCS12_pbe_crypt(algorithm.get(), protection.password.data(),
+                       static_cast<int>(protection.password.size()), key.uchars(),
+                       static_cast<int>(key.size()), &data, &size, 1) == nullptr) {
+    return nullptr;
+  }
+  X509_ALGOR* named = nullptr;
+  ASN1_OCTET_STRING* octets = nullptr;
+  X509_SIG_getm(encrypted.get(), &named, &octets);
+  ASN1_STRING_set0(octets, data, size);
+  if (X509_ALGOR_copy(named, algorithm.get()) != 1) return nullptr;
+  BagPtr bag(PKCS12_SAFEBAG_create0_pkcs8(encrypted.get()));
+  if (bag) static_cast<void>(encrypted.release());
+  return bag;
+}
+
+bool set_alias(PKCS12_SAFEBAG* bag, std::string_view alias) {
+  return PKCS12_add_friendlyname_utf8(bag, alias.data(), static_cast<int>(alias.size())) == 1;
+}
+
+// Says that key and leaf belong together.
+bool set_local_key_id(PKCS12_SAFEBAG* bag, const Certificate& leaf) {
+  Digest id{};
+  return EVP_Digest(leaf.der().data(), leaf.der().size(), id.data(), nullptr, EVP_sha256(), nullptr) == 1 &&
+         PKCS12_add_localkeyid(bag, id.data(), static_cast<int>(id.size())) == 1;
+}
+
+bool set_trusted(PKCS12_SAFEBAG* bag) {
+  // A length of -1: an object, not its bytes.
+  const auto* any_usage = reinterpret_cast<const unsigned char*>(OBJ_nid2obj(NID_anyExtendedKeyUsage));
+  return PKCS12_add1_attr_by_txt(bag, kTrustedKeyUsage, V_ASN1_OBJECT, any_usage, -1) == 1;
+}
+
+bool add(STACK_OF(PKCS12_SAFEBAG) * bags, BagPtr bag) {
+  if (!bag || sk_PKCS12_SAFEBAG_push(bags, bag.get()) == 0) return false;
+  static_cast<void>(bag.release());
+  return true;
+}
+
+bool add(STACK_OF(PKCS7) * safes, STACK_OF(PKCS12_SAFEBAG) * bags) {
+  // Plain: a key's bag is encrypted by itself, and certificates are no secret.
+  Pkcs7Ptr safe(PKCS12_pack_p7data(bags));
+  if (!safe || sk_PKCS7_push(safes, safe.get()) == 0) return false;
+  static_cast<void>(safe.release());
+  return true;
+}
+
+Result<Encoded> finish(STACK_OF(PKCS7) * safes, Digest& salt, const Protection& protection) {
+  const Pkcs12Ptr file(PKCS12_init(NID_pkcs7_data));
+  if (!file || PKCS12_pack_authsafes(file.get(), safes) != 1 ||
+      PKCS12_set_mac(file.get(), protection.password.data(), static_cast<int>(protection.password.size()),
+                     salt.data(), kSaltSize, kIterations,
+                     protection.legacy ? EVP_sha1() : EVP_sha256()) != 1) {
+    return failed();
+  }
+  const int size = i2d_PKCS12(file.get(), nullptr);
+  if (size <= 0) return failed();
+  std::vector<unsigned char, CleansingAllocator<unsigned char>> der(static_cast<std::size_t>(size));
+  unsigned char* out = der.data();
+  if (i2d_PKCS12(file.get(), &out) != size) return failed();
+  return one_file(SecretBytes(std::as_bytes(std::span(der))));
+}
+
+// The alias of an authority: lower case, as Java makes it anyway, and independent of the others.
+std::string alias_of(const Authority& authority) {
+  return authority.trust_domain + "-" + authority.certificate.sha256().substr(0, kFingerprintDigits);
+}
+
+}  // namespace
+
+Result<Encoded> encode_keystore(const Source& source, const EncodeOptions& options) {
+  constexpr std::string_view kLabel = "spiffe-helper PKCS#12 MAC";
+  const SecretBytes& key = source.identity.svid.key;
+  const auto chain = chain_of(source, options);
+  const Protection protection = protection_of(source, options);
+  const BagsPtr certificates(sk_PKCS12_SAFEBAG_new_null());
+  const BagsPtr keys(sk_PKCS12_SAFEBAG_new_null());
+  const SafesPtr safes(sk_PKCS7_new_null());
+  if (!certificates || !keys || !safes) return failed();
+  for (const Certificate& each : chain) {
+    BagPtr bag = certificate_bag(each);
+    const bool leaf = &each == chain.data();
+    if (bag && leaf && !(set_alias(bag.get(), kAlias) && set_local_key_id(bag.get(), each))) return failed();
+    if (!add(certificates.get(), std::move(bag))) return failed();
+  }
+  BagPtr bag = key_bag(key, protection);
+  if (!bag || !set_alias(bag.get(), kAlias) || !set_local_key_id(bag.get(), chain.front())) return failed();
+  Digest salt{};
+  if (!add(keys.get(), std::move(bag)) || !add(safes.get(), certificates.get()) ||
+      !add(safes.get(), keys.get()) ||
+      HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+           reinterpret_cast<const unsigned char*>(kLabel.data()), kLabel.size(), salt.data(),
+           nullptr) == nullptr) {
+    return failed();
+  }
+  return finish(safes.get(), salt, protection);
+}
+
+// Its salt is a plain hash of what everybody may read. The SPIFFE ID is in it so that workloads of one trust
+// domain do not share a salt.
+Result<Encoded> encode_truststore(const Source& source, const EncodeOptions& options) {
+  const BagsPtr bags(sk_PKCS12_SAFEBAG_new_null());
+  const SafesPtr safes(sk_PKCS7_new_null());
+  if (!bags || !safes) return failed();
+  std::string hashed = "spiffe-helper PKCS#12 truststore " + source.identity.svid.id.str();
+  std::set<std::string> aliases;
+  for (const Authority& each : authorities_of(source, options)) {
+    const std::string alias = alias_of(each);
+    if (!aliases.insert(alias).second) continue;
+    hashed += '\n' + each.trust_domain + ' ' + each.certificate.sha256();
+    BagPtr bag = certificate_bag(each.certificate);
+    if (!bag || !set_alias(bag.get(), alias) || !set_trusted(bag.get()) || !add(bags.get(), std::move(bag)))
+      return failed();
+  }
+  Digest salt{};
+  if (!add(safes.get(), bags.get()) ||
+      EVP_Digest(hashed.data(), hashed.size(), salt.data(), nullptr, EVP_sha256(), nullptr) != 1) {
+    return failed();
+  }
+  return finish(safes.get(), salt, protection_of(source, options));
+}
+
+}  // namespace spiffe::output

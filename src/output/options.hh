@@ -1,0 +1,43 @@
+// What the configuration chooses about outputs. Plain values: src/config has them as they stand.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace spiffe::output {
+
+enum class Layout {
+  snapshot,  // leaf symlinks -> ..data -> ..gen.<id>/: a whole set changes in one rename
+  files,     // plain files, each replaced by rename: bundle, key, certificate
+  in_place,  // plain files, truncated and written, symlinks followed: torn reads included
+};
+
+// What a private key is written as.
+enum class KeyFormat {
+  pkcs8,        // "PRIVATE KEY", any type of key
+  sec1,         // "EC PRIVATE KEY"
+  pkcs1,        // "RSA PRIVATE KEY"
+  traditional,  // sec1 or pkcs1, by the key's type; pkcs8 for a type that has neither
+};
+
+enum class CombinedOrder { key_first, chain_first };
+
+// How the files of one X.509 identity are made.
+struct EncodeOptions {
+  bool add_intermediates_to_bundle = false;  // intermediates go to the bundle instead of the chain
+  bool include_federated_domains = false;    // in the bundle, in the order of their names
+  // Expired CA certificates are left out of the bundle. Where none would remain all of them stay: a consumer
+  // cannot load an empty file, and an expired authority verifies nobody.
+  bool omit_expired = false;
+  KeyFormat key_format = KeyFormat::pkcs8;
+  CombinedOrder combined_order = CombinedOrder::key_first;
+  bool keystore_legacy = false;  // PKCS#12 with the algorithms of Java 8 before update 301
+
+  [[nodiscard]] bool operator==(const EncodeOptions&) const = default;
+};
+
+// The outputs of one X.509 identity by their configuration key (formats.hh): only those that are wanted.
+using OutputNames = std::map<std::string_view, std::string>;
+
+}  // namespace spiffe::output

@@ -1,0 +1,219 @@
+"""`revoke = "remove"` with every output there is: no trace of the private key is left below cert_dir."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
+from devagent import DevAgent
+from helper import Helper, program, wait_until
+from published import BUNDLE, KEY, SVID, Published, config, make_certs
+from test_x509_svids import wait_all
+from tokens import entry as jwt
+
+Run = Callable[..., Helper]
+FURTHER = "further"
+LAYOUTS = ["snapshot", "files", "in-place"]
+# Shrouded and plain key bags of PKCS#12, in DER.
+KEY_BAGS = [bytes.fromhex("060b2a864886f70d010c0a010" + last) for last in "12"]
+
+
+# Which outputs there are, as the helper itself says: one word for each in `fetch -format`, and its keys.
+
+
+def words_of_outputs() -> list[str]:
+    done = subprocess.run([program(), "completion", "bash"], capture_output=True, text=True, check=True)
+    (words,) = re.findall(r"fetch:format\) echo '([^']*)'", done.stdout)
+    return [word for word in words.split() if word not in ("pem", "pkcs12")]
+
+
+def keys_of_configuration() -> set[str]:
+    done = subprocess.run([program(), "help", "-mdoc", "keys"], capture_output=True, text=True, check=True)
+    top, *_ = done.stdout.split(".Ss Keys of jwt_svids")
+    return set(re.findall(r"^\.It Cm (\S+) =", top, re.MULTILINE))
+
+
+def outputs() -> dict[str, str]:
+    """Every output's key, with a name for it."""
+    known = keys_of_configuration()
+    found = {"svid_file_name": SVID, "svid_key_file_name": KEY, "svid_bundle_file_name": BUNDLE}
+    for word in words_of_outputs():
+        name = word.replace("-", "_")
+        (key,) = known & {f"svid_{name}_file_name", f"{name}_file_name", name}
+        found[key] = f"of-{word}"
+    return found
+
+
+def test_the_outputs_are_all_of_the_configuration() -> None:
+    """A key that names a file or directory is one of them, or is known to hold nothing of an X.509-SVID."""
+    named = {key for key in keys_of_configuration() if re.search(r"(_file_name|_dir|_folder|_directory)$", key)}
+    others = {"cert_dir", "create_cert_dir", "require_secure_dir", "pid_file_name", "reload.pid_file_name"}
+    others |= {"jwt_bundle_file_name", "jwks_file_name"}
+    assert named - others == set(outputs())
+
+
+# Finding a key.
+
+
+def secrets_of(pem: bytes) -> list[bytes]:
+    """The numbers that are the key."""
+    key = load_pem_private_key(pem, None)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        numbers = [key.private_numbers().private_value]
+    else:
+        assert isinstance(key, rsa.RSAPrivateKey)
+        private = key.private_numbers()
+        numbers = [private.d, private.p, private.q, private.dmp1, private.dmq1, private.iqmp]
+    return [number.to_bytes((number.bit_length() + 7) // 8, "big") for number in numbers]
+
+
+def base64_forms(secret: bytes) -> list[bytes]:
+    """What base64 of anything that holds these bytes must hold, wherever they stand in it."""
+    forms = []
+    for shift in range(3):
+        # What depends on the bytes around it is left out: a character in front, and one behind.
+        text = base64.b64encode(b"\0" * shift + secret)
+        begin = (shift * 8 + 5) // 6
+        end = (shift + len(secret)) * 8 // 6
+        forms.append(text[begin:end])
+    return forms + [form.translate(bytes.maketrans(b"+/", b"-_")) for form in forms]
+
+
+def forms_of(pem: bytes) -> list[bytes]:
+    """As these numbers may stand in a file: DER of any kind holds them as they are."""
+    out = []
+    for secret in secrets_of(pem):
+        out += [secret, secret[::-1], secret.hex().encode(), secret.hex().upper().encode(), *base64_forms(secret)]
+    return out
+
+
+def holds_key_of_pkcs12(content: bytes) -> bool:
+    if any(bag in content for bag in KEY_BAGS):
+        return True
+    try:
+        return pkcs12.load_pkcs12(content, b"changeit").key is not None
+    except ValueError:
+        return False
+
+
+def holds_key(content: bytes, forms: list[bytes]) -> bool:
+    # As PEM, YAML and JSON break lines.
+    joined = re.sub(rb"\\n|\\r|\s", b"", content)
+    return any(form in content or form in joined for form in forms) or holds_key_of_pkcs12(content)
+
+
+def files_below(directory: Path) -> Iterator[tuple[str, bytes]]:
+    """Their paths and contents, in whatever generation; nothing is followed."""
+    for folder, _, names in os.walk(directory):
+        for path in (Path(folder, name) for name in names):
+            if path.is_symlink():
+                continue
+            try:
+                yield str(path.relative_to(directory)), path.read_bytes()
+            except FileNotFoundError:
+                continue
+
+
+def places_of(keys: list[bytes], directory: Path) -> list[str]:
+    forms = [form for key in keys for form in forms_of(key)]
+    return sorted(path for path, content in files_below(directory) if holds_key(content, forms))
+
+
+@pytest.mark.parametrize("length", [32, 33, 48])
+def test_base64_is_found_at_any_alignment(length: int) -> None:
+    secret = os.urandom(length)
+    for before in range(7):
+        for alphabet in (base64.b64encode, base64.urlsafe_b64encode):
+            text = alphabet(os.urandom(before) + secret + os.urandom(5))
+            assert any(form in text for form in base64_forms(secret))
+    assert not any(form in base64.b64encode(os.urandom(200)) for form in base64_forms(os.urandom(32)))
+
+
+# The removal.
+
+
+@pytest.mark.parametrize(
+    ("layout", "kind", "place"),
+    [
+        *((layout, "ec-p256", "disk") for layout in LAYOUTS),
+        *((layout, "rsa-2048", "memory") for layout in LAYOUTS),
+    ],
+)
+def test_no_byte_of_a_key_is_left(
+    run_agent: Callable[..., DevAgent],
+    run_helper: Run,
+    workdir: Path,
+    shm: Path,
+    layout: str,
+    kind: str,
+    place: str,
+) -> None:
+    agent = run_agent("-key-type", kind, "-intermediate", "-federated", "1", "-id", "/flat", "-id", "/web,hint=web")
+    out = make_certs(workdir if place == "disk" else shm)
+    names = outputs()
+    helper = run_helper(
+        config(
+            agent,
+            cert_dir=out.directory,
+            create_cert_dir=True,
+            layout=layout,
+            revoke="remove",
+            revoke_after="1ms",
+            jwt_svids=[jwt("web")],
+            # The same outputs for another identity, with its key in another form.
+            x509_svids=[{"dir": FURTHER, "hint": "web", "key_format": "traditional", **names}],
+            **names,
+        )
+    )
+    mark = 0
+    keys: list[bytes] = []
+    for _ in range(3):
+        wait_all(helper, "", FURTHER, since=mark)
+        keys += [out.read(KEY), out.read(f"{FURTHER}/{KEY}")]
+        mark = helper.mark()
+        agent.rotate()
+    wait_all(helper, "", FURTHER, since=mark)
+    keys += [out.read(KEY), out.read(f"{FURTHER}/{KEY}")]
+    secret = check_search(out, names, keys[-2:])
+    kept = {path: content for path, content in visible(out, names).items() if path not in secret}
+
+    agent.deny()
+    wait_until(lambda: not places_of(keys, out.directory), "every key to go")
+    assert visible(out, names) == kept
+    # Nor does the end bring one back.
+    assert helper.stop() == 0
+    assert places_of(keys, out.directory) == []
+
+
+def visible(out: Published, names: dict[str, str]) -> dict[str, bytes]:
+    """The outputs of both identities, by the names that consumers know: paths and contents."""
+    found = {}
+    for name in [*names.values(), *(f"{FURTHER}/{name}" for name in names.values())]:
+        inside = os.listdir(out.directory / name) if (out.directory / name).is_dir() else []
+        for path in [name, *(f"{name}/{each}" for each in inside if not each.startswith(".."))]:
+            if (out.directory / path).is_file():
+                found[path] = out.read(path)
+    return found
+
+
+def check_search(out: Published, names: dict[str, str], keys: list[bytes]) -> set[str]:
+    """The search finds a key in each output that has the mode of keys, and in no other; what has that mode."""
+    forms = [form for key in keys for form in forms_of(key)]
+    files = visible(out, names)
+    secret = {path for path in files if out.mode(path) == 0o600}
+    found = {path for path in secret if holds_key(files[path], forms)}
+    assert not any(holds_key(files[path], forms) for path in files.keys() - secret)
+    # A directory has that mode throughout if there is a key in one of its files.
+    of_directories = {path for path in secret if path.removeprefix(FURTHER + "/") not in names.values()}
+    assert secret - found <= of_directories
+    assert {Path(path).parent for path in of_directories} == {Path(path).parent for path in found & of_directories}
+    # PEM, combined, PKCS#12 and Envoy, of both identities.
+    assert len(found) >= 8
+    return secret

@@ -1,0 +1,165 @@
+#include "daemon/identity_pipeline.hh"
+
+#include "daemon/settings.hh"
+#include "support/catch.hh"
+#include "support/pki.hh"
+
+using namespace std::chrono_literals;
+using spiffe::Loop;
+using spiffe::daemon::IdentityPipeline;
+using spiffe::health::WriteState;
+using spiffe::output::Change;
+using spiffe::workload::X509Rules;
+using spiffe::workload::X509Update;
+namespace test = spiffe::test;
+
+namespace {
+
+std::shared_ptr<X509Update> update(spiffe::identity::X509Material material) {
+  auto made = std::make_shared<X509Update>(
+      std::make_shared<spiffe::identity::X509Material>(std::move(material)), X509Rules{}, nullptr);
+  made->judge(spiffe::wall_now());
+  return made;
+}
+
+spiffe::config::Config with_files() {
+  spiffe::config::Config config;
+  config.x509.names = {
+      {"svid_file_name", "svid.pem"}, {"svid_key_file_name", "key.pem"}, {"svid_bundle_file_name", "b.pem"}};
+  return config;
+}
+
+// A pipeline, and what it asks of its publication.
+struct Bench {
+  explicit Bench(spiffe::config::Config given = with_files()) : config(std::move(given)) {
+    pipeline.expect();
+  }
+
+  std::unique_ptr<Loop> loop = std::move(*Loop::create());
+  spiffe::config::Config config;
+  spiffe::output::FilePlan plan = spiffe::daemon::plan_of(config)->x509;
+  spiffe::health::Status status;
+  std::size_t prepared = 0;  // files
+  int confirmed = 0;
+  int dismissed = 0;
+  std::vector<std::string> withdrawn;
+  std::vector<bool> written;  // whether that was expected
+  IdentityPipeline pipeline{
+      *loop,
+      config,
+      {},
+      plan,
+      status,
+      {},
+      {.prepare = [this](const auto& render) { prepared = render()->files.files.size(); },
+       .confirm = [this] { ++confirmed; },
+       .dismiss = [this] { ++dismissed; },
+       .withdraw =
+           [this](std::vector<std::string> names) {
+             withdrawn = std::move(names);
+             loop->stop();
+           },
+       .on_written = [this](bool expected) { written.push_back(expected); }}};
+
+  // What a publication does: the number of files it would write.
+  std::size_t publish(Change change) {
+    const auto content = pipeline.render();
+    if (!content || !*content) return 0;
+    pipeline.on_disk(change, (*content)->identity);
+    return (*content)->files.files.size();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a message becomes files, and their identity is known only then") {
+  const test::Ca ca;
+  Bench bench;
+  CHECK(bench.pipeline.unwritten());
+  CHECK_FALSE(bench.pipeline.render().has_value());
+  bench.pipeline.receive(*update(test::material(ca, "spiffe://example.org/a")));
+  CHECK(bench.confirmed == 1);
+  CHECK(bench.pipeline.published() == nullptr);
+  CHECK(bench.status.x509->state == WriteState::unwritten);
+  CHECK(bench.publish(Change::published) == 3);
+  CHECK(bench.pipeline.published()->svid.id.str() == "spiffe://example.org/a");
+  CHECK(bench.status.x509->state == WriteState::written);
+  CHECK(bench.written == std::vector{true});
+}
+
+TEST_CASE("what is on disk already is news once, and another content each time") {
+  const test::Ca ca;
+  Bench bench;
+  bench.pipeline.receive(*update(test::material(ca, "spiffe://example.org/a")));
+  bench.publish(Change::unchanged);
+  bench.publish(Change::unchanged);
+  CHECK(bench.written == std::vector{true});
+  bench.publish(Change::published);
+  CHECK(bench.written == std::vector{true, false});
+}
+
+TEST_CASE("a failed write is known until one succeeds") {
+  const test::Ca ca;
+  Bench bench;
+  bench.pipeline.receive(*update(test::material(ca, "spiffe://example.org/a")));
+  bench.pipeline.on_failed();
+  CHECK(bench.status.x509->state == WriteState::failed);
+  bench.publish(Change::published);
+  CHECK(bench.status.x509->state == WriteState::written);
+}
+
+TEST_CASE("an identity that was taken away loses its key, until the next good message") {
+  const test::Ca ca;
+  auto config = with_files();
+  config.revoke = spiffe::config::Revoke::remove;
+  config.revoke_after = 0ns;
+  Bench bench(config);
+  bench.pipeline.receive(*update(test::material(ca, "spiffe://example.org/a")));
+  bench.publish(Change::published);
+  bench.pipeline.lost(true);
+  bench.loop->run();
+  CHECK(bench.withdrawn == std::vector<std::string>{"key.pem"});
+  CHECK(bench.status.x509->state == WriteState::unwritten);
+  CHECK_FALSE(bench.pipeline.render().has_value());
+  bench.pipeline.receive(*update(test::material(ca, "spiffe://example.org/a")));
+  CHECK(bench.publish(Change::published) == 3);
+}
+
+TEST_CASE("a stream that is lost for another reason takes no key away") {
+  auto config = with_files();
+  config.revoke = spiffe::config::Revoke::remove;
+  config.revoke_after = 0ns;
+  Bench bench(config);
+  bench.pipeline.lost(true);
+  bench.pipeline.lost(false);
+  spiffe::Timer end(*bench.loop, [&] { bench.loop->stop(); });
+  end.after(1ms);
+  bench.loop->run();
+  CHECK(bench.withdrawn.empty());
+}
+
+TEST_CASE("files are prepared while a message is being judged, and dismissed where it is refused") {
+  const test::Ca ca;
+  Bench bench;
+  const auto good = update(test::material(ca, "spiffe://example.org/a"));
+  bench.pipeline.announce(*good);
+  CHECK(bench.prepared == 3);
+  CHECK_FALSE(bench.pipeline.render().has_value());
+  bench.pipeline.receive(*good);
+  CHECK(bench.confirmed == 1);
+  auto stolen = test::material(ca, "spiffe://example.org/b");
+  stolen.svids[0].key = test::Key::generate().pkcs8();
+  const auto bad = update(std::move(stolen));
+  bench.pipeline.announce(*bad);
+  bench.pipeline.receive(*bad);
+  CHECK(bench.confirmed == 1);
+  CHECK(bench.dismissed == 1);
+  CHECK(bench.pipeline.refused());
+  CHECK(bench.pipeline.current()->svid.id.str() == "spiffe://example.org/a");
+}
+
+TEST_CASE("what was prepared for an earlier configuration is dismissed") {
+  Bench bench;
+  bench.pipeline.reconfigured();
+  CHECK(bench.dismissed == 1);
+}

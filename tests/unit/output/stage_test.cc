@@ -1,0 +1,141 @@
+// What is staged is out of sight until it is committed, and leaves nothing behind where it never is.
+#include "support/catch.hh"
+#include "unit/output/scratch.hh"
+
+namespace spiffe::output::test {
+
+namespace {
+
+constexpr auto kLayouts = {Layout::snapshot, Layout::files, Layout::in_place};
+
+FileSet token(std::string_view content) {
+  FileSet set{.files = {}, .alone = true};
+  set.files.push_back(make_file("jwt.token", content, 0600));
+  return set;
+}
+
+PublisherOptions with_token(const Scratch& dir, Layout layout) {
+  PublisherOptions options = options_for(dir.path(), layout);
+  options.names.push_back("jwt.token");
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("what is staged and dropped leaves no trace") {
+  for (const std::string& base : kMemoryAndDisk) {
+    for (const Layout layout : kLayouts) {
+      const Scratch dir(base);
+      Publisher publisher = make_publisher(with_token(dir, layout));
+      must_publish(publisher, make_set("1"));
+      const auto before = entries(dir.path());
+      for (const std::string version : {"1", "2"}) {
+        REQUIRE(publisher.stage(make_set(version)));
+        CHECK(entries(dir.path()) == before);
+      }
+      REQUIRE(publisher.stage(token("token")));
+      CHECK(entries(dir.path()) == before);
+      CHECK(holds_version(dir.path(), "1"));
+    }
+  }
+}
+
+TEST_CASE("what is staged is seen with the commit") {
+  for (const Layout layout : kLayouts) {
+    const Scratch dir;
+    Publisher publisher = make_publisher(with_token(dir, layout));
+    must_publish(publisher, make_set("1"));
+    auto set = publisher.stage(make_set("2"));
+    auto single = publisher.stage(token("token"));
+    REQUIRE((set && single));
+    CHECK(holds_version(dir.path(), "1"));
+    CHECK(content_of(dir / "jwt.token") == "<missing>");
+    CHECK(publisher.commit(*std::move(set))->change == Change::published);
+    CHECK(holds_version(dir.path(), "2"));
+    CHECK(publisher.commit(*std::move(single))->change == Change::published);
+    CHECK(content_of(dir / "jwt.token") == "token");
+    CHECK(publisher.commit(*publisher.stage(token("token")))->change == Change::unchanged);
+  }
+}
+
+TEST_CASE("what is committed after another set takes its place, whatever it was staged against") {
+  for (const Layout layout : kLayouts) {
+    const Scratch dir;
+    Publisher publisher = make_publisher(options_for(dir.path(), layout));
+    must_publish(publisher, make_set("1"));
+    auto same = publisher.stage(make_set("1"));
+    auto newer = publisher.stage(make_set("3"));
+    REQUIRE((same && newer));
+    must_publish(publisher, make_set("2"));
+    CHECK(publisher.commit(*std::move(same))->change == Change::published);
+    CHECK(holds_version(dir.path(), "1"));
+    CHECK(publisher.commit(*std::move(newer))->change == Change::published);
+    CHECK(holds_version(dir.path(), "3"));
+  }
+}
+
+TEST_CASE("a key that was withdrawn since is there again after the commit") {
+  for (const Layout layout : kLayouts) {
+    const Scratch dir;
+    Publisher publisher = make_publisher(options_for(dir.path(), layout));
+    must_publish(publisher, make_set("1"));
+    auto same = publisher.stage(make_set("1"));
+    REQUIRE(same);
+    REQUIRE(publisher.withdraw(std::vector<std::string>{"svid_key.pem"}));
+    CHECK(content_of(dir / "svid_key.pem") == "<missing>");
+    CHECK(publisher.commit(*std::move(same))->change == Change::published);
+    CHECK(holds_version(dir.path(), "1"));
+  }
+}
+
+TEST_CASE("what is staged goes to the directory that is there at the commit") {
+  for (const Layout layout : kLayouts) {
+    const Scratch dir;
+    fs::create_directory(dir / "certs");
+    Publisher publisher = make_publisher(options_for(dir / "certs", layout));
+    must_publish(publisher, make_set("1"));
+    auto staged = publisher.stage(make_set("2"));
+    REQUIRE(staged);
+    fs::rename(dir / "certs", dir / "old");
+    fs::create_directory(dir / "certs");
+    const auto outcome = publisher.commit(*std::move(staged));
+    REQUIRE(outcome);
+    CHECK(outcome->moved);
+    CHECK(holds_version(dir / "certs", "2"));
+    CHECK(holds_version(dir / "old", "1"));
+    CHECK(entries(dir / "old", "..tmp.").empty());
+  }
+}
+
+TEST_CASE("what a set that failed midway owes is not paid by a file alone") {
+  const Scratch dir;
+  Publisher publisher = make_publisher(with_token(dir, Layout::in_place));
+  must_publish(publisher, make_set("1"));
+  REQUIRE(publish(publisher, token("token")));
+  // The key is replaced before the certificate, which cannot be.
+  fs::remove(dir / "svid.pem");
+  fs::create_directory(dir / "svid.pem");
+  must_fail(publish(publisher, make_set("2")));
+  REQUIRE(content_of(dir / "svid_key.pem") == "key 2");
+  CHECK(publish(publisher, token("token"))->change == Change::unchanged);
+  fs::remove(dir / "svid.pem");
+  CHECK(must_publish(publisher, make_set("2")).change == Change::published);
+  CHECK(holds_version(dir.path(), "2"));
+}
+
+TEST_CASE("what is staged may outlive its publisher") {
+  for (const Layout layout : kLayouts) {
+    const Scratch dir;
+    std::optional<Publisher> publisher = make_publisher(options_for(dir.path(), layout));
+    must_publish(*publisher, make_set("1"));
+    const auto before = entries(dir.path());
+    {
+      const auto staged = publisher->stage(make_set("2"));
+      REQUIRE(staged);
+      publisher.reset();
+    }
+    CHECK(entries(dir.path()) == before);
+  }
+}
+
+}  // namespace spiffe::output::test

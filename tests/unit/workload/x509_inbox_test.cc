@@ -1,0 +1,117 @@
+#include "workload/x509_inbox.hh"
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "support/catch.hh"
+#include "support/pki.hh"
+
+using spiffe::workload::X509Inbox;
+using spiffe::workload::X509Rules;
+namespace test = spiffe::test;
+
+namespace {
+
+// The loop's side: what it heard, as text. "u<name>": a message; "j<name>", "r<name>": one of its verdicts.
+struct Bench {
+  explicit Bench(std::size_t selections = 1) : inbox(std::vector<X509Rules>(selections)) {}
+
+  test::Ca ca;
+  X509Inbox inbox;
+  int notified = 0;
+  std::shared_ptr<char> alive = std::make_shared<char>();
+  std::vector<std::string> heard;
+
+  void receive(const std::string& name, const std::function<void()>& notify) {
+    inbox.receive(test::material(ca, "spiffe://example.org/" + name), notify);
+  }
+  void receive(const std::string& name) {
+    receive(name, [this] { ++notified; });
+  }
+  void look() {
+    const auto name = [](const spiffe::workload::X509Update& update) {
+      return update.context()->svid.id.str().substr(std::string("spiffe://example.org/").size());
+    };
+    inbox.look(alive,
+               {.on_update = [&](const auto& updates) { heard.push_back("u" + name(*updates.front())); },
+                .on_judged =
+                    [&](std::size_t, const auto& update) {
+                      heard.push_back((update->verdict().refusal ? "r" : "j") + name(*update));
+                    }});
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a message is handed over before it is judged, and its verdict follows") {
+  Bench bench;
+  bool first = true;
+  bench.receive("a", [&] {
+    bench.look();
+    if (std::exchange(first, false)) CHECK(bench.heard == std::vector<std::string>{"ua"});
+  });
+  CHECK(bench.heard == std::vector<std::string>{"ua", "ja"});
+}
+
+TEST_CASE("of messages that nobody looked at only the last counts, and one notice is enough") {
+  Bench bench;
+  for (const char* name : {"a", "b", "c"}) bench.receive(name);
+  CHECK(bench.notified == 1);
+  bench.look();
+  CHECK(bench.heard == std::vector<std::string>{"uc", "jc"});
+  bench.look();
+  CHECK(bench.heard.size() == 2);
+}
+
+TEST_CASE("a message that was handed over gets its verdict, whatever comes after it") {
+  Bench bench;
+  bool first = true;
+  bench.receive("a", [&] {
+    if (std::exchange(first, false)) bench.look();  // and is too slow for the rest
+  });
+  bench.receive("b");
+  bench.receive("c");
+  bench.look();
+  CHECK(bench.heard == std::vector<std::string>{"ua", "ja", "uc", "jc"});
+}
+
+TEST_CASE("each selection has a verdict of its own") {
+  Bench bench(3);
+  std::vector<std::size_t> after;
+  bench.receive("a", [&] {
+    bench.look();
+    after.push_back(bench.heard.size());
+  });
+  CHECK(after == std::vector<std::size_t>{1, 2, 3, 4});
+}
+
+TEST_CASE("nobody is called any more once the source is gone") {
+  Bench bench(3);
+  bench.receive("a");
+  bench.inbox.look(bench.alive, {.on_update = [&](const auto&) { bench.alive.reset(); },
+                                 .on_judged = [](std::size_t, const auto&) { FAIL(); }});
+}
+
+TEST_CASE("two threads: every message that is handed over is judged, and the last one arrives") {
+  Bench bench;
+  const int count = 300;
+  std::atomic<int> due = 0;
+  std::atomic<bool> done = false;
+  std::thread stream([&] {
+    for (int i = 0; i < count; ++i) bench.receive(std::to_string(i), [&] { ++due; });
+    done = true;
+  });
+  for (;;) {
+    const bool last = done;
+    if (due.exchange(0) > 0) bench.look();
+    if (last && due == 0) break;
+    std::this_thread::yield();
+  }
+  stream.join();
+  REQUIRE(bench.heard.size() >= 2);
+  for (std::size_t i = 0; i < bench.heard.size(); i += 2) {
+    CHECK("j" + bench.heard[i].substr(1) == bench.heard[i + 1]);
+  }
+  CHECK(bench.heard.back() == "j" + std::to_string(count - 1));
+}
