@@ -154,7 +154,7 @@ main() {
   note "the program says: $(tail -n 1 "$work/app.log")"
   note "the helper's exit code: $code"
   [ "$code" -eq 0 ] || fail "spiffe-helper ended with code $code"
-  say "That was all. Next: README.md, \"Configuration\"."
+  say "That was all. Next: README.md, \"Set it up\", and examples/README.md."
 }
 
 main "$@"

@@ -186,6 +186,7 @@ PORTS = (
 )
 HEALTH_STRINGS = ("liveness_path", "readiness_path")
 NEW_KEYS = (
+    "x509_svids",
     "spiffe_id",
     "verify",
     "layout",
@@ -197,6 +198,20 @@ NEW_KEYS = (
     "prepare_cmd",
     "prepare_cmd_timeout",
     "renew_cmd_at_start",
+    "start",
+    "reload",
+    "bundle_map_file_name",
+    "svid_combined_file_name",
+    "combined_order",
+    "key_format",
+    "svid_keystore_file_name",
+    "truststore_file_name",
+    "keystore_password_file",
+    "keystore_legacy",
+    "bundle_dir",
+    "envoy_sds_dir",
+    "jwks_file_name",
+    "credential_folder",
 )
 UNKNOWN = (
     "certdir",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -9,12 +10,36 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "e2e"), str(HERE.parent / "support")]
 
 from helper import Helper  # noqa: E402
 from spire import PeersUnavailable, Spire, peers_dir  # noqa: E402
+
+
+# Servers under steady connections, whose handshakes are timed: beside each other they would time each other.
+MEASURED = re.compile(r"test_example_.*::test_.*(rotations_fail_no_handshake|shows_the_new_certificate)")
+# They wait for most of their time: begun last, they would be waited for.
+LONG = re.compile(r"test_(tutorial|spire)\.py::")
+
+
+class Groups(LoadScopeScheduling):
+    """What tests/run.sh runs beside each other: files, whose fixtures are shared, and what is measured."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "measured" if MEASURED.search(nodeid) else nodeid.split("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    return Groups(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest groups first."""
+    items.sort(key=lambda item: (not MEASURED.search(item.nodeid), not LONG.search(item.nodeid)))
 
 
 @pytest.fixture(scope="session")

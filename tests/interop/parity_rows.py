@@ -135,6 +135,8 @@ X509 = (
     Row("wide umask", prefix=umask("0"), then=ONCE),
     # How the configuration is written.
     Row("JSON", JSON + "}}", whole=True),
+    # The form in which the coming Go helper takes modes.
+    Row("JSON with modes as decimal integers", JSON + ', "cert_file_mode": 292, "key_file_mode": 256}}', whole=True),
     Row(
         "JSON with blocks",
         JSON + ', "health_checks": {{"listener_enabled": false, "bind_port": 8081}}}}',
@@ -418,7 +420,13 @@ HEALTHY = (
         health=PATHS,
         ready=("Error while watching x509 context",),
     ),
-    Row("health of a failed write", HEALTH, prepare=nothing, health=PATHS, ready=("Unable to dump bundle",)),
+    Row(
+        "health of a failed write",
+        HEALTH,
+        prepare=nothing,
+        health=PATHS,
+        ready=("Received update", "Unable to dump bundle"),
+    ),
     Row(
         "health before the first identity",
         HEALTH,

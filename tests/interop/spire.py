@@ -234,9 +234,10 @@ class Spire:
         hint: str | None = None,
         federates_with: Iterable[str] = (),
         dns: Iterable[str] = (),
+        parent: str | None = None,
     ) -> str:
-        """Register a workload, by default every process of our user; its entry ID."""
-        arguments = ["-parentID", self.agent_id, "-spiffeID", spiffe_id]
+        """Register a workload, by default every process of our user, below our agent; its entry ID."""
+        arguments = ["-parentID", parent or self.agent_id, "-spiffeID", spiffe_id]
         arguments += ["-x509SVIDTTL", str(x509_ttl), "-jwtSVIDTTL", str(jwt_ttl)]
         for selector in [f"unix:uid:{os.getuid()}"] if selectors is None else selectors:
             arguments += ["-selector", selector]

@@ -39,6 +39,7 @@ def test_versions(peers: Path) -> None:
     assert output(peers / "spire-server", "--version") == "1.15.3"
     assert output(peers / "spire-agent", "--version") == "1.15.3"
     assert output(peers / "spiffe-helper-go", "-version") == "0.11.0"
+    assert output(peers / "opa", "version").startswith("Version: 1.4.2\n")
 
 
 def test_build_prints_only_the_directory(peers: Path) -> None:

@@ -18,6 +18,8 @@ from sandbox import Sandbox
 # An address of the sandbox that is not a loopback's: Kubernetes takes none for a node or an API server.
 ADDRESS = "192.0.2.1"
 SERVICES = "203.0.113.0/24"
+# Of the Service "kubernetes", which pods know by their environment; its port is 443.
+SERVICE = "203.0.113.1"
 
 KUBECONFIG = """\
 apiVersion: v1
@@ -26,11 +28,11 @@ clusters:
   - name: {name}
     cluster: {{server: "https://{address}:{port}", certificate-authority: {directory}/ca.pem}}
 users:
-  - name: admin
+  - name: {name}
     user: {{token: {token}}}
 contexts:
   - name: {name}
-    context: {{cluster: {name}, user: admin}}
+    context: {{cluster: {name}, user: {name}}}
 current-context: {name}
 """
 
@@ -38,7 +40,7 @@ current-context: {name}
 class Cluster:
     """Several may run in a sandbox, each with a name and three ports from `port` on of its own."""
 
-    def __init__(self, sandbox: Sandbox, programs: Path, name: str = "lab", port: int = 6443) -> None:
+    def __init__(self, sandbox: Sandbox, programs: Path, name: str, port: int) -> None:
         self.sandbox = sandbox
         self.programs = programs
         self.name = name
@@ -51,7 +53,7 @@ class Cluster:
     def start(self) -> None:
         """Etcd and the API server; returns when it is ready."""
         self.directory.mkdir()
-        make_certificates(self.directory)
+        make_certificates(self.directory, f"{self.name}-control-plane")
         (self.directory / "tokens.csv").write_text(f'{self.token},admin,admin,"system:masters"\n')
         settings = {"name": self.name, "address": ADDRESS, "port": self.port, "directory": self.directory}
         self.kubeconfig.write_text(KUBECONFIG.format(**settings, token=self.token))
@@ -132,14 +134,15 @@ class Cluster:
         self.sandbox.wait(name, "its readiness", lambda: self.sandbox.attempt(*ready)[0] == 0)
 
 
-def make_certificates(directory: Path) -> None:
+def make_certificates(directory: Path, host: str) -> None:
     """ca.pem, server.pem and server.key of an API server, and accounts.key, which signs service accounts' tokens."""
     ca_key, key, accounts = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cluster")])
     ca = certificate(ca_name, ca_name, ca_key.public_key())
     ca = ca.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])
-    names = [x509.IPAddress(ip_address(address)) for address in (ADDRESS, "127.0.0.1", "203.0.113.1")]
+    names: list[x509.GeneralName] = [x509.DNSName(host)]
+    names += [x509.IPAddress(ip_address(address)) for address in (ADDRESS, "127.0.0.1", SERVICE)]
     server = certificate(name, ca_name, key.public_key())
     server = server.add_extension(x509.SubjectAlternativeName(names), critical=False)
     for file, builder in (("ca.pem", ca), ("server.pem", server)):

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "interop")]
+sys.path[:0] = [str(HERE), *(str(HERE.parent / name) for name in ("interop", "e2e", "support"))]
 
 from lab import Lab  # noqa: E402
 from sample import ROOT, Changes, Sample  # noqa: E402
+from session import Session  # noqa: E402
 from spire import peers_dir  # noqa: E402
+from workloads import Workloads  # noqa: E402
 
 # The first test waits for the cluster and the image as well.
 LIMIT_S = 400
@@ -76,3 +78,32 @@ def sample(lab: Lab, version: str, request: pytest.FixtureRequest) -> Iterator[C
     yield deploy
     for sample in deployed:
         sample.remove()
+
+
+@pytest.fixture(scope="session")
+def workloads(lab: Lab, images: list[Path], version: str) -> Workloads:
+    return Workloads(lab, images, version)
+
+
+@pytest.fixture
+def deploying(workloads: Workloads) -> Iterator[Workloads]:
+    """For a test that deploys and registers one of them: both go with it."""
+    with workloads.deploying():
+        yield workloads
+
+
+@pytest.fixture
+def example(lab: Lab) -> Callable[..., Session]:
+    """Starts a reader's shell in a directory of examples/k8s, where he has copied the sources to."""
+    settings = {
+        "PATH": f"{lab.cluster.programs}:{os.environ['PATH']}",
+        "HOME": str(lab.sandbox.directory),
+        "KUBECONFIG": str(lab.cluster.kubeconfig),
+        "OVERLAY": "lab",
+    }
+
+    def start(name: str, **more: str) -> Session:
+        directory = lab.spire.examples / name
+        return Session(directory, settings | more, lab.sandbox.prefix(directory))
+
+    return start

@@ -1,119 +1,31 @@
-"""SPIRE for a cluster: the server in the sandbox, the agent as a DaemonSet, as its documentation sets them up."""
+"""SPIRE for a cluster: examples/k8s/spire as a reader applies it, the server and the agent in pods."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from cluster import Cluster
 from images import program_layer, write_image
 from node import Node
-from spire import SERVER_CONF, TRUST_DOMAIN, Spire
+from sandbox import SandboxError
+from spire import TRUST_DOMAIN, Spire
 
-NAMESPACE = "spire"
-AGENT_IMAGE = "localhost/spire-agent:lab"
-# Where the components of packaging/k8s expect it on the node.
-AGENT_SOCKETS = "/run/spire/agent-sockets"
-
-ATTESTOR = """\
-    NodeAttestor "k8s_psat" {{
-        plugin_data {{
-            clusters = {{
-                "lab" = {{
-                    service_account_allow_list = ["spire:spire-agent"]
-                    kube_config_file = "{kubeconfig}"
-                }}
-            }}
-        }}
-    }}
-"""
-
-AGENT = """\
-apiVersion: v1
-kind: ServiceAccount
-metadata: {{name: spire-agent, namespace: spire}}
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {{name: spire-agent, namespace: spire}}
-data:
-  agent.conf: |
-    agent {{
-        server_address = "127.0.0.1"
-        server_port = "{port}"
-        socket_path = "{sockets}/spire-agent.sock"
-        trust_domain = "{trust_domain}"
-        trust_bundle_path = "/etc/spire/bundle.pem"
-        data_dir = "/var/lib/spire"
-        log_level = "DEBUG"
-        experimental {{
-            sync_interval = "500ms"
-        }}
-    }}
-    plugins {{
-        KeyManager "memory" {{
-            plugin_data {{}}
-        }}
-        NodeAttestor "k8s_psat" {{
-            plugin_data {{
-                cluster = "lab"
-                token_path = "/run/token/spire-agent"
-            }}
-        }}
-        WorkloadAttestor "k8s" {{
-            plugin_data {{
-                skip_kubelet_verification = true
-            }}
-        }}
-    }}
-    health_checks {{
-        listener_enabled = true
-        bind_address = "127.0.0.1"
-        bind_port = "8980"
-        ready_path = "/ready"
-    }}
-  bundle.pem: |
-    {bundle}
----
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {{name: spire-agent, namespace: spire}}
-spec:
-  selector: {{matchLabels: {{app: spire-agent}}}}
-  template:
-    metadata:
-      labels: {{app: spire-agent}}
-    spec:
-      serviceAccountName: spire-agent
-      hostPID: true
-      hostNetwork: true
-      terminationGracePeriodSeconds: 5
-      containers:
-        - name: spire-agent
-          image: {image}
-          args: [run, -config, /etc/spire/agent.conf]
-          readinessProbe:
-            httpGet: {{host: 127.0.0.1, path: /ready, port: 8980}}
-            periodSeconds: 1
-          volumeMounts:
-            - {{name: configuration, mountPath: /etc/spire}}
-            - {{name: data, mountPath: /var/lib/spire}}
-            - {{name: token, mountPath: /run/token}}
-            - {{name: sockets, mountPath: {sockets}}}
-      volumes:
-        - name: configuration
-          configMap: {{name: spire-agent}}
-        - name: data
-          emptyDir: {{}}
-        - name: token
-          projected:
-            sources:
-              - serviceAccountToken: {{path: spire-agent, audience: spire-server, expirationSeconds: 3600}}
-        - name: sockets
-          hostPath: {{path: {sockets}, type: DirectoryOrCreate}}
-"""
+ROOT = Path(__file__).resolve().parents[2]
+OF_SPIRE = "--namespace=spire"
+VERSION = "1.15.3"
+SERVER, AGENT = "statefulset/spire-server", "daemonset/spire-agent"
+# Where upstream's images have their program, whose commands are typed with `kubectl exec`.
+PROGRAMS = "opt/spire/bin"
+# Entries reach workloads in a second instead of ten.
+HURRY = {
+    "server.conf": ("server {\n", '    experimental {\n        cache_reload_interval = "500ms"\n    }\n'),
+    "agent.conf": ("agent {\n", '    experimental {\n        sync_interval = "500ms"\n    }\n'),
+}
 
 
 class ClusterSpire(Spire):
@@ -122,47 +34,93 @@ class ClusterSpire(Spire):
     def __init__(self, node: Node, programs: Path) -> None:
         self.node = node
         self.cluster: Cluster = node.cluster
-        self.server_conf = SERVER_CONF.replace(
-            "plugins {{\n", "plugins {{\n" + ATTESTOR.replace("{kubeconfig}", str(self.cluster.kubeconfig))
-        )
         directory = node.sandbox.directory / "spire"
         directory.mkdir()
         super().__init__(directory, programs)
+        # The sources as a reader has them on his disk.
+        self.examples = node.sandbox.directory / "sources/examples/k8s"
+        self.overlay = self.examples / "spire/overlays/lab"
+        self._api = directory / "api"
+        self.server_socket = self._api / "api.sock"
 
     def start(self) -> None:
-        """The server; then the agent's pod, which is ready when this returns."""
-        self.start_server()
-        archive = self.node.sandbox.directory / "agent.tar"
-        agent = program_layer(self.peers / "spire-agent")
-        write_image(archive, [AGENT_IMAGE], agent, {"Entrypoint": ["/spire-agent"]})
-        self.node.import_image(archive)
-        archive.unlink()
-        self.cluster.kubectl("create", "namespace", NAMESPACE)
-        self.cluster.apply(
-            AGENT.format(
-                port=self.port,
-                sockets=AGENT_SOCKETS,
-                trust_domain=TRUST_DOMAIN,
-                image=AGENT_IMAGE,
-                bundle=self.bundle_show().replace("\n", "\n    "),
-            )
-        )
-        self._await_agent()
+        """Both are ready when this returns."""
+        self._copy_examples()
+        for program in ("spire-server", "spire-agent"):
+            self.import_program(self.peers / program, VERSION)
+        # The server's claim is for this one: a node has nothing that makes volumes.
+        self.node.provide_volume("spire-server")
+        self.deploy()
         (node,) = self.cluster.get("nodes")["items"]
-        self.agent_id = f"spiffe://{TRUST_DOMAIN}/spire/agent/k8s_psat/lab/{node['metadata']['uid']}"
+        self.agent_id = f"spiffe://{TRUST_DOMAIN}/spire/agent/k8s_psat/{self.cluster.name}/{node['metadata']['uid']}"
 
     def stop(self) -> None:
-        """The agent goes with its node."""
-        self.stop_server()
+        """Both go with their node."""
+
+    def import_program(self, program: Path, version: str) -> None:
+        """An image with a static program, called as in the examples, with the program where SPIRE's images have it."""
+        archive = self.node.sandbox.directory / "program.tar"
+        entrypoint = [f"/{PROGRAMS}/{program.name}", *(["run"] if program.parent == self.peers else [])]
+        layer = program_layer(program, PROGRAMS)
+        write_image(archive, [f"docker.io/library/{program.name}:{version}"], layer, {"Entrypoint": entrypoint})
+        self.node.import_image(archive)
+        archive.unlink()
+
+    def deploy(self) -> None:
+        """Applies the overlay, also in place of another variant; the entries stay."""
+        self.cluster.kubectl("apply", f"--kustomize={self.overlay}")
+        self.await_rollout()
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """For who applies a variant of the overlay. It stays until another one is applied, unless this fails."""
+        try:
+            yield
+        except BaseException as error:
+            error.add_note(self._state(SERVER))
+            self.deploy()
+            raise
+
+    def await_rollout(self) -> None:
+        """Whoever changes the server has to call this: its API is in the pod's directory."""
+        self._await_rollout(SERVER)
+        self._await_rollout(AGENT)
+        pod = self.cluster.get("pod", "spire-server-0", OF_SPIRE)
+        self._api.unlink(missing_ok=True)
+        # Sockets' paths must be short.
+        self._api.symlink_to(f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/volumes/kubernetes.io~empty-dir/api")
+
+    def _copy_examples(self) -> None:
+        shutil.copytree(ROOT / "examples/k8s", self.examples)
+        (self.examples.parents[1] / "packaging").symlink_to(ROOT / "packaging")
+        for name, (start, setting) in HURRY.items():
+            for path in self.examples.rglob(name):
+                conf = path.read_text()
+                assert conf.startswith(start), path
+                path.write_text(conf.replace(start, start + setting, 1))
+
+    def server(self, *words: str) -> dict[str, Any]:
+        """What a command of spire-server answers."""
+        return self._server_json(*words)
 
     def restart_agent(self) -> None:
         """As after an upgrade: another pod, another socket."""
-        self.cluster.kubectl("rollout", "restart", "daemonset/spire-agent", f"--namespace={NAMESPACE}")
-        self._await_agent()
+        self.cluster.kubectl("rollout", "restart", AGENT, OF_SPIRE)
+        self._await_rollout(AGENT)
 
-    def _await_agent(self) -> None:
-        rollout = ["rollout", "status", "daemonset/spire-agent", f"--namespace={NAMESPACE}", "--timeout=100s"]
-        self.cluster.kubectl(*rollout, timeout=110)
+    def _await_rollout(self, what: str) -> None:
+        try:
+            self.cluster.kubectl("rollout", "status", what, OF_SPIRE, "--timeout=100s", timeout=110)
+        except SandboxError as error:
+            error.add_note(self._state(what))
+            raise
+
+    def _state(self, what: str) -> str:
+        """What is known of pods that do not do what they should."""
+        pods = self.cluster.kubectl("describe", "pods", OF_SPIRE)
+        logs = self.cluster.kubectl_command("logs", what, OF_SPIRE, "--tail=60", "--all-containers", "--prefix")
+        _, output, errors = self.node.sandbox.attempt(*logs)
+        return f"{pods}\n{output}{errors}"
 
     def _popen(self, command: Sequence[str | Path], **options: Any) -> subprocess.Popen[Any]:
         return self.node.sandbox.popen(command, **options)

@@ -41,11 +41,11 @@ def busybox_layer(applets: list[str]) -> bytes:
         return content.getvalue()
 
 
-def program_layer(program: Path) -> bytes:
-    """A layer with one static program in its root."""
+def program_layer(program: Path, directory: str) -> bytes:
+    """A layer with one static program."""
     with io.BytesIO() as content:
         with tarfile.open(fileobj=content, mode="w") as layer:
-            add(layer, program.name, program.read_bytes(), 0o755)
+            add(layer, f"{directory}/{program.name}", program.read_bytes(), 0o755)
         return content.getvalue()
 
 

@@ -20,7 +20,7 @@ from sandbox import Sandbox
 class Lab:
     def __init__(self, programs: Path, spire_programs: Path) -> None:
         self.sandbox = Sandbox()
-        self.cluster = Cluster(self.sandbox, programs)
+        self.cluster = Cluster(self.sandbox, programs, "cluster-a", 443)
         self.node = Node(self.sandbox, self.cluster)
         self.spire = ClusterSpire(self.node, spire_programs)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from cluster import ADDRESS, Cluster
+from cluster import ADDRESS, SERVICE, Cluster
 from images import BUSYBOX, busybox_layer, write_image
 from sandbox import Sandbox
 
@@ -59,6 +59,16 @@ syncFrequency: 5s
 eventRecordQPS: 0
 """
 
+VOLUME = """\
+apiVersion: v1
+kind: PersistentVolume
+metadata: {{name: {name}}}
+spec:
+  capacity: {{storage: 1Gi}}
+  accessModes: [ReadWriteOnce]
+  hostPath: {{path: /var/lib/volumes/{name}, type: Directory}}
+"""
+
 
 class Node:
     def __init__(self, sandbox: Sandbox, cluster: Cluster) -> None:
@@ -66,11 +76,12 @@ class Node:
         self.cluster = cluster
 
     def prepare(self) -> None:
-        """Gives the sandbox directories and an address of its own."""
+        """Gives the sandbox directories and addresses of its own. One is that of the API server's Service, for pods."""
         for directory in PRIVATE:
             self.sandbox.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", directory)
         self.sandbox.run("ip", "link", "set", "lo", "up")
-        self.sandbox.run("ip", "address", "add", f"{ADDRESS}/32", "dev", "lo")
+        for address in (ADDRESS, SERVICE):
+            self.sandbox.run("ip", "address", "add", f"{address}/32", "dev", "lo")
 
     def start_containerd(self) -> None:
         configuration = self.sandbox.directory / "containerd.toml"
@@ -100,6 +111,11 @@ class Node:
     def import_image(self, archive: Path) -> None:
         """An archive of docker's format, plain or compressed; containerd 1.6 takes plain ones only."""
         self.sandbox.run("sh", "-c", f"zcat -f '{archive}' | {shlex.join(CTR)} images import -", timeout=100)
+
+    def provide_volume(self, name: str) -> None:
+        """A volume for whoever claims one, in memory as all of the node."""
+        self.cluster.apply(VOLUME.format(name=name))
+        self.sandbox.run("install", "--directory", "--mode=777", f"/var/lib/volumes/{name}")
 
     def ctr(self, *words: str) -> str:
         return self.sandbox.run(*CTR, *words, timeout=100)

@@ -24,7 +24,9 @@ def test_the_api_server_accepts_the_sample(lab: Lab, variant: str) -> None:
 def test_the_api_server_accepts_the_pod_monitor(lab: Lab) -> None:
     (definition,) = lab.cluster.programs.glob("*_podmonitors.yaml")
     lab.cluster.kubectl("create", f"--filename={definition}")
-    lab.cluster.kubectl("wait", "--for=condition=Established", "crd/podmonitors.monitoring.coreos.com", "--timeout=60s")
+    # A definition has no conditions at first, and kubectl does not wait for one of none.
+    for until in ("jsonpath={.status.conditions}", "condition=Established"):
+        lab.cluster.kubectl("wait", f"--for={until}", "crd/podmonitors.monitoring.coreos.com", "--timeout=60s")
     manifest = Path(K8S / "monitoring/podmonitor.yaml").read_text()
     answer = lab.cluster.apply(manifest, "--dry-run=server", "--validate=strict")
     assert "podmonitor.monitoring.coreos.com/spiffe-helper created (server dry run)" in answer

@@ -58,9 +58,14 @@ class Booted:
     def __init__(self, pid: int) -> None:
         self.pid = pid
 
-    def attempt(self, *command: str) -> tuple[int, str]:
+    @property
+    def enter(self) -> list[str]:
+        """What runs the rest of its command line in there."""
         environment = ["env", "-i", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]
-        return attempt("nsenter", "-t", str(self.pid), *NAMESPACES, "--root", "--wd", *environment, *command)
+        return ["nsenter", "-t", str(self.pid), *NAMESPACES, "--root", "--wd", *environment]
+
+    def attempt(self, *command: str) -> tuple[int, str]:
+        return attempt(*self.enter, *command)
 
     def run(self, *command: str) -> str:
         status, output = self.attempt(*command)

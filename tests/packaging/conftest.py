@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
+sys.path[:0] = [str(HERE), *(str(HERE.parent / name) for name in ("e2e", "interop", "support"))]
 
 from commands import ROOT, release, run  # noqa: E402
 from roots import debian_root  # noqa: E402

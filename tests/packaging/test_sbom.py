@@ -113,4 +113,5 @@ def test_every_package_of_an_included_header_is_named(sbom: dict[str, Any]) -> N
     assert len(headers) > 20
     named = {package["name"] for package in sbom["packages"]}
     assert owners(headers) <= named
-    assert {"libcli11-dev", "libfmt-dev", "libtomlplusplus-dev", "nlohmann-json3-dev", "libevent-dev"} <= named
+    read = {"libtomlplusplus-dev", "libyaml-dev", "nlohmann-json3-dev"}
+    assert {"libcli11-dev", "libfmt-dev", "libevent-dev"} | read <= named

@@ -61,6 +61,11 @@ json failed(const spiffe::Error& error) {
   return {{"error", latin1(error.message)}};
 }
 
+std::string name_of(const config::Config& c, std::string_view key) {
+  const auto found = c.x509.names.find(key);
+  return found == c.x509.names.end() ? "" : latin1(found->second);
+}
+
 // Under the names of the keys; for keys that the Go helper has.
 json values(const config::Config& c) {
   json jwts = json::array();
@@ -75,14 +80,14 @@ json values(const config::Config& c) {
           {"cert_dir", latin1(c.cert_dir)},
           {"hint", latin1(c.hint)},
           {"pid_file_name", latin1(c.pid_file_name)},
-          {"svid_file_name", latin1(c.x509.svid_file_name)},
-          {"svid_key_file_name", latin1(c.x509.svid_key_file_name)},
-          {"svid_bundle_file_name", latin1(c.x509.svid_bundle_file_name)},
+          {"svid_file_name", name_of(c, "svid_file_name")},
+          {"svid_key_file_name", name_of(c, "svid_key_file_name")},
+          {"svid_bundle_file_name", name_of(c, "svid_bundle_file_name")},
           {"jwt_bundle_file_name", latin1(c.jwt_bundle_file_name)},
           {"jwt_svids", std::move(jwts)},
-          {"add_intermediates_to_bundle", c.add_intermediates_to_bundle},
-          {"include_federated_domains", c.include_federated_domains},
-          {"omit_expired", c.omit_expired},
+          {"add_intermediates_to_bundle", c.x509.options.add_intermediates_to_bundle},
+          {"include_federated_domains", c.x509.options.include_federated_domains},
+          {"omit_expired", c.x509.options.omit_expired},
           {"daemon_mode", c.daemon_mode},
           {"cert_file_mode", c.cert_file_mode},
           {"key_file_mode", c.key_file_mode},
@@ -99,7 +104,6 @@ json read_config(const json& input) {
   config::LoadOptions options;
   options.path = input.at("path").get<std::string>();
   options.path_given = true;
-  options.allow_unsupported = true;
   for (const auto& [name, value] : input.at("env").get<std::map<std::string, std::string>>()) {
     options.environment.emplace_back(name, value);
   }

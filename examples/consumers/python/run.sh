@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# A server in Python with certificates from spiffe-helper, and a development agent that renews them, until Ctrl-C.
+# Variables: ../common/lib.sh.
+. "$(dirname "${BASH_SOURCE[0]}")/../common/lib.sh"
+
+begin
+configure server.py
+run

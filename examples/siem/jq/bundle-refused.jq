@@ -1,0 +1,2 @@
+# A federated bundle is malformed.
+.[] | select(.event == "bundle_refused")

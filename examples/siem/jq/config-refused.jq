@@ -1,0 +1,2 @@
+# Somebody loaded a configuration that is not valid.
+.[] | select(.event == "config_reload_refused")

@@ -1,0 +1,2 @@
+# The agent denies an identity to a helper that never had one.
+.[] | select(.event == "identity_denied" and .files == null)

@@ -1,0 +1,2 @@
+# The agent denies an identity that the helper had.
+.[] | select(.event == "identity_denied" and .files == "kept")

@@ -1,0 +1,2 @@
+# Lines are missing before this one.
+.[] | select(.event == "log_dropped")

@@ -1,0 +1,2 @@
+# The bundle of a trust domain is gone.
+.[] | select(.event == "bundle_changed" and .change == "removed")
