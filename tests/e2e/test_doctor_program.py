@@ -59,9 +59,13 @@ def test_a_program_that_runs_and_one_that_was_killed(setup: Setup, workdir: Path
 def test_a_program_that_is_always_to_run_and_does_not_is_a_failure(setup: Setup) -> None:
     setup.keys |= {"cmd": "/bin/false", "restart": "always"}
     helper = setup.start()
-    # From the second end on the waits are longer than doctor looks.
     helper.wait_log(lambda line: line.fields.get("event") == "child_exited" and "again in" in line.msg)
-    found = of_program(setup)
+    # Stopped, it cannot start the program again between the two looks that are compared.
+    os.kill(helper.pid, signal.SIGSTOP)
+    try:
+        found = of_program(setup)
+    finally:
+        os.kill(helper.pid, signal.SIGCONT)
     assert found["grade"] == "fail"
     assert found["message"] == f"the helper (pid {helper.pid}) runs, but its program false does not"
 
