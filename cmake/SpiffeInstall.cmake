@@ -7,15 +7,15 @@ set(doc_dir ${CMAKE_INSTALL_DATADIR}/doc)
 
 install(TARGETS spiffe-helper RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT helper)
 install(TARGETS spiffe-dev-agent RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT dev_agent)
-# How the program is built inside is for its developers.
+# ARCHITECTURE.md and rules.md are for developers: they refer to the sources.
 file(GLOB documents CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} docs/*.md)
-list(FILTER documents EXCLUDE REGEX "/ARCHITECTURE\\.md$")
+list(FILTER documents EXCLUDE REGEX "/(ARCHITECTURE|rules)\\.md$")
 foreach(document README.md ${documents})
-  # A link to what is in the sources alone becomes plain text: it would lead nowhere.
+  # A link to a file that is not installed becomes plain text: it would lead nowhere.
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${document})
   file(READ ${document} text)
-  string(REGEX REPLACE "\\[([^]]+)\\]\\((\\.\\./)?((packaging|tests|examples)[^)]*|[A-Z]+\\.md|LICENSE)\\)" "\\1"
-                       text "${text}")
+  string(REGEX REPLACE "\\[([^]]+)\\]\\((\\.\\./)?((packaging|tests|examples)[^)]*|([A-Z]+|rules)\\.md|LICENSE)\\)"
+                       "\\1" text "${text}")
   file(WRITE ${CMAKE_BINARY_DIR}/documents/${document} "${text}")
   cmake_path(GET document PARENT_PATH directory)
   install(FILES ${CMAKE_BINARY_DIR}/documents/${document} DESTINATION ${doc_dir}/spiffe-helper/${directory}

@@ -43,8 +43,8 @@ def files_below(directory: Path) -> list[str]:
 
 def test_every_file_is_at_its_place(prefix: Path) -> None:
     docs = [f"share/doc/spiffe-helper/docs/{path.name}" for path in (ROOT / "docs").glob("*.md")]
-    internal = "share/doc/spiffe-helper/docs/ARCHITECTURE.md"
-    assert files_below(prefix) == sorted({*FILES, *docs} - {internal})
+    internal = {f"share/doc/spiffe-helper/docs/{name}" for name in ("ARCHITECTURE.md", "rules.md")}
+    assert files_below(prefix) == sorted({*FILES, *docs} - internal)
 
 
 def test_no_link_of_the_installed_documents_is_broken(prefix: Path) -> None:
