@@ -1,7 +1,7 @@
 // A parsed X.509 certificate together with the DER it came from. Pure.
 //
 // OpenSSL 3.0 spends nine tenths of d2i_X509 on decoding the public key (0.1 ms), which few certificates of
-// a message ever need. So parse() reads everything but the key, and x509() decodes that when first asked.
+// a message need. So parse() reads everything but the key, and x509() decodes the key on its first call.
 #pragma once
 
 #include <memory>
@@ -19,32 +19,33 @@ namespace spiffe::identity {
 // Immutable; copies share the parsed form. Any thread.
 class Certificate {
  public:
-  // What stays in memory beside the DER. Bundles of thousands of domains keep nothing.
+  // Whether the parsed form stays in memory beside the DER. Bundles of thousands of domains keep the DER
+  // only.
   enum class Keep { parsed, der_only };
 
-  // Exactly one certificate: trailing bytes are an error (rule 23).
+  // Exactly one certificate in DER; trailing bytes are an error.
   static Result<Certificate> parse(std::span<const std::byte> der, Keep keep = Keep::parsed);
-  // One certificate after the other without anything between or behind; an empty span gives an empty list.
-  // A certificate that is among `known` byte for byte is not parsed again.
+  // Concatenated certificates, with no bytes between or after them; an empty span gives an empty list. A
+  // certificate that is in `known`, byte for byte, is not parsed again.
   static Result<std::vector<Certificate>> parse_concatenated(std::span<const std::byte> der,
                                                              Keep keep = Keep::parsed,
                                                              std::span<const Certificate> known = {});
-  // The same in a hundredth of the time: what is not known is cut out, and read when somebody asks for more
-  // than der(). Whether it is a certificate at all, readable() tells; where it is not, x509() and
+  // The same in a hundredth of the time: a certificate that is not known is only cut out, and is parsed when
+  // more than der() is needed. readable() reports whether it is a certificate; if it is not, x509() and
   // x509_without_key() are null, and no time is between not_before() and not_after().
   static Result<std::vector<Certificate>> split_concatenated(std::span<const std::byte> der,
                                                              std::span<const Certificate> known = {});
   [[nodiscard]] Result<void> readable() const;
 
   [[nodiscard]] const Bytes& der() const;
-  // Complete; owned by this object. Null where OpenSSL reads the certificate with its public key no more.
+  // Complete; owned by this object. Null if OpenSSL cannot decode the public key.
   [[nodiscard]] X509* x509() const;
-  // As x509(), but X509_get0_pubkey may fail on it. Cheap where the parsed form was kept.
+  // As x509(), but X509_get0_pubkey may fail on it. Cheap if the parsed form was kept.
   [[nodiscard]] X509* x509_without_key() const;
   [[nodiscard]] WallTime not_before() const;
   [[nodiscard]] WallTime not_after() const;
   [[nodiscard]] std::string serial() const;  // as "openssl x509 -serial" prints it: 0A1B
-  // Its fingerprint: SHA-256 of the DER, in lower case, as everybody but openssl prints it.
+  // The fingerprint: SHA-256 of the DER in lower-case hex without colons.
   [[nodiscard]] std::string sha256() const;
   [[nodiscard]] std::string subject() const;  // RFC 2253, escaped
   [[nodiscard]] std::string pem() const;      // with its final newline
@@ -62,7 +63,7 @@ class Certificate {
   std::shared_ptr<const State> state_;
 };
 
-// The earliest NotAfter; WallTime::max() where there is none.
+// The earliest NotAfter; WallTime::max() if there is no certificate.
 [[nodiscard]] WallTime earliest_end(std::span<const Certificate> certificates);
 
 }  // namespace spiffe::identity

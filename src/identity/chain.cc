@@ -1,4 +1,4 @@
-// Rule 22: verify_chain of x509_svid.hh.
+// verify_chain() of x509_svid.hh: path validation (X509-SVID, section 5.1; RFC 5280, section 6).
 #include <algorithm>
 
 #include <openssl/err.h>
@@ -21,7 +21,7 @@ struct Attempt {
   WallTime at;
 };
 
-// A certificate of the path, and what messages call it.
+// A certificate of the path, and its name in messages.
 struct Named {
   const Certificate* certificate = nullptr;
   std::string name;
@@ -29,8 +29,8 @@ struct Named {
 
 struct Verdict {
   int code = X509_V_ERR_UNSPECIFIED;  // X509_V_OK: good
-  Named culprit;                      // whom the code is about
-  Named youngest;                     // the one of the path with the latest NotBefore
+  Named culprit;                      // the certificate that the code is about
+  Named youngest;                     // the certificate of the path with the latest NotBefore
   bool weak_digest = false;
 };
 
@@ -46,7 +46,7 @@ Named name_of(const Attempt& attempt, const X509* certificate) {
   return {};
 }
 
-// OpenSSL 3.0 accepts these at security level 0, which private CAs with unusual key sizes need.
+// OpenSSL 3.0 accepts these at security level 0, which is set for private CAs with unusual key sizes.
 bool has_weak_digest(X509* certificate) {
   int digest = NID_undef;
   X509_get_signature_info(certificate, &digest, nullptr, nullptr, nullptr);
@@ -62,7 +62,7 @@ void look_at_path(const Attempt& attempt, X509_STORE_CTX* context, Verdict& verd
       verdict.weak_digest = true;
       verdict.culprit = name_of(attempt, certificate);
     }
-    // Names are only for messages.
+    // The youngest is only for error messages.
     if (verdict.code == X509_V_OK) continue;
     Named named = name_of(attempt, certificate);
     const auto* youngest = verdict.youngest.certificate;
@@ -111,17 +111,17 @@ bool is_about_issuer(int code) {
          code == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT;
 }
 
-// "20s", never "0s" where something lies ahead.
+// Rounded up, so that it is never "0s".
 std::string seconds_until(WallTime from, WallTime to) {
   return human(std::chrono::ceil<std::chrono::seconds>(to - from));
 }
 
-// Messages name points in time and no distances: a message that comes again reads the same and is no news.
+// Messages state times, not distances, so that the same error gives the same message and is logged once.
 std::string not_yet_valid(const Named& who) {
   return who.name + " not yet valid: not before " + rfc3339(who.certificate->not_before());
 }
 
-// The name of who issued the last certificate sent.
+// The issuer of the last certificate that the agent sent.
 std::string last_issuer(const Chain& chain) {
   const BioPtr out(BIO_new(BIO_s_mem()));
   X509_NAME_print_ex(out.get(), X509_get_issuer_name(chain.back().x509_without_key()), 0,
@@ -154,7 +154,7 @@ std::string text_of(const Verdict& verdict, const Chain& chain, const X509Bundle
   return name + ": " + X509_verify_cert_error_string(verdict.code);
 }
 
-// What `verdict` means, and whether time alone mends it.
+// The error for `verdict`, and the time from which the chain is valid, if waiting is enough.
 ChainRefusal refusal_of(const Verdict& verdict, const Chain& chain, const Certificate& authority,
                         const X509Bundle& bundle, WallTime now) {
   const auto refuse = [](std::string text) {
@@ -177,7 +177,7 @@ ChainRefusal refusal_of(const Verdict& verdict, const Chain& chain, const Certif
   return refusal;
 }
 
-// Whether `a` says more than `b` about what to do.
+// Whether `a` is more useful than `b` to find the cause.
 bool better(const ChainRefusal& a, int code_a, const ChainRefusal& b, int code_b) {
   if (a.valid_from && b.valid_from) return *a.valid_from < *b.valid_from;
   if (a.valid_from || b.valid_from) return a.valid_from.has_value();
@@ -195,8 +195,8 @@ bool may_have_issued(const Certificate& authority, const Chain& chain) {
 
 }  // namespace
 
-// One authority at a time: of several with one name and no key identifiers OpenSSL would try only the first.
-// As every authority is an anchor by itself (partial chains), nothing is lost by that.
+// One authority at a time: of several with the same subject and no key identifiers OpenSSL would try only the
+// first. This finds every path, because each authority is a trust anchor of its own (partial chains).
 std::expected<void, ChainRefusal> verify_chain(const X509Svid& svid, const X509Bundle& bundle, WallTime now) {
   const Chain& chain = svid.chain;
   std::optional<ChainRefusal> best;

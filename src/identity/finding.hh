@@ -1,15 +1,15 @@
-// Something that is wrong but did not stop an update.
+// A problem that did not refuse an update.
 #pragma once
 
 #include <string>
 
 namespace spiffe::identity {
 
-// To be logged (once per text) by the caller.
+// The caller logs it, once for each text.
 struct Finding {
   std::string subject;  // a SPIFFE ID or trust domain, escaped
   std::string message;
-  bool federated_bundle = false;  // a federated bundle kept at its previous content (rule 10)
+  bool federated_bundle = false;  // a federated bundle that could not be read: its previous content is kept
 };
 
 }  // namespace spiffe::identity

@@ -19,27 +19,27 @@ namespace spiffe::identity {
 // Immutable; copies share their content. Any thread.
 class JwtBundle {
  public:
-  // Rule 30. `jwks` is a JWK Set: an object with a list `keys`, which may be empty (nothing is trusted). A
-  // key that is none of ours is left out, not the document: an unknown kty or curve, a member that is missing
-  // or wrong, a `use` other than "jwt-svid". The Workload API's keys have no `use`. The error names the trust
-  // domain; kind verification.
+  // `jwks` is a JWK Set: an object with a list `keys`, which may be empty (nothing is trusted). A key with an
+  // unknown kty or curve, a missing or wrong member, or another `use` than "jwt-svid" or "sig" is left out,
+  // and the rest counts (section 4.1.3). A key without `use` counts, though section 4.2.2 requires one: the
+  // Workload API sends its keys so. The error (kind verification) names the trust domain.
   static Result<JwtBundle> parse(TrustDomain trust_domain, std::string_view jwks);
 
-  // The same of a document that was parsed already; raw() is empty.
+  // The same for a document that is parsed already; raw() is empty.
   static Result<JwtBundle> from(TrustDomain trust_domain, const nlohmann::json& jwks);
 
   [[nodiscard]] const TrustDomain& trust_domain() const;
-  // Null where no authority has this key ID. Owned by this object.
+  // Null if no authority has this key ID. Owned by this object.
   [[nodiscard]] const JwtAuthority* find(std::string_view key_id) const;
   [[nodiscard]] const std::map<std::string, JwtAuthority, std::less<>>& authorities() const;  // by key ID
-  // Why keys were left out, one line each, bounded; those of another `use` are not ours and not mentioned.
+  // Why keys were left out: one line each, bounded. Keys of another `use` are not listed.
   [[nodiscard]] const std::vector<std::string>& left_out() const;
   [[nodiscard]] std::optional<std::uint64_t> sequence() const;             // spiffe_sequence
   [[nodiscard]] std::optional<std::chrono::seconds> refresh_hint() const;  // spiffe_refresh_hint
   [[nodiscard]] const std::string& raw() const;                            // the document as it was sent
 
-  // The authorities as a JWK Set of standard parameters, sorted by key ID: what Go's helper writes, but for
-  // the order of keys, which there is random.
+  // The authorities as a JWK Set of standard parameters, as the Go helper writes it, but sorted by key ID:
+  // its order is random.
   [[nodiscard]] std::string jwks() const;
 
  private:

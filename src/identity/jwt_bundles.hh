@@ -1,5 +1,5 @@
-// The JWT authorities of every trust domain that a workload may verify tokens of: what a message of
-// FetchJWTBundles means. Pure.
+// The JWT authorities of every trust domain whose tokens a workload may verify: a parsed message of
+// FetchJWTBundles (Workload API, section 6.2.2). Pure.
 #pragma once
 
 #include <map>
@@ -15,14 +15,15 @@ struct JwtBundles {
   std::map<TrustDomain, JwtBundle> bundles;
   std::vector<Finding> findings;
 
-  // Rules 10 to 12 and 30. An empty message is refused, and one whose bundle of our own trust domain is
-  // absent or cannot be read. Another domain's that cannot be read stays at its content in `previous` (may be
-  // null; absent if none) with a finding. What did not change since `previous` is shared with it. `own` is
-  // null while our trust domain is not known; then a message is refused where no bundle can be read.
+  // The message is refused if it is empty, or if the bundle of our own trust domain is absent or cannot be
+  // read. A bundle of another domain that cannot be read is replaced by the one in `previous` (may be null)
+  // or left out, with a finding: a mistake in a foreign domain must not stop ours. Unchanged bundles are
+  // shared with `previous`. `own` is null while our trust domain is not known; then the message is refused
+  // only if none of its bundles can be read.
   static Result<JwtBundles> from(const JwtBundlesMaterial& material, const TrustDomain* own,
                                  const JwtBundles* previous);
 
-  // Null where there is none. Owned by this object.
+  // Null if there is none. Owned by this object.
   [[nodiscard]] const JwtBundle* find(const TrustDomain& trust_domain) const;
 };
 

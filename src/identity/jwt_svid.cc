@@ -18,7 +18,7 @@ using nlohmann::json;
 constexpr std::size_t kMaxPayload = 256UL * 1024;
 constexpr std::size_t kMaxShown = 120;  // bytes of a value that a message repeats
 constexpr std::size_t kMaxListed = 5;   // values that a message lists
-constexpr auto kLeeway = 60s;           // rule 27
+constexpr auto kLeeway = 60s;           // the signer's clock may be fast
 
 std::string shown(std::string_view text) {
   return quote(text, kMaxShown);
@@ -77,7 +77,7 @@ Result<void> check_audiences(const std::vector<std::string>& audiences,
   return {};
 }
 
-// Rule 28.
+// A key of one trust domain must not verify tokens of another (Workload API, section 6.3).
 Result<void> check_signature(const Jws& jws, const TrustDomain& domain, const JwtBundles& bundles) {
   if (jws.key_id.empty()) return refuse("the token's header has no kid");
   const JwtBundle* bundle = bundles.find(domain);
@@ -95,7 +95,7 @@ Result<void> check_signature(const Jws& jws, const TrustDomain& domain, const Jw
   return {};
 }
 
-// `when`, the claim `name`, may lie kLeeway ahead.
+// `when` is the claim `name`.
 Result<void> check_begin(const char* what, const char* name, const std::optional<WallTime>& when,
                          WallTime now) {
   if (!when || *when <= now + kLeeway) return {};
@@ -104,7 +104,8 @@ Result<void> check_begin(const char* what, const char* name, const std::optional
                     " from now: compare the clocks of this machine and of the server that signs");
 }
 
-// Rule 27. The times are in the hints: the message is the same for each token that is wrong in the same way.
+// exp has no leeway: a token that expires at its reader is useless. The times are in the hints, so that the
+// message is the same for each token that is wrong in the same way, and is logged once.
 Result<void> check_times(const json& claims, WallTime now, JwtSvid& svid) {
   const auto expiry = numeric_date(claims, "exp");
   if (!expiry) return fail(expiry.error());
@@ -123,7 +124,7 @@ Result<void> check_times(const json& claims, WallTime now, JwtSvid& svid) {
   return check_begin("was issued in the future", "iat", *issued, now);
 }
 
-// Equal as IDs; the scheme's case is no difference.
+// Compares IDs, not texts: the scheme's case does not count.
 bool same_id(std::string_view a, std::string_view b) {
   if (a == b) return true;
   const auto left = SpiffeId::parse(a);
@@ -150,7 +151,7 @@ Result<JwtSvid> JwtSvid::parse_and_verify(SecretBytes token, std::span<const std
                                           WallTime now) {
   const auto jws = Jws::parse(token.text());
   if (!jws) return fail(jws.error());
-  // Claims are no secret: without the signature nobody can use them.
+  // A copy of the claims needs no zeroing: they are useless without the signature.
   const auto claims = parse_json(jws->payload.text(), kMaxPayload);
   if (!claims) return fail(context("the token's payload", claims.error()));
   if (!claims->is_object()) return refuse("the token's payload is not a JSON object");

@@ -1,4 +1,4 @@
-// A JWT-SVID: JWT-SVID standard, sections 2 to 4. A value of this type has passed rules 26 to 28. Pure.
+// A verified JWT-SVID: JWT-SVID standard, sections 2 to 4. Pure.
 #pragma once
 
 #include <optional>
@@ -20,22 +20,22 @@ struct JwtSvid {
   SecretBytes token;  // compact JWS, as it goes into a file
   SpiffeId id;        // the token's sub
   std::vector<std::string> audiences;
-  WallTime expires_at;                // ends at WallTime::max()
-  std::optional<WallTime> issued_at;  // iat, where the token has it
-  std::string hint;                   // for the caller to fill in
+  WallTime expires_at;                // at most WallTime::max()
+  std::optional<WallTime> issued_at;  // iat, if the token has it
+  std::string hint;                   // set by the caller
 
-  // Rules 26 to 28. The signature is checked against the bundle of the trust domain of `sub`; `sub` must be
-  // `spiffe_id` unless that is empty; `aud` must hold each of `audiences`. exp must lie ahead of `now`; nbf
-  // and iat may lie 60 s ahead. Errors (kind verification) repeat nothing of the token but alg, typ, kid, aud
-  // and sub, quoted and cut.
+  // The signature must verify with the bundle of the trust domain of `sub` (Workload API, section 6.3). `sub`
+  // must be `spiffe_id` unless that is empty; `aud` must hold each of `audiences`. exp must be after `now`;
+  // nbf and iat may be up to 60 s after it. Errors (kind verification) quote only alg, typ, kid, aud and sub
+  // of the token, truncated.
   static Result<JwtSvid> parse_and_verify(SecretBytes token, std::span<const std::string> audiences,
                                           std::string_view spiffe_id, const JwtBundles& bundles,
                                           WallTime now);
 };
 
-// Which token of an answer is the one with this hint and this SPIFFE ID; each may be empty, which any
-// matches. Rule 13: of several the first. Rule 12: an error where the answer is empty or holds an empty
-// field, its kind verification. None that matches: kind no_identity.
+// The index of the first token with this hint and this SPIFFE ID; an empty one matches any token. Errors:
+// kind verification if the answer is empty or has an empty mandatory field, in any token (Workload API,
+// section 4.5); kind no_identity if no token matches.
 [[nodiscard]] Result<std::size_t> select_jwt_svid(std::span<const JwtSvidMaterial> svids,
                                                   std::string_view hint, std::string_view spiffe_id);
 

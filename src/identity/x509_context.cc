@@ -14,11 +14,11 @@ namespace {
 constexpr std::size_t kMaxShown = 200;   // bytes of a name that a message repeats
 constexpr std::size_t kMaxOffered = 10;  // SVIDs that a message lists
 
-// What one message may hold beyond its 64 MiB, so that nothing is waited for but moments.
+// Limits within the 64 MiB of a message, so that verifying it takes a bounded time.
 constexpr std::size_t kMaxSvids = 10'000;
 constexpr std::size_t kMaxChainBytes = std::size_t{1024} * 1024;       // the selected SVID's certificates
 constexpr std::size_t kMaxBundleBytes = std::size_t{8} * 1024 * 1024;  // the authorities of its trust domain
-// Of the SVIDs that are not selected, how many are examined, and up to how many bytes.
+// How many of the SVIDs that are not selected are verified, and up to how many bytes.
 constexpr std::size_t kMaxExamined = 100;
 constexpr std::size_t kMaxExaminedBytes = std::size_t{1024} * 1024;
 
@@ -30,14 +30,13 @@ Refusal refuse(std::string message, std::string_view spiffe_id = {}) {
   return {{ErrorKind::verification, std::move(message)}, shown(spiffe_id), std::nullopt, false};
 }
 
-// The refusal of one SVID: names it.
 Refusal refuse_svid(std::string_view spiffe_id, Error error) {
   Refusal refusal = refuse({}, spiffe_id);
   refusal.error = context(refusal.spiffe_id, std::move(error));
   return refusal;
 }
 
-// Rule 12: which mandatory field is empty; "" where none is.
+// The first mandatory field that is empty, or "" (Workload API, section 5.2.1: all but hint).
 std::string_view empty_field(const X509SvidMaterial& svid) {
   if (svid.spiffe_id.empty()) return "spiffe_id";
   if (svid.certificates.empty()) return "x509_svid";
@@ -64,7 +63,7 @@ std::optional<Refusal> check_fields(const X509Material& material) {
 
 using Svids = std::vector<const X509SvidMaterial*>;
 
-// Rule 13: of SVIDs with the same hint the first stays.
+// Of SVIDs with the same hint the first one counts (Workload API, section 5.2.1).
 Svids without_repeated_hints(const std::vector<X509SvidMaterial>& svids, std::vector<Finding>& findings) {
   Svids kept;
   std::set<std::string_view> seen;
@@ -79,7 +78,7 @@ Svids without_repeated_hints(const std::vector<X509SvidMaterial>& svids, std::ve
   return kept;
 }
 
-// Equal as IDs; the scheme's case is no difference.
+// Compares IDs, not texts: the scheme's case does not count.
 bool same_id(std::string_view a, std::string_view b) {
   if (a == b) return true;
   const auto left = SpiffeId::parse(a);
@@ -87,11 +86,11 @@ bool same_id(std::string_view a, std::string_view b) {
   return left && right && *left == *right;
 }
 
-// `prefix` ends in "*"; scheme and trust domain are compared as in same_id().
+// `prefix` ends with "*"; scheme and trust domain are compared as in same_id().
 bool begins_with(std::string_view id, std::string_view prefix) {
   prefix.remove_suffix(1);
   if (id.starts_with(prefix)) return true;
-  // An ID may not end in a slash, as most prefixes do.
+  // Most prefixes end with a slash, which an ID must not: "x" makes it one.
   const auto begin = SpiffeId::parse(std::string(prefix) + "x");
   const auto parsed = SpiffeId::parse(id);
   if (!begin || !parsed) return false;
@@ -182,7 +181,7 @@ std::optional<Refusal> verify_selected(const X509Context& context, std::string_v
   return refusal;
 }
 
-// All rules for one that stands beside the selected SVID. `warnings`: what is no reason to leave it out.
+// Makes every check of the selected SVID for another one. `warnings` receives problems that do not refuse it.
 std::expected<FurtherSvid, ChainRefusal> read_further(const X509SvidMaterial& material, std::size_t number,
                                                       std::span<const Certificate> known, WallTime now,
                                                       bool verify, std::vector<std::string>& warnings) {
@@ -198,15 +197,15 @@ std::expected<FurtherSvid, ChainRefusal> read_further(const X509SvidMaterial& ma
   return FurtherSvid{.number = number, .svid = *std::move(svid), .bundle = *std::move(bundle)};
 }
 
-// What is wrong with an SVID; "" where nothing is.
+// Why an SVID is not valid, or "".
 std::string defect(const X509SvidMaterial& material, WallTime now, bool verify) {
   std::vector<std::string> ignored;
   const auto read = read_further(material, 0, {}, now, verify, ignored);
   return read ? std::string() : read.error().error.message;
 }
 
-// Rule 10: an SVID that is not ours is looked at so that its operator hears of it. Ours waits meanwhile, so
-// not more of them than take a moment.
+// An error in an SVID that is not selected refuses nothing; it is reported for its operator. Our own SVID
+// waits meanwhile, hence the limit.
 void report_unselected(const Svids& svids, const X509SvidMaterial* selected, WallTime now, bool verify,
                        std::vector<Finding>& findings) {
   std::size_t examined = 0;
@@ -225,7 +224,10 @@ void report_unselected(const Svids& svids, const X509SvidMaterial* selected, Wal
   }
 }
 
-// Rules 10, 11 and 14 for the bundles of other trust domains.
+// Collects the bundles of other trust domains from one message. A domain that the message does not contain is
+// no longer federated (Workload API, section 4.4). A bundle that cannot be read keeps its previous content,
+// so that a mistake in a foreign domain does not stop ours. A bundle under the name of our own trust domain
+// is ignored: only the one that came with the SVID counts.
 class FederatedBundles {
  public:
   FederatedBundles(X509Context& context, const X509Context* previous, const X509Context* sibling)
@@ -241,7 +243,7 @@ class FederatedBundles {
     if (before == nullptr || !before->is(der)) before = find(previous_, *domain);
     std::optional<X509Bundle> bundle;
     if (before == nullptr || !before->is(der)) bundle = parse(*domain, der, before);
-    if (!bundle && before != nullptr) bundle = *before;  // the same, or nothing better was sent
+    if (!bundle && before != nullptr) bundle = *before;  // unchanged, or the new one cannot be read
     if (!bundle) return;
     auto& federated = context_.federated;
     // Names arrive sorted, so the end is where most belong.
@@ -266,7 +268,7 @@ class FederatedBundles {
   }
 
   void unreadable(std::string subject, const std::string& why) {
-    if (sibling_ != nullptr) return;  // it has said so
+    if (sibling_ != nullptr) return;  // already a finding of the sibling
     context_.findings.push_back({std::move(subject), "federated bundle not taken: " + why, true});
   }
 

@@ -1,5 +1,5 @@
-// One state of a workload's X.509 identity: what a message of FetchX509SVID means. Taken apart first, then
-// verified; nobody may see it before verify() had nothing against it. Pure.
+// One state of a workload's X.509 identity: a parsed message of FetchX509SVID. read() parses it, verify()
+// verifies it; it must not be published before verify() has accepted it. Pure.
 #pragma once
 
 #include <expected>
@@ -16,8 +16,9 @@
 
 namespace spiffe::identity {
 
-// Which SVID of a message is ours: the one with this hint, or this SPIFFE ID, or (neither set) the first.
-// With a trailing "*" the SPIFFE ID is a prefix, and the first SVID whose ID begins so is taken.
+// Which SVID of a message is ours: the first one with this hint, or this SPIFFE ID, or (if neither is set)
+// the first of all, which is the default identity (Workload API, section 8). A SPIFFE ID that ends with "*"
+// is a prefix.
 struct X509Selection {
   std::string hint;
   std::string spiffe_id;
@@ -25,68 +26,70 @@ struct X509Selection {
   [[nodiscard]] bool operator==(const X509Selection&) const = default;
 };
 
-// A refused message. The caller keeps the previous state and stays on the stream (rule 10).
+// A refused message. The caller keeps the previous state, and the stream stays open.
 struct Refusal {
   Error error;                         // kind verification
-  std::string spiffe_id;               // of the SVID concerned, "" where unknown
-  std::optional<WallTime> valid_from;  // set where the same message will do once this time has come (rule 22)
+  std::string spiffe_id;               // of the SVID concerned, "" if unknown
+  std::optional<WallTime> valid_from;  // set if the same message will be valid at this time
   bool not_offered = false;            // none of the SVIDs is the one selected
 };
 
-// What verify() found.
+// The result of verify().
 struct Verdict {
   std::optional<Refusal> refusal;
   std::vector<Finding> findings;  // about the SVID, and about those that are not selected
 };
 
-// Of several contexts of one message: which SVIDs need not be examined here.
+// Which SVIDs another context of the same message verifies, so that this one need not.
 struct Others {
-  bool examined = false;              // with another context: all but our own
-  std::vector<std::size_t> selected;  // by other contexts, which verify them
+  bool examined = false;              // all but the selected one
+  std::vector<std::size_t> selected;  // those that other contexts selected
 };
 
-// Another SVID of the same message that the selection takes as well, verified already.
+// Another SVID of the same message that the selection matches, already verified.
 struct FurtherSvid {
-  std::size_t number;  // among those, the selected one is 0; the number of one that is left out stays free
+  std::size_t number;  // the selected one is 0; the number of one that is left out stays unused
   X509Svid svid;
   X509Bundle bundle;  // of its own trust domain
 };
 
 struct X509Context {
   X509Svid svid;                                // the selected one
-  X509Bundle bundle;                            // of its own trust domain (rule 14)
+  X509Bundle bundle;                            // of its trust domain, as it came with the SVID
   std::map<TrustDomain, X509Bundle> federated;  // never holds svid's own trust domain
   std::size_t svids_received = 1;
-  std::size_t selected = 0;  // which of the message's SVIDs it is
-  std::size_t matching = 1;  // how many of them the selection would have taken
+  std::size_t selected = 0;  // the index of the selected SVID in the message
+  std::size_t matching = 1;  // how many SVIDs the selection matches
   std::vector<Finding> findings;
-  std::vector<FurtherSvid> further;           // see add_further(), without which there are none
-  std::optional<WallTime> further_from = {};  // when one is valid that was left out as too early
+  std::vector<FurtherSvid> further;           // filled by add_further()
+  std::optional<WallTime> further_from = {};  // when the first one that was left out as too early is valid
 
-  // Rules 10 to 15: what is needed to write it down. `previous` supplies the content of a federated bundle
-  // that cannot be read; it may be null. A message of more than 10,000 SVIDs is refused, and one whose
-  // selected SVID has more than 1 MiB of certificates or 8 MiB of bundle. `sibling`: another selection of the
-  // same message, whose bundles are shared, and which has the findings about what both have in common.
+  // Parses what is needed to write the files. Refuses a message with an empty mandatory field, without a
+  // matching SVID, with more than 10,000 SVIDs, or whose selected SVID has more than 1 MiB of certificates or
+  // 8 MiB of bundle. `previous` (may be null) supplies the content of a federated bundle that cannot be read.
+  // `sibling` is another selection of the same message: its bundles are shared, and findings about the whole
+  // message are only there.
   static std::expected<X509Context, Refusal> read(const X509Material& material,
                                                   const X509Selection& selection, const X509Context* previous,
                                                   const X509Context* sibling = nullptr);
-  // For outputs of every SVID: adds those that the selection takes beside the selected one. Rules 18 to 23
-  // hold for each; one that is refused is left out with a finding, and refuses nothing else. At most 99, up
-  // to 1 MiB. Returns which SVIDs of the message were examined, for Others::selected.
+  // For outputs of every SVID: verifies and adds those that the selection matches beside the selected one, at
+  // most 99 and up to 1 MiB. One that is not valid is left out with a finding and refuses nothing else.
+  // Returns which SVIDs of the message were examined, for Others::selected.
   std::vector<std::size_t> add_further(const X509Material& material, const X509Selection& selection,
                                        WallTime now, bool verify_chain);
-  // Rules 18 to 23 for this context, which must come from `material`, and for the SVIDs that nobody has
-  // selected: the first 100 of them, up to 1 MiB, and the rest is counted. Most of the time that a message
-  // takes. With `verify_chain` false rule 22 is skipped ("verify = false"), all others hold.
+  // Verifies the selected SVID (certificates, key, chain), and the first 100 SVIDs that no context has
+  // selected, up to 1 MiB: those only give findings. `material` is the message that this context was read
+  // from. Takes most of the time that a message needs. `verify_chain` false ("verify = false") skips only the
+  // chain.
   [[nodiscard]] Verdict verify(const X509Material& material, WallTime now, bool verify_chain,
                                const Others& others = {}) const;
 
-  // Both in one. `material` stays whole: callers may come back with it at Refusal::valid_from.
+  // read() and verify(). `material` is not changed: the caller may try it again at Refusal::valid_from.
   static std::expected<X509Context, Refusal> from(const X509Material& material,
                                                   const X509Selection& selection, const X509Context* previous,
                                                   WallTime now, bool verify_chain);
 
-  // When the selected SVID ends.
+  // When the selected SVID expires.
   [[nodiscard]] WallTime not_after() const;
 };
 

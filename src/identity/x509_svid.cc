@@ -19,7 +19,7 @@ std::unexpected<Error> refuse(std::string message) {
   return fail(ErrorKind::verification, std::move(message));
 }
 
-// The URI SANs, byte for byte.
+// The URI SANs with every byte, so that an embedded NUL does not hide the rest.
 Result<std::vector<std::string>> uri_sans(const X509* certificate) {
   int critical = 0;
   const NamesPtr names(
@@ -39,7 +39,8 @@ Result<std::vector<std::string>> uri_sans(const X509* certificate) {
   return uris;
 }
 
-// Rule 18, the constraints.
+// X509-SVID, sections 4.1, 4.3 and 4.4. An incomplete extended key usage is only a warning, since the
+// certificate works in the other role.
 Result<void> check_leaf_usage(X509* leaf, std::vector<std::string>& warnings) {
   const std::uint32_t flags = X509_get_extension_flags(leaf);
   if ((flags & EXFLAG_INVALID) != 0) return refuse("has a malformed extension");
@@ -60,7 +61,7 @@ Result<void> check_leaf_usage(X509* leaf, std::vector<std::string>& warnings) {
   return {};
 }
 
-// Rule 19.
+// X509-SVID, sections 3.2, 4.1 and 4.3.
 Result<void> check_intermediate(X509* certificate) {
   const std::uint32_t flags = X509_get_extension_flags(certificate);
   if ((flags & EXFLAG_INVALID) != 0) return refuse("has a malformed extension");
@@ -71,7 +72,7 @@ Result<void> check_intermediate(X509* certificate) {
   const auto uris = uri_sans(certificate);
   if (!uris) return fail(uris.error());
   for (const std::string& uri : *uris) {
-    // Other URIs are nobody's business here.
+    // The standard restricts only SPIFFE IDs; an intermediate may have other URIs.
     if (!lower(uri).starts_with("spiffe:")) continue;
     const auto id = SpiffeId::parse(uri);
     if (!id) return fail(context("URI SAN", id.error()));
@@ -89,7 +90,7 @@ Result<void> check_intermediates(const std::vector<Certificate>& chain) {
   return {};
 }
 
-// Rule 18, the SAN; and rule 21.
+// The agent's spiffe_id selects what is published, so it must be the identity that the leaf proves.
 Result<void> check_leaf_id(const Certificate& leaf, const SpiffeId& expected) {
   const auto id = leaf_id(leaf);
   if (!id) return fail(id.error());
@@ -99,7 +100,7 @@ Result<void> check_leaf_id(const Certificate& leaf, const SpiffeId& expected) {
 
 }  // namespace
 
-// Rule 18, the SAN.
+// X509-SVID, sections 2 and 3.1.
 Result<SpiffeId> leaf_id(const Certificate& leaf) {
   const auto uris = uri_sans(leaf.x509_without_key());
   if (!uris) return fail(uris.error());

@@ -1,5 +1,6 @@
-// An X.509-SVID: X509-SVID standard, sections 2 to 5. What parse() gives has passed rules 18 to 21 and 23 of
-// the checks, what split() gives none yet; verify_chain() adds the chain (rule 22). Pure.
+// An X.509-SVID: X509-SVID standard, sections 2 to 5. The checks are separate steps, since writing the files
+// can begin before they are done: split() checks nothing yet, check() the certificates, check_key() the
+// private key, and verify_chain() the chain. Pure.
 #pragma once
 
 #include <optional>
@@ -22,37 +23,37 @@ struct X509Svid {
   SecretBytes key;                 // PKCS#8 DER, unencrypted, matches the leaf (see check_key())
   std::string hint;
 
-  // Non-fatal findings (an EKU that lacks clientAuth, a short RSA key …) go to `warnings`. Certificates that
-  // `known` holds already are shared with it.
+  // split(), check() and check_key(). Problems that do not refuse it (an EKU without clientAuth, a short RSA
+  // key …) are added to `warnings`. Certificates that are in `known` are shared with it.
   static Result<X509Svid> parse(const X509SvidMaterial& material, std::vector<std::string>& warnings,
                                 std::span<const Certificate> known = {});
 
-  // All of parse() but rule 20, which takes arithmetic.
+  // As parse(), but without check_key(), which takes most of the time.
   static Result<X509Svid> read(const X509SvidMaterial& material, std::vector<std::string>& warnings,
                                std::span<const Certificate> known = {});
   [[nodiscard]] Result<void> check_key() const;
 
-  // The two halves of read(): what can be written down, at once, and whether it may be.
+  // The two halves of read(): what is needed to write the files, and whether they may be published.
   static Result<X509Svid> split(const X509SvidMaterial& material, std::span<const Certificate> known = {});
   [[nodiscard]] Result<void> check(std::vector<std::string>& warnings) const;
 
   [[nodiscard]] const Certificate& leaf() const { return chain.front(); }
-  // The earliest NotAfter of the leaf and of the intermediates that can have signed it: one that ended before
-  // the leaf began, as an old cross-signature, has no part in it.
+  // The earliest NotAfter of the leaf and of the intermediates that can have signed it. An intermediate that
+  // expired before the leaf's NotBefore, such as an old cross-signature, does not count.
   [[nodiscard]] WallTime not_after() const;
 };
 
-// Whose SVID a certificate is: its one URI SAN, a SPIFFE ID with a path (rule 18).
+// The SPIFFE ID of a leaf: its only URI SAN, with a path.
 [[nodiscard]] Result<SpiffeId> leaf_id(const Certificate& leaf);
 
-// Why a chain does not verify, and whether waiting helps.
+// Why a chain does not verify, and from when it will.
 struct ChainRefusal {
   Error error;                         // kind verification
-  std::optional<WallTime> valid_from;  // set where nothing but a NotBefore ahead of `now` is wrong
+  std::optional<WallTime> valid_from;  // set if the only error is a NotBefore after `now`
 };
 
-// Rule 22: the chain against the authorities at `now`; partial chains, no CRLs, no purpose, no host trust
-// store.
+// Checks that the chain leads to one of the authorities and is valid at `now` (RFC 5280, section 6). An
+// authority need not be self-signed; CRLs, purposes and the host's trust store are not used.
 [[nodiscard]] std::expected<void, ChainRefusal> verify_chain(const X509Svid& svid, const X509Bundle& bundle,
                                                              WallTime now);
 

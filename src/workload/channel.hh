@@ -1,5 +1,5 @@
-// Opening a gRPC channel to the agent: SPIFFE Workload Endpoint standard, sections 4 (transport) and 6
-// (header).
+// Opens a gRPC channel to the agent: SPIFFE Workload Endpoint standard, section 3 (transport, security
+// header).
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// Why a stream ended, and what follows from it. Pure.
+// Why a stream ended, as a kind that decides about the retry. Pure.
 #pragma once
 
 #include <string>
@@ -7,36 +7,37 @@
 namespace spiffe::workload {
 
 enum class FailureKind {
-  unreachable,       // nobody listens at the address (connect(2) said so)
-  no_identity,       // PermissionDenied: attested, but no registration entry matches (yet, or any more)
+  unreachable,       // no server listens at the address, by the result of connect(2)
+  no_identity,       // PermissionDenied: attested, but no registration entry matches (yet, or no longer)
   invalid_argument,  // the agent refuses the request itself
-  unimplemented,     // something else than a Workload API listens there, or an older agent
+  unimplemented,     // the server does not serve the Workload API, or is an older agent
   not_offered,       // the answer holds no identity of the kind that is configured
-  no_room,    // this process may not have what its first connection takes: threads, descriptors, memory
-  transient,  // everything else, end of stream included: ask again
+  no_room,           // too few threads, descriptors or memory for the first connection of this process
+  transient,         // everything else, including the end of the stream
 };
 
 // How a stream ended: a gRPC status code and the agent's words.
 struct StreamEnd {
   int code = 0;  // grpc::StatusCode
   std::string message;
-  // errno where no connection was tried, because of what the system refuses this process: `message` names it.
+  // errno if no connection was tried because the system refuses this process a resource, which `message`
+  // names.
   int lack = 0;
-  bool first = false;  // and no connection was ever tried
+  bool first = false;  // no connection was ever tried before
 };
 
 struct Failure {
   FailureKind kind = FailureKind::transient;
   std::string cause;  // "PermissionDenied: no identity issued", escaped
-  std::string hint;   // the next thing to try, "" where there is none
+  std::string hint;   // what to try next, or ""
 };
 
-// Rules 7 to 9. `connect_error` is errno of a connect(2) tried just now on a Unix socket, 0 where somebody
-// listens; it replaces gRPC's own text, which hides the reason. Hints that need a look at this
-// machine are left to explain().
+// The meaning of a gRPC status (Workload Endpoint, section 6 and appendix A). `connect_error` is errno of a
+// connect(2) on a Unix socket just now, 0 if a server listens; it replaces gRPC's text, which hides the
+// reason. explain() adds hints that depend on this machine.
 [[nodiscard]] Failure classify(const StreamEnd& end, int connect_error, std::string_view address);
 
-// "PermissionDenied": gRPC's status codes by the names that Go prints, and logs are searched for.
+// gRPC's status codes by the names that Go prints ("PermissionDenied"), since people search logs for them.
 [[nodiscard]] std::string_view code_name(int code);
 
 }  // namespace spiffe::workload

@@ -11,7 +11,7 @@ namespace {
 constexpr auto kShortest = 1s;  // between two calls for one token
 constexpr int kMaxDoublings = 6;
 constexpr auto kLongest = 60s;
-constexpr double kJitter = 0.2;  // up to a fifth longer, so that a node's helpers spread
+constexpr double kJitter = 0.2;  // up to a fifth longer, so that the helpers of a node do not ask together
 
 }  // namespace
 
@@ -60,7 +60,8 @@ Retry::Step JwtSchedule::failed(std::size_t entry, FailureKind kind, bool unix_s
   const bool refused_call = kind == FailureKind::invalid_argument || kind == FailureKind::unimplemented;
   const bool gone = kind == FailureKind::unreachable && unix_socket;
   if (!refused_call && !gone) return back_off(entries_[entry], now, random);
-  // The agent's own retries decide: rule 7, and the probes of a socket that is gone.
+  // These concern the agent, not one token, so they follow the same waits as a stream: 30 s after
+  // InvalidArgument or Unimplemented, probes of the socket while it is gone.
   const Retry::Step step = agent_.lost(kind, unix_socket, now.time_since_epoch(), random);
   wait(entries_[entry], now + step.wait, true);
   absent_ = absent_ || step.probe;

@@ -1,4 +1,5 @@
-// The workload's JWT-SVIDs: asked for one by one (FetchJWTSVID) and again before they expire.
+// The workload's JWT-SVIDs: each is requested by a call of its own (FetchJWTSVID), and again before it
+// expires.
 #pragma once
 
 #include <chrono>
@@ -27,41 +28,41 @@ struct JwtRequest {
   std::string hint;                    // "" = any; selects among the tokens of the answer
 };
 
-// Belongs to the loop's thread; its callbacks run there and must not drop it. Calls run beside each other,
-// JwtSchedule::kMaxInFlight at most, each with a deadline: a slow or bad one holds up no other. One thread
+// Loop thread only; callbacks run there and must not destroy it. At most JwtSchedule::kMaxInFlight calls run
+// at the same time, each with a deadline, so that a slow or failing one does not delay the others. One thread
 // waits for their answers and only posts. A turn of the loop takes one answer or begins one call.
 //
-// The calls share a channel that is opened for the first of them and dropped after the last: no failure's
-// back-off inside gRPC outlives the calls it failed, a new agent behind the same socket is always met by a
-// new connection, and nothing stays open between renewals. The streams have channels of their own.
+// The calls share a channel that is opened for the first of them and closed after the last. So gRPC's
+// back-off does not outlive the calls that failed, a new agent behind the same socket gets a new connection,
+// and nothing stays open between renewals. The streams have channels of their own.
 class JwtSource {
  public:
   struct Callbacks {
-    // A token, selected among the `received` of the answer. The owner judges it, at once or later, and says
-    // accepted() or refused(): until then it is not asked for again.
+    // The token that the request selects; the answer had `received` tokens. The owner verifies it, at once or
+    // later, and calls accepted() or refused(); until then it is not requested again.
     std::function<void(std::size_t index, identity::JwtSvidMaterial token, std::size_t received)> on_token;
-    // A call failed, or its answer holds no token for us. `fatal`: rule 7, as for a Stream.
+    // A call failed, or its answer has no token for us. `lost.fatal` as for a Stream.
     std::function<void(std::size_t index, const Lost& lost)> on_lost;
   };
 
-  // Tokens are known by the index of their request.
+  // A token is identified by the index of its request.
   JwtSource(Loop& loop, Endpoint endpoint, std::vector<JwtRequest> requests, Callbacks callbacks);
-  // Cancels what is in flight and joins: some milliseconds. A thread that does not come back from gRPC is
-  // left behind.
+  // Cancels the calls and joins the thread, which takes milliseconds. A thread that does not return from gRPC
+  // is left behind.
   ~JwtSource();
   JwtSource(const JwtSource&) = delete;
   JwtSource& operator=(const JwtSource&) = delete;
 
-  // Asks for all tokens. Once.
+  // Requests all tokens. To be called once.
   void start();
   // As Stream::stop().
   void stop();
-  // The token is good; it is asked for again at half of its remaining life. Returns true where a failure had
-  // been reported, or a token refused, since the last good one.
+  // The token is valid; it is requested again after half of its remaining life. Returns true if a failure was
+  // reported, or a token refused, since the last valid one.
   bool accepted(std::size_t index, WallTime expires_at);
-  // The token is not good. Returns when it is asked for again.
+  // The token is not valid. Returns the wait before it is requested again.
   std::chrono::milliseconds refused(std::size_t index);
-  // Somebody else has seen the agent come back: waits that follow a failure end.
+  // A stream reached the agent again: waits after a failure end.
   void agent_back();
 
   [[nodiscard]] const JwtRequest& request(std::size_t index) const { return requests_[index]; }
@@ -89,15 +90,15 @@ class JwtSource {
   Callbacks callbacks_;
   JwtSchedule schedule_;
   std::vector<Trouble> troubles_;  // by index
-  std::string absence_;            // why the agent cannot be reached, reported once for all tokens
+  std::string absence_;            // why the agent cannot be reached; reported once for all tokens
   std::minstd_rand random_;
-  std::deque<Call*> finished_;       // to be taken
-  std::deque<std::size_t> to_call_;  // in flight for the schedule
-  Chore working_;                    // on both
+  std::deque<Call*> finished_;       // answers to take
+  std::deque<std::size_t> to_call_;  // calls to begin; the schedule counts them as in flight
+  Chore working_;                    // works on both
   Timer due_timer_;
   SocketProbe probe_;
-  std::shared_ptr<char> alive_ = std::make_shared<char>();  // tasks posted for a dropped source do nothing
-  std::shared_ptr<Rpc> rpc_;                                // its thread has a part in it
+  std::shared_ptr<char> alive_ = std::make_shared<char>();  // tasks posted for a destroyed source do nothing
+  std::shared_ptr<Rpc> rpc_;                                // shared with its thread
 };
 
 }  // namespace spiffe::workload

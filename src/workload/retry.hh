@@ -1,4 +1,4 @@
-// When to ask again after a stream was lost. Pure: time and chance come in as arguments.
+// When to open a stream again after it ended. Pure: time and random numbers are arguments.
 #pragma once
 
 #include <chrono>
@@ -11,21 +11,23 @@ class Retry {
  public:
   using Duration = std::chrono::milliseconds;
 
-  // What to do next. `probe`: try connect(2) after `wait` instead of a new stream (a Unix socket is gone).
+  // `probe`: after `wait` try connect(2) instead of a new stream, because a Unix socket is gone.
   struct Step {
     Duration wait;
     bool probe = false;
-    bool fatal =
-        false;  // refused before the first good message (rule 7), or not even one connection possible
+    // InvalidArgument or Unimplemented before the first good message (Workload Endpoint, appendix A), or this
+    // process cannot open even one connection.
+    bool fatal = false;
   };
 
   // `random` in [0, 1). `boot` is the time of the failure. `unix_socket`: the address can be probed.
   Step lost(FailureKind kind, bool unix_socket, std::chrono::nanoseconds boot, double random);
-  // A message was taken: back-off starts afresh, and InvalidArgument is no longer fatal.
+  // A message was accepted: the back-off starts again, and InvalidArgument is no longer fatal, since another
+  // server may use the socket for a moment during an upgrade.
   void good_message();
-  // The probed socket answers again: how long until the stream is opened (0 to 500 ms).
+  // The probed socket answers again. Returns the wait before the stream is opened (0 to 500 ms).
   Duration answered(double random);
-  // The probe failed again: when to try the next one.
+  // The probe failed again. Returns the wait before the next one.
   [[nodiscard]] Duration next_probe(std::chrono::nanoseconds boot) const;
 
   [[nodiscard]] bool ever_good() const { return ever_good_; }

@@ -1,4 +1,4 @@
-// One long-lived stream of the Workload API: opened, read by a thread of its own, opened again when lost.
+// One long-lived stream of the Workload API: read by a thread of its own, and opened again when it ends.
 //
 // Stream belongs to the loop's thread. The body runs on the stream's thread, may only post, and may outlive
 // the Stream: see ~Stream().
@@ -21,32 +21,32 @@ class ClientContext;
 
 namespace spiffe::workload {
 
-// A stream was lost, or could not be opened.
+// A stream ended, or could not be opened.
 struct Lost {
   Failure failure;
   std::chrono::milliseconds retry_in{0};
-  bool new_cause = true;  // the first failure, or another cause than the last time: worth a log line
-  // Rule 7: refused before the first good message, or no room for the first connection. It is tried again all
-  // the same: the owner decides whether the process ends, since another stream may be well.
+  bool new_cause = true;  // the first failure, or another cause than the last time: to be logged
+  // As Retry::Step::fatal. It is retried nevertheless: the owner decides whether the process ends, since
+  // another stream may work.
   bool fatal = false;
 };
 
 class Stream {
  public:
-  // Opens the RPC on `context` (header already added), reads to its end, says how it ended.
-  // Owns, together with others, whatever it uses.
+  // Opens the RPC on `context`, which has the security header already, reads to its end, and returns how it
+  // ended. It shares the ownership of everything that it uses, since it may outlive the Stream.
   using Body = std::function<StreamEnd(const Endpoint&, grpc::ClientContext&)>;
 
   Stream(Loop& loop, Endpoint endpoint, Body body, std::function<void(const Lost&)> on_lost);
-  // Cancels and joins: some milliseconds. A thread that does not come back from gRPC is left behind.
+  // Cancels and joins, which takes milliseconds. A thread that does not return from gRPC is left behind.
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
   void start();
-  // No callback is called any more. Nothing is awaited, nor asked of gRPC: that is left to the destructor.
+  // No callback is called from now on. Does not wait and does not call gRPC: the destructor does that.
   void stop();
-  // The owner took a good message. Returns true where a failure had been reported since the last one.
+  // The owner accepted a message. Returns true if a failure was reported since the last one.
   bool good_message();
 
  private:
@@ -60,12 +60,12 @@ class Stream {
   std::shared_ptr<const Body> body_;
   std::function<void(const Lost&)> on_lost_;
   Retry retry_;
-  std::string last_cause_;  // "" while the stream is well
+  std::string last_cause_;  // "" while the stream works
   std::minstd_rand random_;
   Timer open_timer_;
   SocketProbe probe_;
   std::unique_ptr<Attempt> attempt_;
-  std::shared_ptr<char> alive_ = std::make_shared<char>();  // tasks posted for a dropped Stream do nothing
+  std::shared_ptr<char> alive_ = std::make_shared<char>();  // tasks posted for a destroyed Stream do nothing
 };
 
 }  // namespace spiffe::workload
