@@ -21,23 +21,24 @@ using health::Kind;
 
 namespace {
 
-// How long the end waits for a job that writes to a disk.
+// How long the shutdown waits for a job that writes to a disk.
 constexpr auto kDiskPatience = 1s;
 
-// From the end of the child to our own: streams are closed within milliseconds, or not at all.
+// From the end of the child to our own. Streams close within milliseconds, or never.
 constexpr auto kPatience = 500ms;
 
-// From the first publication to the end of the start.
+// From the first publication until the start counts as finished.
 constexpr auto kSettled = 500ms;
 
-// In job mode SIGQUIT as well: it is the stop signal of images that a helper is put into, such as nginx's.
+// In job mode SIGQUIT ends us too: it is the stop signal of some images that contain a helper, such as
+// nginx's.
 bool ends_us(int signal, const config::Config& config) {
   if (signal == SIGTERM || signal == SIGINT) return true;
   return signal == SIGQUIT && config.cmd_mode == config::CmdMode::job &&
          config.config_reload_signal != SIGQUIT;
 }
 
-// Whether an output takes a password, and none is configured.
+// Whether an output needs a password and none is configured.
 bool default_password(const config::X509Outputs& outputs) {
   return outputs.keystore_password_file.empty() && output::takes_password(outputs.names);
 }
@@ -72,7 +73,7 @@ void Daemon::warn_of_password() const {
 int Daemon::run() {
   warn_of_federation();
   warn_of_password();
-  if (x509_source_ != nullptr) x509_source_->start();  // connects while the directory is opened
+  if (x509_source_ != nullptr) x509_source_->start();  // it connects while the directory is being opened
   if (jwt_ != nullptr) jwt_->start();
   if (!config_.daemon_mode && config_.timeout > 0ns) timeout_.after(config_.timeout);
   manager_.waiting("waiting for an identity");
@@ -83,9 +84,9 @@ int Daemon::run() {
   }
   run_loop();
   if (config_.daemon_mode || exit_code_ == 0) log::info("Exiting");
-  // The child has ended. Whatever hangs from here on does not keep us.
+  // The child has ended, so nothing that hangs from here on may delay our exit.
   leave_within(kPatience, exit_code_);
-  // Should a hanging file operation end now, its thread must not find its objects destroyed.
+  // A hanging file operation may finish now, and its thread still uses these objects.
   if (!abandoned_) {
     x509_source_.reset();
     jwt_.reset();
@@ -94,14 +95,14 @@ int Daemon::run() {
   return exit_code_;
 }
 
-// What no code of ours expects, out of memory most likely, ends the process as a signal does: the child
-// first.
+// An unexpected exception, most likely out of memory, ends the process in the same order as a signal: the
+// child first.
 void Daemon::run_loop() {
   for (;;) {
     try {
       return loop_->run();
     } catch (const std::exception& unexpected) {
-      if (std::exchange(failed_, true)) throw;  // the end, too: the child is ended by our death
+      if (std::exchange(failed_, true)) throw;  // the shutdown failed too; our death ends the child
       log::error("An unexpected error ends the process",
                  {{"event", "stopping"}, {"error", unexpected.what()}});
       end(1);
@@ -140,7 +141,7 @@ void Daemon::on_x509_written(bool expected) {
   report_ready();
 }
 
-// Where there is no flat identity, cmd is for those of x509_svids.
+// Without an identity at the top level, cmd is notified of the entries of x509_svids.
 void Daemon::on_further_written(bool expected) {
   if (jwt_ != nullptr) jwt_->own_known();
   if (!x509_.wanted()) notify(Kind::x509);
@@ -157,7 +158,7 @@ void Daemon::on_single(const std::string& name, output::Change change) {
   const Kind kind = kind_of(name);
   const auto expires = jwt_ == nullptr ? std::nullopt : jwt_->expires(name);
   output_of(name) = {health::WriteState::written, expires};
-  // The agent may have had it for a while: what counts is how much was left when it came.
+  // The agent may have cached the token, so its lifetime for us begins now.
   if (expires) expiry_.watch(name, {kJwtSvid, {"path", name}}, wall_now(), *expires);
   const bool changed = change == output::Change::published || unwritten_.contains(name);
   if (changed) ++status_.of(kind).publications;
@@ -177,7 +178,7 @@ void Daemon::on_single(const std::string& name, output::Change change) {
   report_ready();
 }
 
-// The consumers are told once all files of the kinds that count are there.
+// The consumers are notified once all files of the kinds in notify_on are on disk.
 void Daemon::notify(Kind kind) {
   if (!notify_on_.contains(kind) || ending_ || !config_.daemon_mode) return;
   changes_.insert(kind);
@@ -204,7 +205,7 @@ void Daemon::report_ready() {
   manager_.ready(x509 ? x509_.described() : "all files are written");
 }
 
-// One-shot tells of each part as a whole, and ends with the last.
+// One-shot mode logs each kind when all of its files are written, and ends with the last one.
 void Daemon::written(const std::string& name) {
   if (unwritten_.erase(name) == 0 || config_.daemon_mode) return;
   const Kind kind = kind_of(name);
@@ -221,7 +222,7 @@ void Daemon::leave_if_written() {
   if (!ending_ && !std::exchange(told_, true)) consumers_->run_once(notify_on_);
 }
 
-// Publication has the words: of the file, never of what was fetched.
+// Publication logs the error.
 void Daemon::on_failed(const Group& group, const Error& error) {
   if (next_publication_ != nullptr) return;
   if (!all_written()) manager_.waiting(error.message);
@@ -264,22 +265,23 @@ void Daemon::on_lost(const workload::Lost& lost) {
   further_.lost(denied);
 }
 
-// Rule 7: what the agent refuses as a request is of no use to be asked again, but for another agent; and one
-// kind that it does not know need not stop the others. Once there are consumers nothing ends them, not even a
-// reload that names another server. Returns whether the process ends, for the log.
+// InvalidArgument and Unimplemented: the server would refuse the same request again (Workload Endpoint,
+// appendix A), so the start ends. It continues if only one of several kinds is unimplemented. Once the
+// consumers were notified the process does not end for it, not even after a reload with the address of
+// another server: a running program must not stop. Returns whether the process ends, for the log.
 bool Daemon::end_if_fatal(Kind kind, const workload::Lost& lost) {
   const bool unimplemented = lost.failure.kind == workload::FailureKind::unimplemented;
-  // One-shot has no time to wait for another server, whatever this one answered before.
+  // One-shot mode does not wait for another server, even if this one has given a good answer before.
   const bool refused_once =
       !config_.daemon_mode && (unimplemented || lost.failure.kind == workload::FailureKind::invalid_argument);
   if ((!lost.fatal && !refused_once) || told_) return false;
   refused_.insert(kind);
   const std::size_t kinds = static_cast<std::size_t>(
       std::ranges::count_if(status_.updates, [](const auto& each) { return each.has_value(); }));
-  // A token's request is about its audience alone.
+  // InvalidArgument for a token may concern only its audience.
   const bool of_one_token = kind == Kind::jwt && !unimplemented;
   const bool ends = !config_.daemon_mode || refused_.size() == kinds || (!unimplemented && !of_one_token);
-  // Posted: the caller has yet to say why.
+  // Posted, because the caller logs the reason first.
   if (ends) {
     loop_->post([this] {
       if (!ending_) end(1);
@@ -293,10 +295,10 @@ void Daemon::on_signal(int signal) {
   if (signal == SIGCHLD) {
     consumers_->child_changed();
     further_.child_changed();
-    if (reaper_ != nullptr) reaper_->child_changed();  // what is left
+    if (reaper_ != nullptr) reaper_->child_changed();  // the other children
   } else if (ends_us(signal, config_)) {
     log::info("Received " + signal_name(signal), {{"event", "stopping"}});
-    // One-shot that is interrupted has not done what it was asked for.
+    // One-shot mode that is interrupted has failed.
     end(config_.daemon_mode || all_written() ? exit_code_ : 1, signal);
   } else if (!wrap && signal == SIGHUP && terminal_ && terminal_->hung_up()) {
     log::info("The terminal has hung up", {{"event", "stopping"}});
@@ -316,12 +318,12 @@ void Daemon::end(int exit_code, int signal) {
   exit_code_ = exit_code;
   timeout_.cancel();
   const bool again = std::exchange(ending_, true);
-  // A second time: kills.
+  // The second call kills.
   further_.terminate();
   consumers_->terminate(signal);
   if (again) return;
   manager_.stopping();
-  // Posted: the caller may be a callback of the very object that goes.
+  // Posted, because the caller may be a callback of an object that stop() affects.
   loop_->post([this] {
     if (x509_source_ != nullptr) x509_source_->stop();
     if (jwt_ != nullptr) jwt_->stop();
@@ -336,13 +338,13 @@ void Daemon::end(int exit_code, int signal) {
 
 void Daemon::consumers_ended(int exit_code) {
   consumers_done_ = true;
-  // What went wrong here counts more than how the child took its end.
+  // Our own error is more useful than the exit code of the child that was stopped for it.
   if (exit_code_ == 0) exit_code_ = exit_code;
   if (!ending_) end(exit_code_);
   leave_if_done();
 }
 
-// Of all processes those that only the reaper knows are the last.
+// The processes that only the reaper knows are ended last.
 void Daemon::leave_if_done() {
   if (files_done_ && further_.files_ended()) disk_patience_.cancel();
   if (!ending_ || !consumers_done_ || !further_.consumers_ended()) return;

@@ -1,4 +1,5 @@
-// The daemon: update arrives → verified → published → child told. Everything is wired here and nowhere else.
+// The daemon: an update arrives, is verified and published, and the child is notified. All parts are wired
+// here.
 #pragma once
 
 #include <functional>
@@ -30,16 +31,16 @@
 
 namespace spiffe::daemon {
 
-// Runs until SIGTERM or SIGINT, or until nothing can be done any more; with daemon_mode = false until all
-// files are written once, or the time for it is over. Lives and works on one thread.
+// Runs until SIGTERM or SIGINT, or an error that ends it; with daemon_mode = false until all files are
+// written once, or the timeout. Loop thread only.
 class Daemon {
-  static constexpr const char* kStream = "stream";  // in troubles_
+  static constexpr const char* kStream = "stream";  // its name in troubles_
 
  public:
   using Load = std::function<Result<config::Loaded>()>;
 
-  // `found_signals`: what the process was started with, for the child. `version`: of the
-  // program, for the metrics. `load` reads the configuration once more.
+  // `found_signals`: the signal mask and ignored signals that the process was started with, for the child.
+  // `version`: of the program, for the metrics. `load` reads the configuration again.
   static Result<std::unique_ptr<Daemon>> create(const config::Config& config,
                                                 const FoundSignals& found_signals, std::string_view version,
                                                 Load load);
@@ -66,17 +67,17 @@ class Daemon {
   void warn_of_password() const;
   [[nodiscard]] bool has_default_password() const;
 
-  // The walk of one rotation, in order.
+  // The steps of one rotation, in order.
   void on_update(const workload::X509Source::Updates& updates);
   void on_judged(std::size_t index, const workload::X509Update& update);
   void on_x509_written(bool expected);
-  // Of an entry of x509_svids.
+  // The same for an entry of x509_svids.
   void on_further_written(bool expected);
   void on_further_end();
   // The same for a token, the JWT bundle or the JWKS.
   void on_single(const std::string& name, output::Change change);
 
-  // Something new that `kind` stands for is on disk: the consumers may be due.
+  // New content of `kind` is on disk. Notifies the consumers if all files that they wait for are there.
   void notify(health::Kind kind);
   void notify_if_complete();
   [[nodiscard]] bool awaits(health::Kind kind) const;
@@ -105,7 +106,7 @@ class Daemon {
   void reconfigure_consumers();
   void leave_if_done();
   [[nodiscard]] health::Kind kind_of(const std::string& name) const;
-  // The health endpoint's words for a file.
+  // The state of a file, for the health endpoint.
   [[nodiscard]] health::Output& output_of(const std::string& name);
 
   std::unique_ptr<Loop> loop_;
@@ -115,37 +116,37 @@ class Daemon {
   health::Status status_;
   SharedDiskWorker disk_;
   IdentityPipeline x509_;
-  ExpiryWatch expiry_;   // of tokens
-  TroubleLog troubles_;  // of the X.509 stream
+  ExpiryWatch expiry_;   // for tokens
+  TroubleLog troubles_;  // for the X.509 stream
   process::ServiceManager manager_;
   Timer disk_patience_;
-  Timer settled_;                    // some time after the first publication: the start is over
-  Timer timeout_;                    // one-shot's
-  Consumers::Kinds notify_on_;       // which changes count
-  Consumers::Kinds changes_;         // that are on disk, but not notified of before all are
+  Timer settled_;                    // the start is finished, some time after the first publication
+  Timer timeout_;                    // of one-shot mode
+  Consumers::Kinds notify_on_;       // changes of these kinds count as a rotation
+  Consumers::Kinds changes_;         // on disk; the consumers are notified when all awaited files are
   std::set<std::string> unwritten_;  // single files that have not been on disk yet
-  std::set<std::string> to_adapt_;   // to a new configuration: not yet looked at since it came
-  std::set<health::Kind> refused_;   // that the agent will not serve at all (rule 7)
-  bool told_ = false;                // the consumers, of their first files
+  std::set<std::string> to_adapt_;   // single files not yet checked against a new configuration
+  std::set<health::Kind> refused_;   // InvalidArgument or Unimplemented before any good message
+  bool told_ = false;                // the consumers were notified of their first files
   int exit_code_ = 0;
   bool ending_ = false;
-  bool failed_ = false;  // an exception came out of the loop
+  bool failed_ = false;  // the loop threw an exception
   bool consumers_done_ = false;
-  bool ending_others_ = false;  // whom only the reaper knows
+  bool ending_others_ = false;  // the processes that only the reaper knows
   bool others_ended_ = false;
   bool files_done_ = false;
   bool abandoned_ = false;  // a file operation hangs, and its thread uses our members
   std::unique_ptr<Publication> publication_;
   std::unique_ptr<Publication> next_publication_;  // takes over when the present one has finished
-  bool reload_again_ = false;                      // was asked for meanwhile
-  bool reconfigure_due_ = false;                   // of the consumers, once the files are where they belong
+  bool reload_again_ = false;                      // another reload was requested meanwhile
+  bool reconfigure_due_ = false;                   // for the consumers, once the files are in place
   std::optional<process::CoreDumps> core_dumps_;
   std::unique_ptr<process::Reaper> reaper_;    // as PID 1 or subreaper only
-  std::optional<process::Terminal> terminal_;  // whose hang-up is our end, in job mode
+  std::optional<process::Terminal> terminal_;  // in job mode its hang-up ends us
   std::unique_ptr<Consumers> consumers_;
   FurtherIdentities further_;
   std::unique_ptr<SignalWatch> signals_;
-  std::unique_ptr<health::Server> health_;             // none where not asked for
+  std::unique_ptr<health::Server> health_;             // null if not configured
   std::unique_ptr<workload::X509Source> x509_source_;  // likewise
   std::unique_ptr<JwtUpdates> jwt_;                    // likewise
 };

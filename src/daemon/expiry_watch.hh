@@ -1,5 +1,5 @@
-// Watches NotAfter and exp: nothing is withdrawn when an agent is unreachable, so nobody else would notice
-// (rule 17).
+// Watches NotAfter and exp. An agent that cannot be reached withdraws nothing, so an expiry would go
+// unnoticed.
 #pragma once
 
 #include <map>
@@ -16,23 +16,23 @@ namespace spiffe::daemon {
 inline constexpr std::string_view kX509Svid = "X.509-SVID";
 inline constexpr std::string_view kJwtSvid = "JWT-SVID";
 
-// What has a lifetime on disk: one of the above, and which, for the log.
+// A certificate or token on disk: one of the kinds above, and a field that identifies it in the log.
 struct Perishable {
   std::string_view kind;
   log::Field which;
 };
 
-// Loop thread only. Warns when little of the lifetime is left without a renewal, and logs the expiry: again
-// and again, until there is something better.
+// Loop thread only. Warns when little of the lifetime is left without a renewal. Logs the expiry, and repeats
+// it until there is a valid identity.
 class ExpiryWatch {
  public:
-  // `clock`: for what is logged again.
+  // `clock` is for the repeated log lines.
   explicit ExpiryWatch(Loop& loop, TroubleLog::Clock clock = BootClock::now);
 
-  // This is on disk under `name`; forgets what was there before. Said again of the same one, it changes
-  // nothing.
+  // `what` is now on disk under `name` and replaces the previous one. A repeated call for the same one has no
+  // effect.
   void watch(const std::string& name, Perishable what, WallTime begin, WallTime end);
-  // What was published of this kind is no longer looked after.
+  // Stops watching this kind: we no longer manage these files, so their expiry is not reported.
   void forget(std::string_view kind);
 
  private:
@@ -44,13 +44,13 @@ class ExpiryWatch {
     bool expired = false;
   };
 
-  // Returns when it has to be looked at again.
+  // Returns the time of the next look.
   WallTime look(const std::string& name, Life& life, WallTime now);
   void look_at_all();
 
   std::map<std::string, Life> lives_;  // by name
   WallTime next_ = WallTime::max();
-  TroubleLog troubles_;  // what has expired, by name
+  TroubleLog troubles_;  // expired ones, by name
   WallTimer timer_;
 };
 

@@ -1,4 +1,4 @@
-// The JWT half of the daemon: bundles and tokens come from the agent, are verified, and offered as single
+// The JWT part of the daemon: verifies bundles and tokens of the agent, and supplies their content as single
 // files.
 #pragma once
 
@@ -24,37 +24,38 @@
 
 namespace spiffe::daemon {
 
-// Loop thread only. A token is verified against the bundles of its trust domain (rule 28), so they are
-// watched wherever a token is configured; until they have arrived tokens wait.
+// Loop thread only. A token is written only after it is verified with the bundle of its trust domain
+// (Workload API, section 6.3). So the bundles are watched if a token is configured, and tokens wait for the
+// first ones.
 class JwtUpdates {
  public:
   struct Callbacks {
-    // There is a new content of this file.
+    // This file has new content.
     std::function<void(const std::string& name)> on_file;
-    // The agent answers, but offers no token that is meant for this file.
+    // The agent answers, but with no token for this file.
     std::function<void(const std::string& name)> on_not_offered;
-    // An agent's refusal; `kind` says of what (bundle or jwt). True: nothing is asked for again.
+    // The stream or call of `kind` (bundle or jwt) ended. Returns whether the process ends, so that there is
+    // no retry to log.
     std::function<bool(health::Kind kind, const workload::Lost&)> end_if_fatal;
     // Our own trust domain; null while it is not known.
     std::function<const identity::TrustDomain*()> own;
   };
 
-  // `files`: those of Plan::jwt.
-  // `status` outlives this.
+  // `files` is Plan::jwt. `status` outlives this.
   JwtUpdates(Loop& loop, const config::Config& config, const std::vector<output::PlannedFile>& files,
              health::Status& status, Callbacks callbacks);
 
   void start();
-  // Nothing new comes any more, files stay known. The streams and calls are closed by the destructor.
+  // No callback is called from now on; file() still works. The destructor closes the streams and calls.
   void stop();
-  // Another stream has seen the agent come back.
+  // Another stream reached the agent again.
   void agent_back();
-  // Callbacks::own gives our own trust domain now, or another one.
+  // Callbacks::own now returns our own trust domain, or another one than before.
   void own_known();
 
-  // What the file should hold; nothing before the first good message.
+  // The content of the file; none before the first good message.
   [[nodiscard]] std::optional<output::File> file(const std::string& name) const;
-  // When the token of this file expires; none for JWT bundle and JWKS.
+  // When the token of this file expires; none for the JWT bundle and the JWKS.
   [[nodiscard]] std::optional<WallTime> expires(const std::string& name) const;
 
  private:
@@ -64,10 +65,10 @@ class JwtUpdates {
     std::optional<identity::JwtSvid> svid;
   };
 
-  // The token of this file; null where it is none, or there is no good one yet.
+  // The token of this file; null if the file is not a token, or no valid one has arrived.
   [[nodiscard]] const identity::JwtSvid* svid_of(const std::string& name) const;
   void take_bundles(const identity::JwtBundlesMaterial& material);
-  // Chooses what the JWKS holds, of the bundles that are there.
+  // Selects the bundle for the JWKS.
   void choose_jwks();
   [[nodiscard]] const identity::TrustDomain* own() const;
   void take_token(std::size_t index, identity::JwtSvidMaterial material);
@@ -89,14 +90,14 @@ class JwtUpdates {
   std::unordered_map<std::string, std::size_t> by_name_;  // indices of tokens_
   std::optional<output::PlannedFile> bundle_file_;
   std::optional<output::PlannedFile> jwks_file_;
-  std::optional<identity::JwtBundle> jwks_;  // what it holds
+  std::optional<identity::JwtBundle> jwks_;  // the content of jwks_file_
   std::optional<identity::JwtBundles> bundles_;
-  std::deque<Waiting> waiting_;  // for the first bundles
-  Chore judging_;                // them
+  std::deque<Waiting> waiting_;  // tokens that wait for the first bundles
+  Chore judging_;                // verifies them
   std::set<std::string> known_findings_;
   TroubleLog troubles_;
   std::unique_ptr<workload::JwtBundleSource> bundle_source_;
-  std::unique_ptr<workload::JwtSource> token_source_;  // none without tokens
+  std::unique_ptr<workload::JwtSource> token_source_;  // null without tokens
 };
 
 }  // namespace spiffe::daemon

@@ -1,5 +1,5 @@
-// From a message of the agent to a verified identity: what is accepted becomes current, what is refused is
-// logged and leaves the current one alone.
+// Takes verified messages of the agent: an accepted one becomes the current identity, a refused one is logged
+// and changes nothing.
 #pragma once
 
 #include <chrono>
@@ -23,21 +23,20 @@ class X509Updates {
  public:
   using OnRefused = std::function<void(const identity::Refusal&)>;
 
-  // `progress`: at which level an accepted message is logged. `status` outlives this. `on_accepted` is
-  // called with each message that has become current, `on_refused` with each that is refused. `log`: for all
-  // of its lines.
+  // `progress` is the log level of an accepted message. `status` outlives this. `on_accepted` is called after
+  // a message became current, `on_refused` for each refused one.
   X509Updates(Loop& loop, workload::X509Rules rules, log::Level progress, health::Status& status,
               std::function<void()> on_accepted, OnRefused on_refused = nullptr, log::Logger log = {});
 
-  // Other rules for the messages to come. What another selection gave is forgotten.
+  // Rules for the following messages. With another selection there is no current identity until the next one.
   void set_rules(workload::X509Rules rules);
 
-  // It is judged.
+  // `update` has its verdict.
   void receive(const workload::X509Update& update);
-  // What another one with the same rules has accepted.
+  // Takes the current identity of another object with the same rules.
   void adopt(const X509Updates& other) { current_ = other.current_; }
 
-  // nullptr until the first message has been accepted, and the first that a new selection gives.
+  // Null until the first message was accepted, also after a new selection.
   [[nodiscard]] const std::shared_ptr<const identity::X509Context>& current() const { return current_; }
 
  private:
@@ -59,8 +58,9 @@ class X509Updates {
   std::set<std::string> known_findings_;
   bool choice_warned_ = false;
 
-  // Rule 22: a message refused only because its time has not come. The agent sends the next one after half a
-  // lifetime, so this one is looked at again: at its NotBefore, when the clock is set, and every 30 s.
+  // A message that was refused only because a NotBefore is in the future. The agent sends the next one only
+  // after half a lifetime, so this one is verified again: at its NotBefore, when the clock is set, and every
+  // 30 s.
   workload::X509Update::Material early_;
   WallTimer valid_timer_;
   Timer again_timer_;
