@@ -8,7 +8,7 @@ using spiffe::Endpoint;
 
 namespace {
 
-// The rule that is named, without the address.
+// The message without the address.
 std::string refusal(const std::string& text) {
   const auto endpoint = Endpoint::parse(text);
   if (endpoint) return "accepted as " + endpoint->uri();
@@ -21,7 +21,7 @@ std::string refusal(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("rule 2: unix is an absolute path and nothing else") {
+TEST_CASE("a unix address is an absolute path and nothing else") {
   for (const std::string text :
        {"unix:///run/agent.sock", "unix:/run/agent.sock", "UNIX:///run/agent.sock", "/run/agent.sock"}) {
     CAPTURE(text);
@@ -41,7 +41,7 @@ TEST_CASE("a path may hold what means something in a URI") {
   CHECK(endpoint->grpc_target() == "unix:/run/100%2525%3F%23/agent.sock");
 }
 
-TEST_CASE("rule 2: what is wrong with a unix address is named") {
+TEST_CASE("the error about a unix address names what is wrong") {
   CHECK(refusal("unix:") == "a unix address needs a path");
   CHECK(refusal("unix://") == "a unix address has no authority: the path begins with a third slash");
   CHECK(refusal("unix:///") == "a unix address needs the path of a socket");
@@ -55,7 +55,7 @@ TEST_CASE("rule 2: what is wrong with a unix address is named") {
   CHECK(refusal("unix:///" + std::string(200, 'a')) == "a socket path has at most 107 bytes");
 }
 
-TEST_CASE("rule 2: tcp is an IP literal and a port and nothing else") {
+TEST_CASE("a tcp address is an IP literal and a port and nothing else") {
   const auto v4 = Endpoint::parse("tcp://127.0.0.1:8000");
   REQUIRE(v4);
   CHECK(v4->kind() == Endpoint::Kind::tcp);
@@ -70,7 +70,7 @@ TEST_CASE("rule 2: tcp is an IP literal and a port and nothing else") {
   CHECK(v6->grpc_target() == "ipv6:[2001:db8::1]:65535");
 }
 
-TEST_CASE("rule 2: what is wrong with a tcp address is named") {
+TEST_CASE("the error about a tcp address names what is wrong") {
   CHECK(refusal("tcp:127.0.0.1:80") == "a tcp address is written tcp://IP:port");
   CHECK(refusal("tcp://127.0.0.1") == "a tcp address needs a port");
   CHECK(refusal("tcp://127.0.0.1:") == "a tcp address needs a port");
@@ -92,7 +92,7 @@ TEST_CASE("rule 2: what is wrong with a tcp address is named") {
   }
 }
 
-TEST_CASE("rule 2: other schemes are refused by name") {
+TEST_CASE("other schemes of an address are refused by name") {
   CHECK(refusal("https://example.org") == "the scheme must be unix or tcp, not https");
   CHECK(refusal("dns:///agent:80") == "the scheme must be unix or tcp, not dns");
   CHECK(refusal("npipe:spire-agent") == "the scheme must be unix or tcp, not npipe");
@@ -125,7 +125,7 @@ TEST_CASE("of a list the first supported scheme wins") {
   CHECK(Endpoint::parse_list("https://x,tcp://127.0.0.1:1,unix:///p")->uri() == "tcp://127.0.0.1:1");
   CHECK(Endpoint::parse_list("unix:///p")->uri() == "unix:///p");
   CHECK(Endpoint::parse_list(",,unix:///p,")->uri() == "unix:///p");
-  CHECK_FALSE(Endpoint::parse_list("tcp://localhost:1,unix:///p"));  // supported, and wrong
+  CHECK_FALSE(Endpoint::parse_list("tcp://localhost:1,unix:///p"));  // a supported scheme, but invalid
   CHECK(Endpoint::parse_list("https://x").error().message ==
         "address \"https://x\": none of its entries has the scheme unix or tcp");
   CHECK_FALSE(Endpoint::parse_list(""));

@@ -48,7 +48,7 @@ std::string pem_of(const test::Issued& issued) {
   return out;
 }
 
-// "ok", or why not.
+// "ok", or the error.
 std::string verdict(const std::string& svid, const std::string& bundle, std::optional<SpiffeId> id = {}) {
   const auto verified = verify_x509(svid, bundle, id, kNow);
   if (verified) return "ok";
@@ -99,7 +99,7 @@ TEST_CASE("verify: what the standards accept is good") {
   CHECK(verdict(pem(middle.issue(leaf()).der), pem(middle.der())) == "ok");
 }
 
-TEST_CASE("verify: rule 18, a leaf that is none is refused") {
+TEST_CASE("verify: a certificate that cannot be a leaf is refused") {
   CHECK(verdict(with_uris({})) == "leaf certificate: has no URI SAN");
   CHECK(verdict(changed(with_uris({}), [](auto& o) { o.dns = {"web.example.org"}; })) ==
         "leaf certificate: has no URI SAN");
@@ -120,7 +120,7 @@ TEST_CASE("verify: rule 18, a leaf that is none is refused") {
   CHECK(verdict(pem(root.der()), pem(root.der())) == "leaf certificate: has no URI SAN");
 }
 
-TEST_CASE("verify: rules 24 and 25, a SPIFFE ID that is none is refused") {
+TEST_CASE("verify: an invalid SPIFFE ID is refused") {
   for (const char* id :
        {"https://example.org/web", "spiffe:///web", "spiffe://Example.org/web", "spiffe://u@example.org/web",
         "spiffe://example.org:80/web", "spiffe://example.org/a%20b", "spiffe://[::1]/web",
@@ -133,7 +133,7 @@ TEST_CASE("verify: rules 24 and 25, a SPIFFE ID that is none is refused") {
   CHECK(verdict(leaf("spiffe://example.org/" + std::string(2027, 'a'))) == "ok");
 }
 
-TEST_CASE("verify: rule 19, an intermediate that is none is refused") {
+TEST_CASE("verify: an intermediate that is not a CA is refused") {
   const std::string which = "intermediate certificate 1: ";
   CHECK(verdict_by(changed(authority("I"), [](auto& o) { o.ca = false; })) ==
         which + "is not a CA certificate");
@@ -143,7 +143,7 @@ TEST_CASE("verify: rule 19, an intermediate that is none is refused") {
         which + "its SPIFFE ID \"spiffe://example.org/ca\" has a path");
 }
 
-TEST_CASE("verify: rule 22 and RFC 5280, a chain that does not lead to the bundle is refused") {
+TEST_CASE("verify: a chain that does not lead to the bundle (RFC 5280) is refused") {
   CHECK(verdict(changed(leaf(), [](auto& o) {
           o.not_after = kNow - 1s;
         })).starts_with("leaf certificate expired"));
@@ -170,7 +170,7 @@ TEST_CASE("verify: rule 22 and RFC 5280, a chain that does not lead to the bundl
   CHECK(verdict(pem(middle.der), pem(root.der())).starts_with("no authority"));
 }
 
-TEST_CASE("verify: rules 20 and 23, a key in the file must be the leaf's, and DER ends where it says") {
+TEST_CASE("verify: a key in the file must be the leaf's, and bytes after DER are an error") {
   const Ca root(authority());
   const auto issued = root.issue(leaf());
   const auto with_key = [&](const test::Key& key) {
@@ -181,7 +181,7 @@ TEST_CASE("verify: rules 20 and 23, a key in the file must be the leaf's, and DE
   Bytes longer = issued.der;
   longer.push_back(std::byte{0});
   CHECK(verdict(pem(longer), pem(root.der())) != "ok");
-  // One certificate in two blocks, two certificates in one: no reader of PEM finds them.
+  // Readers of PEM would not find one certificate in two blocks, or two in one.
   const std::span der(issued.der);
   CHECK(verdict(pem(der.first(100)) + pem(der.subspan(100)), pem(root.der())) == "not a DER certificate");
   const auto below = root.intermediate(authority("I")).issue(leaf());

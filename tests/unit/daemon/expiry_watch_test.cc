@@ -15,7 +15,7 @@ namespace {
 struct Bench : process::LoopFixture {
   process::TempDir dir;
   process::CapturedLog log{dir};
-  spiffe::BootTime now{};  // for what is logged again
+  spiffe::BootTime now{};  // for the repeated log lines
   ExpiryWatch watch{loop(), [this] { return now; }};
 
   void svid(spiffe::WallTime begin, spiffe::WallTime end) {
@@ -34,8 +34,8 @@ struct Bench : process::LoopFixture {
 
 }  // namespace
 
-// What is on disk is looked at every few seconds, and the watch told of it each time.
-TEST_CASE("rule 17: an expiry is told of once, however often that identity is found on disk") {
+// The files are checked every 10 s, and each check calls watch() again.
+TEST_CASE("an expiry is logged once, however often that identity is found on disk") {
   Bench bench;
   const auto now = spiffe::wall_now();
   for (int i = 0; i < 3; ++i) bench.svid(now - 60s, now - 1s);
@@ -44,7 +44,7 @@ TEST_CASE("rule 17: an expiry is told of once, however often that identity is fo
   CHECK(bench.told("has expired") == 2);
 }
 
-TEST_CASE("rule 17: an overdue renewal is told of once, and again for the next identity") {
+TEST_CASE("an overdue renewal is logged once, and again for the next identity") {
   Bench bench;
   const auto now = spiffe::wall_now();
   for (int i = 0; i < 3; ++i) bench.svid(now - 900s, now + 100s);
@@ -54,7 +54,7 @@ TEST_CASE("rule 17: an overdue renewal is told of once, and again for the next i
   CHECK(bench.told("has not been renewed") == 2);
 }
 
-TEST_CASE("rule 17: each token has a life of its own, and is known by its file") {
+TEST_CASE("each token has its own lifetime, and is identified by its file") {
   Bench bench;
   const auto now = spiffe::wall_now();
   for (int i = 0; i < 2; ++i) {
@@ -69,7 +69,7 @@ TEST_CASE("rule 17: each token has a life of its own, and is known by its file")
   CHECK(bench.told("X.509") == 0);
 }
 
-TEST_CASE("rule 17: the end of each is seen when it comes, also of those that came later and end earlier") {
+TEST_CASE("each expiry is logged in time, also of a token that came later and expires earlier") {
   Bench bench;
   const auto now = spiffe::wall_now();
   bench.svid(now, now + 1h);
@@ -80,7 +80,7 @@ TEST_CASE("rule 17: the end of each is seen when it comes, also of those that ca
   CHECK(bench.told("X.509") == 0);
 }
 
-TEST_CASE("rule 17: what is no longer looked after expires without a word") {
+TEST_CASE("the expiry of a kind that is no longer managed is not logged") {
   Bench bench;
   const auto now = spiffe::wall_now();
   bench.token("a.jwt", now, now + 10ms);

@@ -12,7 +12,7 @@ namespace test = spiffe::test;
 
 namespace {
 
-// What the source hands over.
+// An update with its verdict, as the source hands it over.
 std::shared_ptr<X509Update> update(spiffe::identity::X509Material material) {
   auto made = std::make_shared<X509Update>(
       std::make_shared<spiffe::identity::X509Material>(std::move(material)), X509Rules{}, nullptr);
@@ -42,7 +42,7 @@ TEST_CASE("a good message becomes current") {
   CHECK(id_of(bench.updates) == "spiffe://example.org/a");
 }
 
-TEST_CASE("rule 10: a refused message changes nothing, and the next good one is taken") {
+TEST_CASE("a refused message changes nothing, and the next good one is accepted") {
   const test::Ca ca;
   Bench bench;
   bench.updates.receive(*update(test::material(ca, "spiffe://example.org/a")));
@@ -56,10 +56,10 @@ TEST_CASE("rule 10: a refused message changes nothing, and the next good one is 
   CHECK(id_of(bench.updates) == "spiffe://example.org/c");
 }
 
-TEST_CASE("rule 22: a message that is only early is accepted by itself once its time has come") {
+TEST_CASE("a message that is only too early is accepted later without a new message") {
   const test::Ca ca;
   Bench bench;
-  // Certificates count in whole seconds: this one is valid from the next second on.
+  // Certificates have whole seconds: this one is valid from the next second on.
   const auto next = std::chrono::ceil<std::chrono::seconds>(spiffe::wall_now() + 10ms);
   spiffe::identity::X509Material early;
   early.svids.push_back(test::svid_material(
@@ -94,7 +94,7 @@ TEST_CASE("a further SVID that is only early is added by itself once its time ha
   CHECK(updates.current()->further[0].svid.id.str() == "spiffe://example.org/early");
 }
 
-TEST_CASE("rule 22: a newer message replaces one that waits for its time") {
+TEST_CASE("a newer message replaces one that is too early") {
   const test::Ca ca;
   Bench bench;
   const auto later = spiffe::wall_now() + 1h;
@@ -117,7 +117,7 @@ TEST_CASE("another selection forgets what the one before gave, other rules do no
   rules.verify_chain = false;
   bench.updates.set_rules(rules);
   CHECK(id_of(bench.updates) == "spiffe://example.org/a");
-  // What it gave holds no further SVIDs.
+  // The current identity was read without further SVIDs.
   rules.every_svid = true;
   bench.updates.set_rules(rules);
   CHECK(bench.updates.current() == nullptr);

@@ -96,7 +96,7 @@ TEST_CASE("a certificate for ever is clamped to what a time point holds") {
   CHECK(year("00010101000000Z") < spiffe::WallTime(std::chrono::sys_days(std::chrono::year(1678) / 1 / 1)));
 }
 
-TEST_CASE("rule 23: a certificate is exactly consumed") {
+TEST_CASE("bytes after a certificate are an error") {
   const test::Ca ca;
   CHECK(message_of(Certificate::parse({})) == "the certificate is empty");
   CHECK(message_of(Certificate::parse(test::bytes("-----BEGIN CERTIFICATE-----"))) ==
@@ -110,7 +110,7 @@ TEST_CASE("rule 23: a certificate is exactly consumed") {
   CHECK(message_of(Certificate::parse(test::bytes("\x30\x01\x05"))).starts_with("not a DER certificate"));
 }
 
-TEST_CASE("rule 23: BER's indefinite length is no DER") {
+TEST_CASE("BER's indefinite length is not DER") {
   const test::Ca ca;
   Bytes der = ca.der();  // 30 82 xx xx …
   REQUIRE(der[1] == std::byte{0x82});
@@ -119,7 +119,7 @@ TEST_CASE("rule 23: BER's indefinite length is no DER") {
   CHECK_FALSE(Certificate::parse_concatenated(ber));
 }
 
-TEST_CASE("rule 23: concatenated certificates have nothing between or behind them") {
+TEST_CASE("bytes between or after concatenated certificates are an error") {
   const test::Ca a;
   const test::Ca b;
   CHECK(Certificate::parse_concatenated({})->empty());
@@ -197,7 +197,7 @@ TEST_CASE("the DER reader takes shortest definite lengths only") {
   CHECK(takes(""sv) == -1);
   CHECK(takes("\x04"sv) == -1);
   CHECK(takes("\x04\x03xy"sv) == -1);          // cut short
-  CHECK(takes("\x04\x81\x02xy"sv) == -1);      // a long form where the short one does
+  CHECK(takes("\x04\x81\x02xy"sv) == -1);      // a long form, although the short one is enough
   CHECK(takes("\x04\x82\x00\x81"sv) == -1);    // a leading zero
   CHECK(takes("\x04\x80xy\x00\x00"sv) == -1);  // indefinite
   CHECK(takes("\x04\x85\x00\x00\x00\x00\x01x"sv) == -1);

@@ -21,7 +21,7 @@ using test::leaf;
 namespace {
 
 struct Outcome {
-  std::string text;  // "ok", or why not
+  std::string text;  // "ok", or the error
   std::optional<WallTime> valid_from;
 };
 
@@ -45,7 +45,7 @@ Outcome verify(const Ca& ca, const CertificateOptions& options, const Bytes& bun
 
 }  // namespace
 
-TEST_CASE("rule 22: a chain that leads to an authority verifies") {
+TEST_CASE("a chain that leads to an authority verifies") {
   const Ca root(authority());
   CHECK(verify(root, leaf(), root.der()).text == "ok");
   const Ca middle = root.intermediate(authority("Intermediate"));
@@ -54,7 +54,7 @@ TEST_CASE("rule 22: a chain that leads to an authority verifies") {
   CHECK(verify(deep, leaf(), root.der()).text == "ok");
 }
 
-TEST_CASE("rule 22: every accepted kind of key signs and is signed") {
+TEST_CASE("every accepted type of key can sign a chain and be signed") {
   using test::KeyType;
   for (const auto type : {KeyType::ec_p256, KeyType::ec_p384, KeyType::ec_p521, KeyType::rsa_1024,
                           KeyType::rsa_2048, KeyType::ed25519}) {
@@ -68,12 +68,12 @@ TEST_CASE("rule 22: every accepted kind of key signs and is signed") {
   }
 }
 
-TEST_CASE("rule 22: an authority of the bundle need not be self-signed") {
+TEST_CASE("an authority need not be self-signed") {
   const Ca middle = Ca(authority()).intermediate(authority("Intermediate"));
   CHECK(verify(middle, leaf(), middle.der()).text == "ok");
 }
 
-TEST_CASE("rule 22: a chain without its intermediate does not verify") {
+TEST_CASE("a chain without its intermediate does not verify") {
   const Ca root(authority());
   const Ca middle = root.intermediate(authority("Intermediate"));
   auto material = test::svid_material(middle, leaf());
@@ -87,7 +87,7 @@ TEST_CASE("rule 22: a chain without its intermediate does not verify") {
         "(\"CN=Test CA\")");
 }
 
-TEST_CASE("rule 22: an authority of another name, or of the same name but another key, is none") {
+TEST_CASE("an authority with another subject, or another key, does not verify a chain") {
   const Ca root(authority());
   const Ca other(authority("Other CA"));
   const Ca impostor(authority());
@@ -107,7 +107,7 @@ TEST_CASE("rule 22: an authority of another name, or of the same name but anothe
         "leaf certificate: certificate signature failure");
 }
 
-TEST_CASE("rule 22: several authorities with one name work, in any order, with and without key identifiers") {
+TEST_CASE("several authorities with one subject work, in any order, with and without key identifiers") {
   for (const bool key_ids : {true, false}) {
     CAPTURE(key_ids);
     auto options = authority();
@@ -125,12 +125,12 @@ TEST_CASE("rule 22: several authorities with one name work, in any order, with a
   }
 }
 
-TEST_CASE("rule 22: an intermediate may bear its authority's name") {
+TEST_CASE("an intermediate may have the subject of its authority") {
   const Ca root(authority());
   CHECK(verify(root.intermediate(authority()), leaf(), root.der()).text == "ok");
 }
 
-TEST_CASE("rule 22: an expired certificate is refused, and waiting does not help") {
+TEST_CASE("an expired certificate is refused, and waiting does not help") {
   const Ca root(authority());
   auto options = leaf();
   options.not_after = kNow - 5min;
@@ -138,11 +138,11 @@ TEST_CASE("rule 22: an expired certificate is refused, and waiting does not help
   const auto outcome = verify(root, options, root.der());
   CHECK(outcome.text == "leaf certificate expired: not after 2026-01-02T02:59:05Z");
   CHECK_FALSE(outcome.valid_from);
-  // Sent again it is no news, so it must read the same.
+  // A repeated message is logged once only if its text is the same.
   CHECK(verify(root, options, root.der(), kNow + 2min).text == outcome.text);
 }
 
-TEST_CASE("rule 22: whose validity is over is named") {
+TEST_CASE("the error names the expired certificate of a chain") {
   const Ca root(authority());
   auto old = authority("Intermediate");
   old.not_after = kNow - 49h;
@@ -154,7 +154,7 @@ TEST_CASE("rule 22: whose validity is over is named") {
         "authority \"CN=Intermediate\" expired: not after 2025-12-31T02:04:05Z");
 }
 
-TEST_CASE("rule 22: one that is only early says from when it will do") {
+TEST_CASE("the error about a chain that is only too early states when it is valid") {
   const Ca root(authority());
   auto options = leaf();
   options.not_before = kNow + 20s;
@@ -167,7 +167,7 @@ TEST_CASE("rule 22: one that is only early says from when it will do") {
         "leaf certificate not yet valid: not before 2026-01-02T03:04:25Z");
 }
 
-TEST_CASE("rule 22: an early intermediate or authority counts as well, the latest decides") {
+TEST_CASE("an intermediate or authority may be too early too, the latest NotBefore decides") {
   const Ca root(authority());
   auto early = authority("Intermediate");
   early.not_before = kNow + 2h;
@@ -184,7 +184,7 @@ TEST_CASE("rule 22: an early intermediate or authority counts as well, the lates
   CHECK(by_root.valid_from == kNow + 2h);
 }
 
-TEST_CASE("rule 22: waiting is no remedy where something else is wrong too") {
+TEST_CASE("waiting does not help if something else is wrong too") {
   auto plain = authority();
   plain.key_ids = false;
   auto early = leaf();
@@ -219,7 +219,7 @@ TEST_CASE("rule 22: waiting is no remedy where something else is wrong too") {
   }
 }
 
-TEST_CASE("rule 22: of several early authorities the first to be valid decides") {
+TEST_CASE("of several authorities that are too early the first to be valid decides") {
   auto options = authority();
   options.key = test::Key::generate();
   options.not_before = kNow + 2h;
@@ -232,7 +232,7 @@ TEST_CASE("rule 22: of several early authorities the first to be valid decides")
   CHECK(verify(later, leaf_options, test::concat({sooner.der(), later.der()})).valid_from == kNow + 1h);
 }
 
-TEST_CASE("rule 22: an authority renewed with the same key is found beside its expired self") {
+TEST_CASE("an authority renewed with the same key is found beside the expired one") {
   auto options = authority();
   options.key = test::Key::generate();
   const Ca fresh(options);
@@ -243,7 +243,7 @@ TEST_CASE("rule 22: an authority renewed with the same key is found beside its e
   CHECK(verify(fresh, leaf(), test::concat({fresh.der(), stale.der()})).text == "ok");
 }
 
-TEST_CASE("rule 22: an authority is a CA that signs certificates") {
+TEST_CASE("an authority must be a CA with keyCertSign") {
   auto options = authority();
   options.ca = false;
   CHECK(verify(Ca(options), leaf(), Ca(options).der()).text != "ok");
@@ -255,7 +255,7 @@ TEST_CASE("rule 22: an authority is a CA that signs certificates") {
   CHECK(verify(no_sign, leaf(), no_sign.der()).text != "ok");
 }
 
-TEST_CASE("rule 22: path lengths are kept") {
+TEST_CASE("path length constraints of a chain apply") {
   auto options = authority();
   options.ca = std::nullopt;
   options.extensions = {{NID_basic_constraints, "critical,CA:TRUE,pathlen:0"}};
@@ -265,7 +265,7 @@ TEST_CASE("rule 22: path lengths are kept") {
             .text.ends_with("path length constraint exceeded"));
 }
 
-TEST_CASE("rule 22: URI name constraints bind SPIFFE IDs") {
+TEST_CASE("URI name constraints apply to SPIFFE IDs") {
   const auto with = [](const std::string& constraint, const std::string& id) {
     auto options = authority();
     options.extensions = {{NID_name_constraints, "critical," + constraint}};
@@ -284,7 +284,7 @@ TEST_CASE("rule 22: URI name constraints bind SPIFFE IDs") {
   CHECK(with("permitted;DNS:example.net", "spiffe://example.org/web") == "ok");
 }
 
-TEST_CASE("rule 22: an unknown critical extension is refused, no purpose is asked for") {
+TEST_CASE("an unknown critical extension is refused, and no purpose is checked") {
   const Ca root(authority());
   auto options = leaf();
   options.extensions = {{NID_netscape_comment, "critical,anything"}};
@@ -294,7 +294,7 @@ TEST_CASE("rule 22: an unknown critical extension is refused, no purpose is aske
   CHECK(verify(root, options, root.der()).text == "ok");
 }
 
-TEST_CASE("rule 22: SHA-1 signatures are refused, as by Go") {
+TEST_CASE("SHA-1 signatures are refused, as in Go") {
   const Ca root(authority());
   const auto issued = root.issue(leaf());
   const auto* in = reinterpret_cast<const unsigned char*>(issued.der.data());
@@ -310,7 +310,7 @@ TEST_CASE("rule 22: SHA-1 signatures are refused, as by Go") {
   CHECK_FALSE(outcome.valid_from);
 }
 
-TEST_CASE("rule 22: a root signed with SHA-1 is an anchor all the same") {
+TEST_CASE("a root signed with SHA-1 is still a trust anchor") {
   const auto options = authority();
   const Ca root(options);
   const auto* in = reinterpret_cast<const unsigned char*>(root.der().data());
@@ -322,13 +322,13 @@ TEST_CASE("rule 22: a root signed with SHA-1 is an anchor all the same") {
   CHECK(verify(root, leaf(), der).text == "ok");
 }
 
-TEST_CASE("rule 22: a leaf of the bundle is no authority for itself") {
+TEST_CASE("a leaf in the bundle is not an authority for itself") {
   const Ca root(authority());
   const auto material = test::svid_material(root, leaf());
   CHECK(verify(material, material.certificates).text != "ok");
 }
 
-TEST_CASE("rule 22: the host's trust store is not asked") {
+TEST_CASE("the host's trust store is not used") {
   const Ca root(authority());
   CHECK(verify(root, leaf(), Ca(authority("Other CA")).der()).text != "ok");
 }

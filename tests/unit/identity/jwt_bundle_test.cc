@@ -25,7 +25,7 @@ std::string refusal(std::string_view jwks) {
   return bundle.error().message;
 }
 
-// A key that does not change; its numbers are RFC 7515's, appendix A.3.
+// A fixed key, from RFC 7515, appendix A.3.
 json p256(std::string_view key_id = "a") {
   return {{"kty", "EC"},
           {"kid", key_id},
@@ -34,7 +34,7 @@ json p256(std::string_view key_id = "a") {
           {"y", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}};
 }
 
-// Why this key is left out of a bundle; "taken" where it is not.
+// Why this key is left out of a bundle, or "taken".
 std::string left_out(const json& jwk) {
   const auto bundle = parse(test::jwks({p256("good"), jwk}));
   REQUIRE(bundle);
@@ -55,7 +55,7 @@ json without(json jwk, const char* name) {
 
 }  // namespace
 
-TEST_CASE("rule 30: the Workload API's keys, which have no use, are authorities, found by their kid") {
+TEST_CASE("keys without use, as the Workload API sends them, are authorities, found by their kid") {
   const test::Key rsa = test::Key::generate(KeyType::rsa_2048);
   const test::Key p384 = test::Key::generate(KeyType::ec_p384);
   const test::Key p521 = test::Key::generate(KeyType::ec_p521);
@@ -75,7 +75,7 @@ TEST_CASE("rule 30: the Workload API's keys, which have no use, are authorities,
   }
 }
 
-TEST_CASE("rule 30: keys is required and may be empty") {
+TEST_CASE("keys is required in a JWK Set and may be empty") {
   CHECK(refusal(R"({"keys":[]})") == "accepted 0");
   CHECK(parse(R"({"keys":[]})")->jwks() == R"({"keys":[]})");
   CHECK(refusal("{}") == "JWT bundle of \"example.org\": no JWK Set: it has no keys");
@@ -89,7 +89,7 @@ TEST_CASE("rule 30: keys is required and may be empty") {
   CHECK(refusal("") == "JWT bundle of \"example.org\": not JSON at byte 1");
 }
 
-TEST_CASE("rule 30: a key of another use is left out in silence, jwt-svid and RFC 7517's sig are ours") {
+TEST_CASE("a key whose use is not jwt-svid or RFC 7517's sig is left out silently") {
   CHECK(left_out(with(p256(), "use", "jwt-svid")) == "taken");
   CHECK(left_out(with(p256(), "use", "sig")) == "taken");
   CHECK(left_out(with(p256(), "use", "x509-svid")) == "silent");
@@ -97,7 +97,7 @@ TEST_CASE("rule 30: a key of another use is left out in silence, jwt-svid and RF
   CHECK(left_out(with(p256(), "use", 7)) == "silent");
 }
 
-TEST_CASE("rule 30: an unknown kind of key is left out, not the document") {
+TEST_CASE("a key of unknown type is left out, not the whole JWK Set") {
   CHECK(left_out(with(p256(), "kty", "OKP")) ==
         "keys[1] (kid \"a\") left out: its kty is \"OKP\", not RSA or EC");
   CHECK(left_out(with(p256(), "crv", "secp256k1")) ==
@@ -169,7 +169,7 @@ TEST_CASE("of two keys with one kid the last counts, as in Go's helper, and it i
         std::vector<std::string>{"keys[1] (kid \"a\") replaces an earlier key of the same kid"});
 }
 
-TEST_CASE("rule 30: spiffe_sequence has 64 bits, spiffe_refresh_hint is in seconds") {
+TEST_CASE("spiffe_sequence has 64 bits, spiffe_refresh_hint is in seconds") {
   const auto bundle =
       parse(R"({"keys":[],"spiffe_sequence":18446744073709551615,"spiffe_refresh_hint":300})");
   REQUIRE(bundle);

@@ -13,7 +13,7 @@ namespace {
 const TrustDomain kOwn = *TrustDomain::parse("example.org");
 const TrustDomain kNet = *TrustDomain::parse("example.net");
 
-// A JWKS with one new key of this kid.
+// A JWKS with one new key that has this kid.
 std::string jwks(std::string_view key_id) {
   return test::jwks({test::jwk(test::Key::generate(), key_id)});
 }
@@ -42,24 +42,24 @@ TEST_CASE("JWT bundles are kept by trust domain, whichever way the agent names i
   CHECK(bundles->find(*TrustDomain::parse("other.org")) == nullptr);
 }
 
-TEST_CASE("rule 12: a message without JWT bundles is refused") {
+TEST_CASE("a message without JWT bundles is refused") {
   CHECK(refusal({}) == "the message holds no JWT bundle");
 }
 
-TEST_CASE("rule 10: our own JWT bundle unreadable or absent refuses the message") {
+TEST_CASE("the JWT bundle of our own trust domain must be present and readable") {
   CHECK(refusal({{"example.org", "no"}, {"example.net", jwks("b")}}) ==
         "JWT bundle of \"example.org\": not JSON at byte 2");
   CHECK(refusal({{"example.net", jwks("b")}}) ==
         "the message holds no JWT bundle of our own trust domain \"example.org\"");
 }
 
-TEST_CASE("rule 10: while our own trust domain is unknown, one readable JWT bundle is enough") {
+TEST_CASE("while our own trust domain is unknown, one readable JWT bundle is enough") {
   CHECK(refusal({{"example.org", "no"}, {"example.net", jwks("b")}}, nullptr) == "accepted 1");
   CHECK(refusal({{"example.org", "no"}}, nullptr) == "JWT bundle of \"example.org\": not JSON at byte 2");
   CHECK(refusal({{"Example", jwks("a")}}, nullptr).starts_with("invalid trust domain \"Example\""));
 }
 
-TEST_CASE("rule 10: a federated JWT bundle that cannot be read keeps its previous content, the rest is new") {
+TEST_CASE("a federated JWT bundle that cannot be read keeps its previous content, the rest is new") {
   const auto before = take({{"example.org", jwks("old")}, {"example.net", jwks("net")}});
   REQUIRE(before);
   const auto after =
@@ -77,13 +77,13 @@ TEST_CASE("rule 10: a federated JWT bundle that cannot be read keeps its previou
   CHECK(after->findings[1].subject == "example.net");
 }
 
-TEST_CASE("rule 10: the content kept is not taken for readable") {
+TEST_CASE("a JWT bundle that kept its previous content does not count as readable") {
   const auto before = take({{"example.org", jwks("a")}}, nullptr, nullptr);
   REQUIRE(before);
   CHECK_FALSE(take({{"example.org", "no"}}, &*before, nullptr));
 }
 
-TEST_CASE("rule 11: a JWT bundle that is absent from a message exists no more") {
+TEST_CASE("a JWT bundle that a message lacks is gone") {
   const auto before = take({{"example.org", jwks("a")}, {"example.net", jwks("b")}});
   REQUIRE(before);
   const auto after = take({{"example.org", jwks("a")}}, &*before);

@@ -30,7 +30,7 @@ std::string verdict(std::span<const std::byte> pkcs8, const test::Issued& leaf) 
   return checked ? "ok" : checked.error().message;
 }
 
-// The key in another format or structure, as OpenSSL writes it.
+// The key in another format or structure, encoded by OpenSSL.
 Bytes encoded(const test::Key& key, const char* format, const char* structure) {
   const spiffe::Owned<OSSL_ENCODER_CTX, OSSL_ENCODER_CTX_free> context(
       OSSL_ENCODER_CTX_new_for_pkey(key.get(), EVP_PKEY_KEYPAIR, format, structure, nullptr));
@@ -47,7 +47,7 @@ Bytes copy(const SecretBytes& secret) {
   return {secret.bytes().begin(), secret.bytes().end()};
 }
 
-// A PKCS#8 P-256 key made by hand: scalar, and the public half unless empty.
+// A PKCS#8 P-256 key, encoded by hand from the scalar and, unless it is empty, the public half.
 Bytes ec_key(const Bytes& scalar, const Bytes& point) {
   const auto wrap = [](char tag, const Bytes& content) {
     Bytes head{static_cast<std::byte>(tag), static_cast<std::byte>(content.size())};
@@ -85,7 +85,7 @@ Bytes point_of(const test::Key& key) {
 
 }  // namespace
 
-TEST_CASE("rule 20: RSA, EC P-256, P-384, P-521 and Ed25519 keys are accepted") {
+TEST_CASE("RSA, EC P-256, P-384, P-521 and Ed25519 keys are accepted") {
   for (const auto type : {KeyType::ec_p256, KeyType::ec_p384, KeyType::ec_p521, KeyType::rsa_1024,
                           KeyType::rsa_2048, KeyType::ed25519}) {
     CAPTURE(static_cast<int>(type));
@@ -94,7 +94,7 @@ TEST_CASE("rule 20: RSA, EC P-256, P-384, P-521 and Ed25519 keys are accepted") 
   }
 }
 
-TEST_CASE("rule 20: other kinds of key are refused by name") {
+TEST_CASE("other types of private key are refused by name") {
   const auto refused = [](KeyType type) {
     const auto leaf = leaf_with(type);
     return verdict(leaf.key.pkcs8().bytes(), leaf);
@@ -105,7 +105,7 @@ TEST_CASE("rule 20: other kinds of key are refused by name") {
   CHECK(refused(KeyType::ed448) == "the private key is of the kind ED448, not RSA, EC or Ed25519");
 }
 
-TEST_CASE("rule 20: a key that belongs to another certificate is refused") {
+TEST_CASE("a key that belongs to another certificate is refused") {
   for (const auto type :
        {KeyType::ec_p256, KeyType::ec_p384, KeyType::ec_p521, KeyType::rsa_2048, KeyType::ed25519}) {
     CAPTURE(static_cast<int>(type));
@@ -118,7 +118,7 @@ TEST_CASE("rule 20: a key that belongs to another certificate is refused") {
         "the private key does not belong to the leaf certificate");
 }
 
-TEST_CASE("rule 20: what is not unencrypted PKCS#8 DER is refused by name") {
+TEST_CASE("a key in another format than unencrypted PKCS#8 DER is refused by name") {
   const auto ec = leaf_with(KeyType::ec_p256);
   const auto rsa = leaf_with(KeyType::rsa_1024);
   CHECK(verdict({}, ec) == "the private key is not PKCS#8 DER");
@@ -134,7 +134,7 @@ TEST_CASE("rule 20: what is not unencrypted PKCS#8 DER is refused by name") {
         "the private key is PKCS#1 (RSA), not PKCS#8");
 }
 
-TEST_CASE("rule 23: a key is exactly consumed") {
+TEST_CASE("bytes after a private key are an error") {
   const auto leaf = leaf_with(KeyType::ec_p256);
   Bytes key = copy(leaf.key.pkcs8());
   key.push_back(std::byte{0});
@@ -143,7 +143,7 @@ TEST_CASE("rule 23: a key is exactly consumed") {
   CHECK(verdict(key, leaf) == "the private key is not PKCS#8 DER");
 }
 
-TEST_CASE("rule 20: the public half is derived, not believed") {
+TEST_CASE("the public half of a key is computed, not trusted") {
   const auto leaf = leaf_with(KeyType::ec_p256);
   const auto other = test::Key::generate();
   const Bytes right = scalar_of(leaf.key);
@@ -155,7 +155,7 @@ TEST_CASE("rule 20: the public half is derived, not believed") {
         "the public half inside the private key is not that of the key");
 }
 
-TEST_CASE("rule 20: an EC key beyond its curve is malformed") {
+TEST_CASE("an EC key beyond its curve is malformed") {
   const auto leaf = leaf_with(KeyType::ec_p256);
   const std::string malformed = "the private key is not a well-formed EC key";
   CHECK(verdict(ec_key(Bytes(32), {}), leaf) == malformed);
@@ -164,10 +164,10 @@ TEST_CASE("rule 20: an EC key beyond its curve is malformed") {
   CHECK(verdict(ec_key(Bytes(60, std::byte{1}), {}), leaf) == malformed);
 }
 
-TEST_CASE("rule 20: no bit of an RSA key may be wrong") {
+TEST_CASE("a changed bit anywhere in an RSA key is refused") {
   const auto leaf = leaf_with(KeyType::rsa_1024);
   const Bytes good = copy(leaf.key.pkcs8());
-  // Every part but the algorithm's parameters matters: flip a bit here and there.
+  // Every part matters except the algorithm's parameters, so flip bits in many places.
   for (std::size_t at = 0; at < good.size(); at += 7) {
     if (at >= 20 && at < 22) continue;
     Bytes bad = good;

@@ -26,7 +26,7 @@ struct Case {
 
 }  // namespace
 
-TEST_CASE("rule 24: good trust domains are no DNS names") {
+TEST_CASE("trust domains need not be DNS names") {
   for (const std::string name : {"example.org", "example..org", "-x", ".", "..", "_", "a", "1.2.3.4", "x-"}) {
     CAPTURE(name);
     const auto domain = TrustDomain::parse(name);
@@ -40,7 +40,7 @@ TEST_CASE("rule 24: good trust domains are no DNS names") {
   }
 }
 
-TEST_CASE("rule 24: the scheme is taken in any case and written in lower case") {
+TEST_CASE("the scheme of an ID is read in any case and written in lower case") {
   for (const std::string uri :
        {"spiffe://example.org/a", "SPIFFE://example.org/a", "SpIfFe://example.org/a"}) {
     const auto id = SpiffeId::parse(uri);
@@ -49,7 +49,7 @@ TEST_CASE("rule 24: the scheme is taken in any case and written in lower case") 
   }
 }
 
-TEST_CASE("rule 24: what is wrong with a trust domain is named") {
+TEST_CASE("the error about a trust domain names what is wrong") {
   const Case cases[] = {
       {"", "invalid SPIFFE ID \"\": it is empty"},
       {"example.org/web", "invalid SPIFFE ID \"example.org/web\": the scheme must be spiffe"},
@@ -87,7 +87,7 @@ TEST_CASE("rule 24: what is wrong with a trust domain is named") {
   for (const auto& [uri, rule] : cases) CHECK(refusal(uri) == rule);
 }
 
-TEST_CASE("rule 24: control characters are shown escaped") {
+TEST_CASE("control characters in an ID are shown escaped") {
   CHECK(
       refusal(std::string_view("spiffe://a\0b/c", 14)) ==
       "invalid SPIFFE ID \"spiffe://a\\x00b/c\": the trust domain may hold only a-z, 0-9, '-', '.' and '_', "
@@ -102,13 +102,13 @@ TEST_CASE("rule 24: control characters are shown escaped") {
       "\"\\xff\"");
 }
 
-TEST_CASE("rule 24: a trust domain has at most 255 bytes") {
+TEST_CASE("a trust domain has at most 255 bytes") {
   CHECK(TrustDomain::parse(std::string(255, 'a')));
   CHECK(domain_refusal(std::string(256, 'a')) == "invalid trust domain \"" + std::string(120, 'a') +
                                                      "\"…: the trust domain has 256 bytes, more than 255");
 }
 
-TEST_CASE("rule 24: a trust domain's name is not its ID") {
+TEST_CASE("the name of a trust domain is not its ID") {
   CHECK(domain_refusal("") == "invalid trust domain \"\": the trust domain is empty");
   CHECK(domain_refusal("Example.org") ==
         "invalid trust domain \"Example.org\": the trust domain must be lower-case");
@@ -128,7 +128,7 @@ TEST_CASE("a trust domain is taken by name or by ID") {
   CHECK_FALSE(TrustDomain::parse_name_or_id("spiffe:example.org"));
 }
 
-TEST_CASE("rule 25: good paths") {
+TEST_CASE("valid paths of an ID are accepted") {
   for (const std::string path :
        {"", "/a", "/a/b", "/...", "/.x", "/x.", "/..x", "/-", "/_", "/A.b-C_9/0", "/a/.../b"}) {
     CAPTURE(path);
@@ -139,7 +139,7 @@ TEST_CASE("rule 25: good paths") {
   }
 }
 
-TEST_CASE("rule 25: what is wrong with a path is named") {
+TEST_CASE("the error about a path names what is wrong") {
   const Case cases[] = {
       {"spiffe://a/", "invalid SPIFFE ID \"spiffe://a/\": a trailing slash is not allowed"},
       {"spiffe://a/b/", "invalid SPIFFE ID \"spiffe://a/b/\": a trailing slash is not allowed"},
@@ -162,7 +162,7 @@ TEST_CASE("rule 25: what is wrong with a path is named") {
   for (const auto& [uri, rule] : cases) CHECK(refusal(uri) == rule);
 }
 
-TEST_CASE("rule 25: an ID has at most 2048 bytes") {
+TEST_CASE("an ID has at most 2048 bytes") {
   const std::string head = "spiffe://example.org/";
   CHECK(SpiffeId::parse(head + std::string(2048 - head.size(), 'a')));
   const std::string message = refusal(head + std::string(2049 - head.size(), 'a'));

@@ -21,7 +21,7 @@ namespace {
 
 constexpr const char* kId = "spiffe://example.org/web";
 
-// A CA is a key and two signatures: most tests need no fresh one.
+// Making a CA takes a key and two signatures, and most tests can share one.
 const Ca& ca() {
   static const Ca shared;
   return shared;
@@ -54,7 +54,7 @@ X509Material several() {
   return material;
 }
 
-// SVIDs whose mandatory fields hold something.
+// SVIDs with no empty mandatory field, but invalid content.
 void add_unreadable(X509Material& material, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     material.svids.push_back({.spiffe_id = "spiffe://example.org/" + std::to_string(i),
@@ -94,7 +94,7 @@ TEST_CASE("a message stays whole for another look") {
   REQUIRE(take(material));
 }
 
-TEST_CASE("rule 10: an error in the selected SVID refuses the message and names it") {
+TEST_CASE("an error in the selected SVID refuses the message and names it") {
   auto material = test::material(ca(), kId);
   material.svids[0].key = test::Key::generate().pkcs8();
   const auto context = take(material);
@@ -105,14 +105,14 @@ TEST_CASE("rule 10: an error in the selected SVID refuses the message and names 
   CHECK_FALSE(context.error().valid_from);
 }
 
-TEST_CASE("rule 10: an error in its own bundle refuses the message") {
+TEST_CASE("an error in the bundle of the selected SVID refuses the message") {
   auto material = test::material(ca(), kId);
   material.svids[0].bundle.push_back(std::byte{0});
   CHECK(refusal(material) ==
         "spiffe://example.org/web: bundle of \"example.org\": certificate 2: not a DER certificate");
 }
 
-TEST_CASE("rule 10: an SVID that is not selected is only reported") {
+TEST_CASE("an error in an SVID that is not selected is only reported") {
   auto material = several();
   material.svids[0].key = test::Key::generate().pkcs8();
   const auto context = take(material, {.hint = "internal", .spiffe_id = {}});
@@ -125,7 +125,7 @@ TEST_CASE("rule 10: an SVID that is not selected is only reported") {
   CHECK_FALSE(context->findings[0].federated_bundle);
 }
 
-TEST_CASE("rule 10: the chain of an SVID that is not selected is looked at as well") {
+TEST_CASE("the chain of an SVID that is not selected is verified too") {
   auto material = several();
   material.svids[0].bundle = Ca(test::authority_options("Other CA")).der();
   const X509Selection selection{.hint = "internal", .spiffe_id = {}};
@@ -139,7 +139,7 @@ TEST_CASE("rule 10: the chain of an SVID that is not selected is looked at as we
   CHECK(unverified->findings.empty());
 }
 
-TEST_CASE("rule 10: of many SVIDs that are not selected some are examined, and the rest is counted") {
+TEST_CASE("only some of many SVIDs that are not selected are verified, the rest is counted") {
   X509Material material;
   material.svids.push_back(test::svid_material(ca(), kId));
   add_unreadable(material, 9'999);
@@ -149,7 +149,7 @@ TEST_CASE("rule 10: of many SVIDs that are not selected some are examined, and t
   REQUIRE(context->findings.size() == 101);
   CHECK(context->findings[99].message.starts_with("not selected, and bad: "));
   CHECK(context->findings[100].message == "9899 of 9999 SVIDs that are not selected are not examined");
-  // By bytes as well: the first of these has too many.
+  // The number of bytes is limited too, and the first SVID exceeds it.
   material.svids[1].bundle.resize(std::size_t{1024} * 1024);
   const auto large = take(material);
   REQUIRE(large);
@@ -169,7 +169,7 @@ TEST_CASE("a message, a chain or a bundle of an absurd size is refused") {
   CHECK(refusal(material) == "the message holds 10001 SVIDs, at most 10000 are taken");
 }
 
-TEST_CASE("rule 13: of many SVIDs with one hint some are named") {
+TEST_CASE("only some of many SVIDs with the same hint are reported") {
   X509Material material;
   material.svids.push_back(test::svid_material(ca(), kId, "same"));
   add_unreadable(material, 199);
@@ -179,7 +179,7 @@ TEST_CASE("rule 13: of many SVIDs with one hint some are named") {
   CHECK(context->findings.size() == 100);
 }
 
-TEST_CASE("rule 10: a federated bundle that cannot be read keeps its previous content, the rest is new") {
+TEST_CASE("a federated bundle that cannot be read keeps its previous content, the rest is new") {
   const Ca net;
   const Ca com;
   const Ca fresh;
@@ -202,7 +202,7 @@ TEST_CASE("rule 10: a federated bundle that cannot be read keeps its previous co
   }
 }
 
-TEST_CASE("rule 10: a federated bundle with a bad name is reported, escaped") {
+TEST_CASE("a federated bundle with an invalid name is reported, escaped") {
   auto material = test::material(ca(), kId);
   material.federated_bundles = {{"Example\n", Ca().der()}, {"example.net", Ca().der()}};
   const auto context = take(material);
@@ -213,7 +213,7 @@ TEST_CASE("rule 10: a federated bundle with a bad name is reported, escaped") {
   CHECK(context->findings[0].subject == "Example\\n");
 }
 
-TEST_CASE("rule 11: what is absent from a message exists no more") {
+TEST_CASE("a message replaces the full state: bundles that it lacks are gone") {
   auto material = test::material(ca(), kId);
   material.federated_bundles["example.net"] = Ca().der();
   const auto before = take(material);
@@ -223,11 +223,11 @@ TEST_CASE("rule 11: what is absent from a message exists no more") {
   CHECK(after->federated.empty());
 }
 
-TEST_CASE("rule 12: a message without SVIDs is discarded") {
+TEST_CASE("a message without SVIDs is discarded") {
   CHECK(refusal({}) == "the message holds no SVID");
 }
 
-TEST_CASE("rule 12: an empty mandatory field anywhere discards the message and is named") {
+TEST_CASE("an empty mandatory field in any SVID discards the message and is named") {
   const auto with = [](auto&& clear) {
     auto material = several();
     clear(material.svids[1]);
@@ -243,7 +243,7 @@ TEST_CASE("rule 12: an empty mandatory field anywhere discards the message and i
   CHECK(with([](auto& svid) { svid.hint.clear(); }) == "accepted spiffe://example.org/a");
 }
 
-TEST_CASE("rule 13: of SVIDs with one hint the first wins") {
+TEST_CASE("the first of SVIDs with the same hint counts") {
   auto material = several();
   material.svids[2].hint = "internal";
   const auto context = take(material, {.hint = "internal", .spiffe_id = {}});
@@ -256,7 +256,7 @@ TEST_CASE("rule 13: of SVIDs with one hint the first wins") {
   CHECK(refusal(material, {.hint = {}, .spiffe_id = "spiffe://example.org/c"}).starts_with("no SVID has"));
 }
 
-TEST_CASE("rule 13: empty hints are no duplicates") {
+TEST_CASE("empty hints are not compared") {
   auto material = several();
   for (auto& svid : material.svids) svid.hint.clear();
   const auto context = take(material);
@@ -264,7 +264,7 @@ TEST_CASE("rule 13: empty hints are no duplicates") {
   CHECK(context->findings.empty());
 }
 
-TEST_CASE("rule 13: the first SVID is ours unless hint or SPIFFE ID select") {
+TEST_CASE("the first SVID is the default unless hint or SPIFFE ID select one") {
   const auto material = several();
   const auto chosen = [&material](std::string hint, std::string id) {
     const auto context = take(material, {.hint = std::move(hint), .spiffe_id = std::move(id)});
@@ -279,7 +279,7 @@ TEST_CASE("rule 13: the first SVID is ours unless hint or SPIFFE ID select") {
   CHECK(chosen("Internal", "") == "none");
 }
 
-TEST_CASE("rule 13: where none matches, the message says what was offered") {
+TEST_CASE("an error for a selection without a match lists what the agent offers") {
   CHECK(refusal(several(), {.hint = "x\n", .spiffe_id = {}}) ==
         "no SVID has the hint \"x\\n\"; the agent offers spiffe://example.org/a (no hint), "
         "spiffe://example.org/b "
@@ -288,7 +288,7 @@ TEST_CASE("rule 13: where none matches, the message says what was offered") {
             .starts_with("no SVID has the hint \"internal\" and SPIFFE ID \"spiffe://example.org/z\"; "));
 }
 
-TEST_CASE("rule 13: what is offered is listed in bounded length") {
+TEST_CASE("the list of what the agent offers has a bounded length") {
   X509Material material;
   for (int i = 0; i < 100; ++i) {
     material.svids.push_back({.spiffe_id = "spiffe://example.org/" + std::string(2000, 'a'),
@@ -302,7 +302,7 @@ TEST_CASE("rule 13: what is offered is listed in bounded length") {
   CHECK(message.size() < 6000);
 }
 
-TEST_CASE("rule 14: a federated entry never replaces the bundle of our own trust domain") {
+TEST_CASE("a federated bundle never replaces the one of our own trust domain") {
   const Ca other;
   for (const std::string name : {"example.org", "spiffe://example.org"}) {
     auto material = test::material(ca(), kId);
@@ -316,7 +316,7 @@ TEST_CASE("rule 14: a federated entry never replaces the bundle of our own trust
   }
 }
 
-TEST_CASE("rule 14: one trust domain under two names: the first wins") {
+TEST_CASE("the first of two federated bundles for one trust domain counts") {
   const Ca first;
   const Ca second;
   auto material = test::material(ca(), kId);
@@ -328,7 +328,7 @@ TEST_CASE("rule 14: one trust domain under two names: the first wins") {
   CHECK(context->findings.size() == 1);
 }
 
-TEST_CASE("rule 15: bundles of other domains stay apart, in the order of their names") {
+TEST_CASE("bundles of other trust domains stay apart, in the order of their names") {
   auto material = test::material(ca(), kId);
   for (const std::string name : {"spiffe://b.example", "c.example", "a.example"}) {
     material.federated_bundles[name] = Ca().der();
@@ -344,7 +344,7 @@ TEST_CASE("rule 15: bundles of other domains stay apart, in the order of their n
   CHECK(names == std::vector<std::string>{"a.example", "b.example", "c.example"});
 }
 
-TEST_CASE("rule 15: a chain that only a federated domain's authority signed does not verify") {
+TEST_CASE("a chain signed by an authority of a federated domain does not verify") {
   const Ca other(test::authority_options("Other CA"));
   auto material = test::material(other, kId);
   material.svids[0].bundle = ca().der();
@@ -355,7 +355,7 @@ TEST_CASE("rule 15: a chain that only a federated domain's authority signed does
         "CA\", the bundle holds 1 (\"CN=Test CA\")");
 }
 
-TEST_CASE("rule 18: warnings of the selected SVID become findings") {
+TEST_CASE("warnings about the selected SVID become findings") {
   X509Material material;
   material.svids.push_back(test::svid_material(ca(), {.uris = {kId}, .ext_key_usage = "serverAuth"}));
   const auto context = take(material);
@@ -393,7 +393,7 @@ TEST_CASE("RSA keys of fewer than 2048 bits are findings, wherever they stand") 
   CHECK(all_of(ec_p256).empty());
 }
 
-TEST_CASE("rule 22: a message that is only early says when it will do") {
+TEST_CASE("a message that is only too early states when it is valid") {
   const auto begin = std::chrono::floor<std::chrono::seconds>(wall_now()) + 20s;
   X509Material material;
   material.svids.push_back(test::svid_material(ca(), {.uris = {kId}, .not_before = begin}));
@@ -407,7 +407,7 @@ TEST_CASE("rule 22: a message that is only early says when it will do") {
   CHECK(X509Context::from(material, {}, nullptr, *early.error().valid_from, true));
 }
 
-TEST_CASE("rule 22: verify = false skips the chain and nothing else") {
+TEST_CASE("verify = false skips the chain and nothing else") {
   auto material = test::material(ca(), kId);
   material.svids[0].bundle = Ca(test::authority_options("Other CA")).der();
   CHECK_FALSE(take(material));

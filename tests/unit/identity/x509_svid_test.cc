@@ -16,7 +16,7 @@ CertificateOptions good_leaf() {
   return {.uris = {kId}};
 }
 
-// "ok", or what the SVID is refused for.
+// "ok", or the error.
 std::string verdict(const X509SvidMaterial& material) {
   std::vector<std::string> warnings;
   const auto svid = X509Svid::parse(material, warnings);
@@ -62,7 +62,7 @@ TEST_CASE("certificates known from before are shared") {
   CHECK(after->leaf() != before->leaf());
 }
 
-TEST_CASE("rule 18: a leaf without a URI SAN is refused") {
+TEST_CASE("a leaf without a URI SAN is refused") {
   auto leaf = good_leaf();
   leaf.uris.clear();
   CHECK(verdict(leaf) == "leaf certificate: has no URI SAN");
@@ -70,7 +70,7 @@ TEST_CASE("rule 18: a leaf without a URI SAN is refused") {
   CHECK(verdict(leaf) == "leaf certificate: has no URI SAN");
 }
 
-TEST_CASE("rule 18: a leaf with two URI SANs is refused") {
+TEST_CASE("a leaf with two URI SANs is refused") {
   auto leaf = good_leaf();
   leaf.uris = {kId, kId};
   CHECK(verdict(leaf) == "leaf certificate: has 2 URI SANs, not one");
@@ -78,13 +78,13 @@ TEST_CASE("rule 18: a leaf with two URI SANs is refused") {
   CHECK(verdict(leaf) == "leaf certificate: has 2 URI SANs, not one");
 }
 
-TEST_CASE("rule 18: other kinds of SAN are allowed") {
+TEST_CASE("a leaf may have other kinds of SAN") {
   auto leaf = good_leaf();
   leaf.dns = {"web.example.org", "localhost"};
   CHECK(verdict(leaf) == "ok");
 }
 
-TEST_CASE("rule 18: the URI SAN is a SPIFFE ID with a path") {
+TEST_CASE("the URI SAN of a leaf is a SPIFFE ID with a path") {
   auto leaf = good_leaf();
   leaf.uris = {"https://example.org/web"};
   CHECK(
@@ -98,7 +98,7 @@ TEST_CASE("rule 18: the URI SAN is a SPIFFE ID with a path") {
   CHECK_FALSE(verdict(leaf) == "ok");
 }
 
-TEST_CASE("rule 18: a NUL does not hide the end of a URI SAN") {
+TEST_CASE("a NUL does not hide the end of a URI SAN") {
   auto leaf = good_leaf();
   leaf.uris = {std::string(kId) + '\0' + "/evil"};
   CHECK(verdict(leaf) ==
@@ -109,7 +109,7 @@ TEST_CASE("rule 18: a NUL does not hide the end of a URI SAN") {
   CHECK_FALSE(verdict(leaf) == "ok");
 }
 
-TEST_CASE("rule 18: a leaf is no CA") {
+TEST_CASE("a leaf that is a CA is refused") {
   auto leaf = good_leaf();
   leaf.ca = true;
   CHECK(verdict(leaf) == "leaf certificate: is a CA certificate");
@@ -117,7 +117,7 @@ TEST_CASE("rule 18: a leaf is no CA") {
   CHECK(verdict(leaf) == "ok");
 }
 
-TEST_CASE("rule 18: a leaf's keyUsage") {
+TEST_CASE("a leaf's keyUsage has digitalSignature, but neither keyCertSign nor cRLSign") {
   auto leaf = good_leaf();
   const auto with = [&leaf](const std::string& usage) {
     leaf.key_usage = usage;
@@ -131,7 +131,7 @@ TEST_CASE("rule 18: a leaf's keyUsage") {
   CHECK(with("digitalSignature") == "ok");
 }
 
-TEST_CASE("rule 18: an extended key usage that lacks one half is a warning") {
+TEST_CASE("an extended key usage without serverAuth or clientAuth is a warning") {
   auto leaf = good_leaf();
   CHECK(warnings_of(leaf).empty());
   leaf.ext_key_usage = "";
@@ -150,7 +150,7 @@ TEST_CASE("rule 18: an extended key usage that lacks one half is a warning") {
   CHECK(warnings_of(leaf).empty());
 }
 
-TEST_CASE("rule 18: an extension that comes twice is malformed") {
+TEST_CASE("a leaf with the same extension twice is malformed") {
   auto leaf = good_leaf();
   leaf.extensions = {{NID_key_usage, "digitalSignature"}};
   CHECK(verdict(leaf) == "leaf certificate: has a malformed extension");
@@ -158,14 +158,14 @@ TEST_CASE("rule 18: an extension that comes twice is malformed") {
   CHECK(verdict(leaf) == "leaf certificate: has more than one subjectAltName extension");
 }
 
-TEST_CASE("rule 18: a subjectAltName that cannot be read is malformed") {
+TEST_CASE("a subjectAltName that cannot be read is malformed") {
   auto leaf = good_leaf();
   leaf.uris.clear();
   leaf.extensions = {{NID_subject_alt_name, "DER:30:05:86"}};
   CHECK(verdict(leaf) == "leaf certificate: has a malformed subjectAltName");
 }
 
-TEST_CASE("rule 19: an intermediate is a CA that signs certificates") {
+TEST_CASE("an intermediate must be a CA with keyCertSign") {
   auto authority = test::authority_options();
   const auto with = [&authority] {
     return verdict(test::svid_material(test::Ca().intermediate(authority), kId));
@@ -182,14 +182,14 @@ TEST_CASE("rule 19: an intermediate is a CA that signs certificates") {
   CHECK(with() == "intermediate certificate 1: lacks keyUsage keyCertSign");
 }
 
-TEST_CASE("rule 19: the intermediate concerned is numbered") {
+TEST_CASE("the error about an intermediate has its number") {
   const test::Ca first = test::Ca().intermediate();
   auto material = test::svid_material(first, kId);
   material.certificates = test::concat({material.certificates, first.issue(kId).der});
   CHECK(verdict(material) == "intermediate certificate 2: is not a CA certificate");
 }
 
-TEST_CASE("rule 19: an intermediate's SPIFFE ID has no path") {
+TEST_CASE("an intermediate's SPIFFE ID has no path") {
   auto authority = test::authority_options();
   const auto with = [&authority](std::vector<std::string> uris) {
     authority.uris = std::move(uris);
@@ -204,7 +204,7 @@ TEST_CASE("rule 19: an intermediate's SPIFFE ID has no path") {
   CHECK_FALSE(with({"spiffe://Example.org"}) == "ok");
 }
 
-TEST_CASE("rule 21: spiffe_id is the leaf's URI SAN") {
+TEST_CASE("spiffe_id must equal the leaf's URI SAN") {
   auto material = test::svid_material(test::Ca(), kId);
   material.spiffe_id = "spiffe://example.org/other";
   CHECK(verdict(material) ==
@@ -218,7 +218,7 @@ TEST_CASE("rule 21: spiffe_id is the leaf's URI SAN") {
   CHECK(verdict(material) == "spiffe_id: invalid SPIFFE ID \"web\": the scheme must be spiffe");
 }
 
-TEST_CASE("rule 23: certificates are exactly consumed") {
+TEST_CASE("bytes after the certificates of an SVID are an error") {
   auto material = test::svid_material(test::Ca(), kId);
   material.certificates.push_back(std::byte{0});
   CHECK(verdict(material) == "x509_svid: certificate 2: not a DER certificate");

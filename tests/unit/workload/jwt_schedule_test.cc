@@ -16,7 +16,7 @@ BootTime at(std::chrono::nanoseconds t) {
   return BootTime(1000s + t);
 }
 
-// One entry whose token was just taken.
+// A schedule of one entry, whose token waits for its verdict.
 JwtSchedule judged() {
   JwtSchedule schedule(1);
   CHECK(schedule.take_due(at(0s)) == Entries{0});
@@ -65,7 +65,7 @@ TEST_CASE("a call that never ends holds up no other JWT-SVID") {
   }
 }
 
-TEST_CASE("rule 27: a JWT-SVID is asked for again at half of what remains, never sooner than 1 s") {
+TEST_CASE("a JWT-SVID is requested again after half of its remaining life, and not before 1 s") {
   const std::pair<std::chrono::nanoseconds, std::chrono::nanoseconds> waits[] = {
       {300s, 150s}, {3s, 1500ms}, {2s, 1s}, {1s, 1s}, {1ms, 1s}, {0s, 1s}, {-5s, 1s}};
   for (const auto& [remaining, wait] : waits) {
@@ -138,7 +138,7 @@ TEST_CASE("one bad JWT-SVID does not slow down the others") {
   CHECK(schedule.failed(1, FailureKind::transient, true, at(0s), 0.0).wait == 1s);
 }
 
-TEST_CASE("rule 7: InvalidArgument and Unimplemented are fatal before the first answer of any token") {
+TEST_CASE("InvalidArgument and Unimplemented are fatal before the first answer for any token") {
   for (const auto kind : {FailureKind::invalid_argument, FailureKind::unimplemented}) {
     JwtSchedule fresh(2);
     REQUIRE(fresh.take_due(at(0s)) == Entries{0, 1});
@@ -182,7 +182,7 @@ TEST_CASE("the agent's coming back ends every wait after a failure, spread over 
                           0.0);
   }
   schedule.answered(15);
-  schedule.accepted(15, at(0s), 20s);  // late when the agent is back
+  schedule.accepted(15, at(0s), 20s);  // late when the agent returns
   double random = 0;
   schedule.agent_back(at(70s), [&random] { return random += 0.06; });
   std::set<std::int64_t> moments;

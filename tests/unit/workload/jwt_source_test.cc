@@ -38,7 +38,7 @@ std::optional<Status> serve(const JWTSVIDRequest& request, JWTSVIDResponse& resp
   return Status::OK;
 }
 
-// A source with a loop around it, and what it reported.
+// A source with its loop, and everything that it reported.
 class Bench {
  public:
   explicit Bench(std::vector<JwtRequest> requests)
@@ -56,7 +56,7 @@ class Bench {
   JwtSource& source() { return *source_; }
   void drop() { source_.reset(); }
 
-  // Runs the loop until `done`, a generous time at most; `done` is looked at again every few milliseconds.
+  // Runs the loop until `done` returns true, for a generous time at most; calls it every few milliseconds.
   template <class Done>
   [[nodiscard]] bool until(Done done) {
     const auto end = spiffe::BootClock::now() + 20s;
@@ -153,7 +153,7 @@ TEST_CASE("at most sixteen calls are in flight") {
   CHECK(bench.losses.size() == 16);
 }
 
-TEST_CASE("rule 9: PermissionDenied is no identity; the agent seen back ends its wait") {
+TEST_CASE("PermissionDenied means no identity; the return of the agent ends the wait") {
   Bench bench({for_audience("deny"), for_audience("a")});
   FakeAgent agent(bench.path(), serve);
   bench.source().start();
@@ -207,7 +207,7 @@ TEST_CASE("an agent that was replaced behind its socket is met by a new connecti
   CHECK(bench.losses.empty());
 }
 
-TEST_CASE("rule 12: an answer with an empty field is discarded, and told") {
+TEST_CASE("an answer with an empty mandatory field is discarded and reported") {
   Bench bench({for_audience("a")});
   FakeAgent agent(bench.path(), [](const JWTSVIDRequest&, JWTSVIDResponse& response) {
     response.add_svids()->set_spiffe_id("spiffe://example.org/web");

@@ -6,7 +6,7 @@ using namespace std::chrono_literals;
 using spiffe::workload::FailureKind;
 using spiffe::workload::Retry;
 
-TEST_CASE("rule 8: back-off after an answer of a live agent grows by a second up to 30 s") {
+TEST_CASE("back-off after an answer of a live agent grows by a second up to 30 s") {
   Retry retry;
   for (int i = 1; i <= 40; ++i) {
     const auto step = retry.lost(FailureKind::transient, true, 0ns, 0.0);
@@ -16,7 +16,7 @@ TEST_CASE("rule 8: back-off after an answer of a live agent grows by a second up
   }
 }
 
-TEST_CASE("rule 8: jitter makes a wait longer by a fifth at most, never shorter") {
+TEST_CASE("jitter makes a wait longer by a fifth at most, never shorter") {
   Retry retry;
   for (int i = 1; i <= 40; ++i) {
     const auto wait = retry.lost(FailureKind::transient, true, 0ns, 0.999).wait;
@@ -25,7 +25,7 @@ TEST_CASE("rule 8: jitter makes a wait longer by a fifth at most, never shorter"
   }
 }
 
-TEST_CASE("rule 8: any message resets the back-off") {
+TEST_CASE("any good message resets the back-off") {
   Retry retry;
   for (int i = 0; i < 5; ++i) (void)retry.lost(FailureKind::transient, true, 0ns, 0.0);
   retry.good_message();
@@ -63,7 +63,7 @@ TEST_CASE("an unreachable tcp address is not probed: it backs off") {
   CHECK(retry.lost(FailureKind::unreachable, false, 0ns, 0.0).wait == 2s);
 }
 
-TEST_CASE("rule 7: InvalidArgument and Unimplemented are fatal only before the first good message") {
+TEST_CASE("InvalidArgument and Unimplemented are fatal only before the first good message") {
   for (const auto kind : {FailureKind::invalid_argument, FailureKind::unimplemented}) {
     Retry fresh;
     CHECK(fresh.lost(kind, true, 0ns, 0.0).fatal);
@@ -75,7 +75,7 @@ TEST_CASE("rule 7: InvalidArgument and Unimplemented are fatal only before the f
   }
 }
 
-TEST_CASE("rule 9: PermissionDenied is retried with back-off, before and after a good message") {
+TEST_CASE("PermissionDenied is retried with back-off, before and after a good message") {
   Retry retry;
   CHECK_FALSE(retry.lost(FailureKind::no_identity, true, 0ns, 0.0).fatal);
   retry.good_message();
