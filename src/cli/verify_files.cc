@@ -25,7 +25,7 @@ std::unexpected<Error> refuse(std::string message) {
   return fail(ErrorKind::verification, std::move(message));
 }
 
-// An error about the bundle is none about the identity.
+// An error in the bundle is not a verdict on the identity.
 std::unexpected<Error> no_bundle(Error error) {
   error = context("bundle", std::move(error));
   error.kind = ErrorKind::failed;
@@ -33,7 +33,6 @@ std::unexpected<Error> no_bundle(Error error) {
   return fail(std::move(error));
 }
 
-// Of PEM, or of PKCS#12.
 Result<std::vector<PemBlock>> blocks_of(std::string_view content, const SecretBytes* password) {
   if (content.find("-----BEGIN ") == std::string_view::npos) {
     const SecretBytes bytes(content);
@@ -47,7 +46,7 @@ Result<identity::Bytes> certificates_among(const std::vector<PemBlock>& blocks) 
   for (const PemBlock& block : blocks) {
     if (block.label != "CERTIFICATE") continue;
     const auto bytes = block.der.bytes();
-    // By itself: readers of PEM take the first certificate of a block and no more.
+    // Each block alone: readers of PEM take only the first certificate of a block.
     if (const auto one = Certificate::parse(bytes, Certificate::Keep::der_only); !one)
       return fail(one.error());
     der.insert(der.end(), bytes.begin(), bytes.end());
@@ -61,7 +60,7 @@ Result<void> is_of(const SpiffeId& found, const std::optional<SpiffeId>& id) {
   return refuse(cat({"it is of ", quote(found.str()), ", not of ", quote(id->str())}));
 }
 
-// What stands there, as a message that says who it is of.
+// The certificates and the key as a message of the agent whose spiffe_id is the leaf's.
 Result<identity::X509SvidMaterial> read_material(std::string_view svid, const SecretBytes* password) {
   const auto blocks = blocks_of(svid, password);
   if (!blocks) return fail(blocks.error());
@@ -83,7 +82,8 @@ Result<identity::X509SvidMaterial> read_material(std::string_view svid, const Se
   return material;
 }
 
-// The X.509 authorities of this trust domain in a bundle map, or in a lone JWK Set, which names none.
+// The X.509 authorities of this trust domain in a bundle map, or those of a JWK Set, which names no trust
+// domain.
 Result<identity::Bytes> authorities_in(std::string_view bundle, const identity::TrustDomain& domain) {
   auto document = identity::parse_json(bundle, kMaxInput);
   if (!document) return fail(document.error());
@@ -158,7 +158,7 @@ Result<Verified> verify_jwt(std::string_view token, std::span<const std::string>
   const auto claims = read_token(token);
   if (!claims) return fail(claims.error());
   const auto subject = SpiffeId::parse(claims->subject);
-  // A lone JWK Set names no trust domain: it is the token's.
+  // A JWK Set names no trust domain, so it counts for the token's.
   const auto bundles = bundles_of(*sets, subject ? subject->trust_domain().name() : "unknown");
   if (bundles.bundles.empty()) {
     return no_bundle(

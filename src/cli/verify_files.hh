@@ -1,4 +1,4 @@
-// Verdicts on identities in files. Pure: the files' text is given.
+// Verifies identities in files. Pure: the caller reads the files.
 #pragma once
 
 #include <optional>
@@ -16,11 +16,11 @@ namespace spiffe::cli {
 
 struct Verified {
   std::string spiffe_id;
-  WallTime not_after;                 // of a chain the earliest
+  WallTime not_after;                 // of a chain the earliest that counts
   std::vector<std::string> warnings;  // "the leaf's extended key usage lacks …"
 };
 
-// The certificates in a PEM text or PKCS#12, concatenated. `password`: as pkcs12_blocks() takes it.
+// The certificates of a PEM text or PKCS#12 file, concatenated. `password` as for pkcs12_blocks().
 [[nodiscard]] Result<identity::Bytes> certificates_of(std::string_view content,
                                                       const SecretBytes* password = nullptr);
 
@@ -28,15 +28,17 @@ struct Verified {
 [[nodiscard]] Result<identity::TrustDomain> trust_domain_of(std::string_view svid,
                                                             const SecretBytes* password = nullptr);
 
-// Rules 18, 19 and 22 to 25 on the certificates in `svid`, leaf first, with the authorities in `bundle`: PEM,
-// PKCS#12, or a bundle map or JWK Set, of which the SVID's trust domain counts; and rule 20 where a private
-// key stands among them. `id`, where set, is who it must be. Error kind verification: the verdict is no; kind
-// failed: there can be none, since `bundle` is no bundle.
+// Verifies the certificates in `svid` as an X.509-SVID (X509-SVID, sections 2 to 5): leaf first, then
+// intermediates, and a chain that leads to an authority in `bundle` at `now`. If `svid` also has a private
+// key, it must be the leaf's. `bundle` is PEM, PKCS#12, a bundle map or a JWK Set; of the latter two the
+// SVID's trust domain counts. `id`, if set, must be the SPIFFE ID. Errors: kind verification if the SVID is
+// not valid, kind failed if `bundle` is not a bundle, so that there is no verdict.
 [[nodiscard]] Result<Verified> verify_x509(std::string_view svid, std::string_view bundle,
                                            const std::optional<identity::SpiffeId>& id, WallTime now,
                                            const SecretBytes* password = nullptr);
 
-// Rules 24 to 28 on a token. `bundle` as bundles_of() takes it. Errors likewise.
+// Verifies a token as a JWT-SVID (JWT-SVID, sections 2 to 4). `bundle` is a JWK Set, a bundle map or a JWT
+// bundle file of the helper. Errors as above.
 [[nodiscard]] Result<Verified> verify_jwt(std::string_view token, std::span<const std::string> audiences,
                                           std::string_view bundle,
                                           const std::optional<identity::SpiffeId>& id, WallTime now);
