@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from messages import Piece, literals, messages
+from messages import DATA, Piece, literals, messages, stripped
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = Path("docs/messages.md")
@@ -27,7 +27,7 @@ SPAN = re.compile(r"`([^`]+)`")
 PLACEHOLDER = re.compile(r"<[a-z][^<>]*>")
 FORMAT_FIELD = re.compile(r"\{[^{}\"]*\}|%s|\n")
 LEVEL = re.compile(r"\b(?:debug|info|warning|error|fatal)\b")
-CHECKED = {"log", "event"}
+LEANING = re.compile(r"\b[Aa]s above\b|\| [Tt]he same (?:for|with|,)|\b(?:next|previous) (?:line|row)\b")
 EDGES = " \t,;:()[]'\"."
 
 
@@ -38,6 +38,7 @@ class Row:
     levels: set[str]
     events: set[str]
     empty: bool  # a cell is
+    leans: bool  # on the row above it
 
 
 def rows_of(page: str) -> Iterator[Row]:
@@ -48,14 +49,15 @@ def rows_of(page: str) -> Iterator[Row]:
             continue
         cells = [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         if columns == 0:
-            columns = len(cells)
+            columns = len(cells) if cells[0] in ("message", "line of the log") else -1
             continue
-        if set(line) <= set("|-: "):
+        if columns < 0 or set(line) <= set("|-: "):
             continue
         second = cells[1] if columns == 4 else ""
         events = {event.removeprefix("event=") for event in SPAN.findall(second)}
         levels = set(LEVEL.findall(SPAN.sub("", second)))
-        yield Row(number, SPAN.findall(cells[0]), levels, events, len(cells) != columns or not all(cells))
+        empty = len(cells) != columns or not all(cells)
+        yield Row(number, SPAN.findall(cells[0]), levels, events, empty, LEANING.search("| ".join(["", *cells[1:]])) is not None)
 
 
 def parts_of(text: str) -> list[str]:
@@ -105,6 +107,8 @@ def stale(rows: list[Row], texts: set[str]) -> Iterator[str]:
     for row in rows:
         if row.empty or not row.spans:
             yield f"{PAGE}:{row.line}: a cell is empty, or one is missing"
+        if row.leans:
+            yield f"{PAGE}:{row.line}: a row that leans on its neighbour says nothing to who greps it"
         for part in (part for span in row.spans for fixed in PLACEHOLDER.split(span) for part in parts_of(fixed)):
             if not known.has(part):
                 yield f"{PAGE}:{row.line}: no source has {part!r}"
@@ -113,9 +117,9 @@ def stale(rows: list[Row], texts: set[str]) -> Iterator[str]:
                 yield f"{PAGE}:{row.line}: no source has event={event}"
 
 
-def check(root: Path, kinds: set[str]) -> list[str]:
+def check(root: Path) -> list[str]:
     rows = list(rows_of((root / PAGE).read_text()))
-    pieces = [piece for piece in messages(root / "src") if piece.kind in kinds]
+    pieces = [piece for piece in messages(root / "src") if piece.kind != "hint"]
     out = [f"{piece.path.relative_to(root)}:{piece.line}: {PAGE} {why}" for piece, why in missing(pieces, rows)]
     return out + list(stale(rows, literals(root / "src")))
 
@@ -185,6 +189,7 @@ SELF_TEST = [
     ("all is well", "all is good", None),
     ("| `It goes on` | info | a | b |", "| `It goes on` | info | a | |", "a cell is empty"),
     ("| `It goes on` | info | a | b |", "| `It goes on` | info | a |", "one is missing"),
+    ("| `It goes on` | info | a | b |", "| `It goes on` | info | a | As above. |", "leans on its neighbour"),
 ]
 
 
@@ -200,11 +205,17 @@ def self_test() -> int:
             source = SELF_TEST_SOURCE if on_page else SELF_TEST_SOURCE.replace(before, after)
             (root / "src/deep/file.cc").write_text(source)
             (root / PAGE).write_text(page)
-            found = check(root, {"log", "event", "error"})
+            found = check(root)
             if not any(expected in problem for problem in found) if expected else found:
                 failed = 1
                 print(f"self-test: {after!r} for {before!r}: {found or 'nothing'} was reported, not {expected!r}")
     return failed
+
+
+def unused() -> Iterator[str]:
+    known = {stripped(text) for text in literals(ROOT / "src")}
+    for text in sorted(DATA - known):
+        yield f"scripts/messages.py: DATA has {text!r}, and no source"
 
 
 def main() -> int:
@@ -212,7 +223,7 @@ def main() -> int:
     parser.add_argument("--self-test", action="store_true", help="check that what is missing or stale is found")
     if parser.parse_args().self_test:
         return self_test()
-    problems = check(ROOT, CHECKED)
+    problems = [*check(ROOT), *unused()]
     print("\n".join(problems) if problems else f"{PAGE} has the messages of the sources")
     if problems:
         print("A message needs a row: message, cause, what to do", file=sys.stderr)

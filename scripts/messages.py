@@ -48,12 +48,17 @@ HINTS = {"kIndent", "kOffered", "kWarned"}
 
 # Literals of other kinds: titles of what commands print, names in files, words of other programs.
 DATA = {
-    "404 page not found", "Failed to connect to remote host:", "JWK Set of", "JWT bundle of", "JWT bundles of",
-    "Not Found", "Service Unavailable", "and of", "another kind of name", "bundle map of", "federated bundle of",
-    "in PKCS#12", "issued by", "list of objects", "list of strings", "more trust domains", "new chain", "new serial",
-    "own trust domain", "private key", "revocation list", "revocation lists", "spiffe-helper PKCS#12 MAC",
-    "spiffe-helper PKCS#12 key", "spiffe-helper PKCS#12 truststore", "text/plain; charset=utf-8",
-    "text/plain; version=0.0.4; charset=utf-8", "with its private key",
+    "404 page not found", "Failed to connect to remote host:", "HTTP/1.1\r\nHost: localhost\r\nConnection: close",
+    "JWK Set of", "JWT bundle of", "JWT bundles of", "Not Found", "Service Unavailable",
+    "an X.509 output such as svid_file_name", "and of", "another kind of name", "bundle map of",
+    "cmd, pid_file_name, renew_cmd or prepare_cmd", "federated bundle of", "hints of", "in PKCS#12", "issued by", "list of objects",
+    "list of strings", "more trust domains", "new chain", "new serial", "own trust domain", "private key",
+    "revocation list", "revocation lists", "spiffe-helper PKCS#12 MAC", "spiffe-helper PKCS#12 key",
+    "spiffe-helper PKCS#12 truststore", "svid_keystore_file_name or truststore_file_name", "text/plain; charset=utf-8",
+    "text/plain; version=0.0.4; charset=utf-8", "the agent's socket: a path, unix:///path or tcp://IP:port",
+    "the signature is that of the trust domain", "with its private key",
+    "credential-bundle.private-key.x509.pem *.credential-bundle.private-key.x509.pem "
+    "*.spiffe-trust-bundle.x509.pem hints.json",
 }  # fmt: skip
 
 TOKEN = re.compile(
@@ -64,6 +69,7 @@ TOKEN = re.compile(
     re.DOTALL | re.MULTILINE | re.VERBOSE,
 )
 PROSE = re.compile(r"[A-Za-z][a-z]+[,:;]? [A-Za-z0-9\"]")
+HINTING = re.compile(r"(?:\b|_)hint(?:_|$)")
 LOG = re.compile(r"(?:\b|_)log_?(?:::|\.)(debug|info|warning|error|fatal|write)$|\b(line_of)$")
 NOTICE = re.compile(r"\bnotices(?:\.|->)(warn|inform)$")
 TROUBLE = re.compile(r"\btroubles_\.(failed|ended)$")
@@ -175,7 +181,7 @@ class Reader:
             if names and (names[-1] in HINTS or "hint" in names[-1].lower()):
                 out.kind = "hint"
             if frame.block:
-                if "hint" in frame.head or text.startswith(("hint: ", "\nhint: ")):
+                if HINTING.search(frame.head) or text.startswith(("hint: ", "\nhint: ")):
                     out.kind = "hint"
                 break
         return out
@@ -278,8 +284,12 @@ def settle_error(frame: Frame, around: Frame, name: str) -> None:
             piece.kind = "hint"
 
 
+def stripped(text: str) -> str:
+    return text.strip(" \r\n,")
+
+
 def is_message(piece: Piece) -> bool:
-    if piece.text.strip(" \n,") in DATA:
+    if stripped(piece.text) in DATA:
         return False
     if piece.kind == "error":
         return PROSE.search(piece.text) is not None
