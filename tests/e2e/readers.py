@@ -1,6 +1,6 @@
 """Reader processes that check what they read, as fast as they can, while a helper publishes.
 
-    with Readers(certs, count=2) as readers:
+    with Readers(certs, ["snapshot"]) as readers:
         …
     report = readers.report
     assert report.reads > 1000 and not report.faults
@@ -13,6 +13,7 @@ its generation had been deleted.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import select
@@ -85,37 +86,48 @@ def read_names(directory: str) -> bytes:
 HOW: dict[str, Callable[[str], bytes]] = {"snapshot": read_snapshot, "names": read_names}
 
 
-def read_until_told(how: str, directory: str, stop: int) -> Report:
-    """Reads at least once, until there is something to read from `stop`, be it its end."""
+def read_until_told(how: str, directories: Sequence[str], stop: int) -> Report:
+    """Until `stop` is readable, be it at its end. Reads each once before it says ready, and once at the end."""
     report = Report()
-    last = b""
-    while len(report.faults) < MOST_FAULTS:
+    last = dict.fromkeys(directories, b"")
+
+    def look(directory: str) -> None:
         try:
             svid = HOW[how](directory)
             report.reads += 1
-            report.changes += svid != last
-            last = svid
+            report.changes += svid != last[directory]
+            last[directory] = svid
         except FileNotFoundError:
             report.vanished += 1
         except certs.Torn as torn:
             report.faults.append(f"{how}: {torn}")
-        if select.select([stop], [], [], 0)[0]:
+
+    for directory in directories:
+        look(directory)
+    print("ready", flush=True)
+    for directory in itertools.cycle(directories):
+        if len(report.faults) >= MOST_FAULTS or select.select([stop], [], [], 0)[0]:
             break
+        look(directory)
+    for directory in directories:
+        look(directory)
     return report
 
 
 class Readers:
-    """Processes of their own; their reports are there once the context is left."""
+    """A process for each kind, which reads all directories in turn; the report is there once the context is left."""
 
-    def __init__(self, directory: Path, kinds: Sequence[str] = ("snapshot", "names")) -> None:
-        self.directory = Path(directory)
+    def __init__(
+        self, directory: Path | Sequence[Path], kinds: Sequence[str] = ("snapshot", "names")
+    ) -> None:
+        self.directories = [directory] if isinstance(directory, Path) else list(directory)
         self.kinds = kinds
         self.report = Report()
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Readers:
         for kind in self.kinds:
-            command = [sys.executable, __file__, kind, str(self.directory)]
+            command = [sys.executable, __file__, kind, *map(str, self.directories)]
             # Without a buffer here: it could hold more than the line that is read below.
             process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             self._processes.append(process)
@@ -133,9 +145,8 @@ class Readers:
 
 
 def main() -> None:
-    kind, directory = sys.argv[1:]
-    print("ready", flush=True)
-    report = read_until_told(kind, directory, sys.stdin.fileno())
+    kind, *directories = sys.argv[1:]
+    report = read_until_told(kind, directories, sys.stdin.fileno())
     print(json.dumps(vars(report)))
 
 
