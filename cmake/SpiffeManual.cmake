@@ -16,7 +16,7 @@ if(SPIFFE_SANITIZE)
   return()
 endif()
 # The date of the pages is that of their text, not of the build.
-set(manual_date "November 24, 2026")
+set(manual_date "November 29, 2026")
 set(manual_pages ${CMAKE_BINARY_DIR}/spiffe-helper.1 ${CMAKE_BINARY_DIR}/spiffe-helper.conf.5
                  ${CMAKE_BINARY_DIR}/spiffe-dev-agent.1)
 add_custom_command(
