@@ -6,7 +6,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,6 +110,16 @@ class Entry:
     content: bytes  # of a file, the target of a symlink, "" for a directory
 
 
+def entry_of(path: Path) -> Entry:
+    seen = path.lstat()
+    content = b""
+    if stat.S_ISLNK(seen.st_mode):
+        content = os.readlink(path).encode()
+    elif stat.S_ISREG(seen.st_mode):
+        content = path.read_bytes()
+    return Entry(seen.st_ino, seen.st_mode, seen.st_uid, seen.st_gid, seen.st_mtime_ns, content)
+
+
 class Published:
     """A directory of outputs, in any layout."""
 
@@ -171,21 +181,19 @@ class Published:
         return found
 
     def state(self) -> dict[str, Entry]:
-        """Everything below the directory, the lock file aside."""
+        """Everything below the directory, the lock file aside, and what vanishes while it is looked at."""
         entries: dict[str, Entry] = {}
-        for path in sorted(self.directory.rglob("*")):
-            if path.name.startswith("..lock"):
-                continue
-            seen = path.lstat()
-            content = b""
-            if stat.S_ISLNK(seen.st_mode):
-                content = os.readlink(path).encode()
-            elif stat.S_ISREG(seen.st_mode):
-                content = path.read_bytes()
-            entries[str(path.relative_to(self.directory))] = Entry(
-                seen.st_ino, seen.st_mode, seen.st_uid, seen.st_gid, seen.st_mtime_ns, content
-            )
+        # Not rglob(), which fails for a directory that vanishes.
+        for folder, folders, names in os.walk(self.directory):
+            for path in [Path(folder, name) for name in [*folders, *names] if not name.startswith("..lock")]:
+                with suppress(FileNotFoundError):
+                    entries[str(path.relative_to(self.directory))] = entry_of(path)
         return entries
+
+    def state_in_use(self) -> dict[str, Entry]:
+        """The same without superseded generations, which are removed after 10 s."""
+        live = self.live()
+        return {path: entry for path, entry in self.state().items() if not path.startswith("..gen.") or path.startswith(live)}
 
 
 def make_certs(workdir: Path, name: str = "certs") -> Published:
