@@ -65,7 +65,8 @@ def test_signalled_at_each_rotation(
         out.check(serial)
     assert {event["pid"] for event in recorder.events()} == {started["pid"]}
     assert len(recorder.events(name)) == 5
-    assert len(lines_of(helper, "signalled")) == 5
+    # What has arrived may not be logged yet.
+    wait_until(lambda: len(lines_of(helper, "signalled")) == 5, "the last line")
 
 
 def test_no_signal_without_a_change(

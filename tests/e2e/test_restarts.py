@@ -262,9 +262,10 @@ def test_a_worker_that_keeps_the_port_goes_first(
     helper = run_helper(**({"command": wrap(agent, **keys)} if wraps else {"config": config(agent, **keys)}))
     wait_stdout(helper)
     first = int(helper.wait_file("worker"))
-    os.kill(int(lines_of(helper, "child_started")[0].fields["pid"]), signal.SIGKILL)
+    os.kill(int(wait_event(helper, "child_started").fields["pid"]), signal.SIGKILL)
     helper.wait_file("worker", other_than=str(first).encode())
     wait_gone(first)
+    wait_until(lambda: starts(helper) >= 2, "the log to say so")
     assert starts(helper) == 2, "the first new start had the port"
     signals = [line.fields["signal"] for line in lines_of(helper, "group_ended")]
     assert signals == ["SIGTERM", "SIGKILL"] if deaf else ["SIGTERM"]
