@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from devagent import DevAgent
-from helper import SANITIZERS, Helper, program
+from helper import SANITIZERS, Helper, program, wait_until
 from mounts import mounting
+from terminals import state_of
 
 NOBODY = 65534
 NO_OVERRIDE = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
 NAMES = {"svid_file_name": "svid.pem", "svid_key_file_name": "key.pem", "svid_bundle_file_name": "bundle.pem"}
+
+
+@contextmanager
+def stopped(*helpers: Helper) -> Iterator[None]:
+    """As SIGSTOP stops them, those that run: what they own stays as it is."""
+    running = [helper for helper in helpers if helper.running]
+    for helper in running:
+        helper.send(signal.SIGSTOP)
+        wait_until(lambda pid=helper.pid: state_of(pid) == "T", "the helper to stop")
+    try:
+        yield
+    finally:
+        for helper in running:
+            helper.send(signal.SIGCONT)
 
 
 @dataclass
@@ -32,6 +49,7 @@ class Setup:
     text: str | None = None  # instead of the keys
     timeout: str = "10s"
     owned: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    helpers: list[Helper] = field(default_factory=list)
 
     @property
     def certs(self) -> Path:
@@ -57,6 +75,7 @@ class Setup:
     def start(self, **more: object) -> Helper:
         keys, self.keys = self.keys, {**self.keys, **more}
         helper = self.run_helper(self.config())
+        self.helpers.append(helper)
         self.keys = keys
         helper.wait_file("certs/svid.pem")
         return helper
@@ -83,22 +102,11 @@ class Setup:
 
     def doctor(self) -> tuple[int, list[dict[str, str]], str]:
         (self.directory / "helper.conf").write_text(self.config())
-        before = self.tree()
-        words = [*self.prefix, str(program()), "doctor", "-config", "helper.conf", "-timeout", self.timeout]
-        told = []
-        for form in ("text", "json"):
-            told.append(
-                subprocess.run(
-                    [*words, "-output", form],
-                    capture_output=True,
-                    cwd=self.directory,
-                    env=SANITIZERS | {"PATH": os.environ["PATH"]},
-                    stdin=subprocess.DEVNULL,
-                    timeout=60,
-                )
-            )
-        assert self.tree() == before
-        text, form = told
+        # Both forms of the answer are about one state: no program starts again, no generation is removed between them.
+        with stopped(*self.helpers):
+            before = self.tree()
+            text, form = map(self.run_doctor, ("text", "json"))
+            assert self.tree() == before
         assert (text.stderr, form.stderr) == (b"", b"")
         assert text.returncode == form.returncode
         answer = json.loads(form.stdout)
@@ -108,6 +116,17 @@ class Setup:
             assert f"{each['grade']:<6}{each['step']}: " in lines
             assert each["hint"] or each["grade"] == "ok", each
         return text.returncode, answer["findings"], lines
+
+    def run_doctor(self, form: str) -> subprocess.CompletedProcess[bytes]:
+        words = [*self.prefix, str(program()), "doctor", "-config", "helper.conf", "-timeout", self.timeout]
+        return subprocess.run(
+            [*words, "-output", form],
+            capture_output=True,
+            cwd=self.directory,
+            env=SANITIZERS | {"PATH": os.environ["PATH"]},
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+        )
 
 
 def no_socket(s: Setup) -> None:
