@@ -124,7 +124,8 @@ def test_revocation_leaves_no_byte_of_the_key(
     for _ in range(2):
         rotate(agent, helper)
         numbers.append(private_number(out.read(KEY)))
-    assert len(traces(out.directory, numbers)) == (6 if layout == "snapshot" else 2)
+    # Key and combined file, in the snapshot layout also of superseded generations that are still there.
+    assert 2 <= len(traces(out.directory, numbers)) <= (6 if layout == "snapshot" else 2)
     agent.deny()
     revoked = helper.wait_log(lambda line: line.fields.get("event") == "revoked")
     assert revoked.fields["path"] == f"{KEY}, {COMBINED}"
