@@ -185,14 +185,16 @@ def test_the_key_stays_where_it_is_no_longer_asked_for(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
     out = make_certs(workdir)
-    helper = run_helper(revoking(agent, "2s", log_level="debug"))
+    after = 2 * SLOW
+    helper = run_helper(revoking(agent, f"{after:g}s", log_level="debug"))
     wait_published(helper)
     before = out.state()
     agent.deny()
+    over = time.monotonic() + after
     wait_event(helper, "identity_denied")
     reload(helper, config(agent, revoke="keep", log_level="debug"))
-    for _ in range(2):
-        # The same again, more than a second later.
+    while time.monotonic() < over + 0.5:
+        # The same again, a second and more later.
         wait_event(helper, "identity_denied", helper.mark())
     assert out.state() == before
     assert lines_of(helper, "revoked") == []
@@ -203,7 +205,8 @@ def test_an_interruption_of_the_denial_starts_the_wait_again(
     agent: DevAgent, run_helper: Run, workdir: Path, interruption: str
 ) -> None:
     out = make_certs(workdir)
-    helper = run_helper(revoking(agent, "3s", log_level="debug"))
+    after = 3 * SLOW
+    helper = run_helper(revoking(agent, f"{after:g}s", log_level="debug"))
     wait_published(helper)
     agent.deny()
     first = time.monotonic()
@@ -212,7 +215,7 @@ def test_an_interruption_of_the_denial_starts_the_wait_again(
     if interruption == "identity":
         agent.allow()
         wait_event(helper, "stream_restored", mark)
-        assert time.monotonic() - first < 3, "too slow to tell"
+        assert time.monotonic() - first < after, "too slow to tell"
         agent.deny()
     else:
         agent.kill()
@@ -220,9 +223,9 @@ def test_an_interruption_of_the_denial_starts_the_wait_again(
         agent.start("-fault", "deny")
     wait_event(helper, "identity_denied", mark)
     again = time.monotonic()
-    assert again - first < 6
+    assert again - first < 2 * after
     wait_event(helper, "revoked")
-    assert time.monotonic() - again > 2.8
+    assert time.monotonic() - again > after - 0.2
     wait_removed(out)
 
 
