@@ -59,8 +59,14 @@ def states(answer: Answer) -> dict[str, str]:
 
 
 def wait_ready(where: int | Path, code: int, timeout: float = 10.0) -> Answer:
-    wait_until(lambda: ask(where, "/ready").code == code, f"readiness {code}", timeout)
-    return ask(where, "/ready")
+    # The very answer that was waited for: the next may be another one, where a lifetime is short.
+    def answer() -> Answer | None:
+        now = ask(where, "/ready")
+        return now if now.code == code else None
+
+    found = wait_until(answer, f"readiness {code}", timeout)
+    assert found is not None
+    return found
 
 
 # The states of the files.
