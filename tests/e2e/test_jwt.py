@@ -202,12 +202,11 @@ def test_a_token_is_renewed_at_half_of_its_life(agent: DevAgent, run_helper: Run
     make_certs(workdir)
     helper = run_helper(config(agent, **tokens("web")))
     last = wait_token(helper, "web")
-    taken = time.monotonic()
     for _ in range(3):
         mark = helper.mark()
         now = wait_token(helper, "web", mark)
-        gap, taken = time.monotonic() - taken, time.monotonic()
-        assert 2.3 < gap < 3.8 * SLOW
+        # In whole seconds, by the agent's clock: how late this test sees it does not matter.
+        assert 2 <= now["iat"] - last["iat"] <= 4 * SLOW
         assert now["exp"] > last["exp"]
         last = now
 
@@ -224,7 +223,9 @@ def test_without_an_agent_the_files_stay_and_its_return_brings_fresh_ones(
     wait_all(helper, "web", "db")
     mark = helper.mark()
     agent.kill()
-    wait_lost(helper, since=mark)
+    # No call is under way any more whose answer would be written.
+    for kind in ("x509", "bundle", "jwt"):
+        helper.wait_log(lambda line, kind=kind: line.level == "error" and line.fields.get("kind") == kind, since=mark)
     before = contents(out)
     # Past the time at which both would have been renewed, and past their end.
     wait_until(
