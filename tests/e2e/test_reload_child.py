@@ -159,7 +159,7 @@ def test_a_child_that_is_given_back_before_it_has_gone(
     recorder.wait("SIGTERM")
     reload(helper, config(agent, **deaf))
     rotate(agent, helper)
-    assert helper.children() == [first], "never two"
+    assert len(helper.children()) <= 1, "never two"
     second = recorder.wait("started", 2)["pid"]
     wait_gone(first, timeout=0)
     assert helper.children() == [second]
