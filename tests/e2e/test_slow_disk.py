@@ -44,6 +44,9 @@ def test_nothing_is_lost_while_the_disk_hangs(agent: DevAgent, run_helper: Run, 
         disk.wait_stalled()
         for _ in range(3):
             agent.rotate()
+        # The end of the stream comes after its messages: they have been read by then.
+        agent.drop()
+        helper.wait_log(lambda line: line.fields.get("event") == "stream_lost")
         assert out.check() == before
         disk.flow()
         wait_serial(helper, agent_serial(agent))
@@ -127,8 +130,9 @@ def test_a_child_is_reaped_while_another_directory_hangs(
 
 def test_it_ends_where_nothing_was_ever_written(agent: DevAgent, run_helper: Run, out: Published) -> None:
     helper = run_helper(config(agent), prefix=PREFIX)
-    with Disk(helper) as disk:
-        disk.stall()
+    disk = Disk(helper)
+    disk.stall()  # before it lets the first call through
+    with disk:
         agent.rotate()
         disk.wait_stalled()
         begin = time.monotonic()
