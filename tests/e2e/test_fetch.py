@@ -265,7 +265,9 @@ def test_bad_jwt_bundles(agent: DevAgent) -> None:
 @pytest.mark.parametrize("words", [["x509"], ["jwt", "-audience", "a"], ["bundles"]], ids=lambda words: words[0])
 def test_refused_unreachable_and_not_spoken_there(agent: DevAgent, workdir: Path, words: list[str]) -> None:
     agent.deny()
-    ran = fetch(agent, *words, "-timeout", "300ms")
+    # Long enough for an answer.
+    patience = ["-timeout", f"{500 * SLOW:.0f}ms"]
+    ran = fetch(agent, *words, *patience)
     assert ran.code == 3 and ran.out == ""
     waiting, error, hint = ran.err.splitlines()
     assert waiting == "waiting for an identity: PermissionDenied: no identity issued"
@@ -286,14 +288,14 @@ def test_refused_unreachable_and_not_spoken_there(agent: DevAgent, workdir: Path
     assert "hint: is this the SPIFFE Workload API" in ran.err or (words[0] == "jwt" and "the audience" in ran.err)
     agent.allow()
 
-    ran = fetch(f"unix://{workdir}/none.sock", *words, "-timeout", "300ms")
+    ran = fetch(f"unix://{workdir}/none.sock", *words, *patience)
     assert ran.code == 4 and ran.out == ""
     cause = f"cannot reach the agent at unix://{workdir}/none.sock: no such file or directory"
     assert ran.err.splitlines()[:2] == [f"waiting for the agent: {cause}", f"error: {cause}"]
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-    ran = fetch(address, *words, "-timeout", "1s")
+    ran = fetch(address, *words, *patience)
     assert ran.code == 4 and ran.out == ""
     assert f"error: cannot reach the agent at {address}: connection refused\nhint: " in ran.err
 

@@ -175,13 +175,13 @@ def test_before_the_first_update_it_waits(agent: DevAgent, watch: Callable[..., 
 
 
 def test_the_time_limit_is_for_the_first_update(agent: DevAgent, watch: Callable[..., Watch]) -> None:
-    running = watch(agent, "-timeout", "500ms")
+    running = watch(agent, "-timeout", f"{1000 * SLOW:.0f}ms")
     running.lines("authority")
     with pytest.raises(subprocess.TimeoutExpired):
-        running.process.wait(0.7)
+        running.process.wait(1.2 * SLOW)
     agent.deny()
     running.lines("no identity any more")
-    assert watch(agent, "-timeout", "300ms").process.wait(10 * SLOW) == 3
+    assert watch(agent, "-timeout", f"{1000 * SLOW:.0f}ms").process.wait(10 * SLOW) == 3
 
 
 def test_who_reads_no_more_ends_it(agent: DevAgent, watch: Callable[..., Watch]) -> None:

@@ -228,10 +228,11 @@ def test_start_timeout_is_over_with_the_start(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder
 ) -> None:
     make_certs(workdir)
-    helper = run_helper(command=wrap(agent, **recorder.keys(start_timeout="2s")))
+    limit = 2 * SLOW
+    helper = run_helper(command=wrap(agent, **recorder.keys(start_timeout=f"{limit:g}s")))
     begin = time.monotonic()
     recorder.wait("started")
-    wait_until(lambda: time.monotonic() > begin + 2.2, "start_timeout to be over")
+    wait_until(lambda: time.monotonic() > begin + limit + 0.2, "start_timeout to be over")
     rotate(agent, helper)
     recorder.wait("SIGUSR1")
     assert helper.stop() == 0
