@@ -5,7 +5,7 @@
 
 Prints "file:line: message" for each line that breaks a rule:
  - own headers are included as "folder/file.hh", from the root of src/;
- - a folder includes itself and what the tables allow, nothing else;
+ - a folder, and a room of src/cli, includes itself and what the tables allow, nothing else;
  - code that protoc generated, and gRPC, stay inside the .cc files of workload, and inside dev_agent.
 """
 
@@ -35,6 +35,14 @@ MAY_INCLUDE = {
 ALSO = {
     "config": {"output/contents.hh", "output/format.hh", "output/formats.hh", "output/options.hh"},
 }
+# The rooms of src/cli. What lies in src/cli itself is the command line as a whole, and may include them all.
+ROOMS = {
+    "cli/text": set(),
+    "cli/args": {"cli/text"},
+    "cli/files": {"cli/args", "cli/text"},
+    "cli/agent": {"cli/files", "cli/args", "cli/text"},
+    "cli/doctor": {"cli/files", "cli/args", "cli/text"},
+}
 FOLDERS = {name for name in MAY_INCLUDE if not name.endswith(".cc")}
 GRPC_HEADER = re.compile(r"(grpc|grpcpp|google/protobuf)/|.*\.pb\.h$")
 INCLUDE = re.compile(r'\s*#\s*(?:include|include_next|import)\b\s*(?:"([^"]*)"|<([^>]*)>|(.*))')
@@ -59,6 +67,9 @@ def complaint(place: Path, quoted: str | None, angled: str | None) -> str | None
         return f'"{name}" is not of the form "folder/file.hh", from the root of src/'
     if parts[0] != unit and parts[0] not in MAY_INCLUDE[unit] and name not in ALSO.get(unit, ()):
         return f"{unit} must not include {parts[0]}"
+    room, other = place.parent.as_posix(), "/".join(parts[:-1])
+    if room in ROOMS and parts[0] == unit and other not in {room, *ROOMS[room]}:
+        return f"{room} must not include {other}"
     return None
 
 
@@ -70,6 +81,9 @@ def check(src: Path) -> Iterator[str]:
         if place.parts[0] not in MAY_INCLUDE:
             yield f"{path}:1: the table in {Path(__file__).name} has no entry {place.parts[0]}"
             continue
+        if len(place.parts) > 2 and place.parent.as_posix() not in ROOMS:
+            yield f"{path}:1: the table in {Path(__file__).name} has no room {place.parent}"
+            continue
         for number, line in enumerate(path.read_text().splitlines(), 1):
             match = INCLUDE.match(line)
             problem = complaint(place, match[1], match[2]) if match else None
@@ -80,7 +94,16 @@ def check(src: Path) -> Iterator[str]:
 SELF_TEST = {
     "main.cc": [("cli/cli.hh", True), ("base/log.hh", True), ("daemon/daemon.hh", False)],
     "dev_agent_main.cc": [("dev_agent/server.hh", True), ("identity/x509_svid.hh", False)],
-    "cli/run.cc": [("daemon/daemon.hh", True), ("cli/exit.hh", True), ("dev_agent/server.hh", False)],
+    "cli/run.cc": [("daemon/daemon.hh", True), ("cli/text/exit.hh", True), ("dev_agent/server.hh", False)],
+    "cli/text/voice.cc": [("base/fd.hh", True), ("cli/app.hh", False), ("cli/files/explain.hh", False)],
+    "cli/doctor/disk.cc": [
+        ("cli/doctor/disk.hh", True),
+        ("cli/text/cat.hh", True),
+        ("cli/agent/visit.hh", False),
+        ("config/config.hh", True),
+        ("dev_agent/server.hh", False),
+    ],
+    "cli/extra/new.cc": [],
     "daemon/daemon.cc": [("output/publisher.hh", True), ("cli/cli.hh", False)],
     "workload/jwt.cc": [
         ("identity/jwt_svid.hh", True),
@@ -108,12 +131,12 @@ SELF_TEST = {
 
 
 def self_test() -> int:
-    expected = {"extra/new.cc:1"}
+    expected = {"extra/new.cc:1", "cli/extra/new.cc:1"}
     with tempfile.TemporaryDirectory() as directory:
         src = Path(directory)
         for name, includes in SELF_TEST.items():
             path = src / name
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(exist_ok=True, parents=True)
             lines = [f"#include {i}" if i[0] == "<" else f'#  include "{i}"' for i, _ in includes]
             path.write_text("\n".join(lines) + "\n")
             expected |= {f"{name}:{n}" for n, (_, allowed) in enumerate(includes, 1) if not allowed}

@@ -10,9 +10,9 @@
 #include "cli/command_line.hh"
 #include "cli/commands.hh"
 #include "cli/run.hh"
-#include "cli/stdout.hh"
+#include "cli/text/stdout.hh"
+#include "cli/text/voice.hh"
 #include "cli/version.hh"
-#include "cli/voice.hh"
 #include "workload/channel.hh"
 
 namespace spiffe::cli {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/signals.hh"
-#include "cli/exit.hh"
+#include "cli/text/exit.hh"
 
 namespace spiffe::cli {
 

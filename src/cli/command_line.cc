@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "base/text.hh"
+#include "cli/args/go_flags.hh"
 #include "cli/commands.hh"
-#include "cli/go_flags.hh"
-#include "cli/terminal.hh"
+#include "cli/text/terminal.hh"
 
 namespace spiffe::cli {
 

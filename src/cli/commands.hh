@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/result.hh"
-#include "cli/command.hh"
+#include "cli/args/command.hh"
 
 namespace spiffe::cli {
 

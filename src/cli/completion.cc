@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/arguments.hh"
+#include "cli/args/arguments.hh"
 #include "cli/commands.hh"
 #include "config/load.hh"
 

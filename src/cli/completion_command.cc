@@ -2,9 +2,9 @@
 
 #include <array>
 
-#include "cli/arguments.hh"
+#include "cli/args/arguments.hh"
 #include "cli/completion.hh"
-#include "cli/stdout.hh"
+#include "cli/text/stdout.hh"
 
 namespace spiffe::cli {
 

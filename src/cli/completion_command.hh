@@ -1,7 +1,7 @@
 // The command "completion": prints a completion script.
 #pragma once
 
-#include "cli/command.hh"
+#include "cli/args/command.hh"
 
 namespace spiffe::cli {
 

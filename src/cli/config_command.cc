@@ -5,11 +5,11 @@
 #include <string>
 
 #include "base/text.hh"
-#include "cli/arguments.hh"
-#include "cli/exit.hh"
-#include "cli/json_text.hh"
-#include "cli/stdout.hh"
-#include "cli/voice.hh"
+#include "cli/args/arguments.hh"
+#include "cli/text/exit.hh"
+#include "cli/text/json_text.hh"
+#include "cli/text/stdout.hh"
+#include "cli/text/voice.hh"
 #include "config/convert.hh"
 #include "config/integer.hh"
 #include "config/schema.hh"

@@ -1,7 +1,7 @@
 // The command "config": checks, prints and converts configurations. Reads the file, and nothing else.
 #pragma once
 
-#include "cli/command.hh"
+#include "cli/args/command.hh"
 
 namespace spiffe::cli {
 

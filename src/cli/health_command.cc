@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include "base/text.hh"
-#include "cli/arguments.hh"
-#include "cli/exit.hh"
-#include "cli/json_text.hh"
-#include "cli/stdout.hh"
-#include "cli/terminal.hh"
-#include "cli/voice.hh"
+#include "cli/args/arguments.hh"
+#include "cli/text/exit.hh"
+#include "cli/text/json_text.hh"
+#include "cli/text/stdout.hh"
+#include "cli/text/terminal.hh"
+#include "cli/text/voice.hh"
 #include "health/client.hh"
 #include "identity/json.hh"
 

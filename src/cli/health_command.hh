@@ -1,7 +1,7 @@
 // The command "health": asks a running helper's health endpoint.
 #pragma once
 
-#include "cli/command.hh"
+#include "cli/args/command.hh"
 
 namespace spiffe::cli {
 

@@ -7,10 +7,10 @@
 #include <event2/event.h>
 #include <openssl/crypto.h>
 
-#include "cli/arguments.hh"
-#include "cli/json_text.hh"
-#include "cli/stdout.hh"
-#include "cli/terminal.hh"
+#include "cli/args/arguments.hh"
+#include "cli/text/json_text.hh"
+#include "cli/text/stdout.hh"
+#include "cli/text/terminal.hh"
 #include "cli/version.hh"
 #include "workload/versions.hh"
 

@@ -1,7 +1,7 @@
 // The command "version": which program this is, and what it was built from.
 #pragma once
 
-#include "cli/command.hh"
+#include "cli/args/command.hh"
 
 namespace spiffe::cli {
 

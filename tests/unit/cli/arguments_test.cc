@@ -1,4 +1,4 @@
-#include "cli/arguments.hh"
+#include "cli/args/arguments.hh"
 
 #include <array>
 

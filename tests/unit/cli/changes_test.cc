@@ -1,4 +1,4 @@
-#include "cli/changes.hh"
+#include "cli/agent/changes.hh"
 
 #include "views.hh"
 

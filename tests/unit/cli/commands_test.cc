@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <sstream>
 
-#include "cli/arguments.hh"
-#include "cli/terminal.hh"
+#include "cli/args/arguments.hh"
+#include "cli/text/terminal.hh"
 #include "support/catch.hh"
 
 using namespace spiffe::cli;

@@ -1,5 +1,4 @@
-#include "cli/doctor_finding.hh"
-
+#include "cli/doctor/finding.hh"
 #include "support/catch.hh"
 
 using namespace std::chrono_literals;

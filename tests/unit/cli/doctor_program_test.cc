@@ -1,7 +1,6 @@
-#include "cli/doctor_program.hh"
-
 #include <sys/sysmacros.h>
 
+#include "cli/doctor/program.hh"
 #include "support/catch.hh"
 
 using namespace std::string_literals;

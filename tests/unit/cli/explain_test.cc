@@ -1,11 +1,11 @@
-#include "cli/explain.hh"
+#include "cli/files/explain.hh"
 
 #include <sstream>
 
 #include "base/base64.hh"
-#include "cli/cat.hh"
-#include "cli/describe_certificate.hh"
-#include "cli/lifetime.hh"
+#include "cli/files/describe_certificate.hh"
+#include "cli/text/cat.hh"
+#include "cli/text/lifetime.hh"
 #include "identity/x509_context.hh"
 #include "output/encode_key.hh"
 #include "output/encode_pkcs12.hh"

@@ -1,8 +1,8 @@
-#include "cli/fetch_files.hh"
+#include "cli/agent/fetch_files.hh"
 
 #include <map>
 
-#include "cli/wait_line.hh"
+#include "cli/text/wait_line.hh"
 #include "views.hh"
 
 using namespace spiffe;

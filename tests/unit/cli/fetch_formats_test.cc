@@ -1,4 +1,4 @@
-#include "cli/fetch_formats.hh"
+#include "cli/agent/fetch_formats.hh"
 
 #include <algorithm>
 #include <set>

@@ -1,4 +1,4 @@
-#include "cli/go_flags.hh"
+#include "cli/args/go_flags.hh"
 
 #include "support/catch.hh"
 

@@ -1,6 +1,6 @@
-#include "cli/identity_text.hh"
+#include "cli/agent/identity_text.hh"
 
-#include "cli/lifetime.hh"
+#include "cli/text/lifetime.hh"
 #include "views.hh"
 
 using namespace spiffe;

@@ -1,4 +1,4 @@
-#include "cli/jwt_changes.hh"
+#include "cli/agent/jwt_changes.hh"
 
 #include "support/catch.hh"
 #include "support/jwt.hh"

@@ -1,4 +1,4 @@
-#include "cli/terminal.hh"
+#include "cli/text/terminal.hh"
 
 #include "support/catch.hh"
 

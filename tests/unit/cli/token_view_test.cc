@@ -1,4 +1,4 @@
-#include "cli/token_view.hh"
+#include "cli/agent/token_view.hh"
 
 #include "support/jwt.hh"
 #include "views.hh"

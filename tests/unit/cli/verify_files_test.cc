@@ -1,7 +1,7 @@
-#include "cli/verify_files.hh"
+#include "cli/files/verify_files.hh"
 
 #include "base/base64.hh"
-#include "cli/pem_blocks.hh"
+#include "cli/files/pem_blocks.hh"
 #include "identity/x509_context.hh"
 #include "output/encode_key.hh"
 #include "output/encode_pkcs12.hh"

@@ -4,8 +4,8 @@
 #include <sstream>
 #include <string>
 
-#include "cli/terminal.hh"
-#include "cli/x509_view.hh"
+#include "cli/agent/x509_view.hh"
+#include "cli/text/terminal.hh"
 #include "support/catch.hh"
 #include "support/pki.hh"
 

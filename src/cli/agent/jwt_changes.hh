@@ -1,0 +1,30 @@
+// What differs between two messages of FetchJWTBundles. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/text/json_text.hh"
+#include "cli/text/terminal.hh"
+#include "identity/jwt_bundles.hh"
+
+namespace spiffe::cli {
+
+struct JwtChange {
+  std::string domain;
+  bool before = false;  // there was a bundle of it
+  bool after = false;   // there is one
+  std::vector<identity::JwtAuthority> added;
+  std::vector<identity::JwtAuthority> removed;
+};
+using JwtChanges = std::vector<JwtChange>;  // by the name of the trust domain
+
+[[nodiscard]] JwtChanges compare(const identity::JwtBundles& before, const identity::JwtBundles& after);
+
+// Lines as those of X.509: + for what is new, - for what is gone, ~ for what is another.
+[[nodiscard]] std::string text_of(const JwtChanges& changes, const Terminal& terminal);
+[[nodiscard]] Json json_of(const JwtChanges& changes);
+// Every bundle with its keys.
+[[nodiscard]] Json json_of(const identity::JwtBundles& bundles);
+
+}  // namespace spiffe::cli

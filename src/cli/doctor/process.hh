@@ -1,0 +1,13 @@
+// The doctor's look at those who are to be told: cmd, prepare_cmd, renew_cmd, the PID file; and at the health
+// port.
+#pragma once
+
+#include "cli/doctor/disk.hh"
+#include "cli/doctor/finding.hh"
+#include "config/config.hh"
+
+namespace spiffe::cli {
+
+void check_process(const config::Config& config, const RunningHelper& helper, Findings& out);
+
+}  // namespace spiffe::cli
