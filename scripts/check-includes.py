@@ -33,7 +33,14 @@ MAY_INCLUDE = {
 }
 # Pure values that another folder has for what is configured: one type for one idea.
 ALSO = {
-    "config": {"output/contents.hh", "output/format.hh", "output/formats.hh", "output/options.hh"},
+    "config": {
+        "output/contents.hh",
+        "output/format.hh",
+        "output/formats.hh",
+        "output/options.hh",
+        "process/policy.hh",
+    },
+    "health": {"identity/kind.hh"},
 }
 # The rooms of src/cli. What lies in src/cli itself is the command line as a whole, and may include them all.
 ROOMS = {
@@ -125,6 +132,7 @@ SELF_TEST = {
     "dev_agent/server.hh": [("workload.pb.h", True), ("workload/channel.hh", False)],
     "daemon/updates.cc": [("workload.pb.h", False), ("<grpc/grpc.h>", False)],
     "config/schema.cc": [("output/formats.hh", True), ("output/publisher.hh", False)],
+    "health/status.hh": [("identity/kind.hh", True), ("identity/spiffe_id.hh", False)],
     "base/fd.cc": [("identity/spiffe_id.hh", False), ("base/fd.hh", True)],
     "extra/new.cc": [],
 }

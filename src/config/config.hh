@@ -13,18 +13,20 @@
 
 #include "base/endpoint.hh"
 #include "base/log.hh"
+#include "identity/kind.hh"
 #include "identity/spiffe_id.hh"
 #include "output/options.hh"
+#include "process/policy.hh"
 
 namespace spiffe::config {
 
 enum class CmdMode { job, wrap };
-enum class OnRotate { signal, restart, none };
-enum class Restart { never, on_failure, always };
 enum class Revoke { keep, remove };
-enum class Change { x509, jwt, bundle };
 
+using identity::Kind;
 using output::Layout;
+using process::OnRotate;
+using process::Restart;
 
 // The outputs of one X.509 identity. Names are joined below cert_dir (path_join.hh).
 struct X509Outputs {
@@ -150,7 +152,7 @@ struct Config {
   std::optional<OnRotate> on_rotate;  // not set: signal where renew_signal is set, else none
   Restart restart = Restart::never;
   std::chrono::nanoseconds start_timeout{0};  // 0 = for ever
-  std::vector<Change> notify_on;              // empty: the first of x509, jwt, bundle that is configured
+  std::vector<Kind> notify_on;                // empty: the first of x509, jwt, bundle that is configured
   std::chrono::nanoseconds renew_debounce{0};
   std::chrono::nanoseconds renew_splay{0};
   std::optional<bool> renew_signal_guard;  // not set: true in wrap mode, false in job mode

@@ -24,6 +24,6 @@ struct OutputPath {
 [[nodiscard]] std::vector<OutputPath> entry_directories(const Config& config);
 
 // Whether files are configured that the change is about.
-[[nodiscard]] bool writes(const Config& config, Change change);
+[[nodiscard]] bool writes(const Config& config, Kind kind);
 
 }  // namespace spiffe::config

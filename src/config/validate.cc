@@ -231,14 +231,14 @@ Result<void> check_process(const Config& config, const Origins& origins, std::ve
 }
 
 Result<void> check_notify_on(const Config& config, const Origins& origins) {
-  for (const Change change : config.notify_on) {
-    if (writes(config, change)) continue;
-    const std::string_view name = change == Change::x509 ? "x509" : change == Change::jwt ? "jwt" : "bundle";
-    return refuse(
-        origins, "notify_on", fmt::format("notify_on has \"{}\", but no such file is configured", name),
-        change == Change::x509  ? "set svid_file_name and the like, or leave it out of notify_on"
-        : change == Change::jwt ? "set jwt_svids, or leave it out of notify_on"
-                                : "set jwt_bundle_file_name or jwks_file_name, or leave it out of notify_on");
+  for (const Kind kind : config.notify_on) {
+    if (writes(config, kind)) continue;
+    return refuse(origins, "notify_on",
+                  fmt::format("notify_on has \"{}\", but no such file is configured", word_of(kind)),
+                  kind == Kind::x509 ? "set svid_file_name and the like, or leave it out of notify_on"
+                  : kind == Kind::jwt
+                      ? "set jwt_svids, or leave it out of notify_on"
+                      : "set jwt_bundle_file_name or jwks_file_name, or leave it out of notify_on");
   }
   return {};
 }
@@ -333,8 +333,8 @@ Config implied_defaults(const Config& config) {
   out.on_rotate = config.renew_signal != 0 ? OnRotate::signal : OnRotate::none;
   out.renew_signal_guard = config.cmd_mode == CmdMode::wrap;
   out.config_reload_signal = config.cmd_mode == CmdMode::job ? SIGHUP : 0;
-  for (const Change change : {Change::x509, Change::jwt, Change::bundle}) {
-    if (out.notify_on.empty() && writes(config, change)) out.notify_on.push_back(change);
+  for (const Kind kind : {Kind::x509, Kind::jwt, Kind::bundle}) {
+    if (out.notify_on.empty() && writes(config, kind)) out.notify_on.push_back(kind);
   }
   return out;
 }

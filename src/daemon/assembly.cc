@@ -13,7 +13,7 @@
 namespace spiffe::daemon {
 
 using namespace std::chrono_literals;
-using health::Kind;
+using identity::Kind;
 
 namespace {
 
@@ -53,12 +53,13 @@ Daemon::Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Plan pl
     : loop_(std::move(loop)),
       config_(config),
       plan_(std::move(plan)),
-      x509_(*loop_, config_, x509_rules(config_), plan_.x509, status_, {},
-            {.prepare = [this](const auto& render) { publication_->prepare(render); },
-             .confirm = [this] { publication_->confirm(); },
-             .dismiss = [this] { publication_->dismiss(); },
-             .withdraw = [this](std::vector<std::string> names) { publication_->withdraw(std::move(names)); },
-             .on_written = [this](bool expected) { on_x509_written(expected); }}),
+      x509_(
+          *loop_, config_, x509_rules(config_), plan_.x509, status_, {},
+          {.prepare = [this](const auto& render) { publish_queue_->prepare(render); },
+           .confirm = [this] { publish_queue_->confirm(); },
+           .dismiss = [this] { publish_queue_->dismiss(); },
+           .withdraw = [this](std::vector<std::string> names) { publish_queue_->withdraw(std::move(names)); },
+           .on_written = [this](bool expected) { on_x509_written(expected); }}),
       expiry_(*loop_),
       troubles_(*loop_),
       manager_(*loop_, process::ServiceManager::Options::from(environ, ::getpid())),
@@ -66,7 +67,7 @@ Daemon::Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Plan pl
                      [this] {
                        log::warning("A file operation hangs: leaving without the clean-up",
                                     {{"event", "disk_hangs"}});
-                       publication_->abandon();
+                       publish_queue_->abandon();
                        further_.abandon();
                        abandoned_ = true;
                        files_done_ = true;
@@ -110,9 +111,9 @@ Result<void> Daemon::assemble(const FoundSignals& found_signals) {
     if (sigismember(&found_signals.ignored, SIGHUP) != 1) terminal_ = process::Terminal::find();
   }
   expect_files();
-  auto publication = assemble_publication(config_, plan_);
-  if (!publication) return fail(publication.error());
-  publication_ = std::move(*publication);
+  auto queue = assemble_publish_queue(config_, plan_);
+  if (!queue) return fail(queue.error());
+  publish_queue_ = std::move(*queue);
   if (auto good = serve_health(config_.health_checks); !good) return good;
   if (config_.allow_core_dumps) {
     let_abort_dump();
@@ -155,14 +156,14 @@ void Daemon::expect_files() {
   }
 }
 
-Result<std::unique_ptr<Publication>> Daemon::assemble_publication(const config::Config& config,
-                                                                  const Plan& plan) {
-  return Publication::create(
+Result<std::unique_ptr<PublishQueue>> Daemon::assemble_publish_queue(const config::Config& config,
+                                                                     const Plan& plan) {
+  return PublishQueue::create(
       *loop_, disk_, publisher_options(config, plan),
       {.render = [this](const Group& group) { return render(group); },
        .on_disk =
            [this](const Group& group, output::Change change, const auto& identity) {
-             if (next_publication_ != nullptr) return;  // where the files no longer belong
+             if (next_queue_ != nullptr) return;  // where the files no longer belong
              if (group == kIdentity) {
                x509_.on_disk(change, identity);
              } else {
@@ -222,7 +223,7 @@ Result<void> Daemon::assemble_further(const FoundSignals& found_signals) {
                                      .reaper = reaper_.get()}});
   auto prepared = further_.prepare(further_identities(config_));
   if (!prepared) return fail(prepared.error());
-  further_.apply(*std::move(prepared), Publication::Occasion::launch);
+  further_.apply(*std::move(prepared), PublishQueue::Occasion::launch);
   return {};
 }
 
@@ -237,7 +238,7 @@ void Daemon::assemble_x509() {
           .on_restored =
               [this] {
                 troubles_.ended(kStream, "The agent's stream is restored",
-                                {{"event", "stream_restored"}, {"kind", health::word_of(Kind::x509)}});
+                                {{"event", "stream_restored"}, {"kind", identity::word_of(Kind::x509)}});
                 ++status_.of(Kind::x509).stream_reconnects;
                 if (jwt_ != nullptr) jwt_->agent_back();
               }});
@@ -250,7 +251,7 @@ void Daemon::assemble_jwt() {
   jwt_ = std::make_unique<JwtUpdates>(
       *loop_, config_, plan_.jwt, status_,
       JwtUpdates::Callbacks{
-          .on_file = [this](const std::string& name) { publication_->request(single(name)); },
+          .on_file = [this](const std::string& name) { publish_queue_->request(single(name)); },
           .on_not_offered =
               [this](const std::string& name) { output_of(name).state = health::WriteState::failed; },
           .end_if_fatal = [this](Kind kind, const workload::Lost& lost) { return end_if_fatal(kind, lost); },

@@ -10,7 +10,7 @@ namespace spiffe::daemon {
 
 using namespace std::chrono_literals;
 using health::HookKind;
-using health::Kind;
+using identity::Kind;
 
 namespace {
 
@@ -109,11 +109,11 @@ std::string Consumers::consequence(HookKind kind) const {
 void Consumers::assemble_child() {
   status_.child.configured = !config_.cmd.empty() && config_.daemon_mode;
   if (!status_.child.configured) return;
-  child_ = std::make_unique<process::Supervision>(loop_, child_options(),
-                                                  [this](int exit_code) { child_ended(exit_code); });
+  child_ = std::make_unique<process::Supervisor>(loop_, child_options(),
+                                                 [this](int exit_code) { child_ended(exit_code); });
 }
 
-process::Supervision::Options Consumers::child_options() {
+process::Supervisor::Options Consumers::child_options() {
   auto options = daemon::child_options(config_, setting_.found_signals);
   options.launch.core_dumps = setting_.core_dumps;
   // A terminal's ^C is for a job as well as for us, as with the Go helper; elsewhere a group of its own tells
@@ -233,7 +233,7 @@ void Consumers::on_child(process::ChildNews news) {
     ++status_.count(result);
     status_.child.signal = result;
   };
-  // Posted: the child's supervision is in the middle of it.
+  // Posted: the child's supervisor is in the middle of it.
   if (renew_due_.any()) loop_.post([this] { renew_if_due(); });
   switch (news) {
     case process::ChildNews::started:
@@ -259,7 +259,7 @@ void Consumers::on_child(process::ChildNews news) {
 
 void Consumers::child_ended(int exit_code) {
   if (retiring_ && !ending_) {
-    // Posted: it is that child's supervision that calls.
+    // Posted: it is that child's supervisor that calls.
     loop_.post([this] {
       retiring_ = false;
       child_.reset();

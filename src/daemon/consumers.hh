@@ -20,7 +20,7 @@
 #include "process/hook.hh"
 #include "process/pid_file.hh"
 #include "process/reaper.hh"
-#include "process/supervision.hh"
+#include "process/supervisor.hh"
 
 namespace spiffe::daemon {
 
@@ -38,7 +38,7 @@ class Consumers {
     log::Logger log = {};
     std::function<void()> on_first = nullptr;  // told() has become true
   };
-  using Kinds = std::set<health::Kind>;
+  using Kinds = std::set<identity::Kind>;
 
   // `status` outlives this. `on_end` gets the exit code, once, when nothing of ours runs any more: after
   // terminate(), because a wrapped child has ended for good, or after run_once(). It must not destroy this.
@@ -81,7 +81,7 @@ class Consumers {
   Result<void> assemble_hook(health::HookKind kind);
   void assemble_child();
   void assemble_pid_file();
-  [[nodiscard]] process::Supervision::Options child_options();
+  [[nodiscard]] process::Supervisor::Options child_options();
   [[nodiscard]] HookPtr& hook(health::HookKind kind) {
     return kind == health::HookKind::prepare ? prepare_ : renew_;
   }
@@ -131,7 +131,7 @@ class Consumers {
   HookPtr prepare_;
   HookPtr renew_;
   std::vector<HookPtr> retired_;  // those of earlier configurations
-  std::unique_ptr<process::Supervision> child_;
+  std::unique_ptr<process::Supervisor> child_;
   std::unique_ptr<process::PidFile> pid_file_;
 };
 

@@ -17,7 +17,7 @@
 namespace spiffe::daemon {
 
 using namespace std::chrono_literals;
-using health::Kind;
+using identity::Kind;
 
 namespace {
 
@@ -77,7 +77,7 @@ int Daemon::run() {
   if (jwt_ != nullptr) jwt_->start();
   if (!config_.daemon_mode && config_.timeout > 0ns) timeout_.after(config_.timeout);
   manager_.waiting("waiting for an identity");
-  publication_->start();
+  publish_queue_->start();
   if (auto good = further_.start(); !good) {
     log::error(good.error().message);
     end(1);
@@ -222,9 +222,9 @@ void Daemon::leave_if_written() {
   if (!ending_ && !std::exchange(told_, true)) consumers_->run_once(notify_on_);
 }
 
-// Publication logs the error.
+// PublishQueue logs the error.
 void Daemon::on_failed(const Group& group, const Error& error) {
-  if (next_publication_ != nullptr) return;
+  if (next_queue_ != nullptr) return;
   if (!all_written()) manager_.waiting(error.message);
   if (group == kIdentity) {
     x509_.on_failed();
@@ -250,7 +250,7 @@ const identity::X509Context* Daemon::current_identity() const {
 void Daemon::on_lost(const workload::Lost& lost) {
   const bool denied = lost.failure.kind == workload::FailureKind::no_identity;
   log::Fields fields = {{"event", denied ? "identity_denied" : "stream_lost"},
-                        {"kind", health::word_of(Kind::x509)}};
+                        {"kind", identity::word_of(Kind::x509)}};
   if (!lost.failure.hint.empty()) fields.push_back({"hint", lost.failure.hint});
   if (!end_if_fatal(Kind::x509, lost)) fields.push_back({"retry_in", human(lost.retry_in)});
   if (current_identity() != nullptr) fields.push_back({"files", "kept"});
@@ -329,7 +329,7 @@ void Daemon::end(int exit_code, int signal) {
     if (jwt_ != nullptr) jwt_->stop();
     disk_patience_.after(kDiskPatience);
     further_.finish();
-    publication_->finish([this] {
+    publish_queue_->finish([this] {
       files_done_ = true;
       leave_if_done();
     });

@@ -19,7 +19,7 @@
 #include "daemon/further_identities.hh"
 #include "daemon/identity_pipeline.hh"
 #include "daemon/jwt_updates.hh"
-#include "daemon/publication.hh"
+#include "daemon/publish_queue.hh"
 #include "daemon/settings.hh"
 #include "health/server.hh"
 #include "health/status.hh"
@@ -54,7 +54,8 @@ class Daemon {
   Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Plan plan);
   Result<void> assemble(const FoundSignals& found_signals);
   Result<void> watch_signals();
-  Result<std::unique_ptr<Publication>> assemble_publication(const config::Config& config, const Plan& plan);
+  Result<std::unique_ptr<PublishQueue>> assemble_publish_queue(const config::Config& config,
+                                                               const Plan& plan);
   std::optional<Result<Content>> render(const Group& group);
   Result<void> serve_health(const config::HealthChecks& checks);
   Result<void> assemble_consumers(const FoundSignals& found_signals);
@@ -78,9 +79,9 @@ class Daemon {
   void on_single(const std::string& name, output::Change change);
 
   // New content of `kind` is on disk. Notifies the consumers if all files that they wait for are there.
-  void notify(health::Kind kind);
+  void notify(identity::Kind kind);
   void notify_if_complete();
-  [[nodiscard]] bool awaits(health::Kind kind) const;
+  [[nodiscard]] bool awaits(identity::Kind kind) const;
   void written(const std::string& name);
   void leave_if_written();
   [[nodiscard]] bool all_written() const {
@@ -92,7 +93,7 @@ class Daemon {
   void on_failed(const Group& group, const Error& error);
 
   void on_lost(const workload::Lost& lost);
-  bool end_if_fatal(health::Kind kind, const workload::Lost& lost);
+  bool end_if_fatal(identity::Kind kind, const workload::Lost& lost);
   void on_signal(int signal);
   void end(int exit_code, int signal = 0);
 
@@ -101,11 +102,11 @@ class Daemon {
   Result<void> apply(config::Config next);
   Result<void> change_health(const config::HealthChecks& next);
   void change_sources(const config::Config& before);
-  void change_files(std::unique_ptr<Publication> elsewhere, bool other_identity);
+  void change_files(std::unique_ptr<PublishQueue> elsewhere, bool other_identity);
   void move_in();
   void reconfigure_consumers();
   void leave_if_done();
-  [[nodiscard]] health::Kind kind_of(const std::string& name) const;
+  [[nodiscard]] identity::Kind kind_of(const std::string& name) const;
   // The state of a file, for the health endpoint.
   [[nodiscard]] health::Output& output_of(const std::string& name);
 
@@ -120,14 +121,14 @@ class Daemon {
   TroubleLog troubles_;  // for the X.509 stream
   process::ServiceManager manager_;
   Timer disk_patience_;
-  Timer settled_;                    // the start is finished, some time after the first publication
-  Timer timeout_;                    // of one-shot mode
-  Consumers::Kinds notify_on_;       // changes of these kinds count as a rotation
-  Consumers::Kinds changes_;         // on disk; the consumers are notified when all awaited files are
-  std::set<std::string> unwritten_;  // single files that have not been on disk yet
-  std::set<std::string> to_adapt_;   // single files not yet checked against a new configuration
-  std::set<health::Kind> refused_;   // InvalidArgument or Unimplemented before any good message
-  bool told_ = false;                // the consumers were notified of their first files
+  Timer settled_;                     // the start is finished, some time after the first publication
+  Timer timeout_;                     // of one-shot mode
+  Consumers::Kinds notify_on_;        // changes of these kinds count as a rotation
+  Consumers::Kinds changes_;          // on disk; the consumers are notified when all awaited files are
+  std::set<std::string> unwritten_;   // single files that have not been on disk yet
+  std::set<std::string> to_adapt_;    // single files not yet checked against a new configuration
+  std::set<identity::Kind> refused_;  // InvalidArgument or Unimplemented before any good message
+  bool told_ = false;                 // the consumers were notified of their first files
   int exit_code_ = 0;
   bool ending_ = false;
   bool failed_ = false;  // the loop threw an exception

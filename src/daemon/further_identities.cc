@@ -30,7 +30,7 @@ auto FurtherIdentities::prepare(std::vector<IdentitySettings> settings) -> Resul
   return out;
 }
 
-void FurtherIdentities::apply(Prepared prepared, Publication::Occasion occasion) {
+void FurtherIdentities::apply(Prepared prepared, PublishQueue::Occasion occasion) {
   order_.clear();
   for (const IdentitySettings& settings : prepared.settings) order_.push_back(settings.name);
   for (auto& [name, slot] : slots_) {
@@ -50,12 +50,12 @@ void FurtherIdentities::apply(Prepared prepared, Publication::Occasion occasion)
   }
 }
 
-void FurtherIdentities::put(std::unique_ptr<FurtherIdentity> made, Publication::Occasion occasion) {
+void FurtherIdentities::put(std::unique_ptr<FurtherIdentity> made, PublishQueue::Occasion occasion) {
   Slot& slot = slots_[made->settings().name];
   made->expect();
   if (slot.present == nullptr) {
     slot.present = std::move(made);
-    if (occasion == Publication::Occasion::reload) begin(*slot.present);
+    if (occasion == PublishQueue::Occasion::reload) begin(*slot.present);
     return;
   }
   const FurtherIdentity& before = slot.next != nullptr ? *slot.next : *slot.present;
@@ -72,13 +72,13 @@ void FurtherIdentities::leave(Slot& slot) {
 
 Result<void> FurtherIdentities::start() {
   for (const std::string& name : order_) {
-    if (auto good = slots_.at(name).present->begin(Publication::Occasion::launch); !good) return good;
+    if (auto good = slots_.at(name).present->begin(PublishQueue::Occasion::launch); !good) return good;
   }
   return {};
 }
 
 void FurtherIdentities::begin(FurtherIdentity& identity) {
-  if (auto good = identity.begin(Publication::Occasion::reload); !good) {
+  if (auto good = identity.begin(PublishQueue::Occasion::reload); !good) {
     log::error("The new hooks cannot be run",
                {{"dir", identity.settings().name}, {"error", good.error().message}});
   }

@@ -34,7 +34,7 @@ class FurtherIdentities {
     std::map<std::string, std::unique_ptr<FurtherIdentity>> made;  // of those that are new, by name
   };
   Result<Prepared> prepare(std::vector<IdentitySettings> settings);
-  void apply(Prepared prepared, Publication::Occasion occasion);
+  void apply(Prepared prepared, PublishQueue::Occasion occasion);
   // After the first apply(): opens the directories.
   Result<void> start();
 
@@ -68,7 +68,7 @@ class FurtherIdentities {
   };
 
   Result<std::unique_ptr<FurtherIdentity>> make(const IdentitySettings& settings);
-  void put(std::unique_ptr<FurtherIdentity> made, Publication::Occasion occasion);
+  void put(std::unique_ptr<FurtherIdentity> made, PublishQueue::Occasion occasion);
   void leave(Slot& slot);
   void begin(FurtherIdentity& identity);
   void change_over(const std::string& name);

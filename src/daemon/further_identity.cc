@@ -23,24 +23,24 @@ Result<void> FurtherIdentity::assemble(Loop& loop) {
       IdentityPipeline::Further{.status = status_.get(), .log = log_},
       IdentityPipeline::Callbacks{.prepare =
                                       [this](const auto& render) {
-                                        if (begun_ && !leaving_) publication_->prepare(render);
+                                        if (begun_ && !leaving_) publish_queue_->prepare(render);
                                       },
                                   .confirm =
                                       [this] {
-                                        if (begun_ && !leaving_) publication_->confirm();
+                                        if (begun_ && !leaving_) publish_queue_->confirm();
                                       },
-                                  .dismiss = [this] { publication_->dismiss(); },
+                                  .dismiss = [this] { publish_queue_->dismiss(); },
                                   .withdraw =
                                       [this](std::vector<std::string> names) {
-                                        if (begun_ && !leaving_) publication_->withdraw(std::move(names));
+                                        if (begun_ && !leaving_) publish_queue_->withdraw(std::move(names));
                                       },
                                   .on_written = [this](bool expected) { written(expected); },
                                   .on_refused = [this] { callbacks_.on_refused(); }});
-  return assemble_publication(loop);
+  return assemble_publish_queue(loop);
 }
 
-Result<void> FurtherIdentity::assemble_publication(Loop& loop) {
-  auto publication = Publication::create(
+Result<void> FurtherIdentity::assemble_publish_queue(Loop& loop) {
+  auto queue = PublishQueue::create(
       loop, *shared_.disk, publisher_options(settings_.config, plan_),
       {.render = [this](const Group&) { return pipeline_->render(); },
        .on_disk =
@@ -62,8 +62,8 @@ Result<void> FurtherIdentity::assemble_publication(Loop& loop) {
              callbacks_.on_failed(error);
            }},
       log_);
-  if (!publication) return fail(publication.error());
-  publication_ = std::move(*publication);
+  if (!queue) return fail(queue.error());
+  publish_queue_ = std::move(*queue);
   return {};
 }
 
@@ -72,7 +72,7 @@ void FurtherIdentity::expect() {
   pipeline_->expect();
 }
 
-Result<void> FurtherIdentity::begin(Publication::Occasion occasion) {
+Result<void> FurtherIdentity::begin(PublishQueue::Occasion occasion) {
   if (leaving_) return {};
   Consumers::Setting setting = shared_.consumers;
   setting.log = log_;
@@ -85,9 +85,9 @@ Result<void> FurtherIdentity::begin(Publication::Occasion occasion) {
   if (!consumers) return fail(consumers.error());
   consumers_ = std::move(*consumers);
   begun_ = true;
-  publication_->start(occasion);
+  publish_queue_->start(occasion);
   pipeline_->withdraw_again();
-  if (occasion == Publication::Occasion::reload) publication_->request(kIdentity);
+  if (occasion == PublishQueue::Occasion::reload) publish_queue_->request(kIdentity);
   return {};
 }
 
@@ -101,9 +101,9 @@ void FurtherIdentity::receive(const workload::X509Update& update) {
 
 void FurtherIdentity::written(bool expected) {
   if (settings_.config.daemon_mode) {
-    consumers_->changed({health::Kind::x509});
+    consumers_->changed({identity::Kind::x509});
   } else if (expected) {
-    consumers_->run_once({health::Kind::x509});
+    consumers_->run_once({identity::Kind::x509});
   }
   callbacks_.on_written(expected);
 }
@@ -122,7 +122,7 @@ void FurtherIdentity::reconfigure(const IdentitySettings& settings) {
   pipeline_->reconfigured();
   pipeline_->set_rules(settings_.rules);
   if (!begun_) return;
-  publication_->request(kIdentity);
+  publish_queue_->request(kIdentity);
   if (auto good = consumers_->reconfigure(settings_.config); !good) {
     log_.error("The new hooks cannot be run", {{"error", good.error().message}});
   }
@@ -135,14 +135,14 @@ void FurtherIdentity::terminate() {
 }
 
 void FurtherIdentity::finish() {
-  publication_->finish([this] {
+  publish_queue_->finish([this] {
     files_done_ = true;
     callbacks_.on_end();
   });
 }
 
 void FurtherIdentity::abandon() {
-  publication_->abandon();
+  publish_queue_->abandon();
   files_done_ = true;
 }
 

@@ -8,7 +8,7 @@
 #include "base/log.hh"
 #include "daemon/consumers.hh"
 #include "daemon/identity_pipeline.hh"
-#include "daemon/publication.hh"
+#include "daemon/publish_queue.hh"
 #include "daemon/settings.hh"
 
 namespace spiffe::daemon {
@@ -39,7 +39,7 @@ class FurtherIdentity {
 
   // From here on it appears in the status.
   void expect();
-  Result<void> begin(Publication::Occasion occasion);
+  Result<void> begin(PublishQueue::Occasion occasion);
 
   void announce(const workload::X509Update& update);
   void receive(const workload::X509Update& update);
@@ -74,7 +74,7 @@ class FurtherIdentity {
         callbacks_(std::move(callbacks)),
         log_({{"dir", settings_.name}}) {}
   Result<void> assemble(Loop& loop);
-  Result<void> assemble_publication(Loop& loop);
+  Result<void> assemble_publish_queue(Loop& loop);
   void written(bool expected);
 
   IdentitySettings settings_;
@@ -90,7 +90,7 @@ class FurtherIdentity {
   int exit_code_ = 0;
   Loop* loop_ = nullptr;
   std::unique_ptr<IdentityPipeline> pipeline_;
-  std::unique_ptr<Publication> publication_;
+  std::unique_ptr<PublishQueue> publish_queue_;
   std::unique_ptr<Consumers> consumers_;  // from begin() on
 };
 

@@ -9,7 +9,7 @@
 
 namespace spiffe::daemon {
 
-using health::Kind;
+using identity::Kind;
 
 IdentityPipeline::IdentityPipeline(Loop& loop, const config::Config& config, workload::X509Rules rules,
                                    const output::FilePlan& plan, health::Status& status, Further further,

@@ -1,5 +1,5 @@
 // One X.509 identity on its way: a message of the agent becomes a verified identity, its files, and what is
-// known of the files on disk. Publishing itself is a Publication's, whose callbacks lead here.
+// known of the files on disk. Publishing itself is a PublishQueue's, whose callbacks lead here.
 #pragma once
 
 #include <functional>
@@ -12,7 +12,7 @@
 #include "base/loop.hh"
 #include "config/config.hh"
 #include "daemon/expiry_watch.hh"
-#include "daemon/publication.hh"
+#include "daemon/publish_queue.hh"
 #include "daemon/x509_updates.hh"
 #include "health/status.hh"
 #include "output/file_plan.hh"
@@ -61,7 +61,7 @@ class IdentityPipeline {
   void receive(const workload::X509Update& update);
   void lost(bool denied);
 
-  // For the Publication: see its callbacks of the same names.
+  // For the PublishQueue: see its callbacks of the same names.
   [[nodiscard]] std::optional<Result<Content>> render() const;
   void on_disk(output::Change change, const std::shared_ptr<const identity::X509Context>& identity);
   void on_failed();
@@ -73,7 +73,7 @@ class IdentityPipeline {
   void set_rules(workload::X509Rules rules) { updates_.set_rules(std::move(rules)); }
   // What a predecessor with the same rules knows.
   void adopt(const IdentityPipeline& other);
-  // The publication is another one, which does not know what was withdrawn.
+  // The queue is another one, which does not know what was withdrawn.
   void withdraw_again();
   // These files are no longer managed, so their expiry is not reported.
   void forget();

@@ -11,13 +11,13 @@ namespace spiffe::daemon {
 
 namespace {
 
-using health::Kind;
 using health::UpdateResult;
+using identity::Kind;
 
 log::Fields fields_of_loss(Kind kind, const workload::Lost& lost, bool last, bool had) {
   log::Fields fields = {
       {"event", lost.failure.kind == workload::FailureKind::no_identity ? "identity_denied" : "stream_lost"},
-      {"kind", health::word_of(kind)}};
+      {"kind", identity::word_of(kind)}};
   if (!lost.failure.hint.empty()) fields.push_back({"hint", lost.failure.hint});
   if (!last) fields.push_back({"retry_in", human(lost.retry_in)});
   if (had) fields.push_back({"files", "kept"});
@@ -65,7 +65,7 @@ JwtUpdates::JwtUpdates(Loop& loop, const config::Config& config,
           .on_restored =
               [this] {
                 troubles_.ended(kStream, "The agent's stream is restored",
-                                {{"event", "stream_restored"}, {"kind", health::word_of(Kind::bundle)}});
+                                {{"event", "stream_restored"}, {"kind", identity::word_of(Kind::bundle)}});
                 ++status_.of(Kind::bundle).stream_reconnects;
                 agent_back();
               }});
@@ -105,14 +105,14 @@ void JwtUpdates::take_bundles(const identity::JwtBundlesMaterial& material) {
     ++updates.count(UpdateResult::refused);
     const Error& error = bundles.error();
     log::Fields fields = {
-        {"event", "update_refused"}, {"kind", health::word_of(Kind::bundle)}, {"error", error.message}};
+        {"event", "update_refused"}, {"kind", identity::word_of(Kind::bundle)}, {"error", error.message}};
     if (!error.hint.empty()) fields.push_back({"hint", error.hint});
     troubles_.failed(kBundles, error.message,
                      {log::Level::error, "JWT bundles refused, the previous ones stay", std::move(fields)});
     return;
   }
   troubles_.ended(kBundles, "The agent's JWT bundles are accepted again",
-                  {{"event", "update_accepted"}, {"kind", health::word_of(Kind::bundle)}});
+                  {{"event", "update_accepted"}, {"kind", identity::word_of(Kind::bundle)}});
   ++updates.count(UpdateResult::accepted);
   updates.last = wall_now();
   std::set<std::string> texts;
@@ -201,7 +201,7 @@ void JwtUpdates::judge(std::size_t index, identity::JwtSvidMaterial material) {
     const auto retry_in = token_source_->refused(index);
     const std::string& why = svid.error().message;
     log::Fields fields = {{"event", "update_refused"},
-                          {"kind", health::word_of(Kind::jwt)},
+                          {"kind", identity::word_of(Kind::jwt)},
                           {"path", token.file.name},
                           {"error", why},
                           {"retry_in", human(retry_in)}};
@@ -221,7 +221,7 @@ void JwtUpdates::judge(std::size_t index, identity::JwtSvidMaterial material) {
   token_source_->accepted(index, expires_at);
   troubles_.ended(
       trouble_of(token.file.name), "The agent gives JWT-SVIDs again",
-      {{"event", "stream_restored"}, {"kind", health::word_of(Kind::jwt)}, {"path", token.file.name}});
+      {{"event", "stream_restored"}, {"kind", identity::word_of(Kind::jwt)}, {"path", token.file.name}});
 }
 
 void JwtUpdates::token_lost(std::size_t index, const workload::Lost& lost) {

@@ -36,7 +36,7 @@ class JwtUpdates {
     std::function<void(const std::string& name)> on_not_offered;
     // The stream or call of `kind` (bundle or jwt) ended. Returns whether the process ends, so that there is
     // no retry to log.
-    std::function<bool(health::Kind kind, const workload::Lost&)> end_if_fatal;
+    std::function<bool(identity::Kind kind, const workload::Lost&)> end_if_fatal;
     // Our own trust domain; null while it is not known.
     std::function<const identity::TrustDomain*()> own;
   };

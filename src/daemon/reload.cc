@@ -6,7 +6,7 @@
 
 namespace spiffe::daemon {
 
-using health::Kind;
+using identity::Kind;
 
 namespace {
 
@@ -57,7 +57,7 @@ bool same_x509_source(const config::Config& one, const config::Config& other) {
 
 void Daemon::reload() {
   if (ending_) return;
-  if (next_publication_ != nullptr) {
+  if (next_queue_ != nullptr) {
     reload_again_ = true;
     return;
   }
@@ -87,11 +87,11 @@ Result<void> Daemon::apply(config::Config next) {
   }
   auto plan = plan_of(next);
   if (!plan) return fail(plan.error());
-  std::unique_ptr<Publication> elsewhere;
+  std::unique_ptr<PublishQueue> elsewhere;
   if (publisher_options(config_, plan_) != publisher_options(next, *plan)) {
-    auto publication = assemble_publication(next, *plan);
-    if (!publication) return fail(publication.error());
-    elsewhere = std::move(*publication);
+    auto queue = assemble_publish_queue(next, *plan);
+    if (!queue) return fail(queue.error());
+    elsewhere = std::move(*queue);
   }
   auto further = further_.prepare(further_identities(next));
   if (!further) return fail(further.error());
@@ -111,7 +111,7 @@ Result<void> Daemon::apply(config::Config next) {
   x509_.reconfigured();
   if (!before.x509.options.include_federated_domains) warn_of_federation();
   if (!warned) warn_of_password();
-  further_.apply(*std::move(further), Publication::Occasion::reload);
+  further_.apply(*std::move(further), PublishQueue::Occasion::reload);
   change_sources(before);
   change_files(std::move(elsewhere), before.hint != config_.hint || before.spiffe_id != config_.spiffe_id);
   return {};
@@ -151,7 +151,7 @@ void Daemon::change_sources(const config::Config& before) {
   if (jwt_ != nullptr) jwt_->start();
 }
 
-void Daemon::change_files(std::unique_ptr<Publication> elsewhere, bool other_identity) {
+void Daemon::change_files(std::unique_ptr<PublishQueue> elsewhere, bool other_identity) {
   if (elsewhere != nullptr || other_identity) {
     // The consumers are not told of files that are not there yet.
     reconfigure_due_ = true;
@@ -161,26 +161,26 @@ void Daemon::change_files(std::unique_ptr<Publication> elsewhere, bool other_ide
   to_adapt_.clear();
   for (const output::PlannedFile& file : plan_.jwt) to_adapt_.insert(file.name);
   if (elsewhere == nullptr) {
-    publication_->request(kIdentity);
-    for (const output::PlannedFile& file : plan_.jwt) publication_->request(single(file.name));
+    publish_queue_->request(kIdentity);
+    for (const output::PlannedFile& file : plan_.jwt) publish_queue_->request(single(file.name));
     // Files of an earlier reload may still be missing.
     if (!reconfigure_due_) reconfigure_consumers();
     return;
   }
-  next_publication_ = std::move(elsewhere);
-  publication_->finish([this] {
-    // Posted: it is the old publication that calls.
+  next_queue_ = std::move(elsewhere);
+  publish_queue_->finish([this] {
+    // Posted: it is the old queue that calls.
     loop_->post([this] { move_in(); });
   });
 }
 
 void Daemon::move_in() {
   if (ending_) return;
-  publication_ = std::move(next_publication_);
-  publication_->start(Publication::Occasion::reload);
+  publish_queue_ = std::move(next_queue_);
+  publish_queue_->start(PublishQueue::Occasion::reload);
   x509_.withdraw_again();
-  publication_->request(kIdentity);
-  for (const output::PlannedFile& file : plan_.jwt) publication_->request(single(file.name));
+  publish_queue_->request(kIdentity);
+  for (const output::PlannedFile& file : plan_.jwt) publish_queue_->request(single(file.name));
   if (std::exchange(reload_again_, false)) reload();
 }
 

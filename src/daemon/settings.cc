@@ -17,48 +17,13 @@
 
 namespace spiffe::daemon {
 
+using identity::Kind;
+
 namespace {
-
-process::OnRotate on_rotate_of(const config::Config& config) {
-  switch (config.on_rotate.value_or(config.renew_signal != 0 ? config::OnRotate::signal
-                                                             : config::OnRotate::none)) {
-    case config::OnRotate::signal:
-      return process::OnRotate::signal;
-    case config::OnRotate::restart:
-      return process::OnRotate::restart;
-    case config::OnRotate::none:
-      break;
-  }
-  return process::OnRotate::none;
-}
-
-process::Restart restart_of(config::Restart restart) {
-  switch (restart) {
-    case config::Restart::on_failure:
-      return process::Restart::on_failure;
-    case config::Restart::always:
-      return process::Restart::always;
-    case config::Restart::never:
-      break;
-  }
-  return process::Restart::never;
-}
 
 std::string absolute_path(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::absolute(path, ignored).lexically_normal().string();
-}
-
-health::Kind kind_of(config::Change change) {
-  switch (change) {
-    case config::Change::jwt:
-      return health::Kind::jwt;
-    case config::Change::bundle:
-      return health::Kind::bundle;
-    case config::Change::x509:
-      break;
-  }
-  return health::Kind::x509;
 }
 
 }  // namespace
@@ -68,11 +33,11 @@ bool wants_x509(const config::Config& config) {
 }
 
 bool wants_any_x509(const config::Config& config) {
-  return config::writes(config, config::Change::x509);
+  return config::writes(config, Kind::x509);
 }
 
 bool wants_jwt(const config::Config& config) {
-  return config::writes(config, config::Change::jwt) || config::writes(config, config::Change::bundle);
+  return config::writes(config, Kind::jwt) || config::writes(config, Kind::bundle);
 }
 
 Result<Plan> plan_of(const config::Config& config) {
@@ -193,16 +158,14 @@ health::Server::Options health_options(const config::HealthChecks& checks) {
   return options;
 }
 
-health::Kind first_kind(const config::Config& config) {
-  if (wants_any_x509(config)) return health::Kind::x509;
-  return config.jwt_svids.empty() ? health::Kind::bundle : health::Kind::jwt;
+Kind first_kind(const config::Config& config) {
+  if (wants_any_x509(config)) return Kind::x509;
+  return config.jwt_svids.empty() ? Kind::bundle : Kind::jwt;
 }
 
-std::set<health::Kind> notify_kinds(const config::Config& config) {
-  std::set<health::Kind> kinds;
-  for (const config::Change change : config.notify_on) kinds.insert(kind_of(change));
-  if (kinds.empty()) kinds.insert(first_kind(config));
-  return kinds;
+std::set<Kind> notify_kinds(const config::Config& config) {
+  if (config.notify_on.empty()) return {first_kind(config)};
+  return {config.notify_on.begin(), config.notify_on.end()};
 }
 
 namespace {
@@ -221,7 +184,7 @@ std::vector<std::pair<std::string, std::string>> additions(const config::Config&
 
 }  // namespace
 
-process::Supervision::Options child_options(const config::Config& config, const FoundSignals& found_signals) {
+process::Supervisor::Options child_options(const config::Config& config, const FoundSignals& found_signals) {
   std::vector<std::string> argv = {config.cmd};
   argv.insert(argv.end(), config.cmd_args.begin(), config.cmd_args.end());
   const bool wrap = config.cmd_mode == config::CmdMode::wrap;
@@ -231,10 +194,11 @@ process::Supervision::Options child_options(const config::Config& config, const 
                      .die_with_parent = config.stop_cmd_on_exit,
                      .own_group = wrap},
           .policy = {.wrap = wrap,
-                     .on_rotate = on_rotate_of(config),
+                     .on_rotate = config.on_rotate.value_or(
+                         config.renew_signal != 0 ? process::OnRotate::signal : process::OnRotate::none),
                      .withhold = config.renew_signal_guard.value_or(wrap),
                      .leave_at_end = !config.stop_cmd_on_exit,
-                     .restart = restart_of(config.restart),
+                     .restart = config.restart,
                      .stop_timeout = config.stop_timeout,
                      .start_timeout = config.start_timeout},
           .renew_signal = config.renew_signal,

@@ -15,7 +15,7 @@
 #include "output/publisher.hh"
 #include "process/hook.hh"
 #include "process/pid_file.hh"
-#include "process/supervision.hh"
+#include "process/supervisor.hh"
 #include "workload/jwt_source.hh"
 #include "workload/x509_update.hh"
 
@@ -63,12 +63,12 @@ struct IdentitySettings {
 // A socket alone means no port; naming a port or an address as well means both.
 [[nodiscard]] health::Server::Options health_options(const config::HealthChecks& checks);
 // The first of X.509, tokens and JWT bundle that is configured.
-[[nodiscard]] health::Kind first_kind(const config::Config& config);
+[[nodiscard]] identity::Kind first_kind(const config::Config& config);
 // Which changes count as a rotation: notify_on, or the first kind that is configured.
-[[nodiscard]] std::set<health::Kind> notify_kinds(const config::Config& config);
+[[nodiscard]] std::set<identity::Kind> notify_kinds(const config::Config& config);
 // `found_signals`: what the process was started with. The caller adds what lives longer.
-[[nodiscard]] process::Supervision::Options child_options(const config::Config& config,
-                                                          const FoundSignals& found_signals);
+[[nodiscard]] process::Supervisor::Options child_options(const config::Config& config,
+                                                         const FoundSignals& found_signals);
 // Whether reload.cmd is what runs before everybody is notified. prepare_cmd is not set then.
 [[nodiscard]] bool runs_reload_command(const config::Config& config);
 // The key that configures the hook, and its command; empty if there is none.

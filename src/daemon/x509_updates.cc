@@ -65,9 +65,10 @@ void X509Updates::look_again() {
 
 void X509Updates::accept(const workload::X509Update& update) {
   const identity::X509Context& context = *update.context();
-  troubles_.ended(kUpdates, "The agent's updates are accepted again",
-                  log_.with({{"event", "update_accepted"}, {"kind", health::word_of(health::Kind::x509)}}));
-  auto& counted = status_.of(health::Kind::x509);
+  troubles_.ended(
+      kUpdates, "The agent's updates are accepted again",
+      log_.with({{"event", "update_accepted"}, {"kind", identity::word_of(identity::Kind::x509)}}));
+  auto& counted = status_.of(identity::Kind::x509);
   ++counted.count(health::UpdateResult::accepted);
   counted.last = wall_now();
   log_.write(progress_, "Received update", {{"spiffe_id", context.svid.id.str()}});
@@ -78,10 +79,10 @@ void X509Updates::accept(const workload::X509Update& update) {
 }
 
 void X509Updates::refuse(const identity::Refusal& refusal) {
-  ++status_.of(health::Kind::x509)
+  ++status_.of(identity::Kind::x509)
         .count(refusal.valid_from ? health::UpdateResult::not_yet_valid : health::UpdateResult::refused);
   log::Fields fields = log_.with({{"event", "update_refused"},
-                                  {"kind", health::word_of(health::Kind::x509)},
+                                  {"kind", identity::word_of(identity::Kind::x509)},
                                   {"error", refusal.error.message}});
   if (!refusal.spiffe_id.empty()) fields.push_back({"spiffe_id", refusal.spiffe_id});
   if (!refusal.error.hint.empty()) fields.push_back({"hint", refusal.error.hint});

@@ -65,7 +65,7 @@ class Page {
 template <class Value>
 void by_kind(Page& page, const Status& status, Value value) {
   for (std::size_t i = 0; i < kKinds; ++i) {
-    if (status.updates[i]) page.sample("kind", kKindWords[i], value(*status.updates[i]));
+    if (status.updates[i]) page.sample("kind", identity::kKindWords[i], value(*status.updates[i]));
   }
 }
 
@@ -74,13 +74,13 @@ void put_updates(Page& page, const Status& status) {
   for (std::size_t i = 0; i < kKinds; ++i) {
     if (!status.updates[i]) continue;
     for (std::size_t j = 0; j < kUpdateResults; ++j) {
-      page.sample("kind", kKindWords[i], "result", kUpdateWords[j], status.updates[i]->results[j]);
+      page.sample("kind", identity::kKindWords[i], "result", kUpdateWords[j], status.updates[i]->results[j]);
     }
   }
   page.family("last_update_seconds", "gauge", "When the last good update came, in seconds since 1970.");
   for (std::size_t i = 0; i < kKinds; ++i) {
     if (status.updates[i] && status.updates[i]->last) {
-      page.sample("kind", kKindWords[i], seconds(*status.updates[i]->last));
+      page.sample("kind", identity::kKindWords[i], seconds(*status.updates[i]->last));
     }
   }
   page.family("stream_connected", "gauge", "1 while the agent answers.");

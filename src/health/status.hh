@@ -12,8 +12,12 @@
 #include <string_view>
 
 #include "base/clock.hh"
+#include "identity/kind.hh"
 
 namespace spiffe::health {
+
+using identity::Kind;
+using identity::kKinds;
 
 enum class WriteState {
   unwritten,  // nothing yet in this process's life
@@ -27,15 +31,6 @@ struct Output {
   // When what is on disk expires, which outlives a failed write; not set: nothing is there, or it never does.
   std::optional<WallTime> expires = std::nullopt;
 };
-
-// What an agent sends, and what is counted by it.
-enum class Kind { x509, jwt, bundle };
-inline constexpr std::size_t kKinds = 3;
-// By Kind: what rules and queries call them.
-inline constexpr std::array<std::string_view, kKinds> kKindWords = {"x509", "jwt", "bundle"};
-[[nodiscard]] inline std::string word_of(Kind kind) {
-  return std::string(kKindWords[static_cast<std::size_t>(kind)]);
-}
 
 // What became of one message of the agent, or of one fetched JWT-SVID.
 enum class UpdateResult { accepted, refused, not_yet_valid, failed };

@@ -19,8 +19,8 @@
 #include "base/log.hh"
 #include "base/signals.hh"
 #include "base/text.hh"
+#include "process/child_machine.hh"
 #include "process/proc.hh"
-#include "process/supervisor.hh"
 
 namespace spiffe::process {
 

@@ -4,9 +4,9 @@
 #include <chrono>
 #include <optional>
 
-namespace spiffe::process {
+#include "process/policy.hh"
 
-enum class Restart { never, on_failure, always };
+namespace spiffe::process {
 
 // Waits 1, 2, 4 … 60 s, each ±20 % so that a node's children spread; a life of a minute begins anew. Five
 // failures in a row of children that lived under 10 s are the end, where there is a limit.

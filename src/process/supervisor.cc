@@ -1,315 +1,359 @@
 #include "process/supervisor.hh"
 
+#include <algorithm>
 #include <utility>
 
-#include <signal.h>
+#include "base/log.hh"
+#include "base/signals.hh"
+#include "base/text.hh"
+#include "process/proc.hh"
+#include "process/signal_use.hh"
 
 namespace spiffe::process {
 
 namespace {
 
-Actions operator+(Actions first, Actions then) {
-  first.insert(first.end(), then.begin(), then.end());
-  return first;
+// How often is looked whether a group is empty: soon, then less often, since each look reads all of /proc.
+constexpr std::chrono::milliseconds kFirstRestPoll{10};
+constexpr std::chrono::milliseconds kLongestRestPoll{200};
+constexpr std::chrono::milliseconds kLongestIdleRestPoll{10'000};  // where nothing waits for it
+
+ChildMachine::Policy policy(const Supervisor::Options& options) {
+  ChildMachine::Policy out = options.policy;
+  out.deadly = is_deadly(options.renew_signal);
+  return out;
+}
+
+// What comes next, as the end of a sentence.
+std::string sequel(Next next, std::chrono::nanoseconds delay) {
+  switch (next) {
+    case Next::next_rotation:
+      return "; it starts again at the next rotation";
+    case Next::restart:
+      return "; it starts again now";
+    case Next::backoff:
+      return "; it starts again in " + human(std::chrono::round<std::chrono::milliseconds>(delay));
+    case Next::give_up:
+      return "; that was the " + std::to_string(Restarts::kQuickFailures) + "th failure in a row: giving up";
+    case Next::end:
+      break;
+  }
+  return "";
 }
 
 }  // namespace
 
-bool is_deadly(int signo) {
-  switch (signo) {
-    // Ignored by default.
-    case SIGCHLD:
-    case SIGCONT:
-    case SIGURG:
-    case SIGWINCH:
-    // These stop, they do not end.
-    case SIGSTOP:
-    case SIGTSTP:
-    case SIGTTIN:
-    case SIGTTOU:
-    // Waiting for a handler would be in vain.
-    case SIGKILL:
-      return false;
-    default:
-      return true;
+Supervisor::Supervisor(Loop& loop, Options options, std::function<void(int)> on_end)
+    : loop_(loop),
+      command_(options.launch.argv.front()),
+      wrap_(options.policy.wrap),
+      own_group_(options.launch.own_group),
+      hang_up_ends_(::sigismember(&options.launch.signals.ignored, SIGHUP) != 1),
+      of_a_script_(::sigismember(&options.launch.signals.ignored, SIGINT) == 1),
+      renew_signal_(options.renew_signal),
+      stop_signal_(options.stop_signal),
+      reaper_(options.reaper),
+      on_news_(std::move(options.on_news)),
+      on_end_(std::move(on_end)),
+      machine_(policy(options), std::random_device()()),
+      launcher_(std::make_unique<Launcher>(std::move(options.launch))),
+      timer_(loop, [this] { deliver(TimerFired{}); }),
+      rest_poll_(loop, [this] {
+        if (release_rest()) return deliver(Cleared{});
+        rest_wait_ =
+            std::min(rest_wait_ * 2, state() == State::clearing ? kLongestRestPoll : kLongestIdleRestPoll);
+        rest_poll_.after(rest_wait_);
+      }) {
+  if (wrap_) terminal_ = Terminal::find();
+  step(Begin{});
+}
+
+void Supervisor::reconfigure(Options options) {
+  const bool other = launcher_->starts_otherwise(options.launch);
+  command_ = options.launch.argv.front();
+  own_group_ = options.launch.own_group;
+  renew_signal_ = options.renew_signal;
+  stop_signal_ = options.stop_signal;
+  machine_.set_policy(policy(options));
+  launcher_ = std::make_unique<Launcher>(std::move(options.launch));
+  if (other) deliver(Replaced{});
+}
+
+void Supervisor::published(Generation generation) {
+  deliver(Published{generation});
+}
+
+void Supervisor::terminate(int signal) {
+  deliver(Terminate{signal});
+}
+
+void Supervisor::suspend() {
+  reap();
+  if (!terminal_) return;
+  if (child_) {
+    send_to_group(SIGTSTP);  // it tells when it has stopped
+  } else {
+    terminal_->stop();
   }
 }
 
-Actions Supervisor::handle(const Event& event, BootTime now) {
-  now_ = now;
-  return std::visit([this](const auto& e) { return on(e); }, event);
+void Supervisor::share_terminal() {
+  if (terminal_) terminal_->share(child_pid());
 }
 
-void Supervisor::set_policy(const Policy& policy) {
-  policy_ = policy;
-  blocked_ = false;  // that was another signal, perhaps
-}
-
-Actions Supervisor::on(const Begin&) {
-  if (state_ != State::wait || policy_.start_timeout <= std::chrono::nanoseconds::zero()) return {};
-  timed_ = true;
-  return {ArmTimer{policy_.start_timeout}};
-}
-
-Actions Supervisor::on(const Published& event) {
-  // A signal that waits for the child's readiness tells of this generation too.
-  const bool waiting = pending();
-  if (published_ && event.generation <= *published_) return {};
-  published_ = event.generation;
-  switch (state_) {
-    case State::wait:
-      return (std::exchange(timed_, false) ? Actions{CancelTimer{}} : Actions{}) + start();
-    case State::gone:
-      return start();
-    case State::run:
-      return waiting ? Actions{} : rotate();
-    case State::backoff:
-    case State::stopping:
-    case State::killing:
-    case State::clearing:
-    case State::ended:
-      break;
+void Supervisor::forward(int signal) {
+  reap();
+  if (!child_ && signal == SIGHUP && hang_up_ends_ && terminal_ && terminal_->hung_up()) {
+    log::info("The terminal has hung up, and there is no child", {{"event", "stopping"}});
+    return terminate(signal);
   }
-  return {};
-}
-
-Actions Supervisor::rotate() {
-  switch (policy_.on_rotate) {
-    case OnRotate::restart:
-      return stop(Target::start);
-    case OnRotate::signal:
-      // Each time anew: a script that traps it may have become a program that does not.
-      if (policy_.deadly) return {CheckReady{}};
-      return signal(true);
-    case OnRotate::none:
-      break;
+  if (!child_) {
+    log::debug(signal_name(signal) + " is not passed on: there is no child");
+    return;
   }
-  told_ = published_;
-  return {};
-}
-
-Actions Supervisor::on(const StartFailed& event) {
-  if (state_ != State::run) return {};
-  if (event.shortage) {
-    state_ = State::backoff;
-    const auto delay = restarts_.after_shortage(random());
-    return {ReportFailedStart{.next = Next::backoff, .delay = delay}, ArmTimer{delay}};
+  if (send(signal)) {
+    log::debug(
+        "signal passed on",
+        {{"event", "forwarded"}, {"pid", std::to_string(child_pid())}, {"signal", signal_name(signal)}});
   }
-  last_code_ = event.code;
-  told_ = published_;  // it is not to be told of what it could not be started for
-  return after_end(ReportFailedStart{}, true, std::chrono::nanoseconds::zero());
 }
 
-Actions Supervisor::on(const Exited& event) {
-  const bool had_timer = state_ == State::stopping || (state_ == State::run && pending());
-  const Actions cancel = had_timer ? Actions{CancelTimer{}} : Actions{};
-  last_code_ = event.status.shell_code();
-  remains_ = event.remains;
-  switch (state_) {
-    case State::run:
-      return cancel + after_end(ReportExit{.status = event.status}, *last_code_ != 0, now_ - started_);
-    case State::stopping:
-    case State::killing: {
-      const Actions report{ReportExit{event.status, target_ == Target::end ? Next::end : Next::restart}};
-      if (remains_) return report + clear(target_);
-      if (target_ == Target::end) return cancel + report + end(policy_.wrap ? *last_code_ : 0);
-      return cancel + report + start();
+void Supervisor::child_changed() {
+  reap();
+  if (!child_ || !terminal_) return;
+  if (const auto signo = child_->stopped()) terminal_->stop_with(child_->pid(), *signo);
+}
+
+// A child that ended a moment ago must be replaced, not signalled: a signal to it would succeed and be lost.
+void Supervisor::deliver(const Event& event) {
+  reap();
+  step(event);
+}
+
+void Supervisor::reap() {
+  if (!child_) return;
+  const auto status = child_->ended();
+  if (!status) return;
+  reaped_ = child_->pid();
+  rest_ = std::move(child_);
+  // Of one that somebody else reaped the number may be another group's by now.
+  if (!status->known || !leads_group_) {
+    static_cast<void>(rest_->reap());
+    rest_.reset();
+  }
+  const bool remains = rest_ && !release_rest();
+  if (remains) {
+    rest_->hold();
+    rest_wait_ = kFirstRestPoll;
+    rest_poll_.after(rest_wait_);
+  }
+  if (terminal_) terminal_->take_back(reaped_);
+  tell(ChildNews::ended);
+  step(Exited{*status, remains});
+}
+
+bool Supervisor::release_rest() {
+  if (!group_members(rest_->pid()).empty()) return false;
+  static_cast<void>(rest_->reap());
+  rest_.reset();
+  return true;
+}
+
+void Supervisor::step(const Event& event) {
+  std::optional<Event> next = event;
+  while (next) {
+    const Actions actions = machine_.handle(*std::exchange(next, std::nullopt), BootClock::now());
+    for (const Action& action : actions) {
+      next = std::visit([this](const auto& a) { return perform(a); }, action);
     }
-    case State::wait:
-    case State::gone:
-    case State::backoff:
-    case State::clearing:
-    case State::ended:
-      break;
   }
-  return {};
 }
 
-// A child has ended by itself, or could not be started.
-template <class Report>
-Actions Supervisor::after_end(Report report, bool failed, std::chrono::nanoseconds lived) {
-  const auto wait = restarts_.after(policy_.restart, failed, lived, random(), policy_.wrap);
-  if (!wait && !policy_.wrap) {
-    // It ended before it could be told: the new one is told by its start.
-    report.next = pending() ? Next::restart : Next::next_rotation;
-    state_ = State::gone;
-    return Actions{report} + (pending() ? start() : Actions{});
+std::optional<Event> Supervisor::perform(const Start&) {
+  if (terminal_) launcher_->set_terminal(!of_a_script_ && terminal_->ours() ? terminal_->fd() : -1);
+  auto launched = launcher_->launch();
+  if (!launched) {
+    start_error_ = std::move(launched.error());
+    return StartFailed{.code = start_error_->shell_code(),
+                       .shortage = start_error_->kind == StartFailure::no_resources};
   }
-  if (!wait) {
-    report.next = restarts_.gave_up() ? Next::give_up : Next::end;
-    return Actions{report} + end(*last_code_);
+  child_ = std::make_unique<Child>(loop_, std::move(*launched), [this] { reap(); }, reaper_);
+  leads_group_ = own_group_;
+  const std::string pid = std::to_string(child_->pid());
+  tell(ChildNews::started);
+  log::info("child started", {{"event", "child_started"}, {"pid", pid}, {"command", command_}});
+  if (!child_->watched() && !std::exchange(warned_no_pidfd_, true)) {
+    log::warning("this system offers no pidfd: the child is watched by SIGCHLD", {{"pid", pid}});
   }
-  state_ = State::backoff;
-  report.next = Next::backoff;
-  report.delay = *wait;
-  return {report, ArmTimer{*wait}};
+  return std::nullopt;
 }
 
-Actions Supervisor::on(const Readiness& event) {
-  if (state_ != State::run || !pending()) return {};
-  const bool young = now_ - started_ < kGuardGrace;
-  // Shells block everything for the moment in which they start a program: one look is not enough.
-  const bool was_blocked = std::exchange(blocked_, event.use == SignalUse::blocked);
-  if (event.use == SignalUse::handled || (blocked_ && (was_blocked || !young))) return signal(true);
-  if (young) return {ArmTimer{kGuardPoll}};
-  if (!policy_.withhold) return signal(false);
-  if (std::exchange(withheld_, true)) return {ArmTimer{kWithheldPoll}};
-  return {ReportWithheld{}, ArmTimer{kWithheldPoll}};
+std::optional<Event> Supervisor::perform(const CheckReady&) {
+  return Readiness{signal_use(child_->pid(), renew_signal_)};
 }
 
-Actions Supervisor::on(const TimerFired&) {
-  switch (state_) {
-    case State::wait:
-      if (!std::exchange(timed_, false)) return {};
-      return Actions{ReportTimeout{}} + end(1);
-    case State::run:
-      return pending() ? rotate() : Actions{};
-    case State::backoff:
-      return start();
-    case State::stopping:
-      state_ = State::killing;
-      return {Kill{}};
-    case State::clearing:
-      if (!killed_) return kill_rest();
-      if (target_ == Target::start) break;
-      state_ = State::ended;
-      return {End{end_code_, false}};
-    case State::gone:
-    case State::killing:
-    case State::ended:
-      break;
+std::optional<Event> Supervisor::perform(const Signal& action) {
+  const std::string name = signal_name(renew_signal_);
+  if (!action.handled) {
+    log::warning(
+        child_name(child_pid()) + " does not handle " + name + ", the renew_signal: it will be killed by it",
+        {{"event", "signal_unhandled"}, {"pid", std::to_string(child_pid())}, {"signal", name}});
   }
-  return {};
-}
-
-Actions Supervisor::on(const KillRefused&) {
-  if (state_ != State::killing || target_ != Target::end) return {};
-  return end(policy_.wrap ? 1 : 0);
-}
-
-Actions Supervisor::on(const Replaced&) {
-  if (state_ == State::gone) return start();
-  return state_ == State::run ? stop(Target::start) : Actions{};
-}
-
-Actions Supervisor::on(const Terminate& event) {
-  if (state_ == State::clearing) return terminate_clearing();
-  terminated_ = true;
-  const Target before = std::exchange(target_, Target::end);
-  const int never_started = event.signal == 0 ? 0 : 128 + event.signal;
-  switch (state_) {
-    case State::wait:
-      return (std::exchange(timed_, false) ? Actions{CancelTimer{}} : Actions{}) +
-             end(policy_.wrap ? never_started : 0);
-    case State::gone:
-      return end(0);
-    case State::run:
-      if (!policy_.leave_at_end) return stop(Target::end);
-      return (pending() ? Actions{CancelTimer{}} : Actions{}) + end(0, true);
-    case State::backoff:
-      return Actions{CancelTimer{}} + end(policy_.wrap ? last_code_.value_or(never_started) : 0);
-    case State::stopping:
-      if (before == Target::start) return {};
-      state_ = State::killing;
-      return {CancelTimer{}, Kill{}};
-    case State::killing:
-      // Once more, because a refused kill is only answered once.
-      return before == Target::start ? Actions{Kill{}} : Actions{};
-    case State::clearing:
-    case State::ended:
-      break;
+  if (send(renew_signal_)) {
+    tell(ChildNews::signalled);
+    log::info("child signalled",
+              {{"event", "signalled"}, {"pid", std::to_string(child_pid())}, {"signal", name}});
   }
-  return {};
+  return std::nullopt;
 }
 
-Learning Supervisor::learning() const {
-  switch (state_) {
-    case State::run:
-      if (pending()) return withheld_ ? Learning::running : Learning::pending;
-      return read_ == published_ ? Learning::by_start : Learning::running;
-    case State::gone:
-    case State::ended:
-      return Learning::by_start;
-    case State::wait:
-    case State::backoff:
-    case State::stopping:
-    case State::killing:
-    case State::clearing:
-      break;
+std::optional<Event> Supervisor::perform(const SendStop&) {
+  if (send_to_group(stop_signal_)) {
+    send_to_group(SIGCONT);  // a stopped process takes no signal but SIGKILL
+    log::info("stopping the child", {{"event", "signalled"},
+                                     {"pid", std::to_string(child_pid())},
+                                     {"signal", signal_name(stop_signal_)}});
   }
-  return Learning::next_start;
+  return std::nullopt;
 }
 
-Actions Supervisor::start() {
-  if (remains_) return clear(Target::start);
-  state_ = State::run;
-  told_ = read_ = published_;
-  started_ = now_;
-  blocked_ = false;
-  withheld_ = false;
-  return {Start{}};
+std::optional<Event> Supervisor::perform(const Kill&) {
+  if (!send_to_group(SIGKILL)) return KillRefused{};
+  log::warning(child_name(child_pid()) + " has not ended: killed",
+               {{"event", "signalled"}, {"pid", std::to_string(child_pid())}, {"signal", "SIGKILL"}});
+  return std::nullopt;
 }
 
-Actions Supervisor::end(int code, bool left) {
-  end_code_ = code;
-  if (remains_ && !policy_.leave_at_end) return clear(Target::end);
-  state_ = State::ended;
-  return {End{code, left || remains_}};
+std::optional<Event> Supervisor::perform(const EndRest& action) {
+  std::string pids;
+  for (const pid_t pid : group_members(rest_->pid())) {
+    pids.append(pids.empty() ? "" : ",").append(std::to_string(pid));
+  }
+  if (release_rest()) {
+    rest_poll_.cancel();
+    return Cleared{};
+  }
+  const int signo = action.force == Force::kill ? SIGKILL : stop_signal_;
+  const log::Fields fields{{"event", "group_ended"}, {"pids", pids}, {"signal", signal_name(signo)}};
+  const std::string who = child_name(rest_->pid());
+  if (action.force == Force::kill && send_to_rest(SIGKILL)) {
+    log::warning(who + " left processes of its group that have not ended: killed", fields);
+  } else if (action.force == Force::stop && send_to_rest(stop_signal_)) {
+    send_to_rest(SIGCONT);
+    log::warning(who + " left processes of its group: stopping them", fields);
+  }
+  rest_wait_ = kFirstRestPoll;
+  rest_poll_.after(rest_wait_);
+  return std::nullopt;
 }
 
-// See "clearing" in the header.
-Actions Supervisor::clear(Target target) {
-  const State from = std::exchange(state_, State::clearing);
-  target_ = target;
-  killed_ = from == State::killing;
-  if (from == State::stopping || from == State::killing) end_code_ = policy_.wrap ? *last_code_ : 0;
-  if (killed_) return kill_rest();
-  if (from == State::stopping) return {EndRest{policy_.wrap ? Force::wait : Force::stop}};
-  return {ArmTimer{policy_.stop_timeout}, EndRest{Force::stop}};
+std::optional<Event> Supervisor::perform(const ArmTimer& action) {
+  timer_.after(action.delay);
+  return std::nullopt;
 }
 
-Actions Supervisor::kill_rest() {
-  killed_ = true;
-  if (target_ == Target::start) return {EndRest{Force::kill}};
-  return {ArmTimer{kRestPatience}, EndRest{Force::kill}};
+std::optional<Event> Supervisor::perform(const CancelTimer&) {
+  timer_.cancel();
+  return std::nullopt;
 }
 
-Actions Supervisor::on(const Cleared&) {
-  remains_ = false;
-  if (state_ != State::clearing) return {};
-  const Actions cancel = rest_timer();
-  return cancel + (target_ == Target::start ? start() : end(end_code_));
+std::optional<Event> Supervisor::perform(const ReportExit& action) {
+  const ExitStatus& status = action.status;
+  const bool renewal = status.signal != 0 && status.signal == renew_signal_;
+  std::string text = child_name(reaped_) + ' ' + status.words();
+  if (renewal) text += ", the renew_signal";
+  text += sequel(action.next, action.delay);
+
+  log::Fields fields{{"event", "child_exited"}, {"pid", std::to_string(reaped_)}};
+  if (status.known && status.signal == 0) fields.push_back({"exit_code", std::to_string(status.code)});
+  if (status.signal != 0) fields.push_back({"signal", signal_name(status.signal)});
+  const bool replaced = action.next == Next::restart && status.signal == stop_signal_;
+  const bool expected = action.next == Next::end || replaced || (status.known && status.shell_code() == 0);
+  log::write(expected ? log::Level::info : log::Level::warning, text, fields);
+  return std::nullopt;
 }
 
-// Nothing follows for those who were killed and whose end is waited for, however long it takes.
-Actions Supervisor::rest_timer() const {
-  return killed_ && target_ == Target::start ? Actions{} : Actions{CancelTimer{}};
+std::optional<Event> Supervisor::perform(const ReportFailedStart& action) {
+  log::Fields fields{{"event", "child_start_failed"}};
+  if (!start_error_->hint.empty()) fields.push_back({"hint", start_error_->hint});
+  const std::string next =
+      action.next == Next::next_rotation ? "; it is tried again at the next rotation"
+      : action.next == Next::backoff
+          ? "; it is tried again in " + human(std::chrono::round<std::chrono::milliseconds>(action.delay))
+          : sequel(action.next, action.delay);
+  log::error("cannot start child " + start_error_->message + next, fields);
+  start_error_.reset();
+  return std::nullopt;
 }
 
-Actions Supervisor::terminate_clearing() {
-  const bool again = std::exchange(terminated_, true);
-  if (target_ == Target::start) end_code_ = policy_.wrap ? *last_code_ : 0;
-  const Actions cancel = rest_timer();
-  const Target before = std::exchange(target_, Target::end);
-  if (policy_.leave_at_end) return cancel + end(end_code_, true);
-  if (again && !killed_) return kill_rest();
-  return killed_ && before == Target::start ? Actions{ArmTimer{kRestPatience}} : Actions{};
+std::optional<Event> Supervisor::perform(const ReportWithheld&) {
+  const std::string name = signal_name(renew_signal_);
+  log::warning(
+      child_name(child_pid()) + " does not handle " + name +
+          ", the renew_signal, and would be killed by it: "
+          "it is sent once the child does",
+      {{"event", "signal_withheld"},
+       {"pid", std::to_string(child_pid())},
+       {"signal", name},
+       {"hint",
+        "name a signal that the program handles as renew_signal, or set renew_signal_guard = false"}});
+  tell(ChildNews::signal_withheld);
+  return std::nullopt;
 }
 
-Actions Supervisor::signal(bool handled) {
-  told_ = published_;
-  withheld_ = false;
-  return {Signal{handled}};
+std::optional<Event> Supervisor::perform(const ReportTimeout&) {
+  log::error(
+      "The child could not be started within start_timeout: its files are not complete, or "
+      "prepare_cmd has not succeeded",
+      {{"event", "start_timed_out"}, {"hint", "the last error above says what was waited for"}});
+  return std::nullopt;
 }
 
-Actions Supervisor::stop(Target target) {
-  state_ = State::stopping;
-  target_ = target;
-  return {SendStop{}, ArmTimer{policy_.stop_timeout}};
+std::optional<Event> Supervisor::perform(const End& action) {
+  if (child_) {
+    log::write(action.left ? log::Level::info : log::Level::error,
+               child_name(child_pid()) +
+                   (action.left ? " is left running" : " may not be signalled and is left running"),
+               {{"event", "child_left"}, {"pid", std::to_string(child_pid())}});
+    child_.reset();
+  }
+  if (rest_) {
+    log::write(action.left ? log::Level::info : log::Level::error,
+               "what " + child_name(rest_->pid()) + " left of its group" +
+                   (action.left ? " is left running" : " cannot be ended and is left running"),
+               {{"event", "group_left"}, {"pid", std::to_string(rest_->pid())}});
+    static_cast<void>(rest_->reap());
+    rest_.reset();
+    rest_poll_.cancel();
+  }
+  on_end_(action.exit_code);
+  return std::nullopt;
 }
 
-double Supervisor::random() {
-  return std::uniform_real_distribution<double>(0.0, 1.0)(random_);
+bool Supervisor::send(int signo) {
+  return sent(child_pid(), signo, child_->signal(signo));
+}
+
+bool Supervisor::send_to_group(int signo) {
+  return wrap_ ? sent(child_pid(), signo, child_->signal_group(signo)) : send(signo);
+}
+
+bool Supervisor::send_to_rest(int signo) {
+  return sent(rest_->pid(), signo, rest_->signal_rest(signo));
+}
+
+bool Supervisor::sent(pid_t pid, int signo, const Result<>& result) {
+  if (result) return true;
+  log::error("Unable to signal process", {{"event", "signal_failed"},
+                                          {"pid", std::to_string(pid)},
+                                          {"signal", signal_name(signo)},
+                                          {"error", result.error().message}});
+  tell(ChildNews::signal_failed);
+  return false;
+}
+
+std::string Supervisor::child_name(pid_t pid) const {
+  return "child " + quote(command_) + " (pid " + std::to_string(pid) + ")";
 }
 
 }  // namespace spiffe::process

@@ -21,10 +21,10 @@
 #include "cli/text/cat.hh"
 #include "daemon/settings.hh"
 #include "health/listener.hh"
+#include "process/child_machine.hh"
 #include "process/launcher.hh"
 #include "process/pid_signal.hh"
 #include "process/proc.hh"
-#include "process/supervisor.hh"
 #include "workload/socket_probe.hh"
 
 namespace spiffe::cli {

@@ -3,7 +3,7 @@
 namespace spiffe::daemon {
 namespace {
 
-using health::Kind;
+using identity::Kind;
 using process::read_all;
 using std::chrono::milliseconds;
 

@@ -4,7 +4,7 @@ namespace spiffe::daemon {
 namespace {
 
 using health::HookKind;
-using health::Kind;
+using identity::Kind;
 using process::read_all;
 using std::chrono::milliseconds;
 

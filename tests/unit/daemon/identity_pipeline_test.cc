@@ -29,7 +29,7 @@ spiffe::config::Config with_files() {
   return config;
 }
 
-// A pipeline, and what it asks of its publication.
+// A pipeline, and what it asks of its queue.
 struct Bench {
   explicit Bench(spiffe::config::Config given = with_files()) : config(std::move(given)) {
     pipeline.expect();
@@ -61,7 +61,7 @@ struct Bench {
            },
        .on_written = [this](bool expected) { written.push_back(expected); }}};
 
-  // What a publication does: the number of files it would write.
+  // What the queue does: the number of files it would write.
   std::size_t publish(Change change) {
     const auto content = pipeline.render();
     if (!content || !*content) return 0;

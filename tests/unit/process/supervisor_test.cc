@@ -1,336 +1,414 @@
 #include "process/supervisor.hh"
 
-#include <array>
-#include <map>
-#include <string>
-
-#include "supervisor_text.hh"
-#include "support/catch.hh"
+#include "processes.hh"
 
 namespace spiffe::process {
 namespace {
 
-using std::chrono::seconds;
+using std::chrono::milliseconds;
 
-// A column of the table: what each event does. Situations publish 5 first, so 9 is new and 1 is not.
-const std::array<std::pair<const char*, Event>, 16> kEvents = {{
-    {"begin", Begin{}},
-    {"a new generation", Published{9}},
-    {"an old generation", Published{1}},
-    {"exit", kExit3},
-    {"a good exit", Exited{{.code = 0}}},
-    {"an exit that leaves some", kExitLeaving},
-    {"cleared", Cleared{}},
-    {"start failed", StartFailed{126}},
-    {"no process left", StartFailed{.code = 126, .shortage = true}},
-    {"ready", Readiness{SignalUse::handled}},
-    {"not ready", Readiness{SignalUse::none}},
-    {"blocked", Readiness{SignalUse::blocked}},
-    {"timer", TimerFired{}},
-    {"kill refused", KillRefused{}},
-    {"replaced", Replaced{}},
-    {"terminate", Terminate{SIGTERM}},
-}};
+struct Fixture : LoopFixture {
+  TempDir dir;
+  CapturedLog log{dir};
+  std::optional<int> ended;
+  std::unique_ptr<Supervisor> supervisor;
 
-struct Situation {
-  const char* name;
-  Supervisor::Policy policy;
-  std::vector<Event> before;
-  // Of the events that do something; the others leave everything as it is. An exit that leaves some is one
-  // like another unless it is named.
-  std::map<std::string, std::string> expected;
-};
-
-const std::vector<Situation> kTable = {
-    {"waiting for the first generation",
-     kSignal,
-     {},
-     {{"a new generation", "Start -> run"},
-      {"an old generation", "Start -> run"},
-      {"terminate", "End(0) -> ended"}}},
-    {"beginning, with a limit",
-     kTimed,
-     {},
-     {{"begin", "ArmTimer(30000) -> wait"},
-      {"a new generation", "Start -> run"},
-      {"an old generation", "Start -> run"},
-      {"terminate", "End(0) -> ended"}}},
-    {"waiting for a limited time",
-     kTimed,
-     {Begin{}},
-     {{"begin", "ArmTimer(30000) -> wait"},
-      {"a new generation", "CancelTimer Start -> run"},
-      {"an old generation", "CancelTimer Start -> run"},
-      {"timer", "ReportTimeout End(1) -> ended"},
-      {"terminate", "CancelTimer End(0) -> ended"}}},
-    {"waiting to wrap",
-     kWrap,
-     {},
-     {{"a new generation", "Start -> run"},
-      {"an old generation", "Start -> run"},
-      {"terminate", "End(143) -> ended"}}},
-    {"running, nothing on rotation",
-     kNone,
-     {Published{5}},
-     {{"exit", kGone},
-      {"a good exit", kGone},
-      {"start failed", kNotStarted},
-      {"no process left", kBackoffNotStarted},
-      {"replaced", kStopToStart},
-      {"terminate", kStop}}},
-    {"running, a harmless signal on rotation",
-     kSignal,
-     {Published{5}},
-     {{"a new generation", "Signal -> run"},
-      {"exit", kGone},
-      {"a good exit", kGone},
-      {"start failed", kNotStarted},
-      {"no process left", kBackoffNotStarted},
-      {"replaced", kStopToStart},
-      {"terminate", kStop}}},
-    {"running, a deadly signal on rotation",
-     kGuarded,
-     {Published{5}},
-     {{"a new generation", "CheckReady -> run"},
-      {"exit", kGone},
-      {"a good exit", kGone},
-      {"start failed", kNotStarted},
-      {"no process left", kBackoffNotStarted},
-      {"replaced", kStopToStart},
-      {"terminate", kStop}}},
-    {"running, a deadly signal put off",
-     kGuarded,
-     {Published{5}, Published{6}, Readiness{SignalUse::none}},
-     {{"exit", "CancelTimer ReportExit(restart) Start -> run"},
-      {"a good exit", "CancelTimer ReportExit(restart) Start -> run"},
-      {"an exit that leaves some", "CancelTimer ReportExit(restart) " + kClearStart},
-      {"start failed", kNotStarted},
-      {"no process left", kBackoffNotStarted},
-      {"ready", "Signal -> run"},
-      {"not ready", "ArmTimer(100) -> run"},
-      {"blocked", "ArmTimer(100) -> run"},
-      {"timer", "CheckReady -> run"},
-      {"replaced", kStopToStart},
-      {"terminate", kStop}}},
-    {"running, restart on rotation",
-     kRestart,
-     {Published{5}},
-     {{"a new generation", kStopToStart},
-      {"exit", kGone},
-      {"a good exit", kGone},
-      {"start failed", kNotStarted},
-      {"no process left", kBackoffNotStarted},
-      {"replaced", kStopToStart},
-      {"terminate", kStop}}},
-    {"running, to be left alone at the end",
-     kLeave,
-     {Published{5}},
-     {{"a new generation", "Signal -> run"},
-      {"exit", kGone},
-      {"a good exit", kGone},
-      {"start failed", kNotStarted},
-      {"no process left", kBackoffNotStarted},
-      {"replaced", kStopToStart},
-      {"terminate", "End(0, left) -> ended"}}},
-    {"running, to be left alone, a deadly signal put off",
-     kLeaveGuarded,
-     {Published{5}, Published{6}, Readiness{SignalUse::none}},
-     {{"exit", "CancelTimer ReportExit(restart) Start -> run"},
-      {"a good exit", "CancelTimer ReportExit(restart) Start -> run"},
-      {"an exit that leaves some", "CancelTimer ReportExit(restart) " + kClearStart},
-      {"start failed", kNotStarted},
-      {"no process left", kBackoffNotStarted},
-      {"ready", "Signal -> run"},
-      {"not ready", "ArmTimer(100) -> run"},
-      {"blocked", "ArmTimer(100) -> run"},
-      {"timer", "CheckReady -> run"},
-      {"replaced", kStopToStart},
-      {"terminate", "CancelTimer End(0, left) -> ended"}}},
-    {"running, to start again after a failure",
-     kOnFailure,
-     {Published{5}},
-     {{"a new generation", "Signal -> run"},
-      {"exit", kBackoff},
-      {"a good exit", kGone},
-      {"start failed", kBackoffNotStarted},
-      {"no process left", kBackoffNotStarted},
-      {"replaced", kStopToStart},
-      {"terminate", kStop}}},
-    {"backing off in job mode",
-     kOnFailure,
-     {Published{5}, kExit3},
-     {{"timer", "Start -> run"}, {"terminate", "CancelTimer End(0) -> ended"}}},
-    {"running, wrapped, never to start again",
-     kWrap,
-     {Published{5}},
-     {{"a new generation", "Signal -> run"},
-      {"exit", "ReportExit(end) End(3) -> ended"},
-      {"a good exit", "ReportExit(end) End(0) -> ended"},
-      {"an exit that leaves some", "ReportExit(end) " + kClearEnd},
-      {"start failed", "ReportFailedStart(end) End(126) -> ended"},
-      {"no process left", kBackoffNotStarted},
-      {"replaced", kStopToStart},
-      {"terminate", kStop}}},
-    {"running, wrapped, a deadly signal put off",
-     kWrapGuarded,
-     {Published{5}, Published{6}, Readiness{SignalUse::none}},
-     {{"exit", "CancelTimer ReportExit(end) End(3) -> ended"},
-      {"a good exit", "CancelTimer ReportExit(end) End(0) -> ended"},
-      {"an exit that leaves some", "CancelTimer ReportExit(end) " + kClearEnd},
-      {"start failed", "ReportFailedStart(end) End(126) -> ended"},
-      {"no process left", kBackoffNotStarted},
-      {"ready", "Signal -> run"},
-      {"not ready", "ArmTimer(100) -> run"},
-      {"blocked", "ArmTimer(100) -> run"},
-      {"timer", "CheckReady -> run"},
-      {"replaced", kStopToStart},
-      {"terminate", kStop}}},
-    {"running, wrapped, to start again after a failure",
-     kWrapOnFailure,
-     {Published{5}},
-     {{"a new generation", "Signal -> run"},
-      {"exit", kBackoff},
-      {"a good exit", "ReportExit(end) End(0) -> ended"},
-      {"start failed", kBackoffNotStarted},
-      {"no process left", kBackoffNotStarted},
-      {"replaced", kStopToStart},
-      {"terminate", kStop}}},
-    {"running, wrapped, always to start again",
-     kWrapAlways,
-     {Published{5}},
-     {{"a new generation", kStopToStart},
-      {"exit", kBackoff},
-      {"a good exit", kBackoff},
-      {"start failed", kBackoffNotStarted},
-      {"no process left", kBackoffNotStarted},
-      {"replaced", kStopToStart},
-      {"terminate", kStop}}},
-    {"gone after an exit",
-     kSignal,
-     {Published{5}, kExit3},
-     {{"a new generation", "Start -> run"}, {"replaced", "Start -> run"}, {"terminate", "End(0) -> ended"}}},
-    {"gone because it could not be started",
-     kSignal,
-     {Published{5}, StartFailed{}},
-     {{"a new generation", "Start -> run"}, {"replaced", "Start -> run"}, {"terminate", "End(0) -> ended"}}},
-    {"backing off",
-     kWrapOnFailure,
-     {Published{5}, kExit3},
-     {{"timer", "Start -> run"}, {"terminate", "CancelTimer End(3) -> ended"}}},
-    {"backing off because there was no process left",
-     kSignal,
-     {Published{5}, StartFailed{.code = 126, .shortage = true}},
-     {{"timer", "Start -> run"}, {"terminate", "CancelTimer End(0) -> ended"}}},
-    {"backing off, wrapped, because there was no process left",
-     kWrap,
-     {Published{5}, StartFailed{.code = 126, .shortage = true}},
-     {{"timer", "Start -> run"}, {"terminate", "CancelTimer End(143) -> ended"}}},
-    {"stopping to start again",
-     kRestart,
-     {Published{5}, Published{6}},
-     {{"exit", "CancelTimer ReportExit(restart) Start -> run"},
-      {"a good exit", "CancelTimer ReportExit(restart) Start -> run"},
-      {"an exit that leaves some", "ReportExit(restart) EndRest(stop) -> clearing(start)"},
-      {"timer", "Kill -> killing(start)"},
-      {"terminate", "-> stopping(end)"}}},
-    {"stopping to end",
-     kSignal,
-     {Published{5}, Terminate{}},
-     {{"exit", "CancelTimer ReportExit(end) End(0) -> ended"},
-      {"a good exit", "CancelTimer ReportExit(end) End(0) -> ended"},
-      {"an exit that leaves some", "ReportExit(end) EndRest(stop) -> clearing(end)"},
-      {"timer", "Kill -> killing(end)"},
-      {"terminate", "CancelTimer Kill -> killing(end)"}}},
-    {"stopping to end, wrapped",
-     kWrapAlways,
-     {Published{5}, Terminate{SIGTERM}},
-     {{"exit", "CancelTimer ReportExit(end) End(3) -> ended"},
-      {"a good exit", "CancelTimer ReportExit(end) End(0) -> ended"},
-      {"an exit that leaves some", "ReportExit(end) EndRest(wait) -> clearing(end)"},
-      {"timer", "Kill -> killing(end)"},
-      {"terminate", "CancelTimer Kill -> killing(end)"}}},
-    {"killing to start again",
-     kRestart,
-     {Published{5}, Published{6}, TimerFired{}},
-     {{"exit", "ReportExit(restart) Start -> run"},
-      {"a good exit", "ReportExit(restart) Start -> run"},
-      {"an exit that leaves some", "ReportExit(restart) EndRest(kill) -> clearing(start)"},
-      {"terminate", "Kill -> killing(end)"}}},
-    {"killing to end",
-     kSignal,
-     {Published{5}, Terminate{}, TimerFired{}},
-     {{"exit", "ReportExit(end) End(0) -> ended"},
-      {"a good exit", "ReportExit(end) End(0) -> ended"},
-      {"an exit that leaves some", "ReportExit(end) " + kKillRest},
-      {"kill refused", "End(0) -> ended"}}},
-    {"killing to end, wrapped",
-     kWrap,
-     {Published{5}, Terminate{}, TimerFired{}},
-     {{"exit", "ReportExit(end) End(3) -> ended"},
-      {"a good exit", "ReportExit(end) End(0) -> ended"},
-      {"an exit that leaves some", "ReportExit(end) " + kKillRest},
-      {"kill refused", "End(1) -> ended"}}},
-    {"gone, and some are left",
-     kSignal,
-     {Published{5}, kExitLeaving},
-     {{"a new generation", kClearStart}, {"replaced", kClearStart}, {"terminate", kClearEnd}}},
-    {"gone, and some are left, who are to be left alone",
-     kLeave,
-     {Published{5}, kExitLeaving},
-     {{"a new generation", kClearStart}, {"replaced", kClearStart}, {"terminate", "End(0, left) -> ended"}}},
-    {"backing off, and some are left",
-     kWrapOnFailure,
-     {Published{5}, kExitLeaving},
-     {{"timer", kClearStart}, {"terminate", "CancelTimer " + kClearEnd}}},
-    {"clearing to start",
-     kSignal,
-     {Published{5}, kExitLeaving, Published{6}},
-     {{"cleared", "CancelTimer Start -> run"},
-      {"timer", "EndRest(kill) -> clearing(start)"},
-      {"terminate", "-> clearing(end)"}}},
-    {"clearing to start, to be left alone at the end",
-     kLeave,
-     {Published{5}, kExitLeaving, Published{6}},
-     {{"cleared", "CancelTimer Start -> run"},
-      {"timer", "EndRest(kill) -> clearing(start)"},
-      {"terminate", "CancelTimer End(0, left) -> ended"}}},
-    {"clearing to start, killed",
-     kSignal,
-     {Published{5}, kExitLeaving, Published{6}, TimerFired{}},
-     {{"cleared", "Start -> run"}, {"terminate", "ArmTimer(500) -> clearing(end)"}}},
-    {"clearing to end, because the helper was told to",
-     kSignal,
-     {Published{5}, kExitLeaving, Terminate{}},
-     {{"cleared", "CancelTimer End(0) -> ended"}, {"timer", kKillRest}, {"terminate", kKillRest}}},
-    {"clearing to end, because the wrapped child has ended",
-     kWrap,
-     {Published{5}, kExitLeaving},
-     {{"cleared", "CancelTimer End(3) -> ended"}, {"timer", kKillRest}, {"terminate", "-> clearing(end)"}}},
-    {"clearing to end, killed",
-     kWrap,
-     {Published{5}, kExitLeaving, TimerFired{}},
-     {{"cleared", "CancelTimer End(3) -> ended"}, {"timer", "End(3) -> ended"}}},
-    {"ended", kSignal, {Published{5}, kExit3, Terminate{}}, {}},
-};
-
-TEST_CASE("supervisor does what its table says") {
-  for (const Situation& situation : kTable) {
-    std::size_t used = 0;
-    for (const auto& [name, event] : kEvents) {
-      INFO(situation.name << ": " << name);
-      Supervisor machine(situation.policy);
-      for (const Event& before : situation.before) static_cast<void>(machine.handle(before, kStart));
-      auto expected = situation.expected.find(name);
-      used += expected != situation.expected.end() ? 1 : 0;
-      if (expected == situation.expected.end() && name == std::string("an exit that leaves some")) {
-        expected = situation.expected.find("exit");
-      }
-      const bool named = expected != situation.expected.end();
-      const std::string unchanged = "-> " + text(machine);
-      CHECK(step(machine, event, kStart + seconds(1)) == (named ? expected->second : unchanged));
+  ~Fixture() {
+    if (supervisor && supervisor->child_pid() > 0) {
+      ::kill(supervisor->child_pid(), SIGKILL);
+      ::waitpid(supervisor->child_pid(), nullptr, 0);
     }
-    CHECK(used == situation.expected.size());
   }
+
+  Supervisor& supervise(LaunchOptions launch, int renew_signal = 0,
+                        milliseconds stop_timeout = milliseconds(5000)) {
+    return supervise({.launch = std::move(launch),
+                      .policy = {.on_rotate = renew_signal == 0 ? OnRotate::none : OnRotate::signal,
+                                 .stop_timeout = stop_timeout},
+                      .renew_signal = renew_signal});
+  }
+  Supervisor& supervise(Supervisor::Options options) {
+    supervisor = std::make_unique<Supervisor>(loop(), std::move(options), [this](int code) { ended = code; });
+    return *supervisor;
+  }
+  // A shell that says "ready" in the log directory's file "out" once its traps are set.
+  std::string out() const { return read_all(dir / "out"); }
+  bool until_out(const std::string& text) {
+    return until([&] { return out() == text; });
+  }
+  bool until_state(State state) {
+    return until([&] { return supervisor->state() == state; });
+  }
+  // A script that appends to "out", first "ready" once `traps` are set, and then waits for signals.
+  LaunchOptions waiting(const std::string& traps) {
+    return shell("exec >> " + (dir / "out") + "; " + traps + "; echo ready; while :; do sleep 0.01; done");
+  }
+};
+
+TEST_CASE_METHOD(Fixture, "the first publication starts the child, later ones signal it") {
+  Supervisor& child = supervise(waiting("trap 'echo renewed' USR1"), SIGUSR1);
+  CHECK(child.child_pid() == 0);
+  child.published(1);
+  const pid_t pid = child.child_pid();
+  CHECK(pid > 0);
+  REQUIRE(until_out("ready\n"));
+  child.published(2);
+  REQUIRE(until_out("ready\nrenewed\n"));
+  CHECK(child.child_pid() == pid);
+  child.terminate();
+  REQUIRE(until([&] { return ended.has_value(); }));
+  CHECK(ended == 0);
+  CHECK(child.ended());
+  CHECK(log.has("\"msg\":\"child started\",\"command\":\"/bin/sh\",\"event\":\"child_started\",\"pid\":\"" +
+                std::to_string(pid) + '"'));
+  CHECK(log.has("\"event\":\"signalled\",\"pid\":\"" + std::to_string(pid) + "\",\"signal\":\"SIGUSR1\""));
+}
+
+TEST_CASE_METHOD(Fixture, "a signal waits for the child to be ready for it") {
+  Supervisor& child = supervise(waiting("sleep 0.15; trap 'echo renewed' USR1"), SIGUSR1);
+  child.published(1);
+  child.published(2);
+  REQUIRE(until_out("ready\nrenewed\n"));
+  CHECK_FALSE(log.has("does not handle"));
+}
+
+TEST_CASE_METHOD(Fixture, "a child killed by the renewal signal starts again at the next rotation") {
+  Supervisor& child = supervise(launch_options({"sleep", "60"}), SIGUSR1);
+  child.published(1);
+  const pid_t first = child.child_pid();
+  ::kill(first, SIGUSR1);  // the guard would withhold it for ten seconds
+  REQUIRE(until_state(State::gone));
+  CHECK(log.has("child \\\"sleep\\\" (pid " + std::to_string(first) +
+                ") was killed by SIGUSR1, the renew_signal; it starts again at the next rotation"));
+  child.published(2);
+  CHECK(child.state() == State::run);
+  CHECK(child.child_pid() != first);
+}
+
+TEST_CASE_METHOD(Fixture, "an undelivered rotation is made up for by a new start") {
+  Supervisor& child = supervise(launch_options({"sleep", "60"}), SIGUSR1);
+  child.published(1);
+  const pid_t first = child.child_pid();
+  child.published(2);  // withheld
+  ::kill(first, SIGTERM);
+  REQUIRE(until([&] { return child.child_pid() != first; }));
+  CHECK(child.state() == State::run);
+  CHECK(log.has("was killed by SIGTERM; it starts again now"));
+}
+
+TEST_CASE_METHOD(Fixture, "a child that ended just before the rotation is started, not signalled") {
+  Supervisor& child = supervise(shell("exit 3"), SIGWINCH);
+  child.published(1);
+  const pid_t first = child.child_pid();
+  siginfo_t info{};
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(first), &info, WEXITED | WNOWAIT) == 0);
+  child.published(2);  // the loop has not run yet
+  CHECK(child.state() == State::run);
+  CHECK(child.child_pid() != first);
+  CHECK(log.has("exited with code 3; it starts again at the next rotation"));
+  CHECK(log.has("\"exit_code\":\"3\""));
+  CHECK_FALSE(log.has("child signalled"));
+}
+
+TEST_CASE_METHOD(Fixture, "without a renewal signal a running child is left alone") {
+  Supervisor& child = supervise(launch_options({"sleep", "60"}));
+  child.published(1);
+  const pid_t pid = child.child_pid();
+  child.published(2);
+  child.published(3);
+  CHECK(child.child_pid() == pid);
+  CHECK_FALSE(log.has("signalled"));
+}
+
+TEST_CASE_METHOD(Fixture, "a child that ignores the stop signal is killed after the timeout") {
+  Supervisor& child = supervise(waiting("trap '' TERM"), 0, milliseconds(100));
+  child.published(1);
+  REQUIRE(until_out("ready\n"));
+  child.terminate();
+  CHECK(child.state() == State::stopping);
+  REQUIRE(until([&] { return ended.has_value(); }));
+  CHECK(log.has("was killed by SIGKILL"));
+}
+
+TEST_CASE_METHOD(Fixture, "a second terminate kills at once") {
+  Supervisor& child = supervise(waiting("trap '' TERM"));
+  child.published(1);
+  REQUIRE(until_out("ready\n"));
+  child.terminate();
+  child.terminate();
+  CHECK(child.state() == State::killing);
+  REQUIRE(until([&] { return ended.has_value(); }));
+}
+
+TEST_CASE_METHOD(Fixture, "a stopped child is woken to end") {
+  Supervisor& child = supervise(launch_options({"sleep", "60"}));
+  child.published(1);
+  ::kill(child.child_pid(), SIGSTOP);
+  child.terminate();
+  REQUIRE(until([&] { return ended.has_value(); }));
+  CHECK(log.has("was killed by SIGTERM"));
+}
+
+TEST_CASE_METHOD(Fixture, "terminate ends at once where no child runs") {
+  Supervisor& child = supervise(shell("exit 0"));
+  SECTION("before the first publication") {}
+  SECTION("after the child has gone") {
+    child.published(1);
+    REQUIRE(until_state(State::gone));
+  }
+  child.terminate();
+  CHECK(ended == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "a command that cannot be started is tried again at the next rotation") {
+  Supervisor& child = supervise(launch_options({dir / "late"}));
+  child.published(1);
+  CHECK(child.state() == State::gone);
+  CHECK(child.child_pid() == 0);
+  CHECK(log.has("no such file or directory; it is tried again at the next rotation"));
+  CHECK(log.has("\"event\":\"child_start_failed\""));
+  static_cast<void>(dir.write("late", "#!/bin/sh\nexec sleep 60\n", 0755));
+  child.published(2);
+  CHECK(child.state() == State::run);
+}
+
+struct WrapFixture : Fixture {
+  Supervisor& wrap(LaunchOptions launch, ChildMachine::Policy policy = {}, int renew_signal = 0) {
+    launch.own_group = true;
+    policy.wrap = true;
+    if (renew_signal != 0) policy.on_rotate = OnRotate::signal;
+    Supervisor& child =
+        supervise({.launch = std::move(launch), .policy = policy, .renew_signal = renew_signal});
+    child.published(1);
+    return child;
+  }
+};
+
+TEST_CASE_METHOD(WrapFixture, "a wrapped child's end is ours") {
+  SECTION("by its code") {
+    wrap(shell("exit 7"));
+    REQUIRE(until([&] { return ended.has_value(); }));
+    CHECK(ended == 7);
+  }
+  SECTION("by a signal") {
+    wrap(shell("kill -KILL $$"));
+    REQUIRE(until([&] { return ended.has_value(); }));
+    CHECK(ended == 137);
+  }
+  SECTION("not found") {
+    wrap(launch_options({dir / "nothing"}));
+    CHECK(ended == 127);
+    CHECK(log.has("no such file or directory\""));
+  }
+  SECTION("not executable") {
+    wrap(launch_options({dir.write("data", "x", 0644)}));
+    CHECK(ended == 126);
+  }
+}
+
+TEST_CASE_METHOD(WrapFixture, "a wrapped child that obeys ends with the code it chose") {
+  Supervisor& child = wrap(waiting("trap 'exit 3' TERM"));
+  REQUIRE(until_out("ready\n"));
+  child.terminate(SIGTERM);
+  REQUIRE(until([&] { return ended.has_value(); }));
+  CHECK(ended == 3);
+}
+
+TEST_CASE_METHOD(WrapFixture, "a deaf child is killed with its whole group") {
+  Supervisor& child = wrap(waiting("trap '' TERM; sleep 600 & echo $! > " + (dir / "grandchild")),
+                           {.stop_timeout = milliseconds(100)});
+  REQUIRE(until_out("ready\n"));
+  const pid_t grandchild = std::stoi(read_all(dir / "grandchild"));
+  child.terminate(SIGTERM);
+  REQUIRE(until([&] { return ended.has_value(); }));
+  CHECK(ended == 137);
+  // Whoever inherits it may take a moment to reap it.
+  CHECK(until([&] {
+    const std::string stat = read_all("/proc/" + std::to_string(grandchild) + "/stat");
+    return stat.empty() || stat.contains(") Z ");
+  }));
+}
+
+TEST_CASE_METHOD(WrapFixture, "signals are passed on to a wrapped child") {
+  Supervisor& child = wrap(waiting("trap 'echo usr2' USR2; trap 'echo hup' HUP"));
+  REQUIRE(until_out("ready\n"));
+  child.forward(SIGUSR2);
+  REQUIRE(until_out("ready\nusr2\n"));
+  child.forward(SIGHUP);
+  REQUIRE(until_out("ready\nusr2\nhup\n"));
+}
+
+TEST_CASE_METHOD(WrapFixture, "a wrapped child that fails is started again after a while") {
+  Supervisor& child = wrap(shell("exit 3"), {.restart = Restart::on_failure});
+  const pid_t first = child.child_pid();
+  REQUIRE(until_state(State::backoff));
+  CHECK(log.has("exited with code 3; it starts again in "));
+  REQUIRE(until([&] { return child.child_pid() != 0 && child.child_pid() != first; }));
+}
+
+TEST_CASE_METHOD(WrapFixture, "a shortage of the machine is not the end of a wrapped child") {
+  LaunchOptions launch = launch_options({"sleep", "60"});
+  launch.own_group = true;
+  supervise({.launch = std::move(launch), .policy = {.wrap = true}});
+  {
+    const NoDescriptors shortage;
+    supervisor->published(1);
+    CHECK(supervisor->state() == State::backoff);
+  }
+  CHECK(log.has(
+      "\"level\":\"error\",\"msg\":\"cannot start child \\\"sleep\\\": too many open files; it is tried "
+      "again in "));
+  REQUIRE(until_state(State::run));
+  CHECK(supervisor->child_pid() > 0);
+}
+
+// A child that is killed and leaves a process of its group, whose pid is in "rest"; the next one stays.
+struct RestFixture : WrapFixture {
+  LaunchOptions leaving(const std::string& left, const std::string& before = "") {
+    LaunchOptions launch = shell("cd " + dir.path() + "; test -e rest && exec sleep 600; " + before +
+                                 " sh -c '" + left + "; echo $$ > rest; while :; do sleep 0.01; done' & " +
+                                 "until test -s rest; do sleep 0.01; done; kill -KILL $$");
+    launch.own_group = true;
+    return launch;
+  }
+  pid_t rest() const { return std::stoi(read_all(dir / "rest")); }
+};
+
+TEST_CASE_METHOD(RestFixture, "what a child left of its group is ended before the next start") {
+  SECTION("by the stop signal, in wrap mode") {
+    wrap(leaving("trap \"echo told > told; exit\" TERM"), {.restart = Restart::always});
+    REQUIRE(until_state(State::backoff));
+    CHECK(alive(rest()));  // it may serve until then
+    REQUIRE(until_state(State::run));
+    CHECK(read_all(dir / "told") == "told\n");
+  }
+  SECTION("by SIGKILL, in job mode") {
+    Supervisor& child =
+        supervise({.launch = leaving("trap : TERM"), .policy = {.stop_timeout = milliseconds(50)}});
+    child.published(1);
+    REQUIRE(until_state(State::gone));
+    CHECK(alive(rest()));
+    child.published(2);
+    CHECK(supervisor->state() == State::clearing);
+    CHECK(child.child_pid() == 0);
+    REQUIRE(until_state(State::run));
+    CHECK(log.has(" left processes of its group that have not ended: killed"));
+  }
+  CHECK_FALSE(alive(rest()));
+  CHECK(log.has(" left processes of its group: stopping them"));
+  CHECK(log.has("\"pids\":\"" + std::to_string(rest())));
+}
+
+TEST_CASE_METHOD(RestFixture, "what a child left of its group is ended with us") {
+  SECTION("because a wrapped child has ended for good") {
+    wrap(leaving("true"));
+  }
+  SECTION("because we are told to end") {
+    Supervisor& child = supervise({.launch = leaving("true"), .policy = {}});
+    child.published(1);
+    REQUIRE(until_state(State::gone));
+    child.terminate(SIGTERM);
+  }
+  REQUIRE(until([&] { return ended.has_value(); }));
+  CHECK_FALSE(alive(rest()));
+  CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);  // and the child's number is given back
+}
+
+TEST_CASE_METHOD(RestFixture, "what has a session of its own has left for good, and stays") {
+  wrap(leaving("true", "setsid"));
+  REQUIRE(until([&] { return ended.has_value(); }));
+  CHECK(alive(rest()));
+  ::kill(-rest(), SIGKILL);
+}
+
+TEST_CASE_METHOD(RestFixture, "what is to be left at our end is") {
+  LaunchOptions launch = leaving("true");
+  Supervisor& child = supervise({.launch = std::move(launch), .policy = {.leave_at_end = true}});
+  child.published(1);
+  REQUIRE(until_state(State::gone));
+  child.terminate(SIGTERM);
+  CHECK(ended == 0);
+  CHECK(alive(rest()));
+  ::kill(rest(), SIGKILL);
+}
+
+TEST_CASE_METHOD(Fixture, "a child that is not started in time is not waited for") {
+  Supervisor& child = supervise({.launch = shell("exit 0"), .policy = {.start_timeout = milliseconds(50)}});
+  REQUIRE(until([&] { return ended.has_value(); }));
+  CHECK(ended == 1);
+  CHECK(child.child_pid() == 0);
+  CHECK(log.has("start_timed_out"));
+}
+
+TEST_CASE_METHOD(Fixture, "a child may be left running") {
+  LaunchOptions launch = waiting("trap 'echo told' TERM");
+  launch.die_with_parent = false;
+  Supervisor& child = supervise({.launch = std::move(launch), .policy = {.leave_at_end = true}});
+  child.published(1);
+  REQUIRE(until_out("ready\n"));
+  const pid_t pid = child.child_pid();
+  child.terminate();
+  CHECK(ended == 0);
+  CHECK(::kill(pid, 0) == 0);
+  CHECK(out() == "ready\n");
+  ::kill(pid, SIGKILL);
+  wait_for(pid);
+}
+
+TEST_CASE_METHOD(Fixture, "another command replaces the child, the same one with other settings does not") {
+  Supervisor& child = supervise(waiting("trap 'echo renewed' USR1"), SIGUSR1);
+  child.published(1);
+  REQUIRE(until_out("ready\n"));
+  const pid_t pid = child.child_pid();
+  SECTION("another signal") {
+    child.reconfigure({.launch = waiting("trap 'echo renewed' USR1"),
+                       .policy = {.on_rotate = OnRotate::signal},
+                       .renew_signal = SIGWINCH});
+    child.published(2);
+    CHECK(child.child_pid() == pid);
+    CHECK(log.has("\"signal\":\"SIGWINCH\""));
+  }
+  SECTION("another environment counts from the next start") {
+    LaunchOptions launch = waiting("trap 'echo renewed' USR1");
+    launch.env.push_back("MINE=new");
+    child.reconfigure({.launch = std::move(launch), .policy = {}});
+    CHECK(child.child_pid() == pid);
+    child.reconfigure({.launch = waiting("echo $MINE"), .policy = {}});
+    REQUIRE(until_out("ready\n\nready\n"));
+  }
+  SECTION("another command") {
+    child.reconfigure({.launch = waiting("echo other"), .policy = {}});
+    REQUIRE(until_out("ready\nother\nready\n"));
+    CHECK(child.child_pid() != pid);
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "a child without a pidfd is reaped when SIGCHLD says so") {
+  Launcher launcher(shell("exit 5"));
+  auto launched = launcher.launch();
+  REQUIRE(launched);
+  launched->pidfd.reset();
+  Child child(loop(), std::move(*launched), [] { FAIL("nothing to watch"); });
+  CHECK_FALSE(child.watched());
+  std::optional<ExitStatus> status;
+  REQUIRE(until([&] { return (status = child.reap()).has_value(); }));
+  CHECK(*status == ExitStatus{.code = 5});
+}
+
+TEST_CASE_METHOD(Fixture, "a child that was reaped by somebody else has ended") {
+  Launcher launcher(shell("exit 5"));
+  Child child(loop(), std::move(launcher.launch().value()), [] {});
+  wait_for(child.pid());
+  CHECK(child.reap() == ExitStatus{.known = false});
+  CHECK(child.signal(SIGTERM).error().sys == ESRCH);
+}
+
+TEST_CASE("an exit reads well") {
+  CHECK(ExitStatus{.code = 3}.words() == "exited with code 3");
+  CHECK(ExitStatus{.signal = SIGUSR1}.words() == "was killed by SIGUSR1");
+  CHECK(ExitStatus{.signal = SIGSEGV, .core_dumped = true}.words() == "was killed by SIGSEGV (core dumped)");
+  CHECK(ExitStatus{.signal = SIGKILL}.shell_code() == 137);
+  CHECK(ExitStatus{.code = 3}.shell_code() == 3);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The supervisor's actions and states as text, for its tests.
+// The machine's actions and states as text, for its tests.
 #pragma once
 
 #include <array>
@@ -39,7 +39,7 @@ inline std::string text(const Action& action) {
   return std::visit(name, action);
 }
 
-inline std::string text(const Supervisor& machine) {
+inline std::string text(const ChildMachine& machine) {
   constexpr std::array kStates = {"wait",     "run",     "gone",     "backoff",
                                   "stopping", "killing", "clearing", "ended"};
   const State state = machine.state();
@@ -50,7 +50,7 @@ inline std::string text(const Supervisor& machine) {
 
 // "Start -> run": the actions of one event and the state after it.
 // A back-off is shown as such: its length is Restarts' matter.
-inline std::string step(Supervisor& machine, const Event& event, BootTime now) {
+inline std::string step(ChildMachine& machine, const Event& event, BootTime now) {
   std::string out;
   for (const Action& action : machine.handle(event, now)) {
     const bool backoff = machine.state() == State::backoff && std::holds_alternative<ArmTimer>(action);

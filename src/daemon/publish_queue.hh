@@ -49,7 +49,7 @@ struct Content {
 // Loop thread only. Where all directories are known to be in memory the publisher is called on the loop, a
 // hop to another thread costs as much as a whole set; else it runs as a job of the disk worker. Single files
 // are written one a turn of the loop; on a disk one that is being written is given up for a set.
-class Publication {
+class PublishQueue {
  public:
   using Render = std::function<std::optional<Result<Content>>(const Group&)>;
   struct Callbacks {
@@ -70,11 +70,11 @@ class Publication {
 
   // `disk` outlives this. `clock`: for what is logged again, and how long another helper's lock is waited
   // for.
-  static Result<std::unique_ptr<Publication>> create(Loop& loop, SharedDiskWorker& disk,
-                                                     output::PublisherOptions options, Callbacks callbacks,
-                                                     log::Logger log = {},
-                                                     TroubleLog::Clock clock = BootClock::now);
-  ~Publication();
+  static Result<std::unique_ptr<PublishQueue>> create(Loop& loop, SharedDiskWorker& disk,
+                                                      output::PublisherOptions options, Callbacks callbacks,
+                                                      log::Logger log = {},
+                                                      TroubleLog::Clock clock = BootClock::now);
+  ~PublishQueue();
 
   enum class Occasion { launch, reload };
   // Opens the directory and takes the lock; failures are logged and tried again. At the launch of the process
@@ -108,8 +108,8 @@ class Publication {
     output::Publisher::Staged files;
     bool confirmed = false;
   };
-  Publication(Loop& loop, SharedDiskWorker& disk, output::Publisher publisher, Callbacks callbacks,
-              log::Logger log, TroubleLog::Clock clock);
+  PublishQueue(Loop& loop, SharedDiskWorker& disk, output::Publisher publisher, Callbacks callbacks,
+               log::Logger log, TroubleLog::Clock clock);
   static Answer open(output::Publisher& publisher);
   void check();
   void pump();

@@ -1,5 +1,5 @@
-#include "process/supervisor.hh"
-#include "supervisor_text.hh"
+#include "child_machine_text.hh"
+#include "process/child_machine.hh"
 #include "support/catch.hh"
 
 namespace spiffe::process {
@@ -8,14 +8,14 @@ namespace {
 using std::chrono::seconds;
 
 TEST_CASE("the first generation of the helper's life starts the child whatever its number") {
-  Supervisor machine(kSignal);
+  ChildMachine machine(kSignal);
   CHECK(step(machine, Published{0}, kStart) == "Start -> run");
   CHECK(step(machine, Published{0}, kStart) == "-> run");
   CHECK(machine.told() == 0);
 }
 
 TEST_CASE("a deadly signal waits for the handler, but not longer than the child is young") {
-  Supervisor machine(kGuarded);
+  ChildMachine machine(kGuarded);
   static_cast<void>(machine.handle(Published{1}, kStart));
   SECTION("until the handler is there, which is asked for each time") {
     CHECK(step(machine, Published{2}, kStart) == "CheckReady -> run");
@@ -66,7 +66,7 @@ TEST_CASE("a deadly signal waits for the handler, but not longer than the child 
 }
 
 TEST_CASE("a deadly signal is withheld for as long as the child is not ready") {
-  Supervisor machine(kWithheld);
+  ChildMachine machine(kWithheld);
   static_cast<void>(machine.handle(Published{1}, kStart));
   CHECK(step(machine, Published{2}, kStart + seconds(10)) == "CheckReady -> run");
   CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(10)) ==
@@ -91,7 +91,7 @@ TEST_CASE("a deadly signal is withheld for as long as the child is not ready") {
 }
 
 TEST_CASE("a new policy counts for what is under way") {
-  Supervisor machine(kGuarded);
+  ChildMachine machine(kGuarded);
   for (const Event& event : std::vector<Event>{Published{1}, Published{2}, Readiness{SignalUse::none}})
     static_cast<void>(machine.handle(event, kStart));
   SECTION("nothing on rotation") {
@@ -112,7 +112,7 @@ TEST_CASE("a new policy counts for what is under way") {
 }
 
 TEST_CASE("a wrapped child that keeps failing quickly is given up") {
-  Supervisor machine(kWrapOnFailure);
+  ChildMachine machine(kWrapOnFailure);
   BootTime now = kStart;
   CHECK(step(machine, Published{5}, now) == "Start -> run");
   for (int failure = 1; failure <= 4; ++failure) {
@@ -127,7 +127,7 @@ TEST_CASE("a wrapped child that keeps failing quickly is given up") {
 }
 
 TEST_CASE("a job that keeps failing quickly is tried on") {
-  Supervisor machine(kOnFailure);
+  ChildMachine machine(kOnFailure);
   BootTime now = kStart;
   CHECK(step(machine, Published{5}, now) == "Start -> run");
   for (int failure = 1; failure <= 20; ++failure) {
@@ -138,7 +138,7 @@ TEST_CASE("a job that keeps failing quickly is tried on") {
 }
 
 TEST_CASE("starts for which there was no process left never end the helper") {
-  Supervisor machine(GENERATE(kWrap, kWrapAlways, kNone));
+  ChildMachine machine(GENERATE(kWrap, kWrapAlways, kNone));
   BootTime now = kStart;
   CHECK(step(machine, Published{5}, now) == "Start -> run");
   for (int i = 0; i < 20; ++i) {
@@ -148,7 +148,7 @@ TEST_CASE("starts for which there was no process left never end the helper") {
 }
 
 TEST_CASE("what was published while a child was being stopped is told by the next start") {
-  Supervisor machine(kRestart);
+  ChildMachine machine(kRestart);
   for (const Generation g : {1, 2, 3, 4}) static_cast<void>(machine.handle(Published{g}, kStart));
   CHECK(machine.told() == 1);
   CHECK(step(machine, kExit3, kStart) == "CancelTimer ReportExit(restart) Start -> run");

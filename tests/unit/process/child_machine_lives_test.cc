@@ -4,7 +4,7 @@
 #include <signal.h>
 
 #include "policies.hh"
-#include "process/supervisor.hh"
+#include "process/child_machine.hh"
 #include "support/catch.hh"
 
 namespace spiffe::process {
@@ -15,7 +15,7 @@ using std::chrono::seconds;
 // The other side of the machine: does the actions and breaks their rules loudly.
 class World {
  public:
-  World(std::uint64_t seed, Supervisor::Policy policy)
+  World(std::uint64_t seed, ChildMachine::Policy policy)
       : random_(seed), policy_(policy), machine_(policy), was_none_(policy.on_rotate == OnRotate::none) {}
 
   int pick(int n) { return static_cast<int>(random_() % static_cast<unsigned>(n)); }
@@ -99,7 +99,7 @@ class World {
     REQUIRE_FALSE(busy());
   }
 
-  const Supervisor& machine() const { return machine_; }
+  const ChildMachine& machine() const { return machine_; }
   // What was never changed to "none" tells of everything.
   bool tells() const { return policy_.on_rotate != OnRotate::none && !was_none_; }
   bool alive() const { return alive_; }
@@ -194,8 +194,8 @@ class World {
   }
 
   std::mt19937_64 random_;
-  Supervisor::Policy policy_;
-  Supervisor machine_;
+  ChildMachine::Policy policy_;
+  ChildMachine machine_;
   bool was_none_;
   BootTime now_ = kStart;
   bool alive_ = false;
@@ -210,7 +210,7 @@ class World {
   Generation child_knows_ = 0;
 };
 
-TEST_CASE("supervisor keeps its promises in ten thousand random lives") {
+TEST_CASE("child machine keeps its promises in ten thousand random lives") {
   constexpr std::array kPolicies = {kNone,        kSignal,        kGuarded,   kWithheld,  kRestart,
                                     kLeave,       kLeaveGuarded,  kTimed,     kOnFailure, kWrap,
                                     kWrapGuarded, kWrapOnFailure, kWrapAlways};
@@ -233,8 +233,8 @@ TEST_CASE("supervisor keeps its promises in ten thousand random lives") {
 }
 
 TEST_CASE("how a child gets to know new files") {
-  const auto after = [](const Supervisor::Policy& policy, const std::vector<Event>& events, BootTime now) {
-    Supervisor machine(policy);
+  const auto after = [](const ChildMachine::Policy& policy, const std::vector<Event>& events, BootTime now) {
+    ChildMachine machine(policy);
     for (const Event& event : events) static_cast<void>(machine.handle(event, now));
     return machine.learning();
   };
@@ -253,7 +253,7 @@ TEST_CASE("how a child gets to know new files") {
   CHECK(after(kWrapAlways, {first, kExit3}, kStart) == Learning::next_start);
   CHECK(after(kSignal, {first, end, kExit3}, kStart) == Learning::by_start);
 
-  Supervisor machine(kWithheld);
+  ChildMachine machine(kWithheld);
   static_cast<void>(machine.handle(first, kStart));
   static_cast<void>(machine.handle(second, kStart));
   static_cast<void>(machine.handle(deaf, kStart));

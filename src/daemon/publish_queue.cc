@@ -1,4 +1,4 @@
-#include "daemon/publication.hh"
+#include "daemon/publish_queue.hh"
 
 #include <algorithm>
 #include <cerrno>
@@ -26,7 +26,7 @@ std::string trouble_of(const Group& group) {
 }  // namespace
 
 // What a job did.
-struct Publication::Answer {
+struct PublishQueue::Answer {
   // Of a job that opened or published.
   std::optional<Group> group = std::nullopt;
   // Empty where nothing was published.
@@ -39,18 +39,18 @@ struct Publication::Answer {
   std::vector<output::Notice> notices = {};
 };
 
-Result<std::unique_ptr<Publication>> Publication::create(Loop& loop, SharedDiskWorker& disk,
-                                                         output::PublisherOptions options,
-                                                         Callbacks callbacks, log::Logger log,
-                                                         TroubleLog::Clock clock) {
+Result<std::unique_ptr<PublishQueue>> PublishQueue::create(Loop& loop, SharedDiskWorker& disk,
+                                                           output::PublisherOptions options,
+                                                           Callbacks callbacks, log::Logger log,
+                                                           TroubleLog::Clock clock) {
   auto publisher = output::Publisher::create(std::move(options));
   if (!publisher) return fail(publisher.error());
-  return std::unique_ptr<Publication>(new Publication(loop, disk, std::move(*publisher), std::move(callbacks),
-                                                      std::move(log), std::move(clock)));
+  return std::unique_ptr<PublishQueue>(new PublishQueue(
+      loop, disk, std::move(*publisher), std::move(callbacks), std::move(log), std::move(clock)));
 }
 
-Publication::Publication(Loop& loop, SharedDiskWorker& disk, output::Publisher publisher, Callbacks callbacks,
-                         log::Logger log, TroubleLog::Clock clock)
+PublishQueue::PublishQueue(Loop& loop, SharedDiskWorker& disk, output::Publisher publisher,
+                           Callbacks callbacks, log::Logger log, TroubleLog::Clock clock)
     : loop_(loop),
       disk_(disk),
       callbacks_(std::move(callbacks)),
@@ -81,11 +81,11 @@ Publication::Publication(Loop& loop, SharedDiskWorker& disk, output::Publisher p
       }) {}
 
 // A job that is under way uses our members.
-Publication::~Publication() {
+PublishQueue::~PublishQueue() {
   if (busy_ && worker_ != nullptr) worker_->drain();
 }
 
-void Publication::start(Occasion occasion) {
+void PublishQueue::start(Occasion occasion) {
   check_timer_.after(kCheckEvery);
   gives_up_ = occasion == Occasion::launch;
   if (occasion == Occasion::launch) {
@@ -96,14 +96,14 @@ void Publication::start(Occasion occasion) {
   }
 }
 
-Publication::Answer Publication::open(output::Publisher& publisher) {
+PublishQueue::Answer PublishQueue::open(output::Publisher& publisher) {
   Answer answer{.group = kIdentity};
   if (auto opened = publisher.open(); !opened) answer.outcome = fail(opened.error());
   answer.notices = publisher.take_notices();
   return answer;
 }
 
-void Publication::prepare(const std::function<Result<Content>()>& render) {
+void PublishQueue::prepare(const std::function<Result<Content>()>& render) {
   staged_.reset();
   if (busy_ || finishing_ || !publisher_.on_memory()) return;
   // What fails here fails again when it is requested, and is reported then.
@@ -113,35 +113,35 @@ void Publication::prepare(const std::function<Result<Content>()>& render) {
   if (files) staged_.emplace(Staged{std::move(content->identity), *std::move(files)});
 }
 
-void Publication::confirm() {
+void PublishQueue::confirm() {
   if (staged_) staged_->confirmed = true;
   request(kIdentity);
 }
 
-void Publication::dismiss() {
+void PublishQueue::dismiss() {
   staged_.reset();
 }
 
-void Publication::request(const Group& group) {
+void PublishQueue::request(const Group& group) {
   known_.insert(group);
   due_.insert(group);
   if (busy_ && group == kIdentity) overtaken_ = true;
   pump();
 }
 
-void Publication::withdraw(std::vector<std::string> names) {
+void PublishQueue::withdraw(std::vector<std::string> names) {
   to_withdraw_.insert(to_withdraw_.end(), names.begin(), names.end());
   pump();
 }
 
 // Everything once more: what failed, and what somebody may have changed.
-void Publication::check() {
+void PublishQueue::check() {
   due_ = known_;
   withdraw(std::exchange(not_withdrawn_, {}));
   pump();
 }
 
-void Publication::pump() {
+void PublishQueue::pump() {
   while (!busy_ && !finishing_) {
     if (!to_withdraw_.empty()) {
       run([names = std::exchange(to_withdraw_, {})](output::Publisher& publisher) -> Answer {
@@ -161,7 +161,7 @@ void Publication::pump() {
   }
 }
 
-void Publication::publish(const Group& group) {
+void PublishQueue::publish(const Group& group) {
   if (group == kIdentity && staged_ && staged_->confirmed) {
     commit(*std::exchange(staged_, std::nullopt));
     return;
@@ -193,7 +193,7 @@ void Publication::publish(const Group& group) {
 }
 
 // In turn: one that is due again and again does not keep the others waiting.
-void Publication::publish_single() {
+void PublishQueue::publish_single() {
   if (due_.empty()) return;
   auto next = given_up_ ? due_.find(last_single_) : due_.upper_bound(last_single_);
   if (next == due_.end()) next = due_.begin();
@@ -203,7 +203,7 @@ void Publication::publish_single() {
 }
 
 // On memory only.
-void Publication::commit(Staged staged) {
+void PublishQueue::commit(Staged staged) {
   Answer answer{.group = kIdentity, .identity = std::move(staged.identity)};
   answer.outcome = publisher_.commit(std::move(staged.files));
   answer.notices = publisher_.take_notices();
@@ -211,7 +211,7 @@ void Publication::commit(Staged staged) {
   done(std::move(answer));
 }
 
-void Publication::run(Job job) {
+void PublishQueue::run(Job job) {
   busy_ = true;
   overtaken_ = false;
   if (publisher_.on_memory()) {
@@ -238,7 +238,7 @@ void Publication::run(Job job) {
   });
 }
 
-void Publication::done(Answer answer) {
+void PublishQueue::done(Answer answer) {
   busy_ = false;
   // Its one job was to open the directory, before this was known.
   if (publisher_.on_memory()) worker_.reset();
@@ -254,7 +254,7 @@ void Publication::done(Answer answer) {
   pump();
 }
 
-void Publication::published(const Answer& answer) {
+void PublishQueue::published(const Answer& answer) {
   const Group& group = *answer.group;
   if (answer.given_up) {
     given_up_ = true;
@@ -275,7 +275,7 @@ void Publication::published(const Answer& answer) {
   callbacks_.on_disk(group, outcome.change, answer.identity);
 }
 
-void Publication::done_well(const Group& group) {
+void PublishQueue::done_well(const Group& group) {
   const bool last = troubles_.size() == 1;
   log::Fields fields = log_.with({{"event", "write_restored"}});
   if (!last && group != kIdentity) fields.push_back({"path", group.name});
@@ -289,7 +289,7 @@ void Publication::done_well(const Group& group) {
   backoff_ = 0s;
 }
 
-void Publication::done_badly(const Group& group, const Error& error) {
+void PublishQueue::done_badly(const Group& group, const Error& error) {
   log::Fields fields = log_.with(
       {{"event", error.kind == ErrorKind::locked ? "locked" : "write_failed"}, {"error", error.message}});
   if (group != kIdentity) fields.push_back({"path", group.name});
@@ -306,7 +306,7 @@ void Publication::done_badly(const Group& group, const Error& error) {
   try_again();
 }
 
-void Publication::withdrawal_done(const Result<bool>& done) {
+void PublishQueue::withdrawal_done(const Result<bool>& done) {
   const std::string what(kWithdrawal);
   if (done) {
     troubles_.ended(what, "The private key can be removed again", log_.with({{"event", "write_restored"}}));
@@ -322,7 +322,7 @@ void Publication::withdrawal_done(const Result<bool>& done) {
   try_again();
 }
 
-void Publication::try_again() {
+void PublishQueue::try_again() {
   if (retry_timer_.armed()) return;  // for something else that failed in the same round
   backoff_ = std::min<std::chrono::seconds>(kMaxBackoff, std::max<std::chrono::seconds>(1s, backoff_ * 2));
   const double jitter = std::uniform_real_distribution<>(0.0, 0.1)(random_);
@@ -330,7 +330,7 @@ void Publication::try_again() {
                                     jitter * 1000 * static_cast<double>(backoff_.count()))));
 }
 
-void Publication::wait_for_lock(const Error& error, log::Fields fields) {
+void PublishQueue::wait_for_lock(const Error& error, log::Fields fields) {
   const BootTime now = clock_();
   if (!locked_since_) locked_since_ = now;
   if (now - *locked_since_ >= kLockPatience) {
@@ -344,7 +344,7 @@ void Publication::wait_for_lock(const Error& error, log::Fields fields) {
   retry_timer_.after(kLockPoll);
 }
 
-void Publication::tidy_later() {
+void PublishQueue::tidy_later() {
   if (busy_) return;
   const BootTime now = BootClock::now();
   auto when = publisher_.next_tidy();
@@ -356,14 +356,14 @@ void Publication::tidy_later() {
   if (when) tidy_timer_.at(*when);
 }
 
-void Publication::tell(const std::vector<output::Notice>& notices) const {
+void PublishQueue::tell(const std::vector<output::Notice>& notices) const {
   for (const auto& notice : notices) {
     log_.write(notice.warning ? log::Level::warning : log::Level::info, notice.message,
                {{"event", notice.event}, {"path", notice.path}});
   }
 }
 
-void Publication::finish(std::function<void()> done) {
+void PublishQueue::finish(std::function<void()> done) {
   retry_timer_.cancel();
   check_timer_.cancel();
   tidy_timer_.cancel();
@@ -373,7 +373,7 @@ void Publication::finish(std::function<void()> done) {
   if (!busy_) clean_up();
 }
 
-void Publication::clean_up() {
+void PublishQueue::clean_up() {
   if (std::exchange(cleaned_up_, true)) {
     std::exchange(finish_, nullptr)();
     return;
@@ -385,7 +385,7 @@ void Publication::clean_up() {
   });
 }
 
-void Publication::abandon() {
+void PublishQueue::abandon() {
   if (worker_ != nullptr) worker_->abandon();
 }
 

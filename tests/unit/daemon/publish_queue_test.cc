@@ -1,4 +1,4 @@
-#include "daemon/publication.hh"
+#include "daemon/publish_queue.hh"
 
 #include <filesystem>
 #include <fstream>
@@ -20,7 +20,7 @@ using spiffe::SecretBytes;
 using spiffe::daemon::Content;
 using spiffe::daemon::Group;
 using spiffe::daemon::kIdentity;
-using spiffe::daemon::Publication;
+using spiffe::daemon::PublishQueue;
 using spiffe::daemon::single;
 using spiffe::output::Change;
 using spiffe::test::TempDir;
@@ -42,12 +42,12 @@ struct Bench {
   std::function<void()> when_asked;  // for a single file
   spiffe::BootTime now{};            // for what is logged again
   spiffe::daemon::SharedDiskWorker disk;
-  std::unique_ptr<Publication> publication;
+  std::unique_ptr<PublishQueue> queue;
 
   explicit Bench(const std::string& directory, const std::vector<std::string>& more = {}) {
     std::vector<std::string> names = {"a", "token", "other"};
     names.insert(names.end(), more.begin(), more.end());
-    auto created = Publication::create(
+    auto created = PublishQueue::create(
         *loop, disk, {.cert_dir = directory, .names = names},
         {.render = [this](const Group& group) -> std::optional<Result<Content>> {
            if (group != kIdentity) return single_file(group.name);
@@ -73,7 +73,7 @@ struct Bench {
          .on_locked_out = [this](const spiffe::Error& error) { locked_out.push_back(error.message); }},
         {}, [this] { return now; });
     REQUIRE(created);
-    publication = std::move(*created);
+    queue = std::move(*created);
   }
 
   // The files of the identity; negative: cannot be encoded.
@@ -97,15 +97,15 @@ struct Bench {
   }
 
   // Starts, and runs the loop until the directory was looked at.
-  void start(Publication::Occasion occasion = Publication::Occasion::launch) {
-    publication->start(occasion);
+  void start(PublishQueue::Occasion occasion = PublishQueue::Occasion::launch) {
+    queue->start(occasion);
     run_until_idle();
   }
 
   // Runs the loop until what was asked for is done.
   void run_until_idle() {
     // Of a single file that there never is it asks as soon as that is done.
-    publication->request(single(""));
+    queue->request(single(""));
     when_asked = [this] { loop->stop(); };
     loop->run();
     when_asked = nullptr;
@@ -149,7 +149,7 @@ TEST_CASE("on a memory file system a set is on disk when request() returns") {
   Bench bench(dir.path());
   bench.start();
   bench.content = 1;
-  bench.publication->request(kIdentity);
+  bench.queue->request(kIdentity);
   REQUIRE(bench.on_disk.size() == 1);
   CHECK(bench.on_disk[0] == Change::published);
   CHECK(read(dir.path() + "/a") == "1");
@@ -159,8 +159,8 @@ TEST_CASE("on a disk the worker writes, and requests meanwhile are coalesced to 
   const TempDir dir("/var/tmp");
   Bench bench(dir.path());
   bench.start();
-  for (bench.content = 1; bench.content < 50; ++bench.content) bench.publication->request(kIdentity);
-  bench.publication->request(kIdentity);
+  for (bench.content = 1; bench.content < 50; ++bench.content) bench.queue->request(kIdentity);
+  bench.queue->request(kIdentity);
   bench.run_until([&] { return read(dir.path() + "/a") == "50"; });
   CHECK(bench.on_disk.size() <= 3);
 }
@@ -171,14 +171,14 @@ TEST_CASE("unchanged content is reported as such") {
     Bench before(dir.path());
     before.start();
     before.content = 7;
-    before.publication->request(kIdentity);
-    before.publication->finish([] {});
+    before.queue->request(kIdentity);
+    before.queue->finish([] {});
   }
   Bench bench(dir.path());
   bench.start();
   bench.content = 7;
-  bench.publication->request(kIdentity);
-  bench.publication->request(kIdentity);
+  bench.queue->request(kIdentity);
+  bench.queue->request(kIdentity);
   REQUIRE(bench.on_disk.size() == 2);
   CHECK(bench.on_disk == std::vector{Change::unchanged, Change::unchanged});
 }
@@ -189,7 +189,7 @@ TEST_CASE("a directory that is missing at the start is tried again until it is t
   Bench bench(certs);
   bench.start();
   bench.content = 1;
-  bench.publication->request(kIdentity);
+  bench.queue->request(kIdentity);
   CHECK(bench.on_disk.empty());
   fs::create_directory(certs);
   bench.run_until([&] { return !bench.on_disk.empty(); });
@@ -197,21 +197,21 @@ TEST_CASE("a directory that is missing at the start is tried again until it is t
 }
 
 TEST_CASE("another helper's lock is waited for: at the start nothing has failed, later on it has") {
-  using Occasion = Publication::Occasion;
+  using Occasion = PublishQueue::Occasion;
   for (const Occasion occasion : {Occasion::launch, Occasion::reload}) {
     const TempDir dir("/dev/shm");
     Bench first(dir.path());
     first.start();
     first.content = 1;
-    first.publication->request(kIdentity);
+    first.queue->request(kIdentity);
     Bench second(dir.path());
     second.start(occasion);
     second.content = 2;
-    second.publication->request(kIdentity);
+    second.queue->request(kIdentity);
     CHECK(second.failed.empty() == (occasion == Occasion::launch));
     CHECK(second.on_disk.empty());
     CHECK(read(dir.path() + "/a") == "1");
-    first.publication.reset();
+    first.queue.reset();
     second.run_until([&] { return !second.on_disk.empty(); });
     CHECK(read(dir.path() + "/a") == "2");
     CHECK(second.locked_out.empty());
@@ -223,13 +223,13 @@ TEST_CASE("a lock that stays with another helper for 30 s ends the waiting once"
   Bench first(dir.path());
   first.start();
   first.content = 1;
-  first.publication->request(kIdentity);
+  first.queue->request(kIdentity);
   Bench second(dir.path());
   second.start();
   second.content = 2;
   const auto look_after = [&](std::chrono::seconds wait) {
     second.now += wait;
-    second.publication->request(kIdentity);
+    second.queue->request(kIdentity);
     second.run_until_idle();
     return second.locked_out.size();
   };
@@ -247,13 +247,13 @@ TEST_CASE("finish() removes superseded generations and then calls back") {
     Bench bench(dir.path());
     bench.start();
     bench.content = 1;
-    bench.publication->request(kIdentity);
+    bench.queue->request(kIdentity);
     if (bench.on_disk.empty()) bench.run_until([] { return true; });
     bench.content = 2;
-    bench.publication->request(kIdentity);
+    bench.queue->request(kIdentity);
     if (bench.on_disk.size() < 2) bench.run_until([&] { return bench.on_disk.size() == 2; });
     bool finished = false;
-    bench.publication->finish([&] {
+    bench.queue->finish([&] {
       finished = true;
       bench.loop->stop();
     });
@@ -274,13 +274,13 @@ TEST_CASE("nothing is published after finish(), not even once that is done") {
     Bench bench(dir.path());
     bench.start();
     bench.content = 1;
-    bench.publication->request(kIdentity);
+    bench.queue->request(kIdentity);
     if (bench.on_disk.empty()) bench.run_until([] { return true; });
-    bench.publication->finish([&bench] { bench.loop->stop(); });
+    bench.queue->finish([&bench] { bench.loop->stop(); });
     bench.loop->run();
     bench.content = 2;
-    bench.publication->request(kIdentity);
-    bench.publication.reset();  // waits for the worker
+    bench.queue->request(kIdentity);
+    bench.queue.reset();  // waits for the worker
     CHECK(read(dir.path() + "/a") == "1");
     CHECK(bench.on_disk.size() == 1);
   }
@@ -292,21 +292,21 @@ TEST_CASE("what is prepared is published once it is confirmed, and not where it 
     Bench bench(dir.path());
     bench.start();
     bench.content = 1;
-    bench.publication->request(kIdentity);
+    bench.queue->request(kIdentity);
     if (bench.on_disk.empty()) bench.run_until([] { return true; });
-    bench.publication->prepare([] { return Bench::set(2); });
-    bench.publication->dismiss();
-    bench.publication->request(kIdentity);
+    bench.queue->prepare([] { return Bench::set(2); });
+    bench.queue->dismiss();
+    bench.queue->request(kIdentity);
     if (bench.on_disk.size() < 2) bench.run_until([] { return true; });
     CHECK(bench.on_disk.back() == Change::unchanged);
-    bench.publication->prepare([] { return Bench::set(3); });
+    bench.queue->prepare([] { return Bench::set(3); });
     // Somebody looks at the files meanwhile.
-    bench.publication->request(kIdentity);
+    bench.queue->request(kIdentity);
     if (bench.on_disk.size() < 3) bench.run_until([] { return true; });
     CHECK(bench.on_disk.back() == Change::unchanged);
     CHECK(read(dir.path() + "/a") == "1");
     bench.content = 3;
-    bench.publication->confirm();
+    bench.queue->confirm();
     if (bench.on_disk.size() < 4) bench.run_until([] { return true; });
     CHECK(bench.on_disk.back() == Change::published);
     CHECK(read(dir.path() + "/a") == "3");
@@ -317,9 +317,9 @@ TEST_CASE("on memory what was prepared is not rendered again") {
   const TempDir dir("/dev/shm");
   Bench bench(dir.path());
   bench.start();
-  bench.publication->prepare([] { return Bench::set(1); });
+  bench.queue->prepare([] { return Bench::set(1); });
   bench.content = -1;
-  bench.publication->confirm();
+  bench.queue->confirm();
   CHECK(bench.on_disk == std::vector{Change::published});
   CHECK(read(dir.path() + "/a") == "1");
 }
@@ -329,16 +329,16 @@ TEST_CASE("what cannot be encoded is a failure to write, once it is wanted") {
   Bench bench(directory.path());
   bench.start();
   bench.content = 1;
-  bench.publication->request(kIdentity);
+  bench.queue->request(kIdentity);
   REQUIRE(bench.on_disk.size() == 1);
-  bench.publication->prepare([] { return Bench::set(-1); });
+  bench.queue->prepare([] { return Bench::set(-1); });
   CHECK(bench.failed.empty());
   bench.content = -1;
-  bench.publication->confirm();
+  bench.queue->confirm();
   CHECK(bench.failed == std::vector<std::string>{""});
   CHECK(bench.on_disk.size() == 1);
   bench.content = 2;
-  bench.publication->request(kIdentity);
+  bench.queue->request(kIdentity);
   REQUIRE(bench.on_disk.size() == 2);
   CHECK(bench.on_disk.back() == Change::published);
 }
@@ -348,17 +348,17 @@ TEST_CASE("single files are published beside the set, and each is told of") {
   Bench bench(directory.path());
   bench.start();
   bench.singles = {{"token", "t"}, {"other", "o"}};
-  bench.publication->request(single("token"));
-  bench.publication->request(single("other"));
+  bench.queue->request(single("token"));
+  bench.queue->request(single("other"));
   bench.run_until_put(2);
   CHECK(bench.put == std::vector{std::pair(std::string("other"), Change::published),
                                  std::pair(std::string("token"), Change::published)});
-  bench.publication->request(single("token"));
+  bench.queue->request(single("token"));
   bench.run_until_put(3);
   CHECK(bench.put.back() == std::pair(std::string("token"), Change::unchanged));
   CHECK(bench.on_disk.empty());
   bench.singles["token"] = "new";
-  bench.publication->request(single("token"));
+  bench.queue->request(single("token"));
   bench.run_until_put(4);
   CHECK(bench.put.back() == std::pair(std::string("token"), Change::published));
 }
@@ -369,14 +369,14 @@ TEST_CASE("a single file that cannot be written is told of, and written once it 
   bench.start();
   fs::create_directory(fs::path(directory.path()) / "token");
   bench.singles = {{"token", "t"}, {"other", "o"}};
-  bench.publication->request(single("token"));
-  bench.publication->request(single("other"));
+  bench.queue->request(single("token"));
+  bench.queue->request(single("other"));
   bench.run_until_put(2);
   CHECK(bench.failed == std::vector<std::string>{"token"});
   REQUIRE(bench.put.size() == 1);
   CHECK(bench.put[0].first == "other");
   fs::remove(fs::path(directory.path()) / "token");
-  bench.publication->request(single("token"));
+  bench.queue->request(single("token"));
   bench.run_until_put(3);
   CHECK(bench.put.back() == std::pair(std::string("token"), Change::published));
 }
@@ -397,7 +397,7 @@ TEST_CASE("what cannot be written is logged every five minutes, and when it can 
   bench.singles = {{"token", "t"}};
   const auto put_after = [&](std::chrono::minutes wait) {
     bench.now += wait;
-    bench.publication->request(single("token"));
+    bench.queue->request(single("token"));
     bench.run_until_put(bench.put.size() + bench.failed.size() + 1);
   };
   for (const int minutes : {0, 4, 1, 4}) put_after(std::chrono::minutes(minutes));
@@ -420,14 +420,14 @@ TEST_CASE("a set does not wait for all single files, and none of them is forgott
     bench.start();
     for (const std::string& name : names) {
       bench.singles[name] = "content of " + name;
-      bench.publication->request(single(name));
+      bench.queue->request(single(name));
     }
     // Once the first has been told of. Then sets follow each other for a while.
     bench.then_put = [&] {
       if (bench.put.size() == 1) {
         bench.loop->post([&] {
           bench.content = 1;
-          bench.publication->request(kIdentity);
+          bench.queue->request(kIdentity);
         });
       }
       if (bench.put.size() == names.size()) bench.loop->stop();
@@ -435,7 +435,7 @@ TEST_CASE("a set does not wait for all single files, and none of them is forgott
     std::size_t before_the_set = 0;
     bench.then = [&] {
       if (bench.content == 1) before_the_set = bench.put.size();
-      if (bench.content++ < 40) bench.publication->request(kIdentity);
+      if (bench.content++ < 40) bench.queue->request(kIdentity);
     };
     bench.loop->run();
     CHECK(bench.on_disk.size() == 40);
@@ -462,14 +462,14 @@ TEST_CASE("on a disk a single file is given up for a set once, and written after
     events += '?';
     bench.loop->post([&] {
       ++bench.content;
-      bench.publication->request(kIdentity);
+      bench.queue->request(kIdentity);
     });
   };
   const std::string large(16UL << 20, 'x');
   for (int attempt = 0; attempt < 20 && !events.ends_with("?s?t"); ++attempt) {
     events.clear();
     bench.singles["token"] = large + std::to_string(attempt);
-    bench.publication->request(single("token"));
+    bench.queue->request(single("token"));
     bench.loop->run();
     CHECK(read(dir.path() + "/token") == bench.singles["token"]);
   }
@@ -481,15 +481,15 @@ TEST_CASE("what is withdrawn is gone, and comes back with the next set") {
   Bench bench(directory.path());
   bench.start();
   bench.content = 1;
-  bench.publication->request(kIdentity);
+  bench.queue->request(kIdentity);
   REQUIRE(fs::exists(fs::path(directory.path()) / "a"));
   bench.content = 0;
-  bench.publication->withdraw({"a"});
+  bench.queue->withdraw({"a"});
   CHECK_FALSE(fs::exists(fs::path(directory.path()) / "a"));
   CHECK(bench.withdrawn == 1);
-  bench.publication->withdraw({"a"});
+  bench.queue->withdraw({"a"});
   CHECK(bench.withdrawn == 1);
   bench.content = 2;
-  bench.publication->request(kIdentity);
+  bench.queue->request(kIdentity);
   CHECK(fs::exists(fs::path(directory.path()) / "a"));
 }
