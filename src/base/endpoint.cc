@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 
 std::unexpected<Error> refuse(std::string_view text, std::string_view rule) {
-  return fail(ErrorKind::config, "address " + quote(text) + ": " + std::string(rule),
+  return fail(ErrorKind::address, "address " + quote(text) + ": " + std::string(rule),
               "write unix:///path/to/agent.sock or tcp://IP:port");
 }
 

@@ -15,6 +15,7 @@ enum class ErrorKind {
   failed,        // anything without a kind of its own
   usage,         // the command line is wrong
   config,        // the configuration is wrong
+  address,       // the address of an agent or of health checks is malformed, or of an unknown scheme
   io,            // a system call on files, sockets or processes failed; Error::sys holds errno
   no_identity,   // the agent answered PermissionDenied
   unreachable,   // nobody answers at the agent's address

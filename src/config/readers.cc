@@ -20,7 +20,9 @@ std::unexpected<Error> Reading::must_be(std::string_view wanted, std::string hin
 }
 
 std::unexpected<Error> Reading::refuse_for(const Error& error) const {
-  return fail_at(source, value.at, std::string(key) + ": " + error.message, error.hint);
+  auto out = fail_at(source, value.at, std::string(key) + ": " + error.message, error.hint);
+  out.error().kind = error.kind;
+  return out;
 }
 
 void Reading::warn(std::string_view message, std::string_view hint) const {

@@ -59,10 +59,10 @@ Examples:
 constexpr std::chrono::seconds kTimeout{10};
 
 Finding refused(const Error& error) {
-  // An address that nobody may use is a step of its own.
-  const bool address = error.message.find("address \"") != std::string::npos;
-  return {Grade::fail, address ? "address" : "configuration", error.message,
-          error.hint.empty() ? "correct it; spiffe-helper config check looks at it alone" : error.hint};
+  // The agent's address is a step of its own.
+  return {Grade::fail, error.kind == ErrorKind::address ? "address" : "configuration", error.message,
+          error.hint.empty() ? "fix it; `spiffe-helper config check` validates only the configuration"
+                             : error.hint};
 }
 
 constexpr std::string_view kWarned = "correct it, or take it out: it does not do what it says";
