@@ -3,6 +3,9 @@
 
     scripts/check-lines.py
 
+A limit may be broken for a reason, which a comment gives in one line: "check-lines: a table of …". For a file it is
+among the first 10 lines, for a function in the line above it.
+
 Functions of C++ are found by their shape, which clang-format guarantees: a declaration that is not indented,
 a line that ends with "{", and a lone "}". Members defined inside a class are not seen.
 """
@@ -20,6 +23,7 @@ FOLDERS = ("src", "tests", "scripts", ".ci", "cmake", "packaging")
 SUFFIXES = {".cc", ".hh", ".py", ".sh", ".cmake", ".go"}
 MAX_FILE = 500
 MAX_FUNCTION = 60
+REASON = re.compile(r"(//|#) check-lines: \S+ \S+")
 NOT_A_FUNCTION = re.compile(r"(inline )?(namespace|class|struct|enum|union|extern)\b.*\{$")
 
 
@@ -51,7 +55,7 @@ def check(path: Path) -> Iterator[str]:
     text = path.read_text()
     lines = text.splitlines()
     name = path.relative_to(ROOT)
-    if len(lines) > MAX_FILE:
+    if len(lines) > MAX_FILE and not any(map(REASON.search, lines[:10])):
         yield f"{name}:{len(lines)}: {len(lines)} lines, more than {MAX_FILE}"
     functions: Iterator[tuple[int, int]] = iter(())
     if path.suffix in {".cc", ".hh"}:
@@ -59,7 +63,7 @@ def check(path: Path) -> Iterator[str]:
     elif path.suffix == ".py":
         functions = python_functions(text)
     for first, last in functions:
-        if last - first + 1 > MAX_FUNCTION:
+        if last - first + 1 > MAX_FUNCTION and not REASON.search(lines[max(first - 2, 0)]):
             yield f"{name}:{first}: a function of {last - first + 1} lines, more than {MAX_FUNCTION}"
 
 
