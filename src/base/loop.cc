@@ -122,6 +122,12 @@ void Loop::run() {
   stopping_ = false;
 }
 
+void Loop::run_for(std::chrono::nanoseconds limit) {
+  Timer over(*this, [this] { stop(); });
+  if (limit.count() > 0) over.after(limit);
+  run();
+}
+
 void Loop::stop() {
   stopping_ = true;
   event_base_loopbreak(base_);

@@ -47,6 +47,8 @@ class Loop {
   // it returns wait for the next run, or are dropped with the loop. What an exception leaves a callback with
   // is thrown from here, and run() may be called again.
   void run();
+  // The same for this long at most; 0: without a limit.
+  void run_for(std::chrono::nanoseconds limit);
   void stop();
 
   // Any thread that does not outlive the loop.

@@ -23,7 +23,6 @@ namespace spiffe::config {
 enum class CmdMode { job, wrap };
 enum class Revoke { keep, remove };
 
-using identity::Kind;
 using output::Layout;
 using process::OnRotate;
 using process::Restart;
@@ -152,7 +151,7 @@ struct Config {
   std::optional<OnRotate> on_rotate;  // not set: signal where renew_signal is set, else none
   Restart restart = Restart::never;
   std::chrono::nanoseconds start_timeout{0};  // 0 = for ever
-  std::vector<Kind> notify_on;                // empty: the first of x509, jwt, bundle that is configured
+  std::vector<identity::Kind> notify_on;      // empty: the first of x509, jwt, bundle that is configured
   std::chrono::nanoseconds renew_debounce{0};
   std::chrono::nanoseconds renew_splay{0};
   std::optional<bool> renew_signal_guard;  // not set: true in wrap mode, false in job mode

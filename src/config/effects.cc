@@ -53,7 +53,7 @@ bool has(const Config& c, std::string_view output) {
   return c.x509.names.contains(output);
 }
 bool x509(const Config& c) {
-  return writes(c, Kind::x509);
+  return writes(c, identity::Kind::x509);
 }
 // At the top, not in x509_svids.
 bool flat(const Config& c) {
@@ -130,7 +130,7 @@ constexpr Effect kEffects[] = {
     {"key_group", kX509, &x509},
     {"jwt_svid_file_mode", "jwt_svids", [](const Config& c) { return !c.jwt_svids.empty(); }},
     {"jwt_bundle_file_mode", "jwt_bundle_file_name or jwks_file_name",
-     [](const Config& c) { return writes(c, Kind::bundle); }},
+     [](const Config& c) { return writes(c, identity::Kind::bundle); }},
     {"health_checks.ready_includes_program", kAnybody, &anybody},
     {"health_checks.listener_enabled", kDaemon, &daemon_mode},
 };

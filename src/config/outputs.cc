@@ -46,13 +46,13 @@ std::vector<OutputPath> output_paths(const Config& config) {
   return out;
 }
 
-bool writes(const Config& config, Kind kind) {
+bool writes(const Config& config, identity::Kind kind) {
   switch (kind) {
-    case Kind::x509:
+    case identity::Kind::x509:
       return !config.x509.names.empty() || !config.x509_svids.empty();
-    case Kind::jwt:
+    case identity::Kind::jwt:
       return !config.jwt_svids.empty();
-    case Kind::bundle:
+    case identity::Kind::bundle:
       break;
   }
   return !config.jwt_bundle_file_name.empty() || !config.jwks_file_name.empty();

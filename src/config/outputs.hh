@@ -24,6 +24,6 @@ struct OutputPath {
 [[nodiscard]] std::vector<OutputPath> entry_directories(const Config& config);
 
 // Whether files are configured that the change is about.
-[[nodiscard]] bool writes(const Config& config, Kind kind);
+[[nodiscard]] bool writes(const Config& config, identity::Kind kind);
 
 }  // namespace spiffe::config

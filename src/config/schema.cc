@@ -39,7 +39,7 @@ struct Words<Revoke> {
   static constexpr std::array<std::string_view, 2> kWords = {"keep", "remove"};
 };
 template <>
-struct Words<Kind> {
+struct Words<identity::Kind> {
   static constexpr auto kWords = identity::kKindWords;
 };
 template <>
@@ -206,7 +206,8 @@ constexpr auto kMoreKeys = std::to_array<Key>({
     key<Choice<Restart>, &Config::restart>("restart",
                                            "whether cmd starts again at once: never, on-failure or always"),
     key<Duration<>, &Config::start_timeout>("start_timeout", "longest wait for the first identity"),
-    key<ListOf<Choice<Kind>>, &Config::notify_on>("notify_on", "changes to tell of: x509, jwt, bundle"),
+    key<ListOf<Choice<identity::Kind>>, &Config::notify_on>("notify_on",
+                                                            "changes to tell of: x509, jwt, bundle"),
     key<Duration<>, &Config::renew_debounce>("renew_debounce", "wait for further changes before telling"),
     key<Duration<>, &Config::renew_splay>("renew_splay", "random wait before telling"),
     key<Optional<Flag>, &Config::renew_signal_guard>(

@@ -231,12 +231,13 @@ Result<void> check_process(const Config& config, const Origins& origins, std::ve
 }
 
 Result<void> check_notify_on(const Config& config, const Origins& origins) {
-  for (const Kind kind : config.notify_on) {
+  for (const identity::Kind kind : config.notify_on) {
     if (writes(config, kind)) continue;
     return refuse(origins, "notify_on",
                   fmt::format("notify_on has \"{}\", but no such file is configured", word_of(kind)),
-                  kind == Kind::x509 ? "set svid_file_name and the like, or leave it out of notify_on"
-                  : kind == Kind::jwt
+                  kind == identity::Kind::x509
+                      ? "set svid_file_name and the like, or leave it out of notify_on"
+                  : kind == identity::Kind::jwt
                       ? "set jwt_svids, or leave it out of notify_on"
                       : "set jwt_bundle_file_name or jwks_file_name, or leave it out of notify_on");
   }
@@ -333,7 +334,7 @@ Config implied_defaults(const Config& config) {
   out.on_rotate = config.renew_signal != 0 ? OnRotate::signal : OnRotate::none;
   out.renew_signal_guard = config.cmd_mode == CmdMode::wrap;
   out.config_reload_signal = config.cmd_mode == CmdMode::job ? SIGHUP : 0;
-  for (const Kind kind : {Kind::x509, Kind::jwt, Kind::bundle}) {
+  for (const identity::Kind kind : {identity::Kind::x509, identity::Kind::jwt, identity::Kind::bundle}) {
     if (out.notify_on.empty() && writes(config, kind)) out.notify_on.push_back(kind);
   }
   return out;

@@ -170,14 +170,7 @@ std::string text_of(const X509View& view, const JwtBundles& jwt, WallTime now, c
 }
 
 Json json_of(const Certificate& certificate, WallTime now) {
-  Json out;
-  put(out, "subject", certificate.subject());
-  put(out, "serial", certificate.serial());
-  put(out, "sha256", certificate.sha256());
-  put(out, "dns", dns_names_of(certificate));
-  put(out, "not_before", rfc3339(certificate.not_before()));
-  put(out, "not_after", rfc3339(certificate.not_after()));
-  put(out, "remaining_seconds", seconds_left(certificate.not_after(), now));
+  Json out = certificate_json(certificate, now);
   put(out, "pem", certificate.pem());
   return out;
 }

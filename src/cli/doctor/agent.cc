@@ -32,8 +32,6 @@ Result<Answer> ask(const Endpoint& endpoint, const std::vector<workload::X509Rul
   if (!loop) return fail(loop.error());
   Answer out;
   std::vector<std::shared_ptr<workload::X509Update>> judged;  // of the message that is under way
-  Timer limit(**loop, [&] { (*loop)->stop(); });
-  if (timeout.count() > 0) limit.after(timeout);
   workload::X509Source source(**loop, endpoint, rules,
                               {.on_judged =
                                    [&](std::size_t index, const auto& update) {
@@ -50,7 +48,7 @@ Result<Answer> ask(const Endpoint& endpoint, const std::vector<workload::X509Rul
                                    },
                                .on_restored = [] {}});
   source.start();
-  (*loop)->run();
+  (*loop)->run_for(timeout);
   return out;
 }
 

@@ -53,8 +53,6 @@ Result<Answers> ask(const Endpoint& endpoint, const std::vector<workload::JwtReq
   const auto look = [&] {
     if (out.all()) (*loop)->stop();
   };
-  Timer limit(**loop, [&] { (*loop)->stop(); });
-  if (timeout.count() > 0) limit.after(timeout);
   workload::JwtBundleSource bundles(**loop, endpoint,
                                     {.on_update =
                                          [&](identity::JwtBundlesMaterial material) {
@@ -85,7 +83,7 @@ Result<Answers> ask(const Endpoint& endpoint, const std::vector<workload::JwtReq
     tokens->start();
   }
   bundles.start();
-  (*loop)->run();
+  (*loop)->run_for(timeout);
   return out;
 }
 

@@ -282,7 +282,7 @@ health_checks { bind_address = "::1" unix_socket = "/h.sock" metrics_path = "/me
   CHECK(config.renew_cmd == Strings{"nginx", "-s", "reload"});
   CHECK(config.prepare_cmd == Strings{"make", "combined"});
   CHECK(config.health_checks.ready_includes_program);
-  CHECK(config.notify_on == std::vector{Kind::jwt, Kind::x509});
+  CHECK(config.notify_on == std::vector{identity::Kind::jwt, identity::Kind::x509});
   CHECK_FALSE(read("stop_cmd_on_exit = false").stop_cmd_on_exit);
   CHECK(config.stop_signal == SIGRTMIN + 1);
   CHECK(config.stop_timeout == std::chrono::milliseconds(1500));

@@ -64,7 +64,7 @@ TEST_CASE("every kind of key can be a variable") {
   CHECK(config.stop_timeout == std::chrono::seconds(3));
   CHECK(config.cmd_args == Strings{"-c", "a b"});
   CHECK(config.renew_cmd == Strings{"sh", "-c", "a b"});
-  CHECK(config.notify_on == std::vector{Kind::jwt});
+  CHECK(config.notify_on == std::vector{identity::Kind::jwt});
   CHECK(config.jwt_svids.size() == 1);
   CHECK(loaded.warnings.empty());
 }
