@@ -34,7 +34,7 @@ Flags:
   -address IP:PORT      where to ask
   -unix-socket PATH     where to ask
   -config FILE          configuration file (default helper.conf, if there)
-  -timeout DURATION     longest wait (default 5s), 0 for ever
+  -timeout DURATION     longest wait (default 5s), 0 for no limit
   -output text|json     how to print (default text)
 
 Every configuration key is a flag as well, as for run.
@@ -69,7 +69,7 @@ Result<Endpoint> endpoint_of(const Arguments& arguments, const config::HealthChe
   if (!address.empty()) {
     auto endpoint = Endpoint::parse("tcp://" + address);
     if (!endpoint) {
-      return fail(ErrorKind::usage, "-address " + quote(address) + " is no IP:PORT",
+      return fail(ErrorKind::usage, "-address " + quote(address) + " is not IP:PORT",
                   "write 127.0.0.1:8081 or [::1]:8081");
     }
     return endpoint;

@@ -135,7 +135,7 @@ struct Config {
 
   // The process.
   bool daemon_mode = true;
-  std::chrono::nanoseconds timeout = std::chrono::seconds(60);  // one-shot only; 0 = for ever
+  std::chrono::nanoseconds timeout = std::chrono::seconds(60);  // one-shot only; 0 = no limit
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::automatic;
   HealthChecks health_checks;
@@ -150,7 +150,7 @@ struct Config {
   CmdMode cmd_mode = CmdMode::job;
   std::optional<OnRotate> on_rotate;  // not set: signal where renew_signal is set, else none
   Restart restart = Restart::never;
-  std::chrono::nanoseconds start_timeout{0};  // 0 = for ever
+  std::chrono::nanoseconds start_timeout{0};  // 0 = no limit
   std::vector<identity::Kind> notify_on;      // empty: the first of x509, jwt, bundle that is configured
   std::chrono::nanoseconds renew_debounce{0};
   std::chrono::nanoseconds renew_splay{0};

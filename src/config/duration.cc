@@ -41,7 +41,7 @@ std::string_view take_digits(std::string_view& text) {
 }
 
 std::unexpected<Error> no_duration() {
-  return fail(ErrorKind::config, "is no duration");
+  return fail(ErrorKind::config, "is not a duration");
 }
 
 // `whole`.`fraction` units in nanoseconds; more than kLimit where it does not fit.

@@ -10,7 +10,7 @@
 namespace spiffe::config {
 
 // Units ns, us (µs), ms, s, m, h. The error (kind config) says what is wrong, without naming `text`'s place:
-// `is no duration`, `has no unit`, `has the unknown unit "d"`.
+// `is not a duration`, `has no unit`, `has the unknown unit "d"`.
 [[nodiscard]] Result<std::chrono::nanoseconds> parse_duration(std::string_view text);
 
 // "1m30s", "1.5ms", "0s".

@@ -190,7 +190,7 @@ constexpr auto kOtherKeys = std::to_array<Key>({
 
 constexpr auto kMoreKeys = std::to_array<Key>({
     key<Flag, &Config::daemon_mode>("daemon_mode", "keep running and renew; false: fetch once and exit"),
-    key<Duration<>, &Config::timeout>("timeout", "longest wait with daemon_mode = false, 0 for ever"),
+    key<Duration<>, &Config::timeout>("timeout", "longest wait with daemon_mode = false, 0 for no limit"),
     key<LogLevel, &Config::log_level>("log_level", "debug, info, warning or error"),
     key<Choice<log::Format>, &Config::log_format>("log_format",
                                                   "text, json or auto: text, and a short form on a terminal"),
@@ -207,13 +207,13 @@ constexpr auto kMoreKeys = std::to_array<Key>({
                                            "whether cmd starts again at once: never, on-failure or always"),
     key<Duration<>, &Config::start_timeout>("start_timeout", "longest wait for the first identity"),
     key<ListOf<Choice<identity::Kind>>, &Config::notify_on>("notify_on",
-                                                            "changes to tell of: x509, jwt, bundle"),
+                                                            "changes to notify of: x509, jwt, bundle"),
     key<Duration<>, &Config::renew_debounce>("renew_debounce", "wait for further changes before telling"),
     key<Duration<>, &Config::renew_splay>("renew_splay", "random wait before telling"),
     key<Optional<Flag>, &Config::renew_signal_guard>(
         "renew_signal_guard", "withhold a signal that would kill a child not ready for it"),
     key<Arguments, &Config::prepare_cmd>("prepare_cmd",
-                                         "command that must succeed before cmd starts or is told"),
+                                         "command that must succeed before cmd starts or is notified"),
     key<Duration<Zero::refused>, &Config::prepare_cmd_timeout>("prepare_cmd_timeout", "its longest run"),
     key<Arguments, &Config::renew_cmd>("renew_cmd", "command to run after every renewal"),
     key<Duration<Zero::refused>, &Config::renew_cmd_timeout>("renew_cmd_timeout", "its longest run"),
@@ -238,8 +238,8 @@ constexpr auto kMoreKeys = std::to_array<Key>({
     key<Path, kHealth, &H::readiness_path>("health_checks.readiness_path", "URL path of the readiness check"),
     key<Path, kHealth, &H::unix_socket>("health_checks.unix_socket", "socket to serve them on"),
     key<Path, kHealth, &H::metrics_path>("health_checks.metrics_path", "URL path of Prometheus metrics"),
-    key<Flag, kHealth, &H::ready_includes_program>("health_checks.ready_includes_program",
-                                                   "ready only while cmd runs, is told and hooks succeed"),
+    key<Flag, kHealth, &H::ready_includes_program>(
+        "health_checks.ready_includes_program", "ready only while cmd runs, is notified and hooks succeed"),
     key<Text, kStart, &Start::cmd>("start.cmd", "the same as cmd"),
     key<Arguments, kStart, &Start::args>("start.args", "the same as cmd_args"),
     key<Text, kReload, &Reload::cmd>("reload.cmd", "program to run before cmd starts or is notified"),

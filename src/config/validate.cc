@@ -248,7 +248,7 @@ Result<void> check_notify_on(const Config& config, const Origins& origins) {
 Result<void> check_supervision(const Config& config, const Origins& origins) {
   const bool wrap = config.cmd_mode == CmdMode::wrap;
   if (wrap && config.cmd.empty()) {
-    return refuse(origins, "cmd_mode", "cmd_mode is \"wrap\", but there is no cmd",
+    return refuse(origins, "cmd_mode", "cmd_mode is \"wrap\", but cmd is not set",
                   "set cmd, or give the command behind --");
   }
   if (wrap && !config.daemon_mode) {
@@ -266,7 +266,7 @@ Result<void> check_supervision(const Config& config, const Origins& origins) {
                   "set renew_signal, or on_rotate = \"restart\" if no signal makes the program reload");
   }
   if (config.on_rotate == OnRotate::restart && config.cmd.empty()) {
-    return refuse(origins, "on_rotate", "on_rotate is \"restart\", but there is no cmd",
+    return refuse(origins, "on_rotate", "on_rotate is \"restart\", but cmd is not set",
                   "set cmd, or give the command behind --; renew_cmd runs a command at every rotation");
   }
   for (const int taken : {SIGTERM, SIGINT, SIGCHLD, SIGKILL, SIGSTOP}) {

@@ -65,7 +65,7 @@ Daemon::Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Plan pl
       manager_(*loop_, process::ServiceManager::Options::from(environ, ::getpid())),
       disk_patience_(*loop_,
                      [this] {
-                       log::warning("A file operation hangs: leaving without the clean-up",
+                       log::warning("A file operation hangs: exiting without clean-up",
                                     {{"event", "disk_hangs"}});
                        publish_queue_->abandon();
                        further_.abandon();
@@ -79,8 +79,8 @@ Daemon::Daemon(std::unique_ptr<Loop> loop, const config::Config& config, Plan pl
                  log::error("Not everything was written within " + human(config_.timeout),
                             {{"event", "timed_out"},
                              {"hint",
-                              "the last error above says what was waited for; timeout = \"0\" waits "
-                              "for ever"}});
+                              "the last error above names what was missing; timeout = \"0\" waits "
+                              "without a limit"}});
                  end(1);
                }),
       notify_on_(notify_kinds(config_)),
@@ -259,7 +259,7 @@ void Daemon::assemble_jwt() {
             const auto* context = current_identity();
             return context == nullptr ? nullptr : &context->bundle.trust_domain;
           }});
-  if (!config::writes(config_, config::Change::bundle)) return;
+  if (!config::writes(config_, identity::Kind::bundle)) return;
   log::write(progress_level(config_), "Watching for JWT Bundles", {{"address", config_.agent_address.uri()}});
 }
 

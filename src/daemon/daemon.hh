@@ -137,10 +137,10 @@ class Daemon {
   bool others_ended_ = false;
   bool files_done_ = false;
   bool abandoned_ = false;  // a file operation hangs, and its thread uses our members
-  std::unique_ptr<Publication> publication_;
-  std::unique_ptr<Publication> next_publication_;  // takes over when the present one has finished
-  bool reload_again_ = false;                      // another reload was requested meanwhile
-  bool reconfigure_due_ = false;                   // for the consumers, once the files are in place
+  std::unique_ptr<PublishQueue> publish_queue_;
+  std::unique_ptr<PublishQueue> next_queue_;  // takes over when the present one has finished
+  bool reload_again_ = false;                 // another reload was requested meanwhile
+  bool reconfigure_due_ = false;              // for the consumers, once the files are in place
   std::optional<process::CoreDumps> core_dumps_;
   std::unique_ptr<process::Reaper> reaper_;    // as PID 1 or subreaper only
   std::optional<process::Terminal> terminal_;  // in job mode its hang-up ends us

@@ -96,7 +96,7 @@ void IdentityPipeline::on_accepted() {
   refused_ = false;
   if (further_.status != nullptr) further_.status->not_offered = false;
   if (std::exchange(revoked_, false)) {
-    further_.log.info("The agent gives an identity again: the key comes back");
+    further_.log.info("The agent issues an identity again: the private key is written again");
   }
   callbacks_.confirm();
 }

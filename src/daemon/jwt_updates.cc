@@ -220,7 +220,7 @@ void JwtUpdates::judge(std::size_t index, identity::JwtSvidMaterial material) {
   own_known();
   token_source_->accepted(index, expires_at);
   troubles_.ended(
-      trouble_of(token.file.name), "The agent gives JWT-SVIDs again",
+      trouble_of(token.file.name), "The agent issues JWT-SVIDs again",
       {{"event", "stream_restored"}, {"kind", identity::word_of(Kind::jwt)}, {"path", token.file.name}});
 }
 

@@ -83,7 +83,7 @@ void Daemon::reload() {
 Result<void> Daemon::apply(config::Config next) {
   keep_what_is_fixed(config_, next);
   if (next.cmd_mode == config::CmdMode::wrap && next.cmd.empty()) {
-    return fail(ErrorKind::config, "there is no cmd, which cmd_mode = \"wrap\" cannot do without", "set cmd");
+    return fail(ErrorKind::config, "cmd_mode is \"wrap\", but cmd is not set", "set cmd");
   }
   auto plan = plan_of(next);
   if (!plan) return fail(plan.error());

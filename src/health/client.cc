@@ -116,7 +116,7 @@ class Connection {
       const auto most = std::chrono::milliseconds(60'000);
       if (!forever && left.count() <= 0) {
         return fail(ErrorKind::timed_out, "no answer from " + endpoint_.uri() + " within " + human(limit_),
-                    "somebody listens there: is it the helper, and what does its log say?");
+                    "a server listens there: is it the helper, and what does its log say?");
       }
       pollfd wait{fd_.get(), events, 0};
       const int n = ::poll(&wait, 1, static_cast<int>(forever ? most.count() : std::min(left, most).count()));
@@ -156,7 +156,7 @@ Result<Reply> parse(std::string_view text, const Endpoint& endpoint) {
       end != code.data() + code.size() || blank == std::string_view::npos) {
     return fail(ErrorKind::failed,
                 text.empty() ? endpoint.uri() + " closed the connection without an answer"
-                             : "what answers at " + endpoint.uri() + " is no health endpoint",
+                             : endpoint.uri() + " is not a health endpoint",
                 "is this the address of health_checks?");
   }
   out.reason = line.substr(std::min<std::size_t>(13, line.size()));

@@ -19,7 +19,7 @@ struct Reply {
 // errno.
 [[nodiscard]] Result<void> probe(const Endpoint& endpoint, std::chrono::nanoseconds limit);
 
-// GET `path`. `limit` is for everything; 0 = for ever. Blocks. Kinds of error: unreachable where nobody
+// GET `path`. `limit` is for everything; 0 = no limit. Blocks. Kinds of error: unreachable where nobody
 // listens, timed_out, failed where the answer is no HTTP.
 [[nodiscard]] Result<Reply> ask(const Endpoint& endpoint, const std::string& path,
                                 std::chrono::nanoseconds limit);

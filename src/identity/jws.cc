@@ -100,7 +100,7 @@ Result<void> read_header(std::string_view part, Jws& jws) {
   if (auto checked = check_header(*header); !checked) return checked;
   if (!header->contains("kid")) return {};
   const std::string* key_id = string_member(*header, "kid");
-  if (key_id == nullptr) return refuse("the token's kid is no string");
+  if (key_id == nullptr) return refuse("the token's kid is not a string");
   jws.key_id = *key_id;
   return {};
 }

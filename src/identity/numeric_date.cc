@@ -29,7 +29,7 @@ Result<std::optional<WallTime>> numeric_date(const nlohmann::json& claims, const
   };
   const auto found = claims.find(name);
   if (found == claims.end()) return std::nullopt;
-  if (!found->is_number()) return refuse(" is no number");
+  if (!found->is_number()) return refuse(" is not a number");
   const double seconds = found->get<double>();
   // Written so that NaN fails as well.
   if (!(seconds >= kFirst && seconds < kEnd)) return refuse(" is not a date in the years 1 to 9999");

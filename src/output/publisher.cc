@@ -262,7 +262,7 @@ Result<void> Publisher::open() {
     auto opened = state_->ensure_open(site);
     if (site.opened && site.opened.get() != before) fresh.push_back(&site);
     if (opened) continue;
-    // All or none: two helpers that hold one directory each and wait for the other's would wait for ever.
+    // All or none: two helpers that hold one directory each and wait for the other's would wait endlessly.
     for (Site* other : fresh) other->opened.reset();
     return opened;
   }

@@ -192,7 +192,7 @@ class ChildMachine {
     bool leave_at_end = false;
     Restart restart = Restart::never;
     std::chrono::nanoseconds stop_timeout = std::chrono::seconds(10);
-    std::chrono::nanoseconds start_timeout{0};  // 0 = for ever
+    std::chrono::nanoseconds start_timeout{0};  // 0 = no limit
   };
 
   // `seed`: of the back-off's jitter.

@@ -12,7 +12,7 @@ ExitStatus ExitStatus::from(const siginfo_t& info) {
 }
 
 std::string ExitStatus::words() const {
-  if (!known) return "ended, nobody knows how";
+  if (!known) return "ended; its exit status is not known";
   if (signal == 0) return "exited with code " + std::to_string(code);
   return "was killed by " + signal_name(signal) + (core_dumped ? " (core dumped)" : "");
 }

@@ -118,7 +118,8 @@ std::expected<void, Refusal> judge(const Finding& finding, int signo) {
     return std::unexpected(Refusal{.error = std::move(error), .usual = usual, .cause = cause});
   };
   if (late > kLateStart && !finding.signalled_before) {
-    return refuse("it started " + human(late) + " after the file was written: the number is another's by now",
+    return refuse("it started " + human(late) +
+                      " after the file was written: the number now belongs to another process",
                   RefusalCause::judged);
   }
   // Who sends these two means the end: something starts the process again.

@@ -187,7 +187,7 @@ void ServiceManager::flush() {
 
 void ServiceManager::complain(const Error& error) {
   log::write(std::exchange(complained_, true) ? log::Level::debug : log::Level::warning,
-             "the service manager cannot be told how the helper is", {{"error", error.message}});
+             "cannot notify the service manager", {{"error", error.message}});
 }
 
 }  // namespace spiffe::process

@@ -305,7 +305,7 @@ std::optional<Event> Supervisor::perform(const ReportTimeout&) {
   log::error(
       "The child could not be started within start_timeout: its files are not complete, or "
       "prepare_cmd has not succeeded",
-      {{"event", "start_timed_out"}, {"hint", "the last error above says what was waited for"}});
+      {{"event", "start_timed_out"}, {"hint", "the last error above names what was missing"}});
   return std::nullopt;
 }
 

@@ -37,7 +37,7 @@ void init_grpc();
 // How a stream ends whose own thread could not be started.
 [[nodiscard]] StreamEnd lacks_thread(const Error& error);
 
-// Ends the threads of gRPC, once no channel is open any more. May wait for ever: see leave_within().
+// Ends the threads of gRPC, once no channel is open any more. May wait for good: see leave_within().
 void end_grpc();
 
 // Adds the header "workload.spiffe.io: true" that every call must carry exactly once.

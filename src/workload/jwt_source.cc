@@ -71,7 +71,7 @@ struct JwtSource::Rpc {
     queue.Shutdown();
     // The thread ends once the queue is empty: after the answers to all calls.
     if (!thread.join_within(kPatience)) {
-      log::warning("calls to the agent do not end and are left behind", {{"event", "stream_left"}});
+      log::warning("calls to the agent do not end and are abandoned", {{"event", "stream_left"}});
     }
   }
 };

@@ -31,7 +31,7 @@ std::string take_message(grpc::ByteBuffer& bytes, google::protobuf::MessageLite&
   }
   wipe(bytes);
   bytes.Clear();
-  return good ? std::string() : "the agent sent a message that is no " + message.GetTypeName();
+  return good ? std::string() : "the agent sent a message that is not a valid " + message.GetTypeName();
 }
 
 }  // namespace spiffe::workload

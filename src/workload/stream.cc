@@ -26,7 +26,7 @@ struct Stream::Attempt {
   ~Attempt() {
     context->TryCancel();
     if (!thread.join_within(kPatience)) {
-      log::warning("a connection to the agent does not close and is left behind", {{"event", "stream_left"}});
+      log::warning("a connection to the agent does not close and is abandoned", {{"event", "stream_left"}});
     }
   }
 };

@@ -409,5 +409,5 @@ def test_the_command_does_not_wait_for_ever(workdir: Path) -> None:
         silent.listen()
         done = command("-address", f"127.0.0.1:{silent.getsockname()[1]}", "-timeout", "50ms")
     assert done.returncode == 124
-    hint = "hint: somebody listens there: is it the helper, and what does its log say?\n"
+    hint = "hint: a server listens there: is it the helper, and what does its log say?\n"
     assert done.stderr.endswith(" within 50ms\n" + hint)

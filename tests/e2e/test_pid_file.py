@@ -275,7 +275,7 @@ def test_a_number_that_is_anothers_by_now(
     # The process is younger than its file by far.
     os.utime(file, (time.time() - 3600, time.time() - 3600))
     helper = run_helper(config(agent, **keys()))
-    said = helper.wait_log(is_about("the number is another's by now"))
+    said = helper.wait_log(is_about("the number now belongs to another process"))
     assert str(target) in said.fields["error"]
     assert "pid_file_check = false" in said.raw or said.level == "warning"
     rotate(agent, helper)

@@ -53,13 +53,13 @@ Flags:
                         combined, bundle-map, bundle-dir: svid.0.pem is then
                         combined.0.pem, bundle_map.0.json, bundle_dir.0/
   -password-file FILE   the password of PKCS#12 files (default "changeit")
-  -audience NAME        whom the token is for; may be given several times
+  -audience NAME        the audience of the token; may be given several times
   -spiffe-id ID         this identity only; not for bundles
   -hint HINT            the identity with this hint only; not for bundles
   -agent-address ADDRESS
                         unix:///path or tcp://IP:port of the agent
   -config FILE          where its address may stand too (default helper.conf)
-  -timeout DURATION     longest wait (default 5s), 0 for ever
+  -timeout DURATION     longest wait (default 5s), 0 for no limit
   -output text|json|pem how to print (default text); pem, of x509 only, is the
                         chain and the bundle, and nothing where one is bad
 
@@ -76,7 +76,7 @@ constexpr std::array kFlags = std::to_array<CommandFlag>({
     {"write", "DIR", "write files to this directory"},
     {"format", kFetchFormatWords.text(), "what -write writes of x509, separated by commas"},
     {"password-file", "FILE", "the file with the password of PKCS#12 files"},
-    {"audience", "NAME", "whom the token is for; may be given several times"},
+    {"audience", "NAME", "the audience of the token; may be given several times"},
     {"spiffe-id", "ID", "this identity only"},
     {"hint", "HINT", "the identity with this hint only"},
 });
@@ -309,7 +309,7 @@ int fetch(const Arguments& arguments) {
   const bool jwt = arguments.verb == "jwt";
   if (jwt == arguments.value("audience").empty()) {
     return report({ErrorKind::usage, jwt ? "fetch jwt needs an audience" : "-audience is for fetch jwt",
-                   jwt ? "-audience NAME: whom the token is for" : "leave it out"});
+                   jwt ? "-audience NAME: the audience of the token" : "leave it out"});
   }
   if (arguments.pem && arguments.verb != "x509") {
     return report({ErrorKind::usage, "-output pem is for fetch x509",

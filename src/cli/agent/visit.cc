@@ -107,7 +107,7 @@ void Visit::time_is_over() {
   const std::string limit = human(timeout_);
   if (failures_.empty()) {
     return end({ErrorKind::timed_out, "no answer from the agent at " + endpoint_.uri() + " within " + limit,
-                "somebody listens there but says nothing: what does the agent's log say?"});
+                "a server listens there but does not answer: what does the agent's log say?"});
   }
   const workload::Failure& failure = failures_.back().second;
   const ErrorKind kind = kind_of(failure.kind, ErrorKind::timed_out);

@@ -38,7 +38,7 @@ Flags:
   -agent-address ADDRESS
                         unix:///path or tcp://IP:port of the agent
   -config FILE          where its address may stand too (default helper.conf)
-  -timeout DURATION     longest wait for the first update (default 0: for ever)
+  -timeout DURATION     longest wait for the first update (default 0: no limit)
   -output text|json     how to print (default text); json is a line an event
 
 Examples:

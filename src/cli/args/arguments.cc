@@ -18,7 +18,7 @@ constexpr CommandFlag kConfigFormat = {"config-format", "auto|hcl|toml|json|yaml
                                        "whatever the file is called"};
 constexpr CommandFlag kAgentAddress = {"agent-address", "ADDRESS",
                                        "unix:///path or tcp://IP:port of the agent"};
-constexpr CommandFlag kTimeout = {"timeout", "DURATION", "longest wait, 0 for ever"};
+constexpr CommandFlag kTimeout = {"timeout", "DURATION", "longest wait, 0 for no limit"};
 constexpr CommandFlag kLogLevel = {"log-level", "debug|info|warning|error", "what to log (default warning)"};
 constexpr CommandFlag kOutputPem = {"output", "text|json|pem", "how to print (default text)"};
 constexpr CommandFlag kOutput = {"output", "text|json", "how to print (default text)"};

@@ -24,7 +24,7 @@ struct Arguments {
   bool json = false;                  // -output json
   bool pem = false;                   // -output pem
   std::optional<std::chrono::nanoseconds>
-      timeout;  // -timeout, 0 = for ever; not where the command takes keys
+      timeout;  // -timeout, 0 = no limit; not where the command takes keys
   log::Level log_level = log::Level::warning;
   std::vector<std::pair<std::string, std::string>> own;  // flags of the command itself, in order
 

@@ -102,7 +102,7 @@ void check_socket(const Endpoint& endpoint, Findings& out) {
   const bool is_socket = missing == 0 && S_ISSOCK(info.st_mode);
   if (is_socket) add(out, Grade::ok, "socket", escape(path) + " is a socket");
   const int code = missing != 0 ? missing : workload::probe_endpoint(endpoint);
-  if (code == 0) return add(out, Grade::ok, "listener", "somebody listens");
+  if (code == 0) return add(out, Grade::ok, "listener", "a server listens");
   const workload::Failure failure = workload::explain_connect(code, endpoint);
   const bool denied = code == EACCES || code == EPERM;
   add(out, Grade::fail,
@@ -114,7 +114,7 @@ void check_socket(const Endpoint& endpoint, Findings& out) {
 
 void check_tcp(const Endpoint& endpoint, std::chrono::nanoseconds timeout, Findings& out) {
   const auto connected = health::probe(endpoint, timeout);
-  if (connected) return add(out, Grade::ok, "listener", "somebody listens");
+  if (connected) return add(out, Grade::ok, "listener", "a server listens");
   const int code = connected.error().sys;
   add(out, Grade::fail, "listener",
       code == 0 ? connected.error().message
@@ -138,8 +138,8 @@ bool check_answer(const Endpoint& endpoint, const std::vector<workload::X509Rule
     out.push_back(judge_failure(*answer->failure));
   } else {
     add(out, Grade::fail, "workload-api", "no answer within " + human(timeout),
-        cat({"somebody listens at ", endpoint.uri(),
-             " and says nothing: is it a SPIFFE agent, and what "
+        cat({"a server listens at ", endpoint.uri(),
+             " but does not answer: is it a SPIFFE agent, and what "
              "does its log say?"}));
   }
   return false;

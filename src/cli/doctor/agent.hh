@@ -16,8 +16,8 @@ void check_socket(const Endpoint& endpoint, Findings& out);
 // The same for a port: somebody listening.
 void check_tcp(const Endpoint& endpoint, std::chrono::nanoseconds timeout, Findings& out);
 
-// Asks for an SVID and judges the answer. Waits `timeout` at most, 0 for ever. Returns whether there was one.
-// Main thread.
+// Asks for an SVID and judges the answer. Waits `timeout` at most, 0 for no limit. Returns whether there was
+// one. Main thread.
 bool check_answer(const Endpoint& endpoint, const std::vector<workload::X509Rules>& rules,
                   std::chrono::nanoseconds timeout, Findings& out);
 

@@ -65,7 +65,7 @@ Finding refused(const Error& error) {
                              : error.hint};
 }
 
-constexpr std::string_view kWarned = "correct it, or take it out: it does not do what it says";
+constexpr std::string_view kWarned = "fix it or remove it: it has no effect as it is";
 
 // The configuration as far as it can be read; findings say what is wrong with it.
 std::optional<config::Loaded> check_configuration(const Arguments& arguments, Findings& out) {

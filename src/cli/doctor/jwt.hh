@@ -8,7 +8,7 @@
 
 namespace spiffe::cli {
 
-// Waits `timeout` at most, 0 for ever. Main thread.
+// Waits `timeout` at most, 0 for no limit. Main thread.
 void check_jwt(const config::Config& config, std::chrono::nanoseconds timeout, Findings& out);
 
 }  // namespace spiffe::cli

@@ -28,15 +28,15 @@ std::unexpected<Error> unknown(std::string message, std::string hint = {}) {
 // Judged by the rules that the daemon goes by; the chain is not verified here.
 void judge_leaf(Explained& out, const identity::Bytes& der) {
   if (is_authority(out.certificates.front()))
-    return out.problem("no SVID: an authority comes first; the leaf must, then what issued it");
+    return out.problem("not an SVID: the first certificate is a CA; put the leaf first, then its issuers");
   const auto id = identity::leaf_id(out.certificates.front());
-  if (!id) return out.problem("no SVID: " + id.error().message);
+  if (!id) return out.problem("not an SVID: " + id.error().message);
   identity::X509SvidMaterial material;
   material.spiffe_id = id->str();
   material.certificates = der;
   std::vector<std::string> warnings;
   auto svid = identity::X509Svid::read(material, warnings, out.certificates);
-  if (!svid) return out.problem("no SVID: " + svid.error().message);
+  if (!svid) return out.problem("not an SVID: " + svid.error().message);
   out.svid = *std::move(svid);
   out.json["spiffe_id"] = id->str();
   for (const std::string& warning : warnings) out.rows.row("warning", warning);

@@ -43,7 +43,7 @@ Result<identity::Certificate> certificate_of(const json& jwk) {
   const bool there = chain != jwk.end() && chain->is_array() && !chain->empty() && (*chain)[0].is_string();
   if (!there) return fail("has no x5c");
   const auto der = base64_decode((*chain)[0].get_ref<const std::string&>());
-  if (!der) return fail("its x5c is no base64");
+  if (!der) return fail("its x5c is not base64");
   return identity::Certificate::parse(der->bytes());
 }
 
@@ -136,7 +136,7 @@ Explained explain_hints(const json& hints, std::size_t width) {
 
 Result<Explained> explain_json(std::string_view text, std::size_t width, WallTime now) {
   auto document = identity::parse_json(text, kMaxInput);
-  if (!document) return fail(ErrorKind::failed, "no JSON: " + document.error().message);
+  if (!document) return fail(ErrorKind::failed, "not JSON: " + document.error().message);
   if (document->is_object()) {
     const auto hints = document->find("hints");
     if (hints != document->end() && hints->is_array()) return explain_hints(*hints, width);
@@ -195,7 +195,7 @@ void tell_token(Explained& out, const Token& token, WallTime now) {
   out.json["expires_at"] = expires ? Json(rfc3339(*expires)) : Json();
   out.json["algorithm"] = token.algorithm;
   out.json["key_id"] = escape(token.key_id, kMaxShown);
-  if (!identity::SpiffeId::parse(token.subject)) out.problem("its sub is no SPIFFE ID");
+  if (!identity::SpiffeId::parse(token.subject)) out.problem("its sub is not a SPIFFE ID");
   for (const auto* claim : {&issued_claim, &expires_claim}) {
     if (!*claim) out.problem(claim->error().message);
   }

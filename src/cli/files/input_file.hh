@@ -17,7 +17,7 @@ inline constexpr std::size_t kMaxInput = 64UL * 1024 * 1024;
 [[nodiscard]] Result<SecretBytes> read_input(const std::string& path, std::size_t most = kMaxInput);
 
 // The same, and "-" is standard input. That, a FIFO or a pipe of /dev/fd is read to its end, for `timeout` (a
-// minute where it is not given, 0 is for ever) at most: kind timed_out. After a second it says that it waits.
+// minute where it is not given, 0 is no limit) at most: kind timed_out. After a second it says that it waits.
 // A FIFO that nobody writes to is waited for by nobody.
 [[nodiscard]] Result<SecretBytes> read_named(const std::string& path,
                                              std::optional<std::chrono::nanoseconds> timeout);

@@ -35,7 +35,7 @@ BundleKind bundle_kind(const json& document) {
 Result<std::vector<NamedSet>> sets_of(json document) {
   std::vector<NamedSet> out;
   const BundleKind kind = bundle_kind(document);
-  if (kind == BundleKind::none) return refuse("holds no JWK Set, and no map of them");
+  if (kind == BundleKind::none) return refuse("is neither a JWK Set nor a map of JWK Sets");
   if (kind == BundleKind::jwks) {
     out.push_back({{}, std::move(document)});
     return out;
@@ -47,7 +47,7 @@ Result<std::vector<NamedSet>> sets_of(json document) {
       continue;
     }
     const auto text = base64_decode(value.get_ref<const std::string&>());
-    if (!text) return refuse(cat({"the entry ", quote(domain, kMaxShown), " is no base64"}));
+    if (!text) return refuse(cat({"the entry ", quote(domain, kMaxShown), " is not base64"}));
     auto set = identity::parse_json(text->text(), text->size());
     if (!set) return fail(context("the entry " + quote(domain, kMaxShown), set.error()));
     out.push_back({domain, *std::move(set)});

@@ -54,7 +54,7 @@ Result<std::vector<PemBlock>> parse_pem(std::string_view text) {
                   "openssl pkey -in FILE writes it without a passphrase");
     }
     auto der = decode(body);
-    if (!der || der->empty()) return fail(ErrorKind::verification, named + " is no base64");
+    if (!der || der->empty()) return fail(ErrorKind::verification, named + " is not base64");
     blocks.push_back({label, *std::move(der)});
   }
 }

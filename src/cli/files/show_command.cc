@@ -47,7 +47,7 @@ Flags:
   -config FILE        where the files are (default helper.conf, if there)
   -password-file FILE the password of PKCS#12 files (default: "changeit" and the
                       empty one are tried)
-  -timeout DURATION   longest wait for a pipe (default 1m, 0 for ever)
+  -timeout DURATION   longest wait for a pipe (default 1m, 0 for no limit)
   -output text|json   how to print (default text); JSON is an object with the
                       lists directories and files, see docs/json.md
 

@@ -167,7 +167,7 @@ TEST_CASE("explain: what the rules refuse is shown, and why") {
   options.uris = {"spiffe://example.org/a", "spiffe://example.org/b"};
   const Explained two = of(pem(root.issue(options).der));
   CHECK(two.title == "certificate");
-  CHECK(two.json["problems"][0] == "no SVID: has 2 URI SANs, not one");
+  CHECK(two.json["problems"][0] == "not an SVID: has 2 URI SANs, not one");
   options = leaf();
   options.not_after = kNow - 3min;
   CHECK(has(of(pem(root.issue(options).der)), "expired 3m ago"));
@@ -196,7 +196,7 @@ TEST_CASE("explain: a token tells its claims and not its signature") {
   CHECK_FALSE(has(out, token.substr(token.rfind('.') + 1)));
   CHECK(out.json["expires_at"] == "2026-01-02T03:09:05Z");
   const auto odd = test::token(key, {{"alg", "ES256"}}, {{"sub", "me"}, {"exp", "soon"}, {"aud", 7}});
-  CHECK(of(odd).json["problems"] == json({"its sub is no SPIFFE ID", "the token's exp is no number"}));
+  CHECK(of(odd).json["problems"] == json({"its sub is not a SPIFFE ID", "the token's exp is no number"}));
   const auto late =
       test::token(key, {{"alg", "ES256"}}, {{"sub", "spiffe://example.org/web"}, {"exp", 1e300}});
   CHECK(of(late).json["problems"] == json({"the token's exp is not a date in the years 1 to 9999"}));
@@ -243,7 +243,7 @@ TEST_CASE("explain: what is none of these is an error in words") {
   CHECK(refused("") == "is empty");
   CHECK(refused(" \n") == "is empty");
   CHECK(refused("garbage").starts_with("neither PEM, JSON nor a token"));
-  CHECK(refused("{").starts_with("no JSON: "));
+  CHECK(refused("{").starts_with("not JSON: "));
   CHECK(refused("{\"a\": 1}").starts_with("JSON, but holds no JWK Set"));
   CHECK(refused("-----BEGIN CERTIFICATE-----\nAAAA\n").find("cut off") != std::string::npos);
   CHECK(refused("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").find("not a DER") !=

@@ -301,8 +301,8 @@ TEST_CASE("PEM: comments between blocks are left out, what is torn is refused") 
   const auto refused = [](const std::string& text) { return parse_pem(text).error().message; };
   CHECK(refused(block.substr(0, 40)) == "PEM block 1 (CERTIFICATE) is cut off: it has no end");
   CHECK(refused(block.substr(0, 40) + block) == "PEM block 1 (CERTIFICATE) is cut off: it has no end");
-  CHECK(refused("-----BEGIN X-----\n%\n-----END X-----") == "PEM block 1 (X) is no base64");
-  CHECK(refused("-----BEGIN X-----\n-----END X-----") == "PEM block 1 (X) is no base64");
+  CHECK(refused("-----BEGIN X-----\n%\n-----END X-----") == "PEM block 1 (X) is not base64");
+  CHECK(refused("-----BEGIN X-----\n-----END X-----") == "PEM block 1 (X) is not base64");
   CHECK(refused("-----BEGIN X-----\nProc-Type: 4,ENCRYPTED\n-----END X-----").find("headers") !=
         std::string::npos);
   CHECK(refused(std::string("-----BEGIN ") + std::string(200, 'x')) == "PEM block 1 has no label");

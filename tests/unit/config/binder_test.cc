@@ -197,7 +197,7 @@ stop_timeout = 5
               R"(helper.conf:3:1: unknown key "frobnicate")",
               R"(helper.conf:4:16: unknown key "jwt_audiense" in jwt_svids[0]; did you mean "jwt_audience"?)",
               R"(helper.conf:6:16: stop_timeout "5" has no unit)",
-              R"(SPIFFE_HLP_TIMEOUT: timeout "soon" is no duration)",
+              R"(SPIFFE_HLP_TIMEOUT: timeout "soon" is not a duration)",
               R"(-renew-signal: renew_signal must be a signal such as SIGHUP, HUP, 1 or SIGRTMIN+3, )"
               R"(not the string "SIGFOO")"});
 }

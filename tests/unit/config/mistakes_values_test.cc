@@ -59,7 +59,7 @@ constexpr Mistake kValues[] = {
      "units are ns, us, ms, s, m and h"},
     {"a duration that is none",
      "helper.conf", R"(stop_timeout = "soon")",
-     R"(helper.conf:1:16: stop_timeout "soon" is no duration)",
+     R"(helper.conf:1:16: stop_timeout "soon" is not a duration)",
      ""},
     {"a negative duration",
      "helper.conf", R"(timeout = "-1s")",
@@ -248,7 +248,7 @@ svid_key_file_name = "key.pem"
 svid_bundle_file_name = "bundle.pem"
 cmd_mode = "wrap"
 )",
-     R"(helper.conf:4:12: cmd_mode is "wrap", but there is no cmd)",
+     R"(helper.conf:4:12: cmd_mode is "wrap", but cmd is not set)",
      R"(set cmd, or give the command behind --)"},
     {"wrap mode in one-shot",
      "helper.conf", R"(svid_file_name = "svid.pem"
@@ -285,7 +285,7 @@ svid_key_file_name = "key.pem"
 svid_bundle_file_name = "bundle.pem"
 on_rotate = "restart"
 )",
-     R"(helper.conf:4:13: on_rotate is "restart", but there is no cmd)",
+     R"(helper.conf:4:13: on_rotate is "restart", but cmd is not set)",
      R"(set cmd, or give the command behind --; renew_cmd runs a command at every rotation)"},
     {"a reload signal that ends the helper",
      "helper.conf", R"(svid_file_name = "svid.pem"

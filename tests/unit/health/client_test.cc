@@ -110,7 +110,7 @@ TEST_CASE("what is no HTTP is no answer") {
     const auto answer = health::ask(at(other.port), "/live", 10s);
     REQUIRE_FALSE(answer);
     CHECK(answer.error().kind == ErrorKind::failed);
-    CHECK(answer.error().message.ends_with(" is no health endpoint"));
+    CHECK(answer.error().message.ends_with(" is not a health endpoint"));
   }
   Listening mute("");
   const auto answer = health::ask(at(mute.port), "/live", 10s);

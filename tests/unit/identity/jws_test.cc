@@ -221,7 +221,7 @@ TEST_CASE("a header that cannot be trusted is refused") {
         "the token's header has crit: extensions that nobody here knows");
   CHECK(parse_refusal(R"({"alg":"none","alg":"ES256"})") ==
         "the token's header: an object has a member twice");
-  CHECK(parse_refusal(R"({"alg":"ES256","kid":7})") == "the token's kid is no string");
+  CHECK(parse_refusal(R"({"alg":"ES256","kid":7})") == "the token's kid is not a string");
   CHECK(parse_refusal("[]") == "the token's header is not a JSON object");
   CHECK(parse_refusal(std::string_view("{\"alg\":\"ES256\"}\0garbage", 23)) ==
         "the token's header: not JSON at byte 16");

@@ -212,7 +212,7 @@ TEST_CASE("a date outside the years 1 to 9999 is refused in every claim") {
 TEST_CASE("nbf and iat may be up to 60 s in the future") {
   for (const char* name : {"nbf", "iat"}) {
     CHECK(of(claims({{name, 1'800'000'060}})) == "accepted");
-    CHECK(of(claims({{name, true}})) == "the token's " + std::string(name) + " is no number");
+    CHECK(of(claims({{name, true}})) == "the token's " + std::string(name) + " is not a number");
   }
   CHECK(of(claims({{"nbf", 1'800'000'061}})) == "the token is not valid yet (nbf)");
   CHECK(hint_of(claims({{"nbf", 1'800'000'061}})).starts_with("nbf is 2027-01-15T08:01:01Z, 1m1s from now"));

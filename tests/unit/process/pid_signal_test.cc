@@ -96,7 +96,7 @@ TEST_CASE("a process that started long after the file was written is another one
   CHECK(started(0s));
   CHECK(started(5s));
   CHECK(started(5s + 1ns).error().error.message ==
-        "it started 5s after the file was written: the number is another's by now");
+        "it started 5s after the file was written: the number now belongs to another process");
   CHECK(started(5s + 1ns).error().error.hint == "pid_file_check = false signals whatever has the number");
   CHECK(started(6s).error().cause == RefusalCause::judged);
   CHECK(started(24h, true));  // the clock was set, or the file touched
@@ -204,7 +204,7 @@ TEST_CASE_METHOD(Files, "a number that was reused is spared") {
   const auto why = refusal(pid_signal);
   CHECK(why.error.message ==
         "check process " + program.number() +
-            ": it started 1h after the file was written: the number is another's by now");
+            ": it started 1h after the file was written: the number now belongs to another process");
   CHECK_FALSE(why.lasting);  // the file may be about to be written
   PidSignal unchecked = signal(false);
   CHECK(unchecked.send() == program.pid());

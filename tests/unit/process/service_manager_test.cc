@@ -172,7 +172,7 @@ TEST_CASE_METHOD(Fixture, "a manager that is away is complained of once, and tol
   ServiceManager& systemd = manage(dir / "notify");
   systemd.ready("a");
   CHECK(
-      log.has("\"level\":\"warning\",\"msg\":\"the service manager cannot be told how the helper is\","
+      log.has("\"level\":\"warning\",\"msg\":\"cannot notify the service manager\","
               "\"error\":\"send: no such file or directory\""));
   systemd.status("b");
   const std::string text = log.text();

@@ -132,7 +132,7 @@ TEST_CASE("a stream that sends rubbish is left, though it stays open") {
     CHECK_FALSE(stream.read(response));
     const auto end = stream.finish();
     CHECK(end.code == grpc::StatusCode::INTERNAL);
-    CHECK(end.message == "the agent sent a message that is no X509SVIDResponse");
+    CHECK(end.message == "the agent sent a message that is not a valid X509SVIDResponse");
   }
 }
 
