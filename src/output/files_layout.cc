@@ -51,21 +51,8 @@ Result<std::unique_ptr<Prepared>> FilesLayout::prepare(std::span<const Item> ite
 Result<Change> FilesLayout::publish(Files& files) {
   auto change = replace(files);
   if (!change || files.alone) return change;
-  owed_ = std::max(owed_, *change);
-  std::vector<std::string> leaves = sorted_leaves(files.items);
-  for (const std::string& gone : set_) {
-    if (std::ranges::binary_search(leaves, gone)) continue;
-    if (auto removed = remove_file(place_, gone); !removed) return fail(removed.error());
-    known_.erase(gone);
-    owed_ = Change::published;
-  }
-  set_ = std::move(leaves);
-  // Once the files are there nobody needs what a snapshot layout left behind.
-  if (may_clean_ && !retired_) {
-    if (auto retired = retire_snapshot(place_, set_); !retired) return fail(retired.error());
-    retired_ = true;
-  }
-  return std::exchange(owed_, Change::unchanged);
+  set_.wrote(*change);
+  return set_.settle(files.items, [this](const std::string& gone) { known_.erase(gone); });
 }
 
 bool FilesLayout::has_content(const Item& item) const {
@@ -88,24 +75,13 @@ Result<Change> FilesLayout::replace(Files& files) {
 
 Result<Change> FilesLayout::withdraw(const std::string& leaf) {
   known_[leaf] = {};
-  const bool generation = may_clean_ && !retired_ && remove_from_live(place_, leaf);
-  auto removed = remove_file(place_, leaf);
-  if (!removed) return fail(removed.error());
-  return *removed || generation ? Change::published : Change::unchanged;
+  return set_.remove(leaf);
 }
 
 void FilesLayout::finish() {
-  if (!retired_) return;  // a live generation may still be what links lead to
+  if (!set_.retired()) return;  // a live generation may still be what links lead to
   // Nothing can be told any more: the next start cleans again.
   [[maybe_unused]] const auto swept = sweep(place_, "");
-}
-
-std::vector<std::string> sorted_leaves(std::span<const Item> items) {
-  std::vector<std::string> leaves;
-  leaves.reserve(items.size());
-  for (const Item& item : items) leaves.push_back(item.leaf);
-  std::ranges::sort(leaves);
-  return leaves;
 }
 
 }  // namespace spiffe::output

@@ -8,9 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "output/cleaner.hh"
 #include "output/file_writer.hh"
-#include "output/files_layout.hh"
 #include "output/in_place_file.hh"
 #include "output/leaf.hh"
 #include "output/replace.hh"
@@ -37,22 +35,10 @@ Result<Change> InPlaceLayout::publish(std::span<const Item> items, bool alone) {
     auto change = put(item);
     if (!change) return change;
     done = std::max(done, *change);
-    if (!alone) owed_ = std::max(owed_, done);
+    if (!alone) set_.wrote(done);
   }
   if (alone) return done;
-  std::vector<std::string> leaves = sorted_leaves(items);
-  for (const std::string& gone : set_) {
-    if (std::ranges::binary_search(leaves, gone)) continue;
-    if (auto removed = remove_file(place_, gone); !removed) return fail(removed.error());
-    known_.erase(gone);
-    owed_ = Change::published;
-  }
-  set_ = std::move(leaves);
-  if (may_clean_ && !retired_) {
-    if (auto retired = retire_snapshot(place_, set_); !retired) return fail(retired.error());
-    retired_ = true;
-  }
-  return std::exchange(owed_, Change::unchanged);
+  return set_.settle(items, [this](const std::string& gone) { known_.erase(gone); });
 }
 
 bool InPlaceLayout::has_content(const Item& item) const {
@@ -141,10 +127,7 @@ Result<Change> InPlaceLayout::withdraw(const std::string& leaf) {
       return *emptied ? Change::published : Change::unchanged;
     }
   }
-  const bool generation = may_clean_ && !retired_ && remove_from_live(place_, leaf);
-  auto removed = remove_file(place_, leaf);
-  if (!removed) return fail(removed.error());
-  return *removed || generation ? Change::published : Change::unchanged;
+  return set_.remove(leaf);
 }
 
 }  // namespace spiffe::output

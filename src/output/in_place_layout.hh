@@ -7,17 +7,17 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "output/arrangement.hh"
 #include "output/in_place_file.hh"
+#include "output/plain_set.hh"
 
 namespace spiffe::output {
 
 class InPlaceLayout : public Arrangement {
  public:
   // As FilesLayout.
-  InPlaceLayout(Place& place, bool may_clean) : place_(place), may_clean_(may_clean) {}
+  InPlaceLayout(Place& place, bool may_clean) : place_(place), set_(place, may_clean) {}
 
   // There is nothing that readers would not see.
   Result<std::unique_ptr<Prepared>> prepare(std::span<const Item> items, bool alone) override;
@@ -33,12 +33,9 @@ class InPlaceLayout : public Arrangement {
   bool has_content(const Item& item) const;
 
   Place& place_;
-  bool may_clean_;
-  bool retired_ = false;             // what a snapshot layout left is gone
-  Change owed_ = Change::unchanged;  // done by a call that failed later on
+  PlainSet set_;
   // By leaf: what was published in this life; nothing: a write of it failed midway, or it was withdrawn.
   std::map<std::string, std::optional<Digest>> known_;
-  std::vector<std::string> set_;  // leaves of the last set, sorted
 };
 
 }  // namespace spiffe::output
