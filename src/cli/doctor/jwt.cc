@@ -130,7 +130,7 @@ void judge_jwks(const config::Config& config, const identity::JwtBundles& bundle
         "set spiffe_id, or an X.509 output such as svid_file_name");
   } else if (bundles.find(*domain) == nullptr) {
     add(out, Grade::fail, "jwks", cat({"the agent has no JWT keys of ", domain->name()}),
-        "compare spiffe_id with the trust domain that spiffe-helper fetch bundle shows");
+        "compare spiffe_id with the trust domain that spiffe-helper fetch bundles shows");
   } else {
     add(out, Grade::ok, "jwks", cat({"it holds the JWT keys of ", domain->name()}));
   }
