@@ -33,7 +33,7 @@ MISTAKES = {
     "two names alike": (f'svid_bundle_file_name = "{KEY}"', 25, ["same file"]),
     "single quotes": ("hint = 'x'", 8, ["quote"]),
     "a list is due": ("jwt_svids = 5", 13, ["jwt_svids"]),
-    "wrap mode": ('cmd_mode = "wrap"', 12, ["cmd_mode", "there is no cmd"]),
+    "wrap mode": ('cmd_mode = "wrap"', 12, ["cmd_mode", "cmd is not set"]),
 }
 
 

@@ -90,7 +90,7 @@ def test_the_key_goes_and_comes_back(
     agent.rotate()
     wait_serial(helper, agent_serial(agent), timeout=15)
     out.check(agent_serial(agent))
-    helper.wait_log("the key comes back", since=mark)
+    helper.wait_log("the private key is written again", since=mark)
     out.check(rotate(agent, helper))
 
 

@@ -284,7 +284,7 @@ def test_the_watchdog_is_fed_while_the_disk_hangs(
 def test_nobody_listens(agent: DevAgent, run_helper: Run, workdir: Path, address: str) -> None:
     out = make_certs(workdir)
     helper = run_helper(config(agent), env={"NOTIFY_SOCKET": address})
-    said = helper.wait_log("the service manager cannot be told")
+    said = helper.wait_log("cannot notify the service manager")
     assert said.level == "warning"
     wait_published(helper)
     out.check(rotate(agent, helper))

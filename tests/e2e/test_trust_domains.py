@@ -191,7 +191,7 @@ def test_secrets_of_envoy(agent: DevAgent, run_helper: Run, workdir: Path, layou
     kept = [path for path in out.directory.rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
     assert kept == []
     agent.allow()
-    helper.wait_log("the key comes back", 15)
+    helper.wait_log("the private key is written again", 15)
     wait_until(lambda: (out.directory / "sds/svid.yaml").exists(), "the secret to come back")
 
 

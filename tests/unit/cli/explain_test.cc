@@ -196,7 +196,7 @@ TEST_CASE("explain: a token tells its claims and not its signature") {
   CHECK_FALSE(has(out, token.substr(token.rfind('.') + 1)));
   CHECK(out.json["expires_at"] == "2026-01-02T03:09:05Z");
   const auto odd = test::token(key, {{"alg", "ES256"}}, {{"sub", "me"}, {"exp", "soon"}, {"aud", 7}});
-  CHECK(of(odd).json["problems"] == json({"its sub is not a SPIFFE ID", "the token's exp is no number"}));
+  CHECK(of(odd).json["problems"] == json({"its sub is not a SPIFFE ID", "the token's exp is not a number"}));
   const auto late =
       test::token(key, {{"alg", "ES256"}}, {{"sub", "spiffe://example.org/web"}, {"exp", 1e300}});
   CHECK(of(late).json["problems"] == json({"the token's exp is not a date in the years 1 to 9999"}));

@@ -176,8 +176,8 @@ TEST_CASE("exp is required and must be in the future, without leeway") {
   CHECK(hint_of(claims({{"exp", -1}})).starts_with("exp is 1970-01-01T00:00:00Z"));
   CHECK(hint_of(claims({{"exp", -62135596800}})).starts_with("exp is 1970-01-01T00:00:00Z"));
   CHECK(of(without(claims(), "exp")) == "the token has no exp");
-  CHECK(of(claims({{"exp", "1800000300"}})) == "the token's exp is no number");
-  CHECK(of(claims({{"exp", nullptr}})) == "the token's exp is no number");
+  CHECK(of(claims({{"exp", "1800000300"}})) == "the token's exp is not a number");
+  CHECK(of(claims({{"exp", nullptr}})) == "the token's exp is not a number");
 }
 
 TEST_CASE("a date of a token may have a fraction, and be beyond any clock") {
