@@ -21,7 +21,8 @@ std::unexpected<Error> Reading::must_be(std::string_view wanted, std::string hin
 
 std::unexpected<Error> Reading::refuse_for(const Error& error) const {
   auto out = fail_at(source, value.at, std::string(key) + ": " + error.message, error.hint);
-  out.error().kind = error.kind;
+  // doctor has a step of its own for it.
+  if (error.kind == ErrorKind::address) out.error().kind = error.kind;
   return out;
 }
 

@@ -201,7 +201,7 @@ def test_an_authority_in_front_of_the_leaf_is_told(publish: Callable[..., Path])
     certs = publish()
     (certs.parent / "turned.pem").write_bytes((certs / "bundle.pem").read_bytes() + (certs / "svid.pem").read_bytes())
     _, out, _ = ask("show", "turned.pem", cwd=certs.parent)
-    assert "not an SVID: an authority comes first" in out
+    assert "not an SVID: the first certificate is a CA" in out
 
 
 def test_show_calls_what_it_does_not_know_an_error_within_a_second(workdir: Path) -> None:

@@ -12,7 +12,7 @@ namespace {
 std::string refusal(const std::string& text) {
   const auto endpoint = Endpoint::parse(text);
   if (endpoint) return "accepted as " + endpoint->uri();
-  CHECK(endpoint.error().kind == spiffe::ErrorKind::config);
+  CHECK(endpoint.error().kind == spiffe::ErrorKind::address);
   CHECK_FALSE(endpoint.error().hint.empty());
   const std::string& message = endpoint.error().message;
   CHECK(message.starts_with("address \""));

@@ -244,7 +244,7 @@ TEST_CASE("explain: what is none of these is an error in words") {
   CHECK(refused(" \n") == "is empty");
   CHECK(refused("garbage").starts_with("neither PEM, JSON nor a token"));
   CHECK(refused("{").starts_with("not JSON: "));
-  CHECK(refused("{\"a\": 1}").starts_with("JSON, but holds no JWK Set"));
+  CHECK(refused("{\"a\": 1}").starts_with("JSON, but is neither a JWK Set"));
   CHECK(refused("-----BEGIN CERTIFICATE-----\nAAAA\n").find("cut off") != std::string::npos);
   CHECK(refused("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").find("not a DER") !=
         std::string::npos);
