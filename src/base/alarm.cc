@@ -24,7 +24,7 @@ void Alarm::set(Entry& entry, Time due) {
   entries_.emplace(due, &entry);
   entry.armed = true;
   entry.due = due;
-  // Where the first one is later than before, the descriptor is readable once for nothing.
+  // If the first entry is now later, the descriptor just becomes readable once too early.
   if (due < programmed_) program();
 }
 
@@ -42,9 +42,9 @@ void Alarm::fire() {
   const std::vector<std::pair<Time, Entry*>> due(entries_.begin(), end);
   programmed_ = Time::max();
   for (const auto& each : due) {
-    if (entries_.erase(each) == 0) continue;  // cancelled, dropped or put off by one before it
+    if (entries_.erase(each) == 0) continue;  // cancelled, destroyed or postponed by an earlier callback
     each.second->armed = false;
-    // Before the call, which may not return: for those that are left.
+    // Before the callback, which may throw: the remaining entries still need the descriptor.
     if (!entries_.empty() && entries_.begin()->first <= now) program();
     each.second->on_fire();
   }

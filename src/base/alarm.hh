@@ -1,4 +1,5 @@
-// The timers of one clock, on one descriptor: so a timer can always be made, however few the system has left.
+// All timers of one clock share one descriptor, so creating a timer cannot fail when the process has no
+// descriptors left.
 #pragma once
 
 #include <chrono>
@@ -12,25 +13,26 @@
 
 namespace spiffe {
 
-// Loop's own; use Timer and WallTimer. Belongs to the loop's thread.
+// An implementation detail of Loop; use Timer and WallTimer. Belongs to the loop's thread.
 class Alarm {
  public:
   using Time = std::chrono::nanoseconds;  // since the epoch of the clock
-  // Of one timer. Must not move while it is armed.
+  // One timer. Must not move while it is armed.
   struct Entry {
     std::function<void()> on_fire;
     bool armed = false;
     Time due{0};
   };
 
-  // `clock`: CLOCK_BOOTTIME, or CLOCK_REALTIME, whose entries all fire as well when somebody sets the clock.
+  // `clock` is CLOCK_BOOTTIME or CLOCK_REALTIME. With CLOCK_REALTIME, all entries also fire when the clock is
+  // set.
   static Result<std::unique_ptr<Alarm>> create(int clock);
 
-  // Readable when fire() is due, and now and then before.
+  // Readable when fire() is due, and sometimes earlier.
   [[nodiscard]] int fd() const { return fd_.get(); }
   void set(Entry& entry, Time due);
   void cancel(Entry& entry);
-  // Calls what is due, each once. A callback may set and cancel any entry, and drop any but its own.
+  // Calls each entry that is due, once. A callback may set and cancel any entry, and destroy any but its own.
   void fire();
 
  private:

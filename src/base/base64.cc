@@ -52,7 +52,7 @@ std::optional<SecretBytes> decode(std::string_view text, const Values& values) {
       out.append(byte);
     }
   }
-  // Else several texts would mean the same bytes, and a signed text could be changed unnoticed.
+  // Otherwise several texts would decode to the same bytes, and a signed text could be changed unnoticed.
   if ((bits & ((1U << held) - 1)) != 0) return std::nullopt;
   return out;
 }

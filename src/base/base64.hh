@@ -20,9 +20,9 @@ namespace spiffe {
   return base64url_encode(std::as_bytes(std::span(text)));
 }
 
-// Nothing where `text` is not exactly what the encoder makes of the bytes: another character (white space and
-// line breaks included), padding that is missing or not wanted, bits set behind the last byte. The result
-// cleanses itself: what is decoded may be part of a token.
+// nullopt unless `text` is exactly what the encoder makes of the bytes. Refused are any other character
+// (including white space and line breaks), missing or unexpected padding, and bits set after the last byte.
+// The result zeroes its memory, since it may be part of a token.
 [[nodiscard]] std::optional<SecretBytes> base64_decode(std::string_view text);
 [[nodiscard]] std::optional<SecretBytes> base64url_decode(std::string_view text);
 

@@ -1,5 +1,4 @@
-// Work that is done in pieces, one a turn of the loop: whatever else happens there waits for one piece at
-// most.
+// Work done in pieces, one per turn of the loop, so that other events wait for at most one piece.
 #pragma once
 
 #include <functional>
@@ -12,14 +11,14 @@ namespace spiffe {
 // Loop thread only.
 class Chore {
  public:
-  // `piece` wakes the chore again where there is more to do. It must not drop it.
+  // `piece` calls wake() if there is more to do. It must not destroy the chore.
   Chore(Loop& loop, std::function<void()> piece) : loop_(loop), piece_(std::move(piece)) {}
   Chore(const Chore&) = delete;
   Chore& operator=(const Chore&) = delete;
 
-  // There is something to do: a piece in the next turn, after what is posted already.
+  // Runs one piece in the next turn, after the tasks that are already posted.
   void wake();
-  // Not even the piece that it was woken for.
+  // Cancels the pending piece, if any.
   void cancel();
 
  private:

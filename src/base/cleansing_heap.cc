@@ -1,10 +1,10 @@
-// The heap of our programs gives no block back without zeroing it.
+// Makes our programs zero every block of the heap before it is freed.
 //
 // Keys and tokens pass through code that is not ours: gRPC's buffers, protobuf's strings, OpenSSL's numbers.
-// All of it ends in free(). glibc's own M_PERTURB is no answer: it leaves out the blocks that go to the cache
-// of a thread, which are nearly all. So the programs are linked with --wrap=free and --wrap=realloc
-// (cmake/SpiffeFlags.cmake), which is why the functions have these names. Not in sanitized programs, whose
-// own heap stands there.
+// All of them end in free(). glibc's M_PERTURB does not help: it skips the blocks that go to a thread's
+// cache, which are nearly all. The programs are therefore linked with --wrap=free and --wrap=realloc
+// (cmake/SpiffeFlags.cmake), which determines the names of these functions. Not used in sanitized programs,
+// which have the sanitizer's heap.
 #include <cstddef>
 #include <cstring>
 
@@ -24,7 +24,7 @@ namespace {
 
 void zero(void* block, std::size_t size) {
   std::memset(block, 0, size);
-  // The block seems to be dead: without this the compiler may leave memset out.
+  // The block looks unused from here on: without this, the compiler may remove the memset.
   asm volatile("" : : "r"(block) : "memory");
 }
 
@@ -36,7 +36,7 @@ void __wrap_free(void* block) {
   __real_free(block);
 }
 
-// glibc's would leave a copy where the block moves, and its end where it shrinks.
+// glibc's realloc leaves a copy behind if the block moves, and its tail if the block shrinks.
 void* __wrap_realloc(void* block, std::size_t size) {
   if (block == nullptr) return ::malloc(size);
   if (size == 0) {

@@ -6,7 +6,8 @@ namespace spiffe {
 
 std::string rfc3339(WallTime t) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(t);
-  // Whatever is later ends there as well: RFC 5280, section 4.1.2.5, has this date for "never".
+  // Later times are clamped to the maximum, too. RFC 5280, section 4.1.2.5, uses this date for "no
+  // expiration".
   if (seconds == std::chrono::floor<std::chrono::seconds>(WallTime::max())) return "9999-12-31T23:59:59Z";
   const auto day = std::chrono::floor<std::chrono::days>(seconds);
   const std::chrono::year_month_day date(day);

@@ -1,5 +1,5 @@
-// Time. Wall time is for what certificates and logs say; intervals are measured on CLOCK_BOOTTIME, which
-// counts while the machine is suspended.
+// Clocks. Wall time is for certificates and logs. Intervals are measured on CLOCK_BOOTTIME, which also counts
+// while the machine is suspended.
 #pragma once
 
 #include <chrono>
@@ -32,7 +32,7 @@ inline WallTime wall_now() {
 // RFC 3339, UTC, whole seconds: "2026-01-02T03:04:05Z".
 [[nodiscard]] std::string rfc3339(WallTime t);
 
-// A duration for people, two units at most: "1h3m", "12s", "340ms". Negative ones get a minus sign.
+// A duration in at most two units: "1h3m", "12s", "340ms". Negative durations get a minus sign.
 [[nodiscard]] std::string human(std::chrono::nanoseconds d);
 
 }  // namespace spiffe

@@ -31,8 +31,8 @@ Result<std::string> absolute(std::string_view path) {
   return std::string(cwd.data()) + "/" + std::string(path);
 }
 
-// The scheme of "scheme:rest", "" where there is none. What stands before a colon in front of the first slash
-// can be nothing else, valid or not ("1.2.3.4:80"): the first part of a relative path holds no colon.
+// The scheme of "scheme:rest", or "". Text before a colon that comes before the first slash is always taken
+// as a scheme, valid or not ("1.2.3.4:80"): the first segment of a relative path must not contain a colon.
 std::string scheme_of(std::string_view text) {
   const std::string_view first = text.substr(0, text.find('/'));
   const std::size_t colon = first.find(':');
@@ -44,7 +44,7 @@ bool is_ip(const std::string& host, int family) {
   return ::inet_pton(family, host.c_str(), raw.data()) == 1;
 }
 
-// gRPC reads a target as a URI: what ends its path there is encoded, and what begins an encoding.
+// gRPC parses a target as a URI: encode the characters that would end its path or begin an encoding.
 std::string percent_encode(std::string_view path) {
   std::string out;
   for (const char c : path) {
@@ -62,8 +62,8 @@ std::string percent_encode(std::string_view path) {
 Result<Endpoint> Endpoint::parse(std::string_view text) {
   if (text.empty()) return refuse(text, "is empty");
   if (text.find('\0') != std::string_view::npos) return refuse(text, "holds a NUL byte");
-  // The end of a line, most likely, from a heredoc or a variable read from a file: nothing would ever listen
-  // there.
+  // Most likely a line end from a heredoc or from a variable read from a file. No agent listens at such a
+  // path.
   const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7F; };
   if (std::ranges::any_of(text, control)) return refuse(text, "holds a control character");
   const std::string scheme = scheme_of(text);

@@ -1,4 +1,4 @@
-// JSON strings byte for byte as Go programs write them, for what people compare with the Go helper.
+// JSON strings, byte for byte as Go programs write them, for output that is compared with the Go helper's.
 #pragma once
 
 #include <string>
@@ -6,11 +6,11 @@
 
 namespace spiffe {
 
-// go-jose has an old copy of encoding/json, which knows no short form of \b and \f.
+// go-jose contains an old copy of encoding/json, which does not use the short forms \b and \f.
 enum class GoJson { standard, jose };
 
-// Appends `text` in quotes. Beyond what JSON asks for <, >, & and two line separators come out escaped;
-// invalid UTF-8 becomes U+FFFD, byte by byte.
+// Appends `text` in quotes. In addition to what JSON requires, <, >, & and the two Unicode line separators
+// are escaped. Each byte of invalid UTF-8 becomes U+FFFD.
 void append_go_json(std::string& out, std::string_view text, GoJson encoder = GoJson::standard);
 
 }  // namespace spiffe

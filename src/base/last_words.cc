@@ -50,7 +50,7 @@ void let_abort_dump() {
 }
 
 void note_last_words(std::string_view text) {
-  // Another thread may write at the same time: a garbled line is no harm.
+  // Another thread may write at the same time. The line may then be garbled, which does no harm.
   words_size = 0;
   const std::size_t size = std::min(text.size(), words.size());
   std::ranges::transform(text.substr(0, size), words.begin(),

@@ -31,26 +31,26 @@ struct Settings {
   std::atomic<Level> level = Level::info;
   std::atomic<Format> format = Format::text;
   std::atomic<bool> colour = false;
-  int given = -1;  // to configure()
-  int fd = 2;      // the same, or `own`
+  int given = -1;  // as passed to configure()
+  int fd = 2;      // `given` or `own`
   Fd own;
   bool socket = false;
 };
 Settings settings;
-std::atomic<unsigned> dropped = 0;  // lines that nobody took since the last one that was written
+std::atomic<unsigned> dropped = 0;  // lines lost to a stuck reader and not reported yet
 
-// Lines that a Batch of this thread keeps.
+// The lines kept by this thread's Batch.
 thread_local std::vector<std::string> kept;
 thread_local bool keeping = false;
 
-// How long a full pipe may hold up a rotation. Once lines are being dropped it is not waited for at all.
+// How long a full pipe may delay a rotation. While lines are being dropped, there is no wait at all.
 constexpr std::chrono::milliseconds kPatience{50};
 
 std::string_view name(Level level) {
   return kLevels[static_cast<std::size_t>(level)];
 }
 
-// logrus leaves a value bare where it holds nothing but these.
+// logrus does not quote a value made only of these characters.
 bool bare(std::string_view value) {
   return std::ranges::all_of(value, [](unsigned char c) {
     return std::isalnum(c) != 0 ||
@@ -109,7 +109,7 @@ std::string json_line(std::string_view time, Level level, std::string_view messa
 
 std::string console_line(bool colour, std::string_view time, Level level, std::string_view message,
                          const Fields& fields) {
-  // "15:04:05 warning message  key=value": the date is on the wall.
+  // "15:04:05 warning message  key=value": on a terminal the date is not needed.
   std::string out(time.size() >= 19 ? time.substr(11, 8) : time);
   const std::string padded = std::string(name(level)) + std::string(8 - name(level).size(), ' ');
   out += ' ';
@@ -129,8 +129,9 @@ std::string console_line(bool colour, std::string_view time, Level level, std::s
   return out;
 }
 
-// The pipe `fd` opened once more. The child writes to it as well and may fill it between our look and our
-// write, which then must not block; but its own writes must, and O_NONBLOCK is of what was opened together.
+// Opens the pipe `fd` again. The child writes to the same pipe and may fill it between our poll and our
+// write, so our write must not block. The child's own writes must block, and O_NONBLOCK applies to everything
+// that shares an open file description.
 Fd open_again(int fd) {
   struct stat info{};
   if (::fstat(fd, &info) != 0 || !S_ISFIFO(info.st_mode)) return {};
@@ -151,8 +152,8 @@ ssize_t write_some(std::string_view bytes) {
   return ::write(settings.fd, bytes.data(), bytes.size());
 }
 
-// Writes a whole line. False where the reader of a pipe is stuck: a log must not stop a rotation. What polls
-// as writable takes PIPE_BUF bytes without blocking, unless somebody else is faster.
+// Writes a whole line. Returns false if the reader of the pipe is stuck: a log must not stop a rotation. A
+// pipe that polls as writable takes PIPE_BUF bytes without blocking, unless another process writes first.
 bool write_all(std::string_view line) {
   const BootTime end = BootClock::now() + (dropped > 0 ? kPatience * 0 : kPatience);
   while (!line.empty()) {
@@ -162,7 +163,7 @@ bool write_all(std::string_view line) {
     const ssize_t n = write_some(line.substr(0, PIPE_BUF));
     if (n < 0 && errno == EAGAIN && left.count() <= 0) return false;
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (n <= 0) return true;  // closed: there is nobody to tell
+    if (n <= 0) return true;  // closed: there is no reader
     line.remove_prefix(static_cast<std::size_t>(n));
   }
   return true;
@@ -172,7 +173,7 @@ std::string line_of(Level level, std::string_view message, const Fields& fields)
   return format_line(settings.format, settings.colour, rfc3339(wall_now()), level, message, fields) + '\n';
 }
 
-// Writes `text`, so many lines, and before it what became of those that could not be written.
+// Writes `text`, which has `lines` lines, preceded by a report of lines that were dropped.
 void put(std::string_view text, unsigned lines) {
   if (const unsigned lost = dropped; lost > 0) {
     if (!write_all(line_of(Level::warning, "Log lines were dropped: nobody read them",
@@ -247,7 +248,7 @@ Batch::~Batch() {
 }
 
 Result<Level> parse_level(std::string_view text) {
-  // The words of logrus that have no level of their own here stand for the nearest threshold.
+  // Levels of logrus that we do not have mean the nearest threshold.
   constexpr std::array<std::pair<std::string_view, Level>, 8> kWords = {{{"trace", Level::debug},
                                                                          {"debug", Level::debug},
                                                                          {"info", Level::info},

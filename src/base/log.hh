@@ -3,7 +3,7 @@
 //
 //   log::info("svid published", {{"spiffe_id", id}, {"not_after", rfc3339(t)}});
 //
-// A private key must never be a field. Values may come from agents and files: every format escapes them.
+// A private key must never be a field. Values may come from agents and files, so every format escapes them.
 #pragma once
 
 #include <initializer_list>
@@ -19,22 +19,22 @@ namespace spiffe::log {
 enum class Level { debug, info, warning, error, fatal };
 enum class Format {
   automatic,  // console on a terminal, else text
-  text,       // as logrus writes it: time="…" level=info msg="…" key=value … system=spiffe-helper
-  json,       // one object a line: time, level, msg, system and the fields
-  console,    // short and coloured, for a person
+  text,       // in the format of logrus: time="…" level=info msg="…" key=value … system=spiffe-helper
+  json,       // one object per line: time, level, msg, system and the fields
+  console,    // short and coloured, for reading on a terminal
 };
 
-// A key and its value; numbers and durations are formatted by the caller.
+// A key and its value. The caller formats numbers and durations.
 struct Field {
   std::string_view key;
   std::string value;
 };
 using Fields = std::vector<Field>;
 
-// Call before the first thread is started, and later with the same `fd` only: where lines go (2 = stderr).
-// NO_COLOR is respected.
+// `fd` is where lines go (2 is stderr). Call it before the first thread starts; later calls must pass the
+// same `fd`. NO_COLOR is respected.
 void configure(Level level, Format format, int fd = 2);
-// Changes the level while running (configuration reload). Loop thread.
+// Changes the level at run time, for a configuration reload. Loop thread.
 void set_level(Level level);
 [[nodiscard]] bool enabled(Level level);
 
@@ -55,7 +55,7 @@ inline void fatal(std::string_view m, const Fields& f = {}) {
   write(Level::fatal, m, f);
 }
 
-// For one of several things of a kind: its lines carry fields that say which, behind their own.
+// A log for one of several similar objects: each line ends with fields that identify the object.
 class Logger {
  public:
   Logger() = default;
@@ -78,8 +78,8 @@ class Logger {
   Fields whose_;
 };
 
-// While one lives, the lines of its thread are kept, and written at once when it ends: for work that others
-// wait for more than for its log. Of several that are nested the outermost counts.
+// While a Batch exists, the lines of its thread are kept; its destructor writes them together. For work that
+// is more urgent than its log. If batches are nested, only the outermost one counts.
 class Batch {
  public:
   Batch();
@@ -91,13 +91,12 @@ class Batch {
   bool outermost_;
 };
 
-// One line without its end, in the given form; what write() uses. Pure but for `time`, which is put in as it
-// is.
+// One line without its newline, in the given format; used by write(). Pure; `time` is inserted as it is.
 [[nodiscard]] std::string format_line(Format format, bool colour, std::string_view time, Level level,
                                       std::string_view message, const Fields& fields);
 
-// A threshold, in any of the words of logrus and in any case: "warn" is warning, "trace" debug, "fatal" and
-// "panic" error.
+// A threshold, in any word of logrus and in any case: "warn" means warning, "trace" means debug, "fatal" and
+// "panic" mean error.
 [[nodiscard]] Result<Level> parse_level(std::string_view text);
 [[nodiscard]] Result<Format> parse_format(std::string_view text);
 

@@ -16,7 +16,7 @@ namespace spiffe {
 
 namespace {
 
-// What a loop lacks when it cannot be made is nearly always a descriptor.
+// If a loop cannot be created, the process is nearly always out of descriptors.
 std::unexpected<Error> cannot_create(std::string_view what, int code) {
   Error error = fail_errno(std::string("event loop: ") + std::string(what), code).error();
   if (code == EMFILE || code == ENFILE) {
@@ -42,7 +42,7 @@ void Poster::post(std::function<void()> task) const {
   const std::lock_guard lock(queue_->mutex);
   if (queue_->closed) return;
   queue_->tasks.push_back(std::move(task));
-  if (queue_->tasks.size() > 1) return;  // somebody has rung the bell already
+  if (queue_->tasks.size() > 1) return;  // the wake-up is already pending
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto n = ::write(queue_->wakeup.get(), &one, sizeof one);
 }
@@ -54,7 +54,8 @@ Result<std::unique_ptr<Loop>> Loop::create() {
   queue->wakeup = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!queue->wakeup) return cannot_create("eventfd", errno);
   {
-    // libevent ends the process where it gets no descriptors for the signals that we do not ask it for.
+    // libevent ends the process if it gets no descriptors for its own signal handling, which we do not use.
+    // Check first that there are enough.
     std::array<Fd, 4> spare;
     for (Fd& each : spare) {
       each = Fd(::eventfd(0, EFD_CLOEXEC));
@@ -63,9 +64,9 @@ Result<std::unique_ptr<Loop>> Loop::create() {
   }
   event_config* config = event_config_new();
   if (config == nullptr) return cannot_create("create", ENOMEM);
-  // Only one thread touches the base: libevent needs no locks of its own.
+  // Only one thread uses the base, so libevent needs no locks.
   event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
-  // epoll, whatever EVENT_NOEPOLL says: the wake-up is edge-triggered.
+  // Use epoll even if EVENT_NOEPOLL is set: the wake-up is edge-triggered.
   event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
   event_config_require_features(config, EV_FEATURE_ET);
   errno = 0;
@@ -85,7 +86,7 @@ Result<std::unique_ptr<Loop>> Loop::create() {
 
 Result<void> Loop::watch_own() {
   wakeup_event_ = event_new(
-      // Edge-triggered: its counter need not be read.
+      // Edge-triggered, so the counter need not be read.
       base_, poster_.queue_->wakeup.get(), EV_READ | EV_PERSIST | EV_ET,
       [](evutil_socket_t, short, void* self) { static_cast<Loop*>(self)->drain(); }, this);
   if (wakeup_event_ == nullptr || event_add(wakeup_event_, nullptr) != 0) {
@@ -116,7 +117,7 @@ Loop::~Loop() {
 }
 
 void Loop::run() {
-  // libevent forgets a break that was asked for before its loop began.
+  // libevent forgets a break that was requested before its loop began.
   if (!stopping_) event_base_loop(base_, EVLOOP_NO_EXIT_ON_EMPTY);
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   stopping_ = false;
@@ -156,7 +157,7 @@ Watch::Watch(Loop& loop, int fd, std::function<void()> on_readable)
   event_ = event_new(
       loop.native(), fd, EV_READ | EV_PERSIST,
       [](evutil_socket_t, short, void* arg) {
-        // A copy of the owner keeps the callback alive while it drops its own Watch.
+        // A copy of the owner keeps the callback alive if it destroys its own Watch.
         const auto keep = *static_cast<std::shared_ptr<Target>*>(arg);
         keep->loop.call(keep->on_readable);
       },

@@ -1,8 +1,8 @@
-// The event loop: a thin RAII skin over libevent. Everything here belongs to the thread that runs the loop,
-// except Loop::post().
+// The event loop: a thin RAII layer over libevent. Everything here belongs to the thread that runs the loop,
+// except Loop::post() and Poster.
 //
-// Constructing a Watch or a Timer registers it; dropping it unregisters it. A Watch's callback may drop the
-// Watch itself.
+// Constructing a Watch or a Timer registers it; destroying it unregisters it. The callback of a Watch may
+// destroy the Watch.
 #pragma once
 
 #include <chrono>
@@ -22,10 +22,11 @@ namespace spiffe {
 
 class Watch;
 
-// Hands tasks to a loop from any thread, also from one that outlives the loop: then they are dropped.
+// Posts tasks to a loop from any thread, even one that outlives the loop. Tasks posted after the loop's end
+// are dropped.
 class Poster {
  public:
-  // Runs `task` on the loop's thread, in the order posted. Never blocks on the loop.
+  // Runs `task` on the loop's thread, in the order of posting. Never waits for the loop.
   void post(std::function<void()> task) const;
 
  private:
@@ -37,25 +38,25 @@ class Poster {
 
 class Loop {
  public:
-  // Takes four descriptors, and no timer or posted task takes any more.
+  // Takes four descriptors. Timers and posted tasks take no further ones.
   static Result<std::unique_ptr<Loop>> create();
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // Runs until stop(), and not at all where that was called before. Posted tasks that are still queued when
-  // it returns wait for the next run, or are dropped with the loop. What an exception leaves a callback with
-  // is thrown from here, and run() may be called again.
+  // Runs until stop(); returns at once if stop() was called before. Tasks still queued when it returns wait
+  // for the next run, or are dropped with the loop. Rethrows an exception of a callback; run() may be called
+  // again after that.
   void run();
-  // The same for this long at most; 0: without a limit.
+  // As run(), but for at most `limit`; 0 means no limit.
   void run_for(std::chrono::nanoseconds limit);
   void stop();
 
-  // Any thread that does not outlive the loop.
+  // For any thread that does not outlive the loop.
   void post(std::function<void()> task) { poster_.post(std::move(task)); }
   [[nodiscard]] Poster poster() const { return poster_; }
 
-  // Calls `callback` on behalf of libevent, whose C code no exception may pass: run() throws it.
+  // Calls `callback` for libevent. An exception must not pass through its C code, so run() rethrows it.
   void call(const std::function<void()>& callback);
 
   [[nodiscard]] event_base* native() const { return base_; }
@@ -78,8 +79,8 @@ class Loop {
   std::unique_ptr<Watch> wall_watch_;
 };
 
-// Calls back whenever `fd` is readable (level-triggered). The descriptor stays the caller's. The constructor
-// throws where the system has no memory for it.
+// Calls back whenever `fd` is readable (level-triggered). The caller keeps ownership of the descriptor. The
+// constructor throws std::system_error if the system refuses memory or the registration.
 class Watch {
  public:
   Watch(Loop& loop, int fd, std::function<void()> on_readable);
@@ -96,8 +97,8 @@ class Watch {
   event* event_ = nullptr;
 };
 
-// A one-shot timer on CLOCK_BOOTTIME (time in suspend counts). Arming again replaces the earlier deadline.
-// Its callback may arm it again but must not drop it. The loop outlives it.
+// A one-shot timer on CLOCK_BOOTTIME, which also counts while the machine is suspended. Arming it again
+// replaces the deadline. Its callback may arm it again but must not destroy it. The loop must outlive it.
 class Timer {
  public:
   Timer(Loop& loop, std::function<void()> on_fire)
@@ -115,8 +116,8 @@ class Timer {
   Alarm::Entry entry_;
 };
 
-// A one-shot timer at a wall-clock time. Also fires when somebody sets the clock: callers look at the time
-// again and re-arm. The loop outlives it.
+// A one-shot timer at a wall-clock time. It also fires when the clock is set: callers compare the time again
+// and arm it again if needed. The loop must outlive it.
 class WallTimer {
  public:
   WallTimer(Loop& loop, std::function<void()> on_fire)

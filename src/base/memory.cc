@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-// Set by the linker: where the program's own text lies.
+// Set by the linker: the limits of the program's text.
 extern "C" const char __executable_start;  // NOLINT(bugprone-reserved-identifier)
 extern "C" const char etext;
 
@@ -24,7 +24,7 @@ void release_start_memory() {
     return address - address % page;
   };
   const std::uintptr_t begin = page_of(__executable_start);
-  // Read-only and backed by the file: nothing can be lost. Where it fails only a figure is worse.
+  // The text is read-only and backed by the file, so nothing can be lost. A failure costs only some memory.
   // NOLINTNEXTLINE(performance-no-int-to-ptr): there is no object to point to
   (void)::madvise(reinterpret_cast<void*>(begin), page_of(etext) - begin, MADV_DONTNEED);
 }

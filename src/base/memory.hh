@@ -1,15 +1,15 @@
-// Keeping the process small.
+// Reduces the memory of the process.
 #pragma once
 
 namespace spiffe {
 
-// One heap for all threads: the few that a library starts would each keep one of their own, mostly empty.
-// Before the first thread.
+// Makes all threads share one heap: otherwise each of the few threads that a library starts would have a heap
+// of its own, mostly empty. Call it before the first thread starts.
 void use_one_heap();
 
-// Gives back what only the start needed: free memory of the heap, and the mappings of program text that has
-// run once (it stays in the page cache; what is needed again is mapped again). Some tens of microseconds; any
-// thread.
+// Returns memory that only the start needed: free memory of the heap, and the mappings of program text that
+// ran once. The text stays in the page cache and is mapped again when needed. Takes some tens of
+// microseconds. Any thread.
 void release_start_memory();
 
 }  // namespace spiffe

@@ -12,8 +12,8 @@ void cleanse(void* data, std::size_t size) {
 }
 
 void init_openssl() {
-  // Neither the table of ciphers nor all libraries' error texts are needed: some 100 kB, and a tenth of the
-  // start.
+  // Skips the table of ciphers and the error texts of all libraries, which we do not need: saves some 100 kB
+  // and a tenth of the start time.
   OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
                           OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS,
                       nullptr);

@@ -1,4 +1,4 @@
-// RAII over OpenSSL's types, and its error queue as text.
+// RAII for OpenSSL's types, and its error queue as text.
 #pragma once
 
 #include <memory>
@@ -23,7 +23,7 @@ struct FreeWith {
 template <class T, auto Free>
 using Owned = std::unique_ptr<T, FreeWith<Free>>;
 
-// The stack's certificates are owned by the stack.
+// Also frees the certificates, which the stack owns.
 inline void free_x509_stack(STACK_OF(X509) * stack) {
   sk_X509_pop_free(stack, X509_free);
 }
@@ -37,14 +37,15 @@ using PkeyCtxPtr = Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
 using Pkcs8Ptr = Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free>;
 using BioPtr = Owned<BIO, BIO_free_all>;
 
-// Must be the first OpenSSL call of the process: keeps openssl.cnf and OPENSSL_CONF out (a FIPS site's file
-// makes SHA-256 "unsupported" in a static program), and installs no atexit handler.
+// Must be the first OpenSSL call of the process. Ignores openssl.cnf and OPENSSL_CONF (the file of a FIPS
+// site makes SHA-256 "unsupported" in a static program) and installs no atexit handler.
 void init_openssl();
 
-// Empties OpenSSL's error queue of this thread and returns the reason of its first entry ("" if none).
+// Empties this thread's OpenSSL error queue and returns the reason of its first entry, or "".
 [[nodiscard]] std::string take_openssl_error();
 
-// The result of an i2d_…() that made its own buffer, which is cleansed and freed. Empty if i2d_…() failed.
+// Takes the result of an i2d_…() that allocated its own buffer; the buffer is cleansed and freed. Empty if
+// i2d_…() failed.
 [[nodiscard]] SecretBytes take_der(unsigned char* der, int size);
 
 }  // namespace spiffe

@@ -20,7 +20,7 @@ sigset_t ending_signals() {
   sigemptyset(&out);
   for (const int signal : {SIGTERM, SIGINT, SIGQUIT, SIGHUP}) {
     struct sigaction action{};
-    // The kernel keeps one that is blocked and ignored: that of nohup(1), say.
+    // The kernel keeps a signal pending that is both blocked and ignored, for example SIGHUP under nohup(1).
     if (::sigaction(signal, nullptr, &action) == 0 && action.sa_handler != SIG_IGN) sigaddset(&out, signal);
   }
   return out;

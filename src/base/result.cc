@@ -24,7 +24,7 @@ std::unexpected<Error> fail(ErrorKind kind, std::string message, std::string hin
 std::string errno_text(int code) {
   const char* text = ::strerrordesc_np(code);
   std::string out = text != nullptr ? text : "errno " + std::to_string(code);
-  // "Is a directory" becomes "is a directory"; "RPC bad" keeps its capitals.
+  // "Is a directory" becomes "is a directory", but "RPC bad" keeps its capitals.
   if (out.size() > 1 && std::islower(static_cast<unsigned char>(out[1])) != 0) {
     out[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(out[0])));
   }

@@ -1,4 +1,4 @@
-// Errors as values. Every fallible function returns Result<T>; exceptions stay inside the adapters of
+// Errors as values. Every function that can fail returns Result<T>; exceptions stay inside the adapters of
 // third-party code.
 #pragma once
 
@@ -10,28 +10,28 @@
 
 namespace spiffe {
 
-// What a caller may want to decide on. The text for people is in Error::message.
+// Distinctions that a caller may need to decide on. The text for users is in Error::message.
 enum class ErrorKind {
-  failed,        // anything without a kind of its own
+  failed,        // any other error
   usage,         // the command line is wrong
   config,        // the configuration is wrong
-  address,       // the address of an agent or of health checks is malformed, or of an unknown scheme
+  address,       // the address of an agent or of health checks is malformed, or has an unknown scheme
   io,            // a system call on files, sockets or processes failed; Error::sys holds errno
   no_identity,   // the agent answered PermissionDenied
-  unreachable,   // nobody answers at the agent's address
+  unreachable,   // nothing answers at the agent's address
   verification,  // an identity, bundle or signature was refused
   locked,        // another helper owns these files
   timed_out,
 };
 
-// An error. `message` reads from the outside in ("renew_cmd: reload.sh: permission denied"), begins
-// with a lower-case letter and has no final full stop. `hint`, where not empty, names the next thing to try.
+// An error. `message` reads from the outside in ("renew_cmd: reload.sh: permission denied"), begins with a
+// lower-case letter and has no final full stop. `hint`, if not empty, names the next thing to try.
 struct Error {
   ErrorKind kind = ErrorKind::failed;
   std::string message;
   std::string hint = {};
-  int sys = 0;  // errno where a system call failed, else 0
-  // Further errors that were found with it, each complete: all mistakes of a configuration, for instance.
+  int sys = 0;  // errno if a system call failed, else 0
+  // Further errors found at the same time, each complete; for example all mistakes in a configuration.
   std::vector<Error> also = {};
 };
 
@@ -41,7 +41,7 @@ using Result = std::expected<T, Error>;
 // Returns `error` with "`outer`: " in front of its message.
 [[nodiscard]] Error context(std::string_view outer, Error error);
 
-// The first of them, which must not be none, with the others in `also`.
+// The first of `errors`, with the others in `also`. `errors` must not be empty.
 [[nodiscard]] Error all_of(std::vector<Error> errors);
 
 [[nodiscard]] std::unexpected<Error> fail(ErrorKind kind, std::string message, std::string hint = {});

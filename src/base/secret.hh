@@ -1,4 +1,4 @@
-// Buffers for private keys and whatever holds them.
+// Buffers for private keys and for data that contains them.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +11,10 @@
 
 namespace spiffe {
 
-// OPENSSL_cleanse: zeroes memory in a way that the compiler does not remove.
+// OPENSSL_cleanse: zeroes memory in a way that the compiler cannot optimize away.
 void cleanse(void* data, std::size_t size);
 
-// std::allocator that cleanses every block before it is freed, so that growing a vector leaves no copy.
+// An allocator that zeroes every block before it is freed, so that a growing vector leaves no copy behind.
 template <class T>
 struct CleansingAllocator {
   using value_type = T;
@@ -29,7 +29,7 @@ struct CleansingAllocator {
   bool operator==(const CleansingAllocator&) const { return true; }
 };
 
-// Bytes that are zeroed when freed. Move-only in effect: copies are asked for by name.
+// Bytes that are zeroed when freed. Not copied implicitly: a copy must be requested by name.
 class SecretBytes {
  public:
   SecretBytes() = default;

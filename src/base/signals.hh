@@ -1,5 +1,5 @@
-// Signals as events. The process blocks them before its first thread exists, so that no thread of a library
-// ever takes one; children get back what was found.
+// Signals as events. The process blocks them before its first thread starts, so that a library's thread never
+// receives one. Children get the original mask and dispositions back.
 #pragma once
 
 #include <functional>
@@ -15,21 +15,21 @@
 
 namespace spiffe {
 
-// What a process was started with.
+// The signal state that the process was started with.
 struct FoundSignals {
   sigset_t mask{};
   sigset_t ignored{};  // as under nohup(1), or SIGPIPE under systemd
 };
 
-// Blocks every signal but those of programming errors (SEGV, BUS, FPE, ILL, TRAP, ABRT, SYS) in the calling
-// thread, ignores SIGPIPE, and no longer SIGCHLD, or no child could be reaped. Returns what was found. Call
-// once, first thing in main.
+// Blocks all signals in the calling thread except those of programming errors (SEGV, BUS, FPE, ILL, TRAP,
+// ABRT, SYS). Ignores SIGPIPE, and stops ignoring SIGCHLD, because an ignored SIGCHLD makes children
+// impossible to reap. Returns the previous state. Call it once, first in main.
 FoundSignals block_signals();
 
 // Delivers blocked signals on the loop's thread.
 class SignalWatch {
  public:
-  // `on_signal` gets the number; what the kernel coalesced arrives once.
+  // `on_signal` receives the number. Signals that the kernel coalesced arrive once.
   static Result<std::unique_ptr<SignalWatch>> create(Loop& loop, const sigset_t& signals,
                                                      std::function<void(int)> on_signal);
 
@@ -42,10 +42,10 @@ class SignalWatch {
   std::unique_ptr<Watch> watch_;
 };
 
-// "SIGHUP", "HUP", "1", "SIGRTMIN+3", "RTMAX-1" in any case -> the number. The error names what was found.
+// Parses "SIGHUP", "HUP", "1", "SIGRTMIN+3" or "RTMAX-1", in any case. The error quotes the text.
 [[nodiscard]] Result<int> parse_signal(std::string_view text);
 
-// "SIGHUP", "SIGRTMIN+3"; "signal 99" where it has no name.
+// "SIGHUP" or "SIGRTMIN+3"; "signal 99" for a number without a name.
 [[nodiscard]] std::string signal_name(int number);
 
 }  // namespace spiffe

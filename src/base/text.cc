@@ -12,7 +12,7 @@ namespace spiffe {
 
 namespace {
 
-// The escape of one byte that cannot be shown, as Go writes it.
+// The escape of one byte that cannot be shown, in Go's form.
 void append_escaped(std::string& out, unsigned char c) {
   switch (c) {
     case '\a':
@@ -41,7 +41,7 @@ void append_escaped(std::string& out, unsigned char c) {
   }
 }
 
-// Of a valid sequence of several bytes.
+// The code point of a valid multi-byte sequence.
 char32_t code_point(std::string_view sequence) {
   const auto first = static_cast<unsigned char>(sequence[0]);
   char32_t out = first & (0xFFU >> (sequence.size() + 1));
@@ -49,9 +49,9 @@ char32_t code_point(std::string_view sequence) {
   return out;
 }
 
-// Characters that drive a terminal, break a line, turn its direction or are not seen at all: what is shown
-// would not be what is there. C1 controls, the soft hyphen, marks and embeddings of bidirectional text, line
-// and paragraph separators, zero-width and tag characters.
+// Characters that control a terminal, break a line, change its direction or are invisible, so that the
+// displayed text differs from the real one: C1 controls, the soft hyphen, bidirectional marks and embeddings,
+// line and paragraph separators, zero-width and tag characters.
 bool deceives(char32_t c) {
   struct Range {
     char32_t first;
@@ -159,7 +159,7 @@ std::string one_of(std::span<const std::string_view> words) {
 
 namespace {
 
-// Words of a name in one spelling: "certDir", "cert-dir" and "cert_dir" are "_cert_dir_".
+// The words of a name in one spelling: "certDir", "cert-dir" and "cert_dir" all become "_cert_dir_".
 std::string as_words(std::string_view name) {
   std::string out = "_";
   for (std::size_t i = 0; i < name.size(); ++i) {
@@ -190,10 +190,10 @@ std::string_view closest(std::string_view word, std::span<const std::string_view
   return best;
 }
 
-// The first candidate that begins with the word, else that contains it as whole words, else that the word
-// begins with: "add_intermediates", "key_file_name", "restart_policy".
+// The first candidate that begins with the word; else one that contains it as whole words; else one that the
+// word begins with. Examples: "add_intermediates", "key_file_name", "restart_policy".
 std::string_view related(std::string_view word, std::span<const std::string_view> candidates) {
-  constexpr std::size_t kPrefix = 3;  // letters: fewer begin too many names
+  constexpr std::size_t kPrefix = 3;  // letters: shorter words begin too many names
   constexpr std::size_t kWords = 5;
   constexpr std::size_t kLonger = 5;
   const std::string words = as_words(word);
@@ -214,11 +214,11 @@ std::string_view related(std::string_view word, std::span<const std::string_view
 }  // namespace
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
-  constexpr std::size_t kLongest = 100;  // of a name that is a typo, and not something else
-  constexpr std::size_t kTypo = 3;       // fewer letters than this are a slip of the fingers
+  constexpr std::size_t kLongest = 100;  // bytes: longer text is not a mistyped name
+  constexpr std::size_t kTypo = 3;       // edits: fewer than this are a typo
   if (word.size() > kLongest) return {};
   const std::string wanted = lower(word);
-  // A third of the letters may differ; beyond that a suggestion confuses more than it helps.
+  // At most a third of the letters may differ; a suggestion beyond that confuses more than it helps.
   const std::size_t limit = std::max<std::size_t>(1, wanted.size() / 3) + 1;
   if (const auto best = closest(wanted, candidates, std::min(limit, kTypo)); !best.empty()) return best;
   if (const auto best = related(word, candidates); !best.empty()) return best;

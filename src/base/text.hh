@@ -1,4 +1,4 @@
-// Text that came from elsewhere, made safe to show; and small string helpers.
+// Makes text from untrusted sources safe to show; small string helpers.
 #pragma once
 
 #include <cstddef>
@@ -9,26 +9,27 @@
 
 namespace spiffe {
 
-// `text` with invalid UTF-8 and characters that control or deceive as escapes ("\x1b", "\u202e").
+// `text` with escapes ("\x1b", "\u202e") for invalid UTF-8, control characters and characters that mislead
+// the reader.
 [[nodiscard]] std::string escape(std::string_view text);
 
 // As Go's strconv.Quote: double quotes around escape(text), with '"' and '\' escaped too.
 [[nodiscard]] std::string quote(std::string_view text);
 
-// The same of the first `most` bytes, with "…" after them where there are more.
+// The same for the first `most` bytes, followed by "…" if there are more.
 [[nodiscard]] std::string escape(std::string_view text, std::size_t most);
 [[nodiscard]] std::string quote(std::string_view text, std::size_t most);
 
-// Number of bytes of the valid UTF-8 sequence at the start of `text`; 0 where it is invalid or empty.
+// The number of bytes of the valid UTF-8 sequence at the start of `text`; 0 if it is invalid or empty.
 [[nodiscard]] std::size_t utf8_length(std::string_view text);
 
 [[nodiscard]] std::string lower(std::string_view text);
 
-// "a, b or c".
+// Joins alternatives: "a, b or c".
 [[nodiscard]] std::string one_of(std::span<const std::string_view> words);
 
-// The candidate that `word` probably means: a likely typo of it by edit distance, or a shortened or extended
-// form ("key_file_name" for "svid_key_file_name"); "" if there is none. Of equals the first.
+// The candidate that `word` probably means: a likely typo by edit distance, or a shortened or extended form
+// ("key_file_name" for "svid_key_file_name"). The first of equally good ones; "" if there is none.
 [[nodiscard]] std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 
 // Upper-case hexadecimal pairs, no separators.

@@ -28,7 +28,7 @@ Result<Thread> Thread::start(std::function<void()> body) {
   try {
     self.state_ = std::make_shared<State>();
     self.state_->thread = std::thread([state = self.state_, run = std::move(body)]() mutable {
-      std::exchange(run, nullptr)();  // what it holds goes before its owner hears of the end
+      std::exchange(run, nullptr)();  // destroy what `body` owns before the owner is notified of the end
       const std::lock_guard lock(state->mutex);
       state->ended = true;
       if (state->left) --abandoned;

@@ -9,30 +9,30 @@
 
 namespace spiffe {
 
-// std::thread throws where the system has no room for another thread (RLIMIT_NPROC, pids.max, no memory for a
-// stack), and its join() waits for as long as a library hangs. Belongs to one thread.
+// Instead of std::thread, which throws if the system has no room for another thread (RLIMIT_NPROC, pids.max,
+// no memory for a stack), and whose join() waits as long as a library hangs. An object belongs to one thread.
 class Thread {
  public:
-  // Runs `body`. Errors: kind io, with errno, nearly always EAGAIN. What an exception leaves `body` with ends
-  // the process.
+  // Runs `body` in a new thread. Errors: kind io with errno, usually EAGAIN. An exception that leaves `body`
+  // ends the process.
   static Result<Thread> start(std::function<void()> body);
-  Thread() = default;  // none: has ended
+  Thread() = default;  // no thread
   Thread(Thread&&) noexcept = default;
-  // Only onto one that has ended or was left behind.
+  // The target must not have a running thread: it must have ended or been left behind.
   Thread& operator=(Thread&&) noexcept = default;
-  // Leaves a thread behind that has not ended: see join_within().
+  // Leaves a running thread behind: see join_within().
   ~Thread();
 
-  // Waits for the end. False: it has not come in time. The thread is left behind then, so it must own,
-  // together with others, whatever it still uses.
+  // Waits for the thread to end. Returns false if it does not end in time: it is then left behind, and must
+  // share ownership of everything that it still uses.
   bool join_within(std::chrono::milliseconds patience);
-  // Waits for the end, however long that takes.
+  // Waits for the thread to end, without a limit.
   void join();
-  // Whether there is a thread that nobody has waited for or left behind.
+  // Whether there is a thread that was neither joined nor left behind.
   [[nodiscard]] bool running() const { return state_ != nullptr; }
 
-  // How many threads that were left behind still run. While there are any, the process must end by _exit():
-  // they may use what the destructors of static objects destroy. Any thread.
+  // The number of threads left behind that still run. While it is not 0, the process must end by _exit(),
+  // because they may use static objects that exit() destroys. Any thread.
   [[nodiscard]] static int left_behind();
 
  private:

@@ -1,5 +1,5 @@
-// What is logged of an error that lasts: its beginning, every other cause, a reminder every five minutes, and
-// its end. Pure: time comes in as an argument. TroubleLog (trouble_log.hh) adds the log and the timer.
+// Decides what to log of an error that lasts: its beginning, each change of its cause, a reminder every five
+// minutes, and its end. Pure: time is an argument. TroubleLog (trouble_log.hh) adds the log and the timer.
 #pragma once
 
 #include <chrono>
@@ -15,24 +15,24 @@ class Trouble {
   static constexpr std::chrono::minutes kRemindEvery{5};
 
   enum class Say {
-    nothing,  // it is known, and was logged not long ago
+    nothing,  // known, and logged not long ago
     begins,
-    changes,  // the same thing fails, for another reason
+    changes,  // the same operation fails for another reason
     lasts,    // five minutes after the last line
   };
 
-  // Begins with its first failure.
+  // Starts with the first failure.
   explicit Trouble(BootTime now) : since_(now) {}
 
-  // It failed (again) because of `cause`, which is compared with the one before.
+  // Records a failure with `cause`, which is compared with the previous one.
   Say failed(std::string_view cause, BootTime now);
-  // Nobody has tried since: is a reminder due?
+  // Between attempts: whether a reminder is due.
   Say look(BootTime now);
 
-  // Speaks for `other` from now on, which has the same cause.
+  // From now on this entry reports for `other`, which has the same cause.
   void take_over(const Trouble& other);
 
-  // When look() says something again.
+  // When look() returns a reminder again.
   [[nodiscard]] BootTime due() const { return last_line_ + kRemindEvery; }
   [[nodiscard]] std::chrono::nanoseconds lasted(BootTime now) const { return now - since_; }
   [[nodiscard]] const std::string& cause() const { return cause_; }

@@ -11,7 +11,7 @@ TroubleLog::TroubleLog(Loop& loop, Clock clock)
 bool TroubleLog::failed(const std::string& what, std::string_view cause, Line line) {
   const BootTime now = clock_();
   Entry& entry = entries_.try_emplace(what, Trouble(now)).first->second;
-  // Those who were silent because of it keep the cause that it had.
+  // Hand over first: the entries that were silent because of this one keep the previous cause.
   if (entry.trouble.cause() != cause && !entry.silent) hand_over(entry);
   entry.line = std::move(line);
   Trouble::Say say = entry.trouble.failed(cause, now);
@@ -20,7 +20,7 @@ bool TroubleLog::failed(const std::string& what, std::string_view cause, Line li
   }
   if (entry.silent) say = Trouble::Say::nothing;
   write(entry, say);
-  // The newest line is the last to be due.
+  // If the timer is armed, an older line is due before this one.
   if (!timer_.armed()) arm();
   return say != Trouble::Say::nothing;
 }
@@ -57,7 +57,7 @@ void TroubleLog::write(const Entry& entry, Trouble::Say say) const {
 
 log::Fields TroubleLog::times(const Entry& entry, std::string_view word) const {
   const auto lasted = entry.trouble.lasted(clock_());
-  // By the clock as it is now: it may have been wrong, and set, since then.
+  // Computed from the current wall clock, which may have been wrong at the time and set since.
   const WallTime since = wall_now() - std::chrono::duration_cast<WallTime::duration>(lasted);
   return {{"since", rfc3339(since)}, {word, human(lasted)}};
 }
@@ -70,7 +70,7 @@ TroubleLog::Entry* TroubleLog::other_with_cause(const Entry& entry, bool silent)
   return found == entries_.end() ? nullptr : &found->second;
 }
 
-// Somebody else who has this cause speaks for it from now on.
+// Another entry with the same cause reports it from now on.
 bool TroubleLog::hand_over(Entry& entry) {
   Entry* heir = other_with_cause(entry, true);
   if (heir == nullptr) return false;
@@ -94,7 +94,7 @@ void TroubleLog::arm() {
     if (!entry.silent) next = std::min(next, entry.trouble.due());
   }
   if (next == BootTime::max()) return timer_.cancel();
-  // From the clock that counts to the timer's own.
+  // `clock_` may differ from the timer's clock, so pass a duration.
   timer_.after(std::max(next - clock_(), std::chrono::nanoseconds(0)));
 }
 

@@ -1,12 +1,12 @@
-// The log of errors that last, by the name of what fails: a line when it begins, when its cause changes,
-// every five minutes until it ends (whether or not somebody tries again meanwhile), and when it ends.
+// Logs errors that last, by the name of the failing operation: one line when the error begins, one when its
+// cause changes, one every five minutes (with or without further attempts), and one when it ends.
 //
 //   TroubleLog troubles(loop);
 //   …
 //   if (!done) troubles.failed("", done.error().message, {log::Level::error, "Unable to run it", fields});
 //   else troubles.ended("", "It runs again", {{"event", "hook_restored"}});
 //
-// Lines after the first have two fields more: `since` (RFC 3339) and `for` ("10m"); the last one has `since`
+// Lines after the first have two more fields: `since` (RFC 3339) and `for` ("10m"); the last one has `since`
 // and `lasted`.
 #pragma once
 
@@ -22,28 +22,29 @@
 
 namespace spiffe {
 
-// Loop thread only. One timer serves all of its troubles: a thousand files that fail cost one descriptor.
+// Loop thread only. One timer serves all entries, so a thousand failing files cost one descriptor.
 class TroubleLog {
  public:
   struct Line {
     log::Level level = log::Level::error;
     std::string message;
-    log::Fields fields = {};  // with the error's hint, where it has one
+    log::Fields fields = {};  // includes the error's hint, if it has one
   };
   using Clock = std::function<BootTime()>;
 
   explicit TroubleLog(Loop& loop, Clock clock = BootClock::now);
 
-  // `what` failed. What fails for the same `cause` as something else here is logged at debug level only: a
-  // directory that cannot be written is one error, not one for each file. So where each failure is worth a
-  // line of its own, `cause` has to say what failed. Returns whether the line was logged at its level.
+  // Records that `what` failed. If another entry already failed for the same `cause`, it is logged at debug
+  // level only: a directory that cannot be written is one error, not one per file. If each failure deserves
+  // its own line, `cause` must include the name of what failed. Returns whether the line was logged at its
+  // own level.
   bool failed(const std::string& what, std::string_view cause, Line line);
 
-  // `what` works. Where it did not before, logs `message` at info level, but for a cause that others still
-  // have. Returns whether it did not work before.
+  // Records that `what` works. If it failed before, logs `message` at info level, unless another entry still
+  // has the same cause. Returns whether it failed before.
   bool ended(const std::string& what, const std::string& message, log::Fields fields = {});
 
-  // Nobody asks for `what` any more: it has neither failed nor ended.
+  // Drops `what`, which is no longer used and has neither failed nor ended. Logs nothing.
   void forget(const std::string& what);
 
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
@@ -53,7 +54,7 @@ class TroubleLog {
   struct Entry {
     Trouble trouble;
     Line line;
-    bool silent = false;  // another one is logged for the same cause
+    bool silent = false;  // another entry logs the same cause
   };
 
   void write(const Entry& entry, Trouble::Say say) const;

@@ -16,12 +16,12 @@ std::optional<unsigned> number(std::string_view text) {
   unsigned value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  // (uid_t)-1 means "leave it" to chown(2).
+  // chown(2) takes (uid_t)-1 as "do not change".
   if (value == std::numeric_limits<unsigned>::max()) return std::nullopt;
   return value;
 }
 
-// passwd(5) and group(5) agree on the part that matters: name:password:number:…
+// passwd(5) and group(5) have the same first fields: name:password:number:…
 Result<unsigned> look_up(const char* file, std::string_view what, std::string_view wanted) {
   if (const auto direct = number(wanted)) return *direct;
   std::ifstream in(file);

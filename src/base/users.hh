@@ -1,5 +1,5 @@
-// Users and groups by name, read from /etc/passwd and /etc/group directly: NSS does not work in a static
-// binary.
+// Looks up users and groups in /etc/passwd and /etc/group directly, because NSS does not work in a static
+// program.
 #pragma once
 
 #include <string_view>
@@ -10,7 +10,8 @@
 
 namespace spiffe {
 
-// A number, or a name found in /etc/passwd (first) or /etc/group. Error kind config: "no user is called …".
+// A number, or the first matching name in /etc/passwd or /etc/group. Error kind config: "no user is called
+// …".
 [[nodiscard]] Result<uid_t> find_user(std::string_view name_or_number);
 [[nodiscard]] Result<gid_t> find_group(std::string_view name_or_number);
 
