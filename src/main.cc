@@ -12,9 +12,9 @@
 
 namespace {
 
-// Whoever closed 0, 1 or 2: no file or socket of ours may take their place, for log lines would go into it.
-// To be read only, so that a command whose output nobody gets fails as it does on a full disk. Runs before
-// the initialisers of libraries: one of them opens an eventfd.
+// If the process was started with 0, 1 or 2 closed, no file or socket of ours may get that descriptor, since
+// log lines would go into it. Opened read-only, so that a command whose output cannot be delivered fails, as
+// it does on a full disk. Runs before the initialisers of libraries, because one of them opens an eventfd.
 [[gnu::constructor(101)]] void occupy_standard_descriptors() {
   int fd = ::open("/dev/null", O_RDONLY);
   while (fd >= 0 && fd <= STDERR_FILENO) fd = ::open("/dev/null", O_RDONLY);
@@ -24,7 +24,7 @@ namespace {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Before any library may start a thread or read a configuration of its own.
+  // Before any library can start a thread or read its own configuration.
   const spiffe::FoundSignals found_signals = spiffe::block_signals();
   spiffe::give_last_words();
   spiffe::use_one_heap();
@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
   try {
     return spiffe::cli::main({argv + (argc > 0 ? 1 : 0), argv + argc}, found_signals);
   } catch (const std::exception& e) {
-    // Out of memory, most likely: a supervisor above us sees the code and starts us again.
+    // Most likely out of memory. A supervisor sees the exit code and restarts the helper.
     std::fprintf(stderr, "error: unexpected: %s\n", e.what());
   } catch (...) {
     std::fputs("error: unexpected\n", stderr);

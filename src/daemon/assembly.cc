@@ -1,4 +1,4 @@
-// The daemon put together: its parts, and what each of them calls.
+// Constructs the daemon's parts and connects their callbacks.
 #include <algorithm>
 #include <utility>
 
@@ -17,7 +17,7 @@ using identity::Kind;
 
 namespace {
 
-// The ones that a wrapped child gets; those of ends_us() are ours.
+// Signals for a wrapped child; those of ends_us() are ours.
 bool is_forwarded(int signal) {
   for (const int each : {SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGQUIT, SIGCONT}) {
     if (signal == each) return true;
@@ -25,7 +25,7 @@ bool is_forwarded(int signal) {
   return signal >= SIGRTMIN && signal <= SIGRTMAX;
 }
 
-// ^Z stops us as it stops any job, the child with us.
+// Default action of ^Z: it stops us as any other job, together with the child.
 void let_suspend() {
   sigset_t suspend;
   sigemptyset(&suspend);
@@ -107,7 +107,7 @@ Result<void> Daemon::assemble(const FoundSignals& found_signals) {
   if (auto good = watch_signals(); !good) return good;
   if (config_.cmd_mode == config::CmdMode::job) {
     let_suspend();
-    // Under nohup the hang-up of a terminal is to mean nothing.
+    // Under nohup, the hang-up of a terminal must have no effect.
     if (sigismember(&found_signals.ignored, SIGHUP) != 1) terminal_ = process::Terminal::find();
   }
   expect_files();
@@ -134,7 +134,7 @@ Result<void> Daemon::watch_signals() {
   for (int signal = 1; signal <= SIGRTMAX; ++signal) {
     if (is_forwarded(signal) || signal == config_.config_reload_signal) sigaddset(&wanted, signal);
   }
-  // They stop whoever is with us in a pipeline and wants the terminal that we have lent.
+  // These signals stop other processes of our pipeline that want the terminal that we lent to the child.
   if (config_.cmd_mode == config::CmdMode::wrap) {
     sigaddset(&wanted, SIGTTIN);
     sigaddset(&wanted, SIGTTOU);
@@ -145,14 +145,14 @@ Result<void> Daemon::watch_signals() {
   return {};
 }
 
-// Nothing of what is configured is on disk yet.
+// None of the configured files is on disk yet.
 void Daemon::expect_files() {
   unwritten_.clear();
   status_.jwt.clear();
   x509_.expect();
   for (const output::PlannedFile& file : plan_.jwt) {
     unwritten_.insert(file.name);
-    output_of(file.name) = {};  // known from the start, as unwritten
+    output_of(file.name) = {};  // listed from the start, as unwritten
   }
 }
 
@@ -163,7 +163,7 @@ Result<std::unique_ptr<PublishQueue>> Daemon::assemble_publish_queue(const confi
       {.render = [this](const Group& group) { return render(group); },
        .on_disk =
            [this](const Group& group, output::Change change, const auto& identity) {
-             if (next_queue_ != nullptr) return;  // where the files no longer belong
+             if (next_queue_ != nullptr) return;  // a reload moves the files elsewhere
              if (group == kIdentity) {
                x509_.on_disk(change, identity);
              } else {

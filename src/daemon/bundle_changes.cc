@@ -20,7 +20,7 @@ std::string_view bytes_of(const Certificate& certificate) {
   return {reinterpret_cast<const char*>(certificate.der().data()), certificate.der().size()};
 }
 
-// The fingerprints of those that `others` does not hold; "" where there are none.
+// The fingerprints of those that `others` does not contain; "" if there are none.
 std::string missing_from(const Authorities& some, const Authorities& others) {
   std::unordered_set<std::string_view> held;
   for (const Certificate& other : others) held.insert(bytes_of(other));
@@ -36,7 +36,7 @@ std::string missing_from(const Authorities& some, const Authorities& others) {
   return out;
 }
 
-// The bundle of this trust domain, whether it is the SVID's own or a federated one; null where there is none.
+// The bundle of this trust domain, the SVID's own or a federated one; null if there is none.
 const X509Bundle* find(const X509Context* context, const TrustDomain& domain) {
   if (context == nullptr) return nullptr;
   if (context->bundle.trust_domain == domain) return &context->bundle;
@@ -55,7 +55,7 @@ void compare(const X509Bundle* before, const X509Bundle* after, BundleChanges& o
   }
   std::string added = missing_from(now, then);
   std::string removed = missing_from(then, now);
-  if (added.empty() && removed.empty()) return;  // another order
+  if (added.empty() && removed.empty()) return;  // only the order changed
   const char* change = before == nullptr ? "added" : after == nullptr ? "removed" : "changed";
   const std::string& domain = (after != nullptr ? after : before)->trust_domain.name();
   log::Fields fields = {{"event", "bundle_changed"}, {"change", change}, {"trust_domain", domain}};

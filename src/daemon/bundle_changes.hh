@@ -1,4 +1,4 @@
-// Which X.509 authorities an update brings and takes away, for the log. Pure.
+// The X.509 authorities that an update adds and removes, for the log. Pure.
 #pragma once
 
 #include <cstddef>
@@ -10,15 +10,15 @@
 namespace spiffe::daemon {
 
 struct BundleChanges {
-  static constexpr std::size_t kMaxDomains = 32;     // that get a line of their own
-  static constexpr std::size_t kMaxAuthorities = 8;  // that a line names
+  static constexpr std::size_t kMaxDomains = 32;     // domains that get their own line
+  static constexpr std::size_t kMaxAuthorities = 8;  // authorities listed in a line
 
-  // The fields of a line for each trust domain: event, change (added, removed, changed), trust_domain,
-  // authorities_added and authorities_removed, as far as there are any: their SHA-256 fingerprints.
+  // One line for each trust domain. Fields: event, change (added, removed, changed), trust_domain, and, if
+  // there are any, authorities_added and authorities_removed: their SHA-256 fingerprints.
   std::vector<log::Fields> lines;
-  std::size_t left_out = 0;  // trust domains that changed as well
+  std::size_t left_out = 0;  // changed trust domains without a line
 
-  // `before` may be null: then everything is added. Our own trust domain comes first.
+  // If `before` is null, everything is added. Our own trust domain comes first.
   static BundleChanges between(const identity::X509Context* before, const identity::X509Context& after);
 };
 

@@ -14,7 +14,7 @@ using identity::Kind;
 
 namespace {
 
-// Changes that keep coming put the telling off, but by no more than this many renew_debounces.
+// Continuous changes delay the notification by at most this many renew_debounces.
 constexpr int kMostDebounces = 4;
 
 process::Changes changes_of(const Consumers::Kinds& kinds) {
@@ -23,7 +23,7 @@ process::Changes changes_of(const Consumers::Kinds& kinds) {
           .bundle = kinds.contains(Kind::bundle)};
 }
 
-// Whether the hook does the same. Its timeout aside.
+// Whether the hook runs the same command; its timeout may differ.
 bool same_command(health::HookKind kind, const config::Config& one, const config::Config& other) {
   return hook_name(kind, one) == hook_name(kind, other) &&
          hook_command(kind, one) == hook_command(kind, other) && one.cert_dir == other.cert_dir &&
@@ -116,8 +116,8 @@ void Consumers::assemble_child() {
 process::Supervisor::Options Consumers::child_options() {
   auto options = daemon::child_options(config_, setting_.found_signals);
   options.launch.core_dumps = setting_.core_dumps;
-  // A terminal's ^C is for a job as well as for us, as with the Go helper; elsewhere a group of its own tells
-  // what it leaves behind.
+  // On a terminal the child stays in our process group, so that ^C reaches both, as with the Go helper.
+  // Otherwise the child's own group identifies the processes that it leaves behind.
   if (!process::Terminal::find()) options.launch.own_group = true;
   options.reaper = setting_.reaper;
   options.on_news = [this](process::ChildNews news) { on_child(news); };
@@ -161,7 +161,7 @@ void Consumers::changed(const Kinds& kinds) {
 void Consumers::prepare(const process::Changes& changes) {
   delay_.cancel();
   changing_since_.reset();
-  // In this order: to begin a run may find that the last one has ended, which was not for these changes.
+  // In this order: published() may report the end of the previous run, which was not for these changes.
   if (prepare_ != nullptr) prepare_->published(changes);
   untold_ |= changes;
   if (prepare_ == nullptr) tell();
@@ -193,12 +193,12 @@ void Consumers::tell() {
   if (first && setting_.on_first) setting_.on_first();
 }
 
-// A program that has just started, or is about to, has read the files or will: nobody need notify it.
+// A program that has just started, or is about to start, reads the new files without a notification.
 void Consumers::renew_if_due() {
   if (!renew_due_.any() || ending_) return;
   if (child_ != nullptr && !retiring_) {
     const process::Learning learning = child_->learning();
-    if (learning == process::Learning::pending) return;  // ChildNews will come
+    if (learning == process::Learning::pending) return;  // on_child() calls this again
     if (learning == process::Learning::next_start && config_.renew_cmd_at_start) return;
     if (learning != process::Learning::running && !config_.renew_cmd_at_start) renew_due_ = {};
   }
@@ -209,18 +209,18 @@ void Consumers::renew_if_due() {
 void Consumers::run_once(const Kinds& kinds) {
   renew_due_ = changes_of(kinds);
   if (prepare_ == nullptr) return renew_once();
-  prepare_->published(renew_due_);  // hook_ended() goes on
+  prepare_->published(renew_due_);  // continues in hook_ended()
 }
 
 void Consumers::renew_once() {
   if (renew_ == nullptr || exit_code_ != 0) return terminate(0);
-  // It ends by itself, or with terminate().
+  // Ends by itself, or is stopped by terminate().
   renew_->published(renew_due_);
 }
 
 void Consumers::hook_ended(HookKind kind, int exit_code) {
   if (!config_.daemon_mode) exit_code_ = std::max(exit_code_, exit_code == 0 ? 0 : 1);
-  // Posted: it is one of them that calls.
+  // Posted, because the caller is one of these hooks.
   loop_.post([this, kind] {
     std::erase_if(retired_, [](const auto& each) { return each->ended(); });
     if (kind == HookKind::prepare && !config_.daemon_mode && !ending_) renew_once();
@@ -233,7 +233,7 @@ void Consumers::on_child(process::ChildNews news) {
     ++status_.count(result);
     status_.child.signal = result;
   };
-  // Posted: the child's supervisor is in the middle of it.
+  // Posted, because the caller is the child's supervisor.
   if (renew_due_.any()) loop_.post([this] { renew_if_due(); });
   switch (news) {
     case process::ChildNews::started:
@@ -259,7 +259,7 @@ void Consumers::on_child(process::ChildNews news) {
 
 void Consumers::child_ended(int exit_code) {
   if (retiring_ && !ending_) {
-    // Posted: it is that child's supervisor that calls.
+    // Posted, because the caller is the supervisor that is destroyed here.
     loop_.post([this] {
       retiring_ = false;
       child_.reset();
@@ -322,10 +322,10 @@ Result<void> Consumers::reconfigure(const config::Config& config) {
   reconfigure_due_ = under_way(prepare_);
   if (!reconfigure_due_) {
     auto good = reconfigure_others(false);
-    if (untold_.any()) tell();  // there is nobody any more whom it waited for
+    if (untold_.any()) tell();  // they waited for a prepare_cmd that is no longer running
     return good;
   }
-  // What is not wanted any more need not wait.
+  // A child that is no longer configured need not wait.
   if (config_.cmd.empty() && child_ != nullptr && !std::exchange(retiring_, true)) child_->terminate();
   return {};
 }

@@ -24,10 +24,10 @@ namespace {
 // How long the shutdown waits for a job that writes to a disk.
 constexpr auto kDiskPatience = 1s;
 
-// From the end of the child to our own. Streams close within milliseconds, or never.
+// From the end of the child until we exit. Streams close within milliseconds, or never.
 constexpr auto kPatience = 500ms;
 
-// From the first publication until the start counts as finished.
+// From the first publication until the start is complete.
 constexpr auto kSettled = 500ms;
 
 // In job mode SIGQUIT ends us too: it is the stop signal of some images that contain a helper, such as
@@ -86,7 +86,7 @@ int Daemon::run() {
   if (config_.daemon_mode || exit_code_ == 0) log::info("Exiting");
   // The child has ended, so nothing that hangs from here on may delay our exit.
   leave_within(kPatience, exit_code_);
-  // A hanging file operation may finish now, and its thread still uses these objects.
+  // A file operation that hangs may still finish, and its thread uses these objects.
   if (!abandoned_) {
     x509_source_.reset();
     jwt_.reset();
@@ -95,8 +95,8 @@ int Daemon::run() {
   return exit_code_;
 }
 
-// An unexpected exception, most likely out of memory, ends the process in the same order as a signal: the
-// child first.
+// After an unexpected exception, most likely out of memory, the process ends in the same order as after a
+// signal: the child first.
 void Daemon::run_loop() {
   for (;;) {
     try {
@@ -158,7 +158,7 @@ void Daemon::on_single(const std::string& name, output::Change change) {
   const Kind kind = kind_of(name);
   const auto expires = jwt_ == nullptr ? std::nullopt : jwt_->expires(name);
   output_of(name) = {health::WriteState::written, expires};
-  // The agent may have cached the token, so its lifetime for us begins now.
+  // The agent may have cached the token, so its lifetime on our disk begins now.
   if (expires) expiry_.watch(name, {kJwtSvid, {"path", name}}, wall_now(), *expires);
   const bool changed = change == output::Change::published || unwritten_.contains(name);
   if (changed) ++status_.of(kind).publications;
@@ -266,12 +266,12 @@ void Daemon::on_lost(const workload::Lost& lost) {
 }
 
 // InvalidArgument and Unimplemented: the server would refuse the same request again (Workload Endpoint,
-// appendix A), so the start ends. It continues if only one of several kinds is unimplemented. Once the
-// consumers were notified the process does not end for it, not even after a reload with the address of
-// another server: a running program must not stop. Returns whether the process ends, for the log.
+// appendix A), so the start fails. It continues if only one of several kinds is unimplemented. Once the
+// consumers were notified, the process does not end for this reason, not even after a reload with the address
+// of another server: a running program must not stop. Returns whether the process ends, for the log.
 bool Daemon::end_if_fatal(Kind kind, const workload::Lost& lost) {
   const bool unimplemented = lost.failure.kind == workload::FailureKind::unimplemented;
-  // One-shot mode does not wait for another server, even if this one has given a good answer before.
+  // One-shot mode does not wait for another server, even if this one has given a valid answer before.
   const bool refused_once =
       !config_.daemon_mode && (unimplemented || lost.failure.kind == workload::FailureKind::invalid_argument);
   if ((!lost.fatal && !refused_once) || told_) return false;
@@ -298,7 +298,7 @@ void Daemon::on_signal(int signal) {
     if (reaper_ != nullptr) reaper_->child_changed();  // the other children
   } else if (ends_us(signal, config_)) {
     log::info("Received " + signal_name(signal), {{"event", "stopping"}});
-    // One-shot mode that is interrupted has failed.
+    // Interrupted one-shot mode has failed.
     end(config_.daemon_mode || all_written() ? exit_code_ : 1, signal);
   } else if (!wrap && signal == SIGHUP && terminal_ && terminal_->hung_up()) {
     log::info("The terminal has hung up", {{"event", "stopping"}});

@@ -31,8 +31,8 @@
 
 namespace spiffe::daemon {
 
-// Runs until SIGTERM or SIGINT, or an error that ends it; with daemon_mode = false until all files are
-// written once, or the timeout. Loop thread only.
+// Runs until SIGTERM or SIGINT, or a fatal error. With daemon_mode = false, until all files are written once,
+// or the timeout. Loop thread only.
 class Daemon {
   static constexpr const char* kStream = "stream";  // its name in troubles_
 
@@ -40,7 +40,7 @@ class Daemon {
   using Load = std::function<Result<config::Loaded>()>;
 
   // `found_signals`: the signal mask and ignored signals that the process was started with, for the child.
-  // `version`: of the program, for the metrics. `load` reads the configuration again.
+  // `version`: the program's, for the metrics. `load` reads the configuration again.
   static Result<std::unique_ptr<Daemon>> create(const config::Config& config,
                                                 const FoundSignals& found_signals, std::string_view version,
                                                 Load load);
@@ -121,7 +121,7 @@ class Daemon {
   TroubleLog troubles_;  // for the X.509 stream
   process::ServiceManager manager_;
   Timer disk_patience_;
-  Timer settled_;                     // the start is finished, some time after the first publication
+  Timer settled_;                     // the start is complete, some time after the first publication
   Timer timeout_;                     // of one-shot mode
   Consumers::Kinds notify_on_;        // changes of these kinds count as a rotation
   Consumers::Kinds changes_;          // on disk; the consumers are notified when all awaited files are
@@ -133,17 +133,17 @@ class Daemon {
   bool ending_ = false;
   bool failed_ = false;  // the loop threw an exception
   bool consumers_done_ = false;
-  bool ending_others_ = false;  // the processes that only the reaper knows
+  bool ending_others_ = false;  // processes that only the reaper knows
   bool others_ended_ = false;
   bool files_done_ = false;
   bool abandoned_ = false;  // a file operation hangs, and its thread uses our members
   std::unique_ptr<PublishQueue> publish_queue_;
-  std::unique_ptr<PublishQueue> next_queue_;  // takes over when the present one has finished
-  bool reload_again_ = false;                 // another reload was requested meanwhile
+  std::unique_ptr<PublishQueue> next_queue_;  // takes over when the current one has finished
+  bool reload_again_ = false;                 // another reload was requested in the meantime
   bool reconfigure_due_ = false;              // for the consumers, once the files are in place
   std::optional<process::CoreDumps> core_dumps_;
   std::unique_ptr<process::Reaper> reaper_;    // as PID 1 or subreaper only
-  std::optional<process::Terminal> terminal_;  // in job mode its hang-up ends us
+  std::optional<process::Terminal> terminal_;  // in job mode, its hang-up ends us
   std::unique_ptr<Consumers> consumers_;
   FurtherIdentities further_;
   std::unique_ptr<SignalWatch> signals_;

@@ -1,4 +1,5 @@
-// A thread for jobs that may block on a disk: a dead disk must not keep the loop from reaping and forwarding.
+// A thread for jobs that may block on a disk, so that a disk that hangs does not keep the loop from reaping
+// children and forwarding signals.
 #pragma once
 
 #include <functional>
@@ -12,16 +13,17 @@ namespace spiffe::daemon {
 // One thread that runs jobs in order. Jobs report back with Loop::post() of the main loop.
 class DiskWorker {
  public:
-  // Errors: there is no descriptor or thread to be had now.
+  // Fails if no descriptor or thread is available.
   static Result<std::unique_ptr<DiskWorker>> create();
-  // Lets the running job end, then joins. A job that hangs in the kernel hangs the destructor: see abandon().
+  // Lets the running job end, then joins. A job that hangs in the kernel blocks the destructor: see
+  // abandon().
   ~DiskWorker();
 
-  // No exception may leave `job`.
+  // `job` must not throw.
   void submit(std::function<void()> job) { loop_->post(std::move(job)); }
-  // Waits for the jobs so far.
+  // Waits for all jobs submitted so far.
   void drain();
-  // Gives the thread up: for an exit while a job hangs. Nothing is waited for after it.
+  // Detaches the thread, so that the process can exit while a job hangs. Later calls do not wait.
   void abandon();
 
  private:
@@ -31,7 +33,8 @@ class DiskWorker {
   Thread thread_;
 };
 
-// One DiskWorker for all who need one at a time; it ends with the last of them. Loop thread only.
+// One DiskWorker shared by all users that need one at the same time; destroyed with its last user. Loop
+// thread only.
 class SharedDiskWorker {
  public:
   Result<std::shared_ptr<DiskWorker>> get();

@@ -18,7 +18,7 @@ void ExpiryWatch::watch(const std::string& name, Perishable what, WallTime begin
   if (what.which.value == life.what.which.value && end == life.end) return;
   life = {.what = std::move(what), .warn_at = end - (end - begin) / kWarnFraction, .end = end};
   const WallTime at = look(name, life, wall_now());
-  // Fires too early for what was put off: then all are looked at again.
+  // For an expiry that moved into the future the timer fires too early; then all are checked again.
   if (at < next_) timer_.at(next_ = at);
 }
 
@@ -45,7 +45,7 @@ WallTime ExpiryWatch::look(const std::string& name, Life& life, WallTime now) {
           name, life.what.which.value + " " + rfc3339(life.end),
           {log::Level::error, "The " + std::string(life.what.kind) + " on disk has expired", fields});
     }
-    return now + std::chrono::hours(24 * 365);  // fires early should the clock be set back
+    return now + std::chrono::hours(24 * 365);  // fires early if the clock is set back
   }
   life.expired = false;
   fields.back().value = "renewed";

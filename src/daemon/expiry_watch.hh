@@ -1,5 +1,4 @@
-// Watches NotAfter and exp. An agent that cannot be reached withdraws nothing, so an expiry would go
-// unnoticed.
+// Watches NotAfter and exp. When the agent cannot be reached, nothing else would report an expiry.
 #pragma once
 
 #include <map>
@@ -29,8 +28,8 @@ class ExpiryWatch {
   // `clock` is for the repeated log lines.
   explicit ExpiryWatch(Loop& loop, TroubleLog::Clock clock = BootClock::now);
 
-  // `what` is now on disk under `name` and replaces the previous one. A repeated call for the same one has no
-  // effect.
+  // `what` is now on disk under `name` and replaces the previous one. Repeated calls with the same one have
+  // no effect.
   void watch(const std::string& name, Perishable what, WallTime begin, WallTime end);
   // Stops watching this kind: we no longer manage these files, so their expiry is not reported.
   void forget(std::string_view kind);
@@ -44,7 +43,7 @@ class ExpiryWatch {
     bool expired = false;
   };
 
-  // Returns the time of the next look.
+  // Returns the time of the next check.
   WallTime look(const std::string& name, Life& life, WallTime now);
   void look_at_all();
 

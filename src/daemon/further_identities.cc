@@ -13,7 +13,7 @@ Result<std::unique_ptr<FurtherIdentity>> FurtherIdentities::make(const IdentityS
       {.on_written = [this](bool expected) { callbacks_.on_written(expected); },
        .on_failed = [this](const Error& error) { callbacks_.on_failed(error); },
        .on_refused = [this] { callbacks_.on_refused(); },
-       // Posted: it is what ends that calls.
+       // Posted, because the caller is the object that has ended.
        .on_end = [this, name = settings.name] { loop_.post([this, name] { change_over(name); }); }});
 }
 
@@ -35,7 +35,7 @@ void FurtherIdentities::apply(Prepared prepared, PublishQueue::Occasion occasion
   for (const IdentitySettings& settings : prepared.settings) order_.push_back(settings.name);
   for (auto& [name, slot] : slots_) {
     if (std::ranges::find(order_, name) != order_.end()) continue;
-    // Its files stay, and nobody asks for them any more.
+    // Its files stay, but no longer count for the probes.
     shared_.status->x509_svids.erase(name);
     slot.next.reset();
     leave(slot);

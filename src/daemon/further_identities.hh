@@ -1,4 +1,4 @@
-// The entries of x509_svids, and what a new configuration makes of them: one that is as it was is not
+// The entries of x509_svids, and how a new configuration changes them. Entries that did not change are not
 // touched.
 #pragma once
 
@@ -16,7 +16,7 @@ namespace spiffe::daemon {
 class FurtherIdentities {
  public:
   struct Callbacks {
-    // As FurtherIdentity's, of any of them.
+    // As FurtherIdentity's, for any of them.
     std::function<void(bool expected)> on_written;
     std::function<void(const Error&)> on_failed;
     std::function<void()> on_refused;
@@ -25,31 +25,31 @@ class FurtherIdentities {
 
   FurtherIdentities(Loop& loop, Callbacks callbacks) : loop_(loop), callbacks_(std::move(callbacks)) {}
 
-  // Before anything else. What it points to outlives this.
+  // To be called first. The objects that it points to outlive this.
   void set_shared(FurtherIdentity::Shared shared) { shared_ = std::move(shared); }
 
-  // A configuration to come: what can fail is done. Nothing has changed yet.
+  // The result of every step of a new configuration that can fail. Nothing has changed yet.
   struct Prepared {
     std::vector<IdentitySettings> settings;
-    std::map<std::string, std::unique_ptr<FurtherIdentity>> made;  // of those that are new, by name
+    std::map<std::string, std::unique_ptr<FurtherIdentity>> made;  // the new ones, by name
   };
   Result<Prepared> prepare(std::vector<IdentitySettings> settings);
   void apply(Prepared prepared, PublishQueue::Occasion occasion);
-  // After the first apply(): opens the directories.
+  // To be called after the first apply(): opens the directories.
   Result<void> start();
 
-  // An update of the `index`th of the settings, and its verdict.
+  // An update for entry `index` of the settings, and its verdict.
   void announce(std::size_t index, const workload::X509Update& update);
   void receive(std::size_t index, const workload::X509Update& update);
   void lost(bool denied);
 
   [[nodiscard]] bool empty() const { return order_.empty(); }
-  // Whether any has not been written yet; and whether one of them should be at any moment.
+  // Whether any entry has not been written yet; awaited(): and was not refused either.
   [[nodiscard]] bool unwritten() const;
   [[nodiscard]] bool awaited() const;
-  // The first that the agent gave, for the trust domain; null where there is none.
+  // The first one that the agent provided, for the trust domain; null if there is none.
   [[nodiscard]] const identity::X509Context* current() const;
-  // One-shot: all are written, and their hooks have run.
+  // One-shot mode: all are written, and their hooks have run.
   [[nodiscard]] bool done() const;
   [[nodiscard]] int exit_code() const;
 
@@ -63,7 +63,7 @@ class FurtherIdentities {
  private:
   struct Slot {
     std::unique_ptr<FurtherIdentity> present;
-    std::unique_ptr<FurtherIdentity> next;  // takes over when the present one has left
+    std::unique_ptr<FurtherIdentity> next;  // takes over when `present` has ended
     bool leaving = false;
   };
 
@@ -72,7 +72,7 @@ class FurtherIdentities {
   void leave(Slot& slot);
   void begin(FurtherIdentity& identity);
   void change_over(const std::string& name);
-  // Null where there is none.
+  // Null if there is none.
   [[nodiscard]] FurtherIdentity* at(std::size_t index);
   template <class Predicate>
   [[nodiscard]] bool any(Predicate predicate) const;
@@ -81,7 +81,7 @@ class FurtherIdentities {
   Callbacks callbacks_;
   FurtherIdentity::Shared shared_{};
   std::map<std::string, Slot> slots_;  // by name
-  std::vector<std::string> order_;     // of the configuration
+  std::vector<std::string> order_;     // as in the configuration
   bool ending_ = false;
 };
 

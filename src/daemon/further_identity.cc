@@ -54,7 +54,7 @@ Result<void> FurtherIdentity::assemble_publish_queue(Loop& loop) {
              callbacks_.on_failed(error);
            },
        .on_withdrawn = [this] { pipeline_->on_withdrawn(); },
-       // Another helper with these files is no reason to leave the others: this one goes on waiting.
+       // If another helper locks these files, the other identities continue, and this one keeps waiting.
        .on_locked_out =
            [this](const Error& error) {
              log_.error(error.message, {{"event", "locked_out"}, {"hint", error.hint}});
@@ -116,7 +116,7 @@ bool FurtherIdentity::fits(const IdentitySettings& settings) const {
 
 void FurtherIdentity::reconfigure(const IdentitySettings& settings) {
   auto plan = plan_of(settings.config);
-  if (!plan) return;  // it fits, so there is one
+  if (!plan) return;  // fits() has checked it
   settings_ = settings;
   plan_ = *std::move(plan);
   pipeline_->reconfigured();

@@ -1,4 +1,5 @@
-// A further X.509 identity, an entry of x509_svids: its pipeline, its directory, and those who use its files.
+// A further X.509 identity, an entry of x509_svids: its pipeline, its directory, and the consumers of its
+// files.
 #pragma once
 
 #include <functional>
@@ -13,23 +14,23 @@
 
 namespace spiffe::daemon {
 
-// Loop thread only. Nothing of it touches a file before begin().
+// Loop thread only. It does not touch any file before begin().
 class FurtherIdentity {
  public:
-  // What all have in common; outlives them.
+  // What all entries share; outlives them.
   struct Shared {
     SharedDiskWorker* disk;
     health::Status* status;
     Consumers::Setting consumers;
   };
   struct Callbacks {
-    // Something new is on disk. `expected`: for the first time.
+    // New content is on disk. `expected`: for the first time.
     std::function<void(bool expected)> on_written;
-    // It cannot be written for now.
+    // Writing failed; it will be tried again.
     std::function<void(const Error&)> on_failed;
-    // It was refused or is not offered, so nobody need wait for it.
+    // It was refused or is not offered, so do not wait for it.
     std::function<void()> on_refused;
-    // ended() has become true, or in one-shot done(). It must not destroy this.
+    // ended() became true or, in one-shot mode, done(). It must not destroy this.
     std::function<void()> on_end;
   };
 
@@ -37,28 +38,28 @@ class FurtherIdentity {
   static Result<std::unique_ptr<FurtherIdentity>> create(Loop& loop, const IdentitySettings& settings,
                                                          const Shared& shared, Callbacks callbacks);
 
-  // From here on it appears in the status.
+  // From now on it appears in the status.
   void expect();
   Result<void> begin(PublishQueue::Occasion occasion);
 
   void announce(const workload::X509Update& update);
   void receive(const workload::X509Update& update);
-  // The identity that another one with the same selection has, until there is news.
+  // Takes over the identity of another object with the same selection until the agent sends an update.
   void adopt(const FurtherIdentity& predecessor) { pipeline_->adopt(*predecessor.pipeline_); }
   void lost(bool denied) { pipeline_->lost(denied); }
 
-  // Whether these settings can be applied while it runs: the same selection, and the same files.
+  // Whether these settings can be applied while it runs: they have the same selection and the same files.
   [[nodiscard]] bool fits(const IdentitySettings& settings) const;
   void reconfigure(const IdentitySettings& settings);
 
   [[nodiscard]] const IdentitySettings& settings() const { return settings_; }
   [[nodiscard]] const IdentityPipeline& pipeline() const { return *pipeline_; }
-  // One-shot: everything is written, and the hooks have run.
+  // One-shot mode: all files are written, and the hooks have run.
   [[nodiscard]] bool done() const { return consumers_done_ && !pipeline_->unwritten(); }
   [[nodiscard]] int exit_code() const { return exit_code_; }
 
-  // The end, in two steps: whoever is notified is stopped (a second time: killed), then the directory is
-  // left.
+  // The end has two steps: the consumers are stopped (the second call kills them), then the directory is
+  // released.
   void terminate();
   void finish();
   void abandon();
@@ -91,7 +92,7 @@ class FurtherIdentity {
   Loop* loop_ = nullptr;
   std::unique_ptr<IdentityPipeline> pipeline_;
   std::unique_ptr<PublishQueue> publish_queue_;
-  std::unique_ptr<Consumers> consumers_;  // from begin() on
+  std::unique_ptr<Consumers> consumers_;  // set by begin()
 };
 
 }  // namespace spiffe::daemon

@@ -55,7 +55,7 @@ void IdentityPipeline::on_refused(const identity::Refusal& refusal) {
   if (further_.status != nullptr) {
     further_.status->not_offered = refusal.not_offered;
   } else if (refusal.not_offered && status_.x509) {
-    // As in Go: that is a file that cannot be written.
+    // As in Go, this counts as a failed write.
     status_.x509->state = health::WriteState::failed;
   }
   callbacks_.dismiss();
@@ -76,7 +76,7 @@ void IdentityPipeline::lost(bool denied) {
   if (!denied) {
     revoke_timer_.cancel();
   } else if (config_.revoke == config::Revoke::remove && !revoked_ && !revoke_timer_.armed()) {
-    // Without an identity as well: a helper before us may have left a key.
+    // Also without a current identity: an earlier process may have left a key.
     revoke_timer_.after(config_.revoke_after);
   }
 }
@@ -91,7 +91,7 @@ void IdentityPipeline::withdraw_again() {
   if (revoked_ && wanted()) callbacks_.withdraw(plan_.names_with(output::Contents::key));
 }
 
-// A key that was removed comes back with the next good message: one that is refused gives none.
+// A removed key is written again after the next accepted message; a refused message does not restore it.
 void IdentityPipeline::on_accepted() {
   refused_ = false;
   if (further_.status != nullptr) further_.status->not_offered = false;
@@ -111,7 +111,7 @@ Result<Content> IdentityPipeline::encode(const std::shared_ptr<const identity::X
   Result<SecretBytes> password;
   if (const std::string& file = config_.x509.keystore_password_file;
       !file.empty() && plan_.takes_password()) {
-    // Every time: a password that was changed takes effect within a check's 10 s.
+    // Read each time, so that a changed password takes effect with the next check, within 10 s.
     password = output::read_password_file(file);
     if (!password) return fail(spiffe::context("keystore_password_file", password.error()));
     source.keystore_password = &*password;
@@ -123,7 +123,7 @@ Result<Content> IdentityPipeline::encode(const std::shared_ptr<const identity::X
 
 void IdentityPipeline::on_disk(output::Change change,
                                const std::shared_ptr<const identity::X509Context>& identity) {
-  // An identity that no longer counts.
+  // The identity was discarded in the meantime.
   if (updates_.current() == nullptr) return;
   const log::Batch after_the_signal;
   on_disk_ = identity;
@@ -174,7 +174,7 @@ void IdentityPipeline::on_withdrawn() const {
 
 void IdentityPipeline::reconfigured() {
   to_adapt_ = true;
-  callbacks_.dismiss();  // what an earlier configuration wanted
+  callbacks_.dismiss();  // rendered for the previous configuration
   if (config_.revoke != config::Revoke::remove) revoke_timer_.cancel();
 }
 

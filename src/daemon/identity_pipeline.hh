@@ -1,5 +1,5 @@
-// One X.509 identity on its way: a message of the agent becomes a verified identity, its files, and what is
-// known of the files on disk. Publishing itself is a PublishQueue's, whose callbacks lead here.
+// The steps of one X.509 identity: a message of the agent becomes a verified identity and its files, and the
+// state of the files on disk is recorded. A PublishQueue does the publishing; its callbacks lead here.
 #pragma once
 
 #include <functional>
@@ -24,39 +24,39 @@ namespace spiffe::daemon {
 class IdentityPipeline {
  public:
   struct Callbacks {
-    // There may soon be this content to publish. `render` is called at once or not at all.
+    // This content may soon have to be published. `render` is called at once or not at all.
     std::function<void(const std::function<Result<Content>()>& render)> prepare;
-    // It is right: publish it, or what render() gives. Or it is not.
+    // The prepared content was accepted: publish it, or the result of render(). Or it was refused.
     std::function<void()> confirm;
     std::function<void()> dismiss;
     // Remove these names from the disk.
     std::function<void(std::vector<std::string> names)> withdraw;
-    // Something new is on disk. `expected`: what is configured is there for the first time.
+    // New content is on disk. `expected`: all configured files are there for the first time.
     std::function<void(bool expected)> on_written;
-    // A message was refused, or does not offer it: nobody need wait for it.
+    // A message was refused, or does not offer this identity, so do not wait for it.
     std::function<void()> on_refused = nullptr;
   };
-  // What an entry of x509_svids has of its own, and the flat configuration does not.
+  // What an entry of x509_svids has and the flat configuration does not.
   struct Further {
     health::Identity* status = nullptr;  // outlives this
     log::Logger log = {};
   };
 
-  // `config`, `plan` and `status` outlive this. The first two may be replaced in place; reconfigured()
-  // follows.
+  // `config`, `plan` and `status` outlive this. `config` and `plan` may be replaced in place; reconfigured()
+  // must follow.
   IdentityPipeline(Loop& loop, const config::Config& config, workload::X509Rules rules,
                    const output::FilePlan& plan, health::Status& status, Further further,
                    Callbacks callbacks);
 
-  // Whether it has outputs at all.
+  // Whether any output is configured.
   [[nodiscard]] bool wanted() const { return !plan_.files.empty(); }
-  // Nothing of what is configured is on disk yet.
+  // Resets the state: none of the configured files is on disk yet.
   void expect();
   [[nodiscard]] bool unwritten() const { return unwritten_; }
-  // The agent's last message was of no use for it.
+  // Whether the agent's last message was refused or did not offer this identity.
   [[nodiscard]] bool refused() const { return refused_; }
 
-  // The stream's news: a message that is still being judged, its verdict, its end.
+  // Events of the stream: a message that is not verified yet, its verdict, a failure.
   void announce(const workload::X509Update& update);
   void receive(const workload::X509Update& update);
   void lost(bool denied);
@@ -67,21 +67,21 @@ class IdentityPipeline {
   void on_failed();
   void on_withdrawn() const;
 
-  // `config` and `plan` are new ones.
+  // `config` and `plan` were replaced.
   void reconfigured();
-  // And the source reads messages by new rules.
+  // The source now reads messages by these rules.
   void set_rules(workload::X509Rules rules) { updates_.set_rules(std::move(rules)); }
-  // What a predecessor with the same rules knows.
+  // Takes over the state of a predecessor with the same rules.
   void adopt(const IdentityPipeline& other);
-  // The queue is another one, which does not know what was withdrawn.
+  // The queue was replaced, and the new one does not know what was withdrawn.
   void withdraw_again();
   // These files are no longer managed, so their expiry is not reported.
   void forget();
 
-  // What the agent last gave, and what is on disk; null where there is none.
+  // The identity that the agent last sent, and the one on disk; null if there is none.
   [[nodiscard]] const identity::X509Context* current() const { return updates_.current().get(); }
   [[nodiscard]] const identity::X509Context* published() const { return on_disk_.get(); }
-  // "spiffe://…, valid until …", of what is on disk.
+  // "spiffe://…, valid until …", of the identity on disk.
   [[nodiscard]] std::string described() const;
 
  private:
@@ -89,7 +89,7 @@ class IdentityPipeline {
   void revoke();
   void on_accepted();
   void on_refused(const identity::Refusal& refusal);
-  // Its place in the status; null where the flat configuration wants no X.509.
+  // Its entry in the status; null if the flat configuration has no X.509 output.
   [[nodiscard]] health::Output* output();
   [[nodiscard]] health::Lifetimes& lifetimes();
 
@@ -101,11 +101,11 @@ class IdentityPipeline {
   X509Updates updates_;
   ExpiryWatch expiry_;
   Timer revoke_timer_;
-  bool revoked_ = false;    // the key was removed, and stays away until the next good message
-  bool unwritten_ = false;  // what is configured has not been on disk yet
-  bool refused_ = false;    // the last message was
-  bool to_adapt_ = false;   // to a new configuration: not yet looked at since it came
-  std::shared_ptr<const identity::X509Context> on_disk_;  // what the files say
+  bool revoked_ = false;    // the key was removed, until the next accepted message
+  bool unwritten_ = false;  // the configured files have not been on disk yet
+  bool refused_ = false;    // see refused()
+  bool to_adapt_ = false;   // the files were not yet checked against a new configuration
+  std::shared_ptr<const identity::X509Context> on_disk_;  // the content of the files
 };
 
 }  // namespace spiffe::daemon

@@ -24,7 +24,7 @@ log::Fields fields_of_loss(Kind kind, const workload::Lost& lost, bool last, boo
   return fields;
 }
 
-// What TroubleLog knows them by.
+// The names in TroubleLog.
 constexpr const char* kStream = "stream";
 constexpr const char* kBundles = "bundles";
 constexpr const char* kOwn = "own trust domain";
@@ -33,7 +33,7 @@ std::string trouble_of(const std::string& token_name) {
   return "token " + token_name;
 }
 
-// What keeps all tokens away is said once, everything else of each.
+// A cause that affects all tokens is logged once, any other cause once for each token.
 std::string cause_of(const std::string& token_name, const workload::Failure& failure) {
   if (failure.kind == workload::FailureKind::unreachable) return failure.cause;
   return token_name + ": " + failure.cause;
@@ -129,19 +129,18 @@ void JwtUpdates::take_bundles(const identity::JwtBundlesMaterial& material) {
   judging_.wake();
 }
 
-// The X.509-SVID knows it best; a token was at least verified.
+// The X.509-SVID is the best source; a token was at least verified.
 const identity::TrustDomain* JwtUpdates::own() const {
   if (const auto* known = callbacks_.own(); known != nullptr) return known;
   for (const Token& token : tokens_) {
     if (token.svid) return &token.svid->id.trust_domain();
   }
-  if (wants_any_x509(config_) || !tokens_.empty()) return nullptr;  // one of them will tell
+  if (wants_any_x509(config_) || !tokens_.empty()) return nullptr;  // wait for one of them
   return lone_trust_domain(config_, *bundles_);
 }
 
-// A JWKS without keys makes its readers refuse every token, and one of another trust domain makes them accept
-// tokens that are not ours. So the file changes only where the agent sends our own bundle, which may be
-// empty.
+// With a JWKS without keys, its readers refuse every token; with one of another trust domain, they accept
+// tokens that are not ours. So the file changes only if the agent sends our own bundle, which may be empty.
 void JwtUpdates::choose_jwks() {
   if (!jwks_file_ || !bundles_) return;
   const auto missing = [this](const std::string& why, std::string hint) {
@@ -215,7 +214,7 @@ void JwtUpdates::judge(std::size_t index, identity::JwtSvidMaterial material) {
   svid->hint = std::move(material.hint);
   const WallTime expires_at = svid->expires_at;
   token.svid = *std::move(svid);
-  // Published first: the source may ask for the next one at once.
+  // Published first, since the source may request the next one at once.
   callbacks_.on_file(token.file.name);
   own_known();
   token_source_->accepted(index, expires_at);
@@ -240,7 +239,7 @@ void JwtUpdates::token_lost(std::size_t index, const workload::Lost& lost) {
                    {log::Level::error, "Unable to fetch JWT SVID: " + lost.failure.cause, std::move(fields)});
 }
 
-// As in Go: that is a file that cannot be written.
+// As in Go, this counts as a failed write.
 void JwtUpdates::token_not_offered(const Token& token, const workload::Lost& lost) {
   auto& updates = status_.of(Kind::jwt);
   ++updates.count(UpdateResult::refused);

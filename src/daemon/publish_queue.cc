@@ -16,24 +16,24 @@ namespace {
 constexpr auto kMaxBackoff = 60s;
 constexpr auto kCheckEvery = 10s;
 constexpr auto kLockPoll = 1s;
-constexpr auto kLockPatience = 30s;  // a rolling update: the old pod still has the files
+constexpr auto kLockPatience = 30s;  // in a rolling update, the old pod still holds the lock
 constexpr std::string_view kWithdrawal = "withdrawal";
 
-// What TroubleLog knows a group by.
+// The name of a group in TroubleLog.
 std::string trouble_of(const Group& group) {
   return group == kIdentity ? "set" : "file " + group.name;
 }
 }  // namespace
 
-// What a job did.
+// The result of a job.
 struct PublishQueue::Answer {
   // Of a job that opened or published.
   std::optional<Group> group = std::nullopt;
-  // Empty where nothing was published.
+  // Empty if nothing was published.
   Result<std::optional<output::Outcome>> outcome = std::optional<output::Outcome>();
   std::shared_ptr<const identity::X509Context> identity = nullptr;
-  bool given_up = false;  // a single file, for the files of the identity
-  // Of a job that withdrew files: whether something was there.
+  bool given_up = false;  // a single file, in favour of the identity's files
+  // Of a job that withdrew files: whether there were any.
   std::optional<Result<bool>> withdrawn = std::nullopt;
   std::vector<std::string> not_withdrawn = {};
   std::vector<output::Notice> notices = {};
@@ -80,7 +80,7 @@ PublishQueue::PublishQueue(Loop& loop, SharedDiskWorker& disk, output::Publisher
         });
       }) {}
 
-// A job that is under way uses our members.
+// A running job uses our members.
 PublishQueue::~PublishQueue() {
   if (busy_ && worker_ != nullptr) worker_->drain();
 }
@@ -106,7 +106,7 @@ PublishQueue::Answer PublishQueue::open(output::Publisher& publisher) {
 void PublishQueue::prepare(const std::function<Result<Content>()>& render) {
   staged_.reset();
   if (busy_ || finishing_ || !publisher_.on_memory()) return;
-  // What fails here fails again when it is requested, and is reported then.
+  // A failure here happens again when the content is requested, and is reported then.
   auto content = render();
   if (!content) return;
   auto files = publisher_.stage(std::move(content->files));
@@ -134,7 +134,7 @@ void PublishQueue::withdraw(std::vector<std::string> names) {
   pump();
 }
 
-// Everything once more: what failed, and what somebody may have changed.
+// Publishes everything again: failed files, and files that another process may have changed.
 void PublishQueue::check() {
   due_ = known_;
   withdraw(std::exchange(not_withdrawn_, {}));
@@ -176,7 +176,7 @@ void PublishQueue::publish(const Group& group) {
     return;
   }
   const bool patient = group == kIdentity || std::exchange(given_up_, false);
-  // std::function copies its target; keys are move-only. So the content travels behind a shared pointer.
+  // std::function copies its target, but keys are move-only, so the content is passed in a shared pointer.
   run([this, group, patient,
        all = std::make_shared<Content>(std::move(**content))](output::Publisher& publisher) -> Answer {
     Answer answer{.group = group, .identity = all->identity};
@@ -192,7 +192,7 @@ void PublishQueue::publish(const Group& group) {
   });
 }
 
-// In turn: one that is due again and again does not keep the others waiting.
+// Round-robin, so that a file that is due again and again does not delay the others.
 void PublishQueue::publish_single() {
   if (due_.empty()) return;
   auto next = given_up_ ? due_.find(last_single_) : due_.upper_bound(last_single_);
@@ -202,7 +202,7 @@ void PublishQueue::publish_single() {
   publish(last_single_);
 }
 
-// On memory only.
+// Only in memory.
 void PublishQueue::commit(Staged staged) {
   Answer answer{.group = kIdentity, .identity = std::move(staged.identity)};
   answer.outcome = publisher_.commit(std::move(staged.files));
@@ -218,7 +218,7 @@ void PublishQueue::run(Job job) {
     done(job(publisher_));
     return;
   }
-  staged_.reset();  // what was prepared before this was a disk
+  staged_.reset();  // prepared when the directories were in memory
   if (worker_ == nullptr) {
     auto worker = disk_.get();
     if (!worker) {
@@ -240,7 +240,7 @@ void PublishQueue::run(Job job) {
 
 void PublishQueue::done(Answer answer) {
   busy_ = false;
-  // Its one job was to open the directory, before this was known.
+  // The worker was needed only to open the directory, before its file system was known.
   if (publisher_.on_memory()) worker_.reset();
   tell(answer.notices);
   not_withdrawn_.insert(not_withdrawn_.end(), answer.not_withdrawn.begin(), answer.not_withdrawn.end());
@@ -270,7 +270,7 @@ void PublishQueue::published(const Answer& answer) {
   if (!*answer.outcome) return;
   const output::Outcome& outcome = **answer.outcome;
   tell(outcome.notices);
-  // Another directory: nothing of ours is there but what was just written.
+  // In a new directory, only the files just written exist.
   if (outcome.moved) due_ = known_;
   callbacks_.on_disk(group, outcome.change, answer.identity);
 }
@@ -299,7 +299,7 @@ void PublishQueue::done_badly(const Group& group, const Error& error) {
     return;
   }
   callbacks_.on_failed(group, error);
-  // What stands in the way of all files is said once.
+  // A cause that affects all files is logged once.
   troubles_.failed(trouble_of(group), error.message,
                    {log::Level::error,
                     group == kIdentity ? "Unable to dump bundle" : "Unable to write " + group.name, fields});
@@ -323,7 +323,7 @@ void PublishQueue::withdrawal_done(const Result<bool>& done) {
 }
 
 void PublishQueue::try_again() {
-  if (retry_timer_.armed()) return;  // for something else that failed in the same round
+  if (retry_timer_.armed()) return;  // for another failure of the same round
   backoff_ = std::min<std::chrono::seconds>(kMaxBackoff, std::max<std::chrono::seconds>(1s, backoff_ * 2));
   const double jitter = std::uniform_real_distribution<>(0.0, 0.1)(random_);
   retry_timer_.after(backoff_ + std::chrono::milliseconds(static_cast<long>(
@@ -334,7 +334,7 @@ void PublishQueue::wait_for_lock(const Error& error, log::Fields fields) {
   const BootTime now = clock_();
   if (!locked_since_) locked_since_ = now;
   if (now - *locked_since_ >= kLockPatience) {
-    // Until the daemon has ended us another timer, or a message, may look once more.
+    // Until the daemon has stopped, another timer or a message may try again.
     if (!std::exchange(locked_out_, true)) callbacks_.on_locked_out(error);
     return;
   }
@@ -349,7 +349,7 @@ void PublishQueue::tidy_later() {
   const BootTime now = BootClock::now();
   auto when = publisher_.next_tidy();
   if (when && *when <= now && publisher_.on_memory()) {
-    // A flood of rotations: as well at once as in a round of its own.
+    // During a burst of rotations, tidy now instead of in a later turn.
     publisher_.tidy(now);
     when = publisher_.next_tidy();
   }
@@ -378,7 +378,7 @@ void PublishQueue::clean_up() {
     std::exchange(finish_, nullptr)();
     return;
   }
-  // Through run(): on a disk the clean-up, too, is the worker's.
+  // Through run(), so that the worker does the clean-up on a disk.
   run([](output::Publisher& publisher) {
     publisher.finish();
     return Answer{};

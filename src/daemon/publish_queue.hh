@@ -1,6 +1,7 @@
-// When and where files are published: now, again after an error, and every 10 s to mend what somebody
-// changed. One publication at a time; what comes meanwhile is coalesced, since each is the full state. The
-// files of an identity go before single files (tokens, JWT bundles), of which there may be a thousand.
+// When and where files are published: at once, again after an error, and every 10 s to restore what another
+// process changed. Runs one publication at a time. Requests that arrive meanwhile are coalesced, since each
+// is the full state. The files of an identity are published before single files (tokens, JWT bundles), of
+// which there may be a thousand.
 #pragma once
 
 #include <atomic>
@@ -25,11 +26,11 @@
 
 namespace spiffe::daemon {
 
-// Files that are published as a whole, by their name. In the order in which they are published.
+// Files that are published together, identified by name. The order of groups is the order of publication.
 struct Group {
   enum class Kind {
-    identity,  // the files of an X.509 identity, which must agree; without a name
-    single,    // a file that stands alone
+    identity,  // the files of an X.509 identity, which must match; no name
+    single,    // an independent file
   };
   Kind kind = Kind::identity;
   std::string name = {};
@@ -40,36 +41,35 @@ inline const Group kIdentity = {};
   return {Group::Kind::single, std::move(name)};
 }
 
-// What a group should be on disk.
+// The intended content of a group on disk.
 struct Content {
   output::FileSet files;
-  std::shared_ptr<const identity::X509Context> identity = nullptr;  // which the files say
+  std::shared_ptr<const identity::X509Context> identity = nullptr;  // which the files contain
 };
 
-// Loop thread only. Where all directories are known to be in memory the publisher is called on the loop, a
-// hop to another thread costs as much as a whole set; else it runs as a job of the disk worker. Single files
-// are written one a turn of the loop; on a disk one that is being written is given up for a set.
+// Loop thread only. If all directories are in memory, the publisher is called on the loop, since a hop to
+// another thread costs as much as a whole set. Otherwise it runs as a job of the disk worker. Single files
+// are written one per turn of the loop; on a disk, a single file that is being written is given up for a set.
 class PublishQueue {
  public:
   using Render = std::function<std::optional<Result<Content>>(const Group&)>;
   struct Callbacks {
-    // The group as it should be on disk now; nothing where there is none yet.
+    // The content that the group should have on disk now; none if there is none yet.
     Render render;
-    // What was rendered last is on disk. `identity`: of that content.
+    // The content rendered last is on disk. `identity`: of that content.
     std::function<void(const Group&, output::Change,
                        const std::shared_ptr<const identity::X509Context>& identity)>
         on_disk;
-    // It could not be written; it is tried again. Every time, logged or not.
+    // Writing failed; it will be tried again. Called for each failure, logged or not.
     std::function<void(const Group&, const Error&)> on_failed;
-    // What was withdrawn was there, and is gone.
+    // Files were withdrawn that did exist.
     std::function<void()> on_withdrawn;
-    // Another helper has our files and does not give them up: the daemon cannot begin. Called once. While it
-    // is waited for nothing has failed.
+    // Another helper locks our files and does not release them, so the daemon cannot start. Called once.
+    // While the lock is awaited, no failure is reported.
     std::function<void(const Error&)> on_locked_out;
   };
 
-  // `disk` outlives this. `clock`: for what is logged again, and how long another helper's lock is waited
-  // for.
+  // `disk` outlives this. `clock`: for repeated log lines, and the wait for another helper's lock.
   static Result<std::unique_ptr<PublishQueue>> create(Loop& loop, SharedDiskWorker& disk,
                                                       output::PublisherOptions options, Callbacks callbacks,
                                                       log::Logger log = {},
@@ -77,32 +77,32 @@ class PublishQueue {
   ~PublishQueue();
 
   enum class Occasion { launch, reload };
-  // Opens the directory and takes the lock; failures are logged and tried again. At the launch of the process
-  // on the loop: no program runs that may have to be reaped, and another thread is time. And another helper
-  // that has our files is waited for no longer than 30 s then, see on_locked_out.
+  // Opens the directory and takes the lock. Failures are logged and tried again. At launch this runs on the
+  // loop: there is no child to reap yet, and starting a thread takes time. At launch the lock of another
+  // helper is awaited for at most 30 s, see on_locked_out.
   void start(Occasion occasion = Occasion::launch);
-  // The files of the identity may soon be these: writes what no reader sees before the switch. Where a
-  // directory is on a disk it does nothing and does not call `render`: a disk is too slow for what may be
-  // refused.
+  // The identity's files may soon have this content: writes everything that readers cannot see before the
+  // switch. If a directory is on a disk, it does nothing and does not call `render`: a disk is too slow for
+  // content that may be refused.
   void prepare(const std::function<Result<Content>()>& render);
-  // What was prepared last is right: it is published, or what Callbacks::render gives where nothing could be
-  // prepared. Or it is not.
+  // confirm(): the content prepared last was accepted and is published, or the result of Callbacks::render if
+  // nothing could be prepared. dismiss(): it was refused.
   void confirm();
   void dismiss();
-  // There is new content. A single file is written in a later turn of the loop.
+  // There is new content. Single files are written in a later turn of the loop.
   void request(const Group& group);
-  // Removes these names wherever they are. Callbacks::render must not give them any more.
+  // Removes these names from all directories. Callbacks::render must no longer return them.
   void withdraw(std::vector<std::string> names);
-  // Removes superseded generations and temporaries, then calls back: at once, or after the running job. What
-  // is requested from here on is not done. Called again, the last callback counts.
+  // Removes superseded generations and temporary files, then calls back: at once, or after the running job.
+  // Later requests are ignored. If called again, only the last callback is called.
   void finish(std::function<void()> done);
-  // Gives up a job that hangs on a disk. Nothing but leaving the process is allowed after it.
+  // Gives up a job that hangs on a disk. Afterwards only the exit of the process is allowed.
   void abandon();
 
  private:
   struct Answer;
   using Job = std::function<Answer(output::Publisher&)>;
-  // Files of the identity that are ready.
+  // Prepared files of the identity.
   struct Staged {
     std::shared_ptr<const identity::X509Context> identity;
     output::Publisher::Staged files;
@@ -134,23 +134,23 @@ class PublishQueue {
   log::Logger log_;
   output::Publisher publisher_;          // used by one thread at a time: by the worker while busy_
   std::set<Group> due_;                  // requested
-  std::set<Group> known_ = {kIdentity};  // ever requested: to be looked at every 10 s
-  std::optional<Staged> staged_;         // prepared, on memory
+  std::set<Group> known_ = {kIdentity};  // ever requested: checked every 10 s
+  std::optional<Staged> staged_;         // prepared, if in memory
   Group last_single_{.kind = Group::Kind::single};
-  std::shared_ptr<DiskWorker> worker_;  // kept where directories are on a disk
+  std::shared_ptr<DiskWorker> worker_;  // held while directories are on a disk
   std::vector<std::string> to_withdraw_;
   std::vector<std::string> not_withdrawn_;  // to be tried again
   std::function<void()> finish_;
   std::optional<BootTime> locked_since_;
   bool busy_ = false;
-  std::atomic<bool> overtaken_ = false;  // the identity was requested while busy_: for the running job
-  bool given_up_ = false;    // last_single_ was, for that: it comes next, and is not given up again
-  bool gives_up_ = false;    // launched, and the lock was never ours
-  bool locked_out_ = false;  // on_locked_out was called
-  bool finishing_ = false;   // the end has begun: nothing is published any more
+  std::atomic<bool> overtaken_ = false;  // the identity was requested while busy_; read by the running job
+  bool given_up_ = false;                // last_single_ was given up: it is next, and is not given up again
+  bool gives_up_ = false;                // at launch, until we have the lock: gives up waiting for it
+  bool locked_out_ = false;              // on_locked_out was called
+  bool finishing_ = false;               // finish() was called: nothing is published any more
   bool cleaned_up_ = false;
   TroubleLog::Clock clock_;
-  TroubleLog troubles_;  // of what is not on disk
+  TroubleLog troubles_;  // of the files that are not on disk
   std::chrono::seconds backoff_{0};
   std::minstd_rand random_;
   Chore singles_chore_;

@@ -1,4 +1,4 @@
-// The daemon under a new configuration: what it does not touch goes on as it was.
+// Applies a new configuration to the running daemon. Parts that it does not change keep running.
 #include <utility>
 
 #include "base/log.hh"
@@ -10,7 +10,7 @@ using identity::Kind;
 
 namespace {
 
-// What cannot change while we run keeps its value, and is said to.
+// Keys that cannot change at run time keep their value, with a warning.
 void keep_what_is_fixed(const config::Config& before, config::Config& next) {
   const auto keep = [&](const char* key, auto config::Config::* member) {
     if (next.*member == before.*member) return;
@@ -18,7 +18,7 @@ void keep_what_is_fixed(const config::Config& before, config::Config& next) {
     log::warning(std::string(key) + " takes effect at the next start", {{"event", "config_reload_partial"}});
   };
   if (next.cmd_mode != before.cmd_mode) {
-    // Their defaults go by the mode.
+    // Their defaults depend on the mode.
     next.config_reload_signal = before.config_reload_signal;
     next.renew_signal_guard = before.renew_signal_guard;
   }
@@ -48,7 +48,7 @@ bool same_x509_source(const config::Config& one, const config::Config& other) {
     for (IdentitySettings& each : further_identities(config)) out.push_back(std::move(each.name));
     return out;
   };
-  // An identity that is new has to hear from the agent, also where another one had the same rules.
+  // A new identity needs a message of the agent, even if another one had the same rules.
   return one.agent_address == other.agent_address && wants_x509(one) == wants_x509(other) &&
          all_x509_rules(one) == all_x509_rules(other) && names(one) == names(other);
 }
@@ -76,10 +76,10 @@ void Daemon::reload() {
   } else {
     report_refused(done.error());
   }
-  report_ready();  // or when the files are in their new place
+  report_ready();  // otherwise when the files are in their new place
 }
 
-// What can fail comes first.
+// Steps that can fail come first.
 Result<void> Daemon::apply(config::Config next) {
   keep_what_is_fixed(config_, next);
   if (next.cmd_mode == config::CmdMode::wrap && next.cmd.empty()) {
@@ -103,7 +103,7 @@ Result<void> Daemon::apply(config::Config next) {
   notify_on_ = notify_kinds(config_);
   log::configure(config_.log_level, config_.log_format);
   if (before.config_reload_signal != config_.config_reload_signal) {
-    // Posted: it is the watch that has called.
+    // Posted, because the caller is the watch that is replaced.
     loop_->post([this] {
       if (auto good = watch_signals(); !good) log::error(good.error().message);
     });
@@ -117,7 +117,8 @@ Result<void> Daemon::apply(config::Config next) {
   return {};
 }
 
-// Two servers cannot have one port: the old one goes first, and comes back where the new one cannot be.
+// Two servers cannot share one port, so the old one stops first, and is restored if the new one cannot
+// listen.
 Result<void> Daemon::change_health(const config::HealthChecks& next) {
   if (next == config_.health_checks) return {};
   health_.reset();
@@ -153,7 +154,7 @@ void Daemon::change_sources(const config::Config& before) {
 
 void Daemon::change_files(std::unique_ptr<PublishQueue> elsewhere, bool other_identity) {
   if (elsewhere != nullptr || other_identity) {
-    // The consumers are not told of files that are not there yet.
+    // The consumers are not notified of files that are not there yet.
     reconfigure_due_ = true;
     changes_.clear();
     expect_files();
@@ -169,7 +170,7 @@ void Daemon::change_files(std::unique_ptr<PublishQueue> elsewhere, bool other_id
   }
   next_queue_ = std::move(elsewhere);
   publish_queue_->finish([this] {
-    // Posted: it is the old queue that calls.
+    // Posted, because the caller is the old queue.
     loop_->post([this] { move_in(); });
   });
 }

@@ -70,7 +70,7 @@ Result<Plan> plan_of(const config::Config& config) {
 }
 
 bool Plan::is_token(std::string_view name) const {
-  // There are two others at most, and they come last.
+  // At most two other files exist, and they are last.
   for (auto file = jwt.rbegin(); file != jwt.rend() && file->contents != output::Contents::token; ++file) {
     if (file->name == name) return false;
   }
@@ -170,7 +170,7 @@ std::set<Kind> notify_kinds(const config::Config& config) {
 
 namespace {
 
-// What a program finds in its environment beside ours.
+// Variables that a child gets in addition to our environment.
 std::vector<std::pair<std::string, std::string>> additions(const config::Config& config) {
   std::vector<std::pair<std::string, std::string>> out = {
       {"SPIFFE_ENDPOINT_SOCKET", config.agent_address.uri()}};
@@ -231,7 +231,7 @@ process::Hook::Options hook_options(health::HookKind kind, const config::Config&
                      .signals = found_signals},
           .cert_dir = absolute_path(config.cert_dir.empty() ? "." : config.cert_dir),
           .timeout = prepare ? config.prepare_cmd_timeout : config.renew_cmd_timeout,
-          // Nothing of ours outlasts stop_timeout by more than a second.
+          // Our processes end at most one second after stop_timeout.
           .term_grace = std::min<std::chrono::nanoseconds>(config.stop_timeout, std::chrono::seconds(2)),
           .once = !config.daemon_mode,
           .retry = !reload,

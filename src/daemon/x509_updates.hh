@@ -28,7 +28,8 @@ class X509Updates {
   X509Updates(Loop& loop, workload::X509Rules rules, log::Level progress, health::Status& status,
               std::function<void()> on_accepted, OnRefused on_refused = nullptr, log::Logger log = {});
 
-  // Rules for the following messages. With another selection there is no current identity until the next one.
+  // Rules for the following messages. If the selection changes, there is no current identity until the next
+  // message.
   void set_rules(workload::X509Rules rules);
 
   // `update` has its verdict.
@@ -36,7 +37,7 @@ class X509Updates {
   // Takes the current identity of another object with the same rules.
   void adopt(const X509Updates& other) { current_ = other.current_; }
 
-  // Null until the first message was accepted, also after a new selection.
+  // Null until the first message is accepted, also after a change of the selection.
   [[nodiscard]] const std::shared_ptr<const identity::X509Context>& current() const { return current_; }
 
  private:
