@@ -22,7 +22,7 @@ struct Certificate::Content {
   bool readable = false;
 };
 
-// Bytes that never change; the rest is derived from them.
+// Immutable bytes; everything else is derived from them.
 struct Certificate::State {
   Bytes der;
   Keep keep = Keep::parsed;
@@ -36,17 +36,17 @@ namespace {
 
 constexpr std::size_t kMaxKnown = 64;  // beyond it, searching costs more than parsing
 
-// A library context without a single algorithm: d2i_X509 into it finds no key decoder to try, and leaves
-// the public key as it is.
+// A library context without any algorithm: in it, d2i_X509 finds no decoder for keys and leaves the public
+// key undecoded.
 OSSL_LIB_CTX* without_decoders() {
   static OSSL_LIB_CTX* const context = [] {
     OSSL_LIB_CTX* made = OSSL_LIB_CTX_new();
-    // The null provider keeps the default one from being loaded when needed.
+    // The null provider prevents the default one from being loaded on demand.
     if (made != nullptr && OSSL_PROVIDER_load(made, "null") == nullptr) {
       OSSL_LIB_CTX_free(made);
       made = nullptr;
     }
-    return made;  // null is the default context: slower, no less right
+    return made;  // null is the default context: slower, but also correct
   }();
   return context;
 }
@@ -64,13 +64,13 @@ std::optional<WallTime> to_wall_time(const ASN1_TIME* time) {
   std::tm parts{};
   if (ASN1_TIME_to_tm(time, &parts) != 1) return std::nullopt;
   const std::chrono::seconds seconds(::timegm(&parts));
-  // 9999-12-31 means "for ever" and is beyond what a count of nanoseconds holds.
+  // 9999-12-31 means "no expiration" and is beyond the range of a 64-bit count of nanoseconds.
   constexpr auto kMax = std::chrono::floor<std::chrono::seconds>(WallTime::max().time_since_epoch());
   constexpr auto kMin = std::chrono::ceil<std::chrono::seconds>(WallTime::min().time_since_epoch());
   return WallTime(std::clamp<std::chrono::seconds>(seconds, kMin, kMax));
 }
 
-// `make` for each certificate of `der` that is not known.
+// Calls `make` for each certificate of `der` that is not known.
 template <class Make>
 Result<std::vector<Certificate>> each_of(std::span<const std::byte> der, std::span<const Certificate> known,
                                          Make make) {
@@ -138,7 +138,8 @@ const Certificate::Content& Certificate::content() const {
 
 Result<void> Certificate::readable() const {
   if (content().readable) return {};
-  // Rare enough to be found out once more: thousands of certificates need no room for an error.
+  // Parses again to find the error: this is rare, and storing an error for each of thousands of certificates
+  // costs memory.
   return fail(read(state_->der).error());
 }
 
@@ -156,7 +157,7 @@ const Bytes& Certificate::der() const {
 }
 
 X509* Certificate::x509() const {
-  // Once, and safe where two threads hold copies.
+  // Only once, also if two threads hold copies.
   std::call_once(state_->decoded, [this] { state_->complete = decode(state_->der, nullptr); });
   return state_->complete.get();
 }

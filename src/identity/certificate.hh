@@ -26,13 +26,13 @@ class Certificate {
   // Exactly one certificate in DER; trailing bytes are an error.
   static Result<Certificate> parse(std::span<const std::byte> der, Keep keep = Keep::parsed);
   // Concatenated certificates, with no bytes between or after them; an empty span gives an empty list. A
-  // certificate that is in `known`, byte for byte, is not parsed again.
+  // certificate that is in `known`, byte for byte, is shared and not parsed again.
   static Result<std::vector<Certificate>> parse_concatenated(std::span<const std::byte> der,
                                                              Keep keep = Keep::parsed,
                                                              std::span<const Certificate> known = {});
   // The same in a hundredth of the time: a certificate that is not known is only cut out, and is parsed when
-  // more than der() is needed. readable() reports whether it is a certificate; if it is not, x509() and
-  // x509_without_key() are null, and no time is between not_before() and not_after().
+  // more than der() is needed. readable() reports whether it is a certificate. If it is not, x509() and
+  // x509_without_key() are null, and not_before() and not_after() leave no time at which it is valid.
   static Result<std::vector<Certificate>> split_concatenated(std::span<const std::byte> der,
                                                              std::span<const Certificate> known = {});
   [[nodiscard]] Result<void> readable() const;

@@ -62,7 +62,7 @@ void look_at_path(const Attempt& attempt, X509_STORE_CTX* context, Verdict& verd
       verdict.weak_digest = true;
       verdict.culprit = name_of(attempt, certificate);
     }
-    // The youngest is only for error messages.
+    // The youngest is only used in error messages.
     if (verdict.code == X509_V_OK) continue;
     Named named = name_of(attempt, certificate);
     const auto* youngest = verdict.youngest.certificate;
@@ -195,8 +195,9 @@ bool may_have_issued(const Certificate& authority, const Chain& chain) {
 
 }  // namespace
 
-// One authority at a time: of several with the same subject and no key identifiers OpenSSL would try only the
-// first. This finds every path, because each authority is a trust anchor of its own (partial chains).
+// Tries one authority at a time: of several with the same subject and no key identifiers, OpenSSL would try
+// only the first. This finds every path, because each authority is a trust anchor of its own (partial
+// chains).
 std::expected<void, ChainRefusal> verify_chain(const X509Svid& svid, const X509Bundle& bundle, WallTime now) {
   const Chain& chain = svid.chain;
   std::optional<ChainRefusal> best;

@@ -7,7 +7,7 @@ std::optional<DerReader::Extent> DerReader::extent() const {
   const auto first = std::to_integer<unsigned>(rest_[1]);
   if (first < 0x80) return first <= rest_.size() - 2 ? std::optional(Extent{2, first}) : std::nullopt;
   const std::size_t count = first & 0x7F;
-  // 0x80 is BER's indefinite length; more than four bytes is beyond any message.
+  // 0x80 is BER's indefinite length; more than four bytes of length exceed any message.
   if (count == 0 || count > 4 || rest_.size() < 2 + count) return std::nullopt;
   std::size_t length = 0;
   for (std::size_t i = 0; i < count; ++i) length = length << 8 | std::to_integer<std::size_t>(rest_[2 + i]);

@@ -1,5 +1,5 @@
-// Just enough DER to take a key apart and to find where one certificate ends. Pure; reads only inside the
-// span it was given.
+// Just enough DER to parse a key and to find where one certificate ends. Pure; reads only inside the given
+// span.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ enum class DerTag : unsigned char {
   context_1 = 0xA1,
 };
 
-// Reads one element after the other. Lengths must be definite and as short as possible, as DER asks.
+// Reads one element after the other. Lengths must be definite and as short as possible, as DER requires.
 class DerReader {
  public:
   explicit DerReader(DerSpan der) : rest_(der) {}
@@ -28,9 +28,9 @@ class DerReader {
   [[nodiscard]] bool at_end() const { return rest_.empty(); }
   // Whether the next element has this tag.
   [[nodiscard]] bool next_is(DerTag tag) const;
-  // The content of the next element, which is then behind us; none where its tag or length is wrong.
+  // The content of the next element, which is then consumed; nullopt if its tag or length is wrong.
   std::optional<DerSpan> take(DerTag tag);
-  // The same with its tag and length.
+  // As take(), but with tag and length.
   std::optional<DerSpan> take_whole(DerTag tag);
 
  private:

@@ -1,11 +1,11 @@
-// A problem that did not refuse an update.
+// A problem that does not refuse an update.
 #pragma once
 
 #include <string>
 
 namespace spiffe::identity {
 
-// The caller logs it, once for each text.
+// The caller logs each text once.
 struct Finding {
   std::string subject;  // a SPIFFE ID or trust domain, escaped
   std::string message;

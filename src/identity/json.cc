@@ -10,8 +10,8 @@ namespace {
 
 using nlohmann::json;
 
-// Builds the value while nlohmann-json reads. Its own builder lets a second member of one name replace the
-// first, and knows no depth.
+// Builds the value while nlohmann-json parses. Its own builder lets a second member with the same name
+// replace the first, and has no limit of depth.
 class Builder final : public json::json_sax_t {
  public:
   bool null() override { return put(nullptr); }
@@ -20,7 +20,7 @@ class Builder final : public json::json_sax_t {
   bool number_unsigned(json::number_unsigned_t value) override { return put(value); }
   bool number_float(json::number_float_t value, const json::string_t&) override { return put(value); }
   bool string(json::string_t& value) override { return put(std::move(value)); }
-  bool binary(json::binary_t&) override { return false; }  // not in JSON text
+  bool binary(json::binary_t&) override { return false; }  // never occurs in JSON text
 
   bool start_object(std::size_t) override { return open(json::object()); }
   bool start_array(std::size_t) override { return open(json::array()); }
@@ -75,8 +75,9 @@ class Builder final : public json::json_sax_t {
   }
 
   json root_;
-  std::vector<json*> open_;  // from the outside in; an array grows only while it is the last
-  json* member_ = nullptr;   // where the value of the key just read goes
+  std::vector<json*>
+      open_;  // from the outside in; an array does not grow while another value is open inside it
+  json* member_ = nullptr;  // where the value of the key just read goes
   std::string why_;
 };
 
@@ -88,7 +89,7 @@ Result<json> parse_json(std::string_view text, std::size_t max_size) {
                 std::to_string(text.size()) + " bytes, more than " + std::to_string(max_size));
   }
   // nlohmann-json takes a NUL for the end of the text and skips a byte order mark. JSON allows neither, and
-  // other readers would understand the same bytes differently.
+  // other parsers would understand the same bytes differently.
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
     return fail(ErrorKind::verification, "not JSON at byte " + std::to_string(nul + 1));
   }

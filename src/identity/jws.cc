@@ -24,7 +24,7 @@ using DigestPtr = Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
 using SignaturePtr = Owned<ECDSA_SIG, ECDSA_SIG_free>;
 using BignumPtr = Owned<BIGNUM, BN_free>;
 
-constexpr std::size_t kMaxToken = 256UL * 1024;  // bytes; headers of HTTP take some 8 KiB
+constexpr std::size_t kMaxToken = 256UL * 1024;  // bytes; HTTP headers hold only some 8 KiB
 constexpr std::size_t kMaxHeader = 16UL * 1024;
 constexpr std::size_t kMaxShown = 40;
 
@@ -105,7 +105,7 @@ Result<void> read_header(std::string_view part, Jws& jws) {
   return {};
 }
 
-// OpenSSL takes r and s as DER.
+// OpenSSL expects r and s in DER.
 std::vector<unsigned char> der_signature(const SecretBytes& raw, std::size_t half) {
   BignumPtr r(BN_bin2bn(raw.uchars(), static_cast<int>(half), nullptr));
   BignumPtr s(BN_bin2bn(raw.uchars() + half, static_cast<int>(half), nullptr));
@@ -126,7 +126,8 @@ bool verifies(EVP_PKEY* key, const Algorithm& algorithm, std::string_view text,
   EVP_PKEY_CTX* options = nullptr;  // owned by `context`
   bool good = EVP_DigestVerifyInit(context.get(), &options, algorithm.digest(), nullptr, key) == 1;
   if (good && algorithm.pss) {
-    // RFC 7518, section 3.5: MGF1 with the same digest (OpenSSL's default), salt as long as the digest.
+    // RFC 7518, section 3.5: MGF1 with the same digest (OpenSSL's default); the salt is as long as the
+    // digest.
     good = EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1 &&
            EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST) == 1;
   }

@@ -31,7 +31,7 @@ using PointPtr = Owned<EC_POINT, EC_POINT_free>;
 using BuilderPtr = Owned<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>;
 using ParamsPtr = Owned<OSSL_PARAM, OSSL_PARAM_free>;
 
-constexpr std::size_t kMaxRsaBits = 16384;  // what OpenSSL verifies with
+constexpr std::size_t kMaxRsaBits = 16384;  // the most that OpenSSL verifies with
 constexpr std::size_t kMaxExponentBytes = 8;
 constexpr std::size_t kMaxKeyId = 1024;
 constexpr std::size_t kMaxShown = 120;
@@ -184,7 +184,7 @@ PkeyPtr build(Kind kind, const Bytes& first, const Bytes& second) {
   return PkeyPtr(key);
 }
 
-// RFC 7517, section 4.7.
+// RFC 7517, section 4.7: the first certificate of x5c must have this key.
 Result<void> check_certificate(const json& x5c, EVP_PKEY* key) {
   if (!x5c.is_array() || x5c.empty() || !x5c.front().is_string())
     return refuse("its x5c holds no certificate");

@@ -17,16 +17,16 @@ class JwtAuthority {
   // What kind of key it is: "RSA", "P-256", "P-384", "P-521".
   enum class Kind { rsa, p256, p384, p521 };
 
-  // `jwk` as parsed. The error says what this JWK lacks for one of our keys; kind verification. Where the JWK
-  // has x5c, the key of its first certificate must be this one (RFC 7517, section 4.7).
+  // `jwk` is parsed JSON. The error (kind verification) states what is missing or wrong in this JWK. If the
+  // JWK has x5c, its first certificate must have the same key (RFC 7517, section 4.7).
   static Result<JwtAuthority> from(const nlohmann::json& jwk);
 
   [[nodiscard]] const std::string& key_id() const;
   [[nodiscard]] Kind kind() const;
-  // Built when first asked, once: bundles of thousands of domains keep the numbers only. Owned by this
-  // object; null where OpenSSL does not take the numbers.
+  // Built on the first call, once: bundles of thousands of domains keep only the numbers. Owned by this
+  // object; null if OpenSSL refuses the numbers.
   [[nodiscard]] EVP_PKEY* key() const;
-  // The JWK with kty, kid and the numbers and nothing else, in the form that Go programs write.
+  // The JWK with only kty, kid and the numbers, in the form that Go programs write.
   [[nodiscard]] std::string jwk() const;
 
  private:

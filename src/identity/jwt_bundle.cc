@@ -13,7 +13,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxDocument = 1024UL * 1024;  // bytes of one trust domain's JWKS: thousands of keys
-constexpr std::size_t kMaxLeftOut = 8;               // keys that are named
+constexpr std::size_t kMaxLeftOut = 8;               // reasons that are listed
 constexpr std::size_t kMaxShown = 120;
 
 std::string shown(std::string_view text) {
@@ -24,8 +24,8 @@ std::unexpected<Error> refuse(std::string message) {
   return fail(ErrorKind::verification, std::move(message));
 }
 
-// Whether the key is said to be for something else than JWT-SVIDs. "sig" is RFC 7517's word for a key that
-// verifies signatures: agents write it that have their JWKS from a library.
+// Whether the key is for something other than JWT-SVIDs. "sig" is RFC 7517's value for a key that verifies
+// signatures: agents that use a library for their JWKS send it.
 bool other_use(const json& jwk) {
   const auto use = jwk.find("use");
   return use != jwk.end() && *use != "jwt-svid" && *use != "sig";

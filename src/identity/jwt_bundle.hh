@@ -20,12 +20,13 @@ namespace spiffe::identity {
 class JwtBundle {
  public:
   // `jwks` is a JWK Set: an object with a list `keys`, which may be empty (nothing is trusted). A key with an
-  // unknown kty or curve, a missing or wrong member, or another `use` than "jwt-svid" or "sig" is left out,
-  // and the rest counts (section 4.1.3). A key without `use` counts, though section 4.2.2 requires one: the
-  // Workload API sends its keys so. The error (kind verification) names the trust domain.
+  // unknown kty or curve, a missing or wrong member, or another `use` than "jwt-svid" or "sig" is left out;
+  // the other keys remain (section 4.1.3). A key without `use` is accepted although section 4.2.2 requires
+  // one, because the Workload API sends its keys without it. The error (kind verification) names the trust
+  // domain.
   static Result<JwtBundle> parse(TrustDomain trust_domain, std::string_view jwks);
 
-  // The same for a document that is parsed already; raw() is empty.
+  // The same for a document that is already parsed; raw() is empty.
   static Result<JwtBundle> from(TrustDomain trust_domain, const nlohmann::json& jwks);
 
   [[nodiscard]] const TrustDomain& trust_domain() const;
@@ -38,8 +39,8 @@ class JwtBundle {
   [[nodiscard]] std::optional<std::chrono::seconds> refresh_hint() const;  // spiffe_refresh_hint
   [[nodiscard]] const std::string& raw() const;                            // the document as it was sent
 
-  // The authorities as a JWK Set of standard parameters, as the Go helper writes it, but sorted by key ID:
-  // its order is random.
+  // The authorities as a JWK Set with standard parameters only, as the Go helper writes it, but sorted by key
+  // ID: the Go helper's order is random.
   [[nodiscard]] std::string jwks() const;
 
  private:

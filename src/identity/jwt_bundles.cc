@@ -56,7 +56,7 @@ class Reader {
   void insert(const std::string& name, const TrustDomain& domain, JwtBundle bundle) {
     auto& bundles = result_.bundles;
     const std::size_t count = bundles.size();
-    // Names arrive sorted, so the end is where most belong.
+    // Names arrive sorted, so most of them belong at the end.
     const auto place = bundles.emplace_hint(bundles.end(), domain, std::move(bundle));
     if (bundles.size() == count) {
       result_.findings.push_back({shown(name), "a second JWT bundle for this trust domain is ignored"});

@@ -16,7 +16,8 @@ struct JwtSvidMaterial {
   std::string hint;
 };
 
-// Always the full state: what is absent does not exist any more. Trust domain as sent -> JWKS document.
+// Maps the trust domain as sent to its JWKS document. Always the full state: a domain that is absent does not
+// exist any more.
 using JwtBundlesMaterial = std::map<std::string, std::string>;
 
 }  // namespace spiffe::identity

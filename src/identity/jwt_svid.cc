@@ -95,7 +95,7 @@ Result<void> check_signature(const Jws& jws, const TrustDomain& domain, const Jw
   return {};
 }
 
-// `when` is the claim `name`.
+// `when` is the value of the claim `name`.
 Result<void> check_begin(const char* what, const char* name, const std::optional<WallTime>& when,
                          WallTime now) {
   if (!when || *when <= now + kLeeway) return {};
@@ -104,8 +104,8 @@ Result<void> check_begin(const char* what, const char* name, const std::optional
                     " from now: compare the clocks of this machine and of the server that signs");
 }
 
-// exp has no leeway: a token that expires at its reader is useless. The times are in the hints, so that the
-// message is the same for each token that is wrong in the same way, and is logged once.
+// exp has no leeway: a token that expires on arrival is useless. The times are in the hints, so that tokens
+// with the same mistake give the same message, which is logged once.
 Result<void> check_times(const json& claims, WallTime now, JwtSvid& svid) {
   const auto expiry = numeric_date(claims, "exp");
   if (!expiry) return fail(expiry.error());
@@ -124,7 +124,7 @@ Result<void> check_times(const json& claims, WallTime now, JwtSvid& svid) {
   return check_begin("was issued in the future", "iat", *issued, now);
 }
 
-// Compares IDs, not texts: the scheme's case does not count.
+// Compares IDs, not texts: the case of the scheme is ignored.
 bool same_id(std::string_view a, std::string_view b) {
   if (a == b) return true;
   const auto left = SpiffeId::parse(a);
@@ -151,7 +151,7 @@ Result<JwtSvid> JwtSvid::parse_and_verify(SecretBytes token, std::span<const std
                                           WallTime now) {
   const auto jws = Jws::parse(token.text());
   if (!jws) return fail(jws.error());
-  // A copy of the claims needs no zeroing: they are useless without the signature.
+  // The copy of the claims need not be zeroed: claims are useless without the signature.
   const auto claims = parse_json(jws->payload.text(), kMaxPayload);
   if (!claims) return fail(context("the token's payload", claims.error()));
   if (!claims->is_object()) return refuse("the token's payload is not a JSON object");

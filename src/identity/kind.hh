@@ -1,4 +1,5 @@
-// What an agent delivers. Metrics count it, and the configuration chooses by it whom to notify.
+// The kinds of material that an agent delivers. Metrics count them separately, and the configuration chooses
+// by kind which consumers to notify.
 #pragma once
 
 #include <array>

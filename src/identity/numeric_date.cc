@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kFirst = -62135596800.0;  // 0001-01-01T00:00:00Z
 constexpr double kEnd = 253402300800.0;    // 10000-01-01T00:00:00Z
-constexpr double kLastHeld = 9.2e9;        // in the year 2261: nanoseconds in 64 bits end a year later
+constexpr double kLastHeld = 9.2e9;        // in the year 2261; 64 bits of nanoseconds end a year later
 
 WallTime wall_time(double seconds) {
   if (seconds <= 0) return {};

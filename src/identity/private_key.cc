@@ -22,7 +22,7 @@ using BnPtr = Owned<BIGNUM, BN_clear_free>;
 using BnCtxPtr = Owned<BN_CTX, BN_CTX_free>;
 using PointPtr = Owned<EC_POINT, EC_POINT_free>;
 
-// A key of either half: its algorithm, the named curve where it has one, and the encoded numbers.
+// A key of either half: its algorithm, its named curve if it has one, and the encoded numbers.
 struct KeyParts {
   int algorithm = NID_undef;
   const X509_ALGOR* identifier = nullptr;
@@ -58,9 +58,9 @@ KeyParts parts_of(const ASN1_OBJECT* algorithm, const X509_ALGOR* identifier, co
   return {OBJ_obj2nid(algorithm), identifier, as_span(data, size)};
 }
 
-// A non-negative INTEGER's content as a number.
+// The content of a non-negative INTEGER as a number.
 BnPtr to_number(std::optional<DerSpan> content) {
-  constexpr std::size_t kMaxBytes = 2049;  // RSA-16384: more would only keep us busy
+  constexpr std::size_t kMaxBytes = 2049;  // RSA-16384: a longer number would only waste time
   if (!content || content->empty() || content->size() > kMaxBytes ||
       (content->front() & std::byte{0x80}) != std::byte{0})
     return nullptr;
@@ -71,7 +71,7 @@ BnPtr to_number(std::optional<DerSpan> content) {
 // RFC 5915's ECPrivateKey.
 struct EcPrivateKey {
   DerSpan scalar;
-  std::optional<DerSpan> point;  // the public half it claims
+  std::optional<DerSpan> point;  // the public half that the file states
 };
 
 std::optional<EcPrivateKey> parse_ec(DerSpan der) {
@@ -97,7 +97,7 @@ std::optional<EcPrivateKey> parse_ec(DerSpan der) {
   return key;
 }
 
-// A point as it may be written. The two forms share X; making either costs an inversion, so it is done once.
+// A point in either encoding. Both share X. Computing either costs an inversion, so it is done once.
 class EncodedPoint {
  public:
   EncodedPoint(const EC_GROUP* group, const EC_POINT* point, BN_CTX* scratch)
@@ -108,7 +108,7 @@ class EncodedPoint {
     if (size_ == 0 || encoded.empty()) return false;
     const DerSpan whole = std::as_bytes(std::span(bytes_).first(size_));
     if (encoded.front() == whole.front()) return std::ranges::equal(encoded, whole);
-    // SEC 1, section 2.3.3: the first byte of the short form is 2, or 3 where Y is odd.
+    // SEC 1, section 2.3.3: the first byte of the short form is 2, or 3 if Y is odd.
     const std::byte sign = std::byte{2} | (whole.back() & std::byte{1});
     return encoded.front() == sign &&
            std::ranges::equal(encoded.subspan(1), whole.subspan(1, (size_ - 1) / 2));
@@ -145,7 +145,7 @@ Result<void> check_ec(const KeyParts& secret, const KeyParts& leaf) {
   }
   const EncodedPoint encoded(group, point.get(), scratch.get());
   if (!encoded.is(leaf.encoded)) return mismatch();
-  // A program that believes the claimed half would present another key than the certificate's.
+  // A program that uses the stated public half would present another key than the certificate's.
   if (key->point && !encoded.is(*key->point)) {
     return refuse("the public half inside the private key is not that of the key");
   }
@@ -164,11 +164,11 @@ Result<void> check_ed25519(const KeyParts& secret, const KeyParts& leaf) {
   return std::ranges::equal(std::as_bytes(std::span(derived)), leaf.encoded) ? Result<void>() : mismatch();
 }
 
-// RFC 8017's RSAPrivateKey, in its order: n, e, d, p, q, d mod p-1, d mod q-1, 1/q mod p.
+// The numbers of an RSAPrivateKey in the order of RFC 8017: n, e, d, p, q, d mod p-1, d mod q-1, 1/q mod p.
 enum RsaNumber : std::size_t { kN, kE, kD, kP, kQ, kDp, kDq, kQinv, kRsaNumbers };
 using RsaNumbers = std::array<BnPtr, kRsaNumbers>;
 
-// `count` numbers of a SEQUENCE that holds nothing else (but a version 0 first, where `version`).
+// Parses a SEQUENCE of exactly `count` numbers (preceded by a version 0 if `version`).
 bool parse_rsa(DerSpan der, bool version, std::size_t count, RsaNumbers& numbers) {
   DerReader outer(der);
   const auto content = outer.take(DerTag::sequence);
@@ -185,13 +185,14 @@ bool parse_rsa(DerSpan der, bool version, std::size_t count, RsaNumbers& numbers
   return reader.at_end();
 }
 
-// Whether a * b = 1 modulo m.
+// Whether a * b = 1 (mod m).
 bool inverse(const BIGNUM* a, const BIGNUM* b, const BIGNUM* m, BN_CTX* scratch) {
   const BnPtr product(BN_new());
   return product && BN_mod_mul(product.get(), a, b, m, scratch) == 1 && BN_is_one(product.get()) == 1;
 }
 
-// Whether the private numbers undo what (n, e) does. That p and q are prime is taken from whoever made them.
+// Whether the private numbers are the inverse of (n, e). That p and q are prime is not checked; this relies
+// on the creator of the key.
 bool consistent(const RsaNumbers& k, BN_CTX* scratch) {
   const BnPtr product(BN_new());
   const BnPtr p1(BN_dup(k[kP].get()));
@@ -222,7 +223,7 @@ Result<void> check_rsa(const KeyParts& secret, const KeyParts& leaf) {
   return consistent(key, scratch.get()) ? Result<void>() : malformed("RSA");
 }
 
-// Why `der` is no PKCS#8 key, from its first two elements.
+// Why `der` is not a PKCS#8 key, judged by its first two elements.
 std::string_view not_pkcs8(DerSpan der) {
   DerReader outer(der);
   const auto content = outer.take(DerTag::sequence);

@@ -12,8 +12,9 @@
 
 namespace spiffe::identity {
 
-// `pkcs8` is an unencrypted PKCS#8 DER key without trailing bytes, of type RSA, EC (P-256, P-384, P-521) or
-// Ed25519, and the public half computed from it is that of `leaf`. Errors never contain bytes of the key.
+// `pkcs8` must be an unencrypted PKCS#8 DER key without trailing bytes, of type RSA, EC (P-256, P-384, P-521)
+// or Ed25519, and the public half computed from it must be that of `leaf`. Errors never contain bytes of the
+// key.
 [[nodiscard]] Result<void> check_private_key(std::span<const std::byte> pkcs8, const X509* leaf);
 
 }  // namespace spiffe::identity

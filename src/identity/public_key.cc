@@ -55,7 +55,7 @@ std::optional<std::string> rsa_members(DerSpan key) {
                      base64url_encode(without_zeros(*exponent)));
 }
 
-// The point is x and y, or x alone with the sign of y.
+// The point is encoded as x and y, or as x with the sign of y.
 std::optional<std::string> ec_members(const Curve& curve, DerSpan key) {
   const EC_GROUP* group = ec_group(curve.nid);
   const PointPtr point(EC_POINT_new(group));
@@ -95,7 +95,7 @@ std::optional<DerSpan> public_key_info(const Bytes& certificate) {
 }
 
 bool is_rsa_oid(DerSpan oid) {
-  // 1.2.840.113549.1.1.1 and .10.
+  // rsaEncryption is 1.2.840.113549.1.1.1, RSASSA-PSS is 1.2.840.113549.1.1.10.
   constexpr std::array<unsigned char, 8> kPkcs1 = {0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01};
   if (oid.size() != kPkcs1.size() + 1 || (oid.back() != std::byte{1} && oid.back() != std::byte{10}))
     return false;

@@ -1,4 +1,4 @@
-// How strong a certificate's RSA key is, read from its DER: decoding the key would take OpenSSL a thousand
+// The strength of a certificate's RSA key, read from its DER: decoding the key would take OpenSSL a thousand
 // times longer. Pure.
 #pragma once
 
@@ -14,10 +14,10 @@ inline constexpr std::size_t kMinRsaBits = 2048;  // OpenSSL's security level 2;
 // The size of the modulus in bits; 0 if the key is not an RSA key, or is malformed.
 [[nodiscard]] std::size_t rsa_bits(const Certificate& certificate);
 
-// Whether it is an RSA key of fewer than kMinRsaBits.
+// Whether the key is an RSA key of fewer than kMinRsaBits.
 [[nodiscard]] bool has_weak_rsa_key(const Certificate& certificate);
 
-// What to warn of then. `name` is that of the certificate: "the leaf certificate".
+// The text of the warning for a weak key. `name` denotes the certificate: "the leaf certificate".
 [[nodiscard]] std::string weak_rsa_warning(const Certificate& certificate, const std::string& name);
 
 }  // namespace spiffe::identity

@@ -29,13 +29,13 @@ bool trust_domain_character(char c) {
   return segment_character(c) && !(c >= 'A' && c <= 'Z');
 }
 
-// The whole UTF-8 character at `at`, quoted; or the byte there.
+// The whole UTF-8 character at `at`, quoted; or only the byte if it is not valid UTF-8.
 std::string character_at(std::string_view text, std::size_t at) {
   const std::size_t n = utf8_length(text.substr(at));
   return quote(text.substr(at, n == 0 ? 1 : n));
 }
 
-// The rule of the trust domain's alphabet that the character at `at` breaks.
+// The rule of the trust domain's alphabet that is broken by the character at `at`.
 std::string trust_domain_rule(std::string_view name, std::size_t at) {
   const char c = name[at];
   if (c >= 'A' && c <= 'Z') return "the trust domain must be lower-case";
@@ -46,7 +46,7 @@ std::string trust_domain_rule(std::string_view name, std::size_t at) {
   return "the trust domain may hold only a-z, 0-9, '-', '.' and '_', not " + character_at(name, at);
 }
 
-// The rule that `name` breaks as a trust domain; "" where it is a good one.
+// The rule that `name` breaks as a trust domain; "" if it is valid.
 std::string check_trust_domain(std::string_view name) {
   if (name.empty()) return "the trust domain is empty";
   if (name.size() > kMaxTrustDomain) {

@@ -9,13 +9,13 @@
 
 namespace spiffe::identity {
 
-// A trust domain's name: [a-z0-9._-]{1,255}. Not a DNS name: "-x" and "a..b" are good.
+// A trust domain's name: [a-z0-9._-]{1,255}. It need not be a DNS name: "-x" and "a..b" are valid.
 class TrustDomain {
  public:
-  // "example.org". Upper case is an error here (compare parse of SpiffeId, which folds only the scheme's
-  // case).
+  // "example.org". Upper case is an error here, while SpiffeId::parse accepts it in the scheme.
   static Result<TrustDomain> parse(std::string_view name);
-  // As parse, but also takes the ID form "spiffe://example.org": agents key federated bundles either way.
+  // As parse(), but also accepts the ID form "spiffe://example.org", since agents use either form as the key
+  // of federated bundles.
   static Result<TrustDomain> parse_name_or_id(std::string_view text);
 
   [[nodiscard]] const std::string& name() const { return name_; }
@@ -28,8 +28,9 @@ class TrustDomain {
   std::string name_;
 };
 
-// "spiffe://example.org/path": scheme in any case on input and lower case on output; no query, fragment, user
-// info, port or percent-encoding; path segments [A-Za-z0-9._-]+, none empty, "." or ".."; at most 2048 bytes.
+// "spiffe://example.org/path": the scheme in any case on input and in lower case on output; no query,
+// fragment, user info, port or percent-encoding; path segments of [A-Za-z0-9._-]+, none of them "." or "..";
+// at most 2048 bytes.
 class SpiffeId {
  public:
   static Result<SpiffeId> parse(std::string_view uri);

@@ -21,9 +21,9 @@ namespace {
 using MdCtxPtr = Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
 using PointPtr = Owned<EC_POINT, EC_POINT_free>;
 
-constexpr std::size_t kMostCertificates = 10;  // OpenSSL ends somewhere above 100
+constexpr std::size_t kMostCertificates = 10;  // well below OpenSSL's own limit, which is above 100
 
-// Extensions that say nothing about a path, or what is looked at here.
+// Extensions that do not affect a path, or that are checked here.
 bool known_extension(int nid) {
   constexpr std::array kKnown = {NID_basic_constraints,
                                  NID_key_usage,
@@ -47,7 +47,7 @@ bool is_plain(X509* certificate) {
   return true;
 }
 
-// Whether `certificate` may stand above `below` other authorities.
+// Whether `certificate` may be a CA with `below` other authorities between it and the leaf.
 bool is_authority(X509* certificate, long below) {
   const std::uint32_t flags = X509_get_extension_flags(certificate);
   if ((flags & EXFLAG_BCONS) == 0 || (flags & EXFLAG_CA) == 0) return false;
@@ -72,11 +72,11 @@ const char* digest_of(const X509* certificate, const EVP_PKEY* key) {
 }
 
 struct Signed {
-  DerSpan content;  // TBSCertificate as it came
+  DerSpan content;  // the TBSCertificate as received
   DerSpan signature;
 };
 
-// Nothing where the signature is no whole number of bytes.
+// nullopt if the signature is not a whole number of bytes.
 std::optional<Signed> signed_parts(const Certificate& certificate) {
   DerReader outer(certificate.der());
   const auto fields = outer.take(DerTag::sequence);
@@ -102,7 +102,7 @@ bool is_signed_by(const Certificate& certificate, const X509* parsed, X509* issu
                           uchars(parts->content), parts->content.size()) == 1;
 }
 
-// A public key as it stands in its certificate.
+// A public key as encoded in its certificate.
 struct PublicKey {
   explicit PublicKey(const X509* certificate) {
     ASN1_OBJECT* object = nullptr;
@@ -113,18 +113,20 @@ struct PublicKey {
   }
 
   bool ec = false;
-  int curve = NID_undef;  // where it is named
+  int curve = NID_undef;  // NID_undef if not a named curve
   const unsigned char* data = nullptr;
   int size = 0;
 };
 
-// Whether an elliptic curve's parameters are written out: OpenSSL takes no path with such a key.
+// Whether the parameters of an elliptic curve are written out instead of named: OpenSSL accepts no path with
+// such a key.
 bool has_unnamed_curve(const X509* certificate) {
   const PublicKey key(certificate);
   return key.ec && key.curve == NID_undef;
 }
 
-// Whether the leaf's key can be read, which nobody here needs. Only those of other kinds are decoded.
+// Whether the leaf's key can be decoded: X509_verify_cert requires it, although the key is not used. Keys on
+// a named curve are checked without OpenSSL's slow decoder.
 bool has_key(const Certificate& leaf) {
   const PublicKey key(leaf.x509_without_key());
   const EC_GROUP* group = key.ec ? ec_group(key.curve) : nullptr;
@@ -134,15 +136,15 @@ bool has_key(const Certificate& leaf) {
          EC_POINT_oct2point(group, point.get(), key.data, static_cast<std::size_t>(key.size), nullptr) == 1;
 }
 
-// As X509_verify_cert compares: RFC 5280 knows two forms of a date, ASN.1 several more.
+// Compares as X509_verify_cert does: RFC 5280 allows two forms of a date, ASN.1 several more.
 bool is_valid(const X509* certificate, std::time_t at) {
   return X509_cmp_time(X509_get0_notBefore(certificate), &at) < 0 &&
          X509_cmp_time(X509_get0_notAfter(certificate), &at) > 0;
 }
 
-// Whether no two certificates of the path have the same subject. OpenSSL finds issuers by name, and trusted
-// ones first: where a name occurs twice (in a self-issued certificate, for one) it may build another path
-// than the one that is checked here, and then refuse it.
+// Whether no two certificates of the path have the same subject. OpenSSL finds issuers by name, trusted ones
+// first. If a name occurs twice (for example in a self-issued certificate), it may build another path than
+// the one checked here, and refuse it.
 bool names_differ(const std::vector<Certificate>& chain, const Certificate& authority) {
   std::vector<const X509_NAME*> names = {X509_get_subject_name(authority.x509())};
   for (const Certificate& certificate : chain) {
@@ -161,7 +163,7 @@ bool check(const std::vector<Certificate>& chain, const Certificate& authority, 
   if (authority.x509() == nullptr || !names_differ(chain, authority)) return false;
   if (!is_plain(subject) || has_unnamed_curve(subject) || !is_valid(subject, at)) return false;
   for (std::size_t i = 0; i < chain.size(); ++i) {
-    // Has i authorities between itself and the leaf.
+    // The number of authorities between this issuer and the leaf is i.
     X509* issuer = (i + 1 < chain.size() ? chain[i + 1] : authority).x509();
     if (issuer == nullptr || !is_plain(issuer) || !is_authority(issuer, static_cast<long>(i))) return false;
     if (has_unnamed_curve(issuer) || !is_valid(issuer, at)) return false;

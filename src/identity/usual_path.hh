@@ -1,8 +1,8 @@
-// The quick way to say yes to a chain (RFC 5280, section 6.1) where it is as nearly all are. Pure.
+// Quickly accepts certificate chains of the usual shape (RFC 5280, section 6.1). Pure.
 //
-// X509_verify_cert decodes the leaf's public key, which nobody needs here, and that costs more than
-// everything else it does. So the paths of usual shape are judged here, strictly; all others, and all that
-// are bad, are OpenSSL's to judge.
+// X509_verify_cert decodes the leaf's public key, which is not needed here and costs more than all its other
+// work. So chains of the usual shape are verified here, strictly; OpenSSL verifies all others, and all that
+// fail here.
 #pragma once
 
 #include <vector>
@@ -11,10 +11,10 @@
 
 namespace spiffe::identity {
 
-// True: `chain` (leaf first) leads to `authority` and is good at `at`, for which it must have nothing but
-// ECDSA or RSA (PKCS #1) signatures with SHA-2, subjects that all differ, and extensions that every
-// implementation knows, name constraints not among them. X509_verify_cert with partial chains accepts it too.
-// False says nothing.
+// True if `chain` (leaf first) leads to `authority` and is valid at `at`. It must have only ECDSA or RSA
+// (PKCS #1) signatures with SHA-2, subjects that all differ, and extensions that every implementation knows,
+// except name constraints. X509_verify_cert with partial chains accepts such a chain, too. False does not
+// mean that the chain is invalid.
 [[nodiscard]] bool is_usual_path(const std::vector<Certificate>& chain, const Certificate& authority,
                                  WallTime at);
 

@@ -13,8 +13,8 @@ struct X509Bundle {
   TrustDomain trust_domain;
   std::vector<Certificate> authorities;  // in the agent's order
 
-  // `der`: concatenated certificates; empty is an error ("holds no certificate"). Authorities that `known`
-  // holds already are shared with it.
+  // `der` is concatenated certificates; empty is an error ("holds no certificate"). Authorities that are in
+  // `known` are shared with it.
   static Result<X509Bundle> parse(TrustDomain trust_domain, std::span<const std::byte> der,
                                   std::span<const Certificate> known = {});
 

@@ -14,11 +14,11 @@ namespace {
 constexpr std::size_t kMaxShown = 200;   // bytes of a name that a message repeats
 constexpr std::size_t kMaxOffered = 10;  // SVIDs that a message lists
 
-// Limits within the 64 MiB of a message, so that verifying it takes a bounded time.
+// Limits below the 64 MiB of a message bound the time to verify it.
 constexpr std::size_t kMaxSvids = 10'000;
 constexpr std::size_t kMaxChainBytes = std::size_t{1024} * 1024;       // the selected SVID's certificates
 constexpr std::size_t kMaxBundleBytes = std::size_t{8} * 1024 * 1024;  // the authorities of its trust domain
-// How many of the SVIDs that are not selected are verified, and up to how many bytes.
+// How many of the SVIDs that are not selected are verified, and up to how many bytes in total.
 constexpr std::size_t kMaxExamined = 100;
 constexpr std::size_t kMaxExaminedBytes = std::size_t{1024} * 1024;
 
@@ -78,7 +78,7 @@ Svids without_repeated_hints(const std::vector<X509SvidMaterial>& svids, std::ve
   return kept;
 }
 
-// Compares IDs, not texts: the scheme's case does not count.
+// Compares IDs, not texts: the case of the scheme is ignored.
 bool same_id(std::string_view a, std::string_view b) {
   if (a == b) return true;
   const auto left = SpiffeId::parse(a);
@@ -90,7 +90,7 @@ bool same_id(std::string_view a, std::string_view b) {
 bool begins_with(std::string_view id, std::string_view prefix) {
   prefix.remove_suffix(1);
   if (id.starts_with(prefix)) return true;
-  // Most prefixes end with a slash, which an ID must not: "x" makes it one.
+  // Most prefixes end with a slash, which an ID must not; the "x" makes it an ID.
   const auto begin = SpiffeId::parse(std::string(prefix) + "x");
   const auto parsed = SpiffeId::parse(id);
   if (!begin || !parsed) return false;
@@ -181,7 +181,7 @@ std::optional<Refusal> verify_selected(const X509Context& context, std::string_v
   return refusal;
 }
 
-// Makes every check of the selected SVID for another one. `warnings` receives problems that do not refuse it.
+// Verifies another SVID as strictly as the selected one. `warnings` receives problems that do not refuse it.
 std::expected<FurtherSvid, ChainRefusal> read_further(const X509SvidMaterial& material, std::size_t number,
                                                       std::span<const Certificate> known, WallTime now,
                                                       bool verify, std::vector<std::string>& warnings) {
@@ -204,8 +204,8 @@ std::string defect(const X509SvidMaterial& material, WallTime now, bool verify) 
   return read ? std::string() : read.error().error.message;
 }
 
-// An error in an SVID that is not selected refuses nothing; it is reported for its operator. Our own SVID
-// waits meanwhile, hence the limit.
+// An error in an SVID that is not selected refuses nothing; it is only reported to the operator. Our own SVID
+// is delayed meanwhile, hence the limit.
 void report_unselected(const Svids& svids, const X509SvidMaterial* selected, WallTime now, bool verify,
                        std::vector<Finding>& findings) {
   std::size_t examined = 0;
@@ -246,7 +246,7 @@ class FederatedBundles {
     if (!bundle && before != nullptr) bundle = *before;  // unchanged, or the new one cannot be read
     if (!bundle) return;
     auto& federated = context_.federated;
-    // Names arrive sorted, so the end is where most belong.
+    // Names arrive sorted, so most of them belong at the end.
     const std::size_t count = federated.size();
     federated.emplace_hint(federated.end(), *std::move(domain), *std::move(bundle));
     if (federated.size() == count) report(name, "a second bundle for this trust domain is ignored");
@@ -268,7 +268,7 @@ class FederatedBundles {
   }
 
   void unreadable(std::string subject, const std::string& why) {
-    if (sibling_ != nullptr) return;  // already a finding of the sibling
+    if (sibling_ != nullptr) return;  // the sibling has reported it
     context_.findings.push_back({std::move(subject), "federated bundle not taken: " + why, true});
   }
 

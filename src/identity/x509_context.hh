@@ -16,9 +16,9 @@
 
 namespace spiffe::identity {
 
-// Which SVID of a message is ours: the first one with this hint, or this SPIFFE ID, or (if neither is set)
-// the first of all, which is the default identity (Workload API, section 8). A SPIFFE ID that ends with "*"
-// is a prefix.
+// Selects our SVID in a message: the first with this hint, or with this SPIFFE ID, or (if neither is set) the
+// first of all, which is the default identity (Workload API, section 8). A SPIFFE ID that ends with "*" is a
+// prefix.
 struct X509Selection {
   std::string hint;
   std::string spiffe_id;
@@ -31,7 +31,7 @@ struct Refusal {
   Error error;                         // kind verification
   std::string spiffe_id;               // of the SVID concerned, "" if unknown
   std::optional<WallTime> valid_from;  // set if the same message will be valid at this time
-  bool not_offered = false;            // none of the SVIDs is the one selected
+  bool not_offered = false;            // the selection matches none of the SVIDs
 };
 
 // The result of verify().
@@ -40,7 +40,7 @@ struct Verdict {
   std::vector<Finding> findings;  // about the SVID, and about those that are not selected
 };
 
-// Which SVIDs another context of the same message verifies, so that this one need not.
+// Which SVIDs other contexts of the same message verify, so that this one need not.
 struct Others {
   bool examined = false;              // all but the selected one
   std::vector<std::size_t> selected;  // those that other contexts selected
@@ -61,8 +61,9 @@ struct X509Context {
   std::size_t selected = 0;  // the index of the selected SVID in the message
   std::size_t matching = 1;  // how many SVIDs the selection matches
   std::vector<Finding> findings;
-  std::vector<FurtherSvid> further;           // filled by add_further()
-  std::optional<WallTime> further_from = {};  // when the first one that was left out as too early is valid
+  std::vector<FurtherSvid> further;  // filled by add_further()
+  std::optional<WallTime> further_from =
+      {};  // the earliest time at which one that was left out as not yet valid becomes valid
 
   // Parses what is needed to write the files. Refuses a message with an empty mandatory field, without a
   // matching SVID, with more than 10,000 SVIDs, or whose selected SVID has more than 1 MiB of certificates or
@@ -72,14 +73,14 @@ struct X509Context {
   static std::expected<X509Context, Refusal> read(const X509Material& material,
                                                   const X509Selection& selection, const X509Context* previous,
                                                   const X509Context* sibling = nullptr);
-  // For outputs of every SVID: verifies and adds those that the selection matches beside the selected one, at
-  // most 99 and up to 1 MiB. One that is not valid is left out with a finding and refuses nothing else.
-  // Returns which SVIDs of the message were examined, for Others::selected.
+  // For outputs that contain every SVID: verifies and adds the other SVIDs that the selection matches, at
+  // most 99 and up to 1 MiB. An invalid one is left out with a finding and refuses nothing else. Returns
+  // which SVIDs of the message were examined, for Others::selected.
   std::vector<std::size_t> add_further(const X509Material& material, const X509Selection& selection,
                                        WallTime now, bool verify_chain);
   // Verifies the selected SVID (certificates, key, chain), and the first 100 SVIDs that no context has
-  // selected, up to 1 MiB: those only give findings. `material` is the message that this context was read
-  // from. Takes most of the time that a message needs. `verify_chain` false ("verify = false") skips only the
+  // selected, up to 1 MiB: those give only findings. `material` is the message that this context was read
+  // from. This takes most of the time of a message. `verify_chain` false ("verify = false") skips only the
   // chain.
   [[nodiscard]] Verdict verify(const X509Material& material, WallTime now, bool verify_chain,
                                const Others& others = {}) const;

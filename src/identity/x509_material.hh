@@ -20,7 +20,7 @@ struct X509SvidMaterial {
   std::string hint;
 };
 
-// Always the full state of the workload: what is absent does not exist any more.
+// Always the full state of the workload: an item that is absent does not exist any more.
 struct X509Material {
   std::vector<X509SvidMaterial> svids;
   std::vector<Bytes> crls;

@@ -19,7 +19,7 @@ std::unexpected<Error> refuse(std::string message) {
   return fail(ErrorKind::verification, std::move(message));
 }
 
-// The URI SANs with every byte, so that an embedded NUL does not hide the rest.
+// The URI SANs with all their bytes, so that an embedded NUL does not hide the rest.
 Result<std::vector<std::string>> uri_sans(const X509* certificate) {
   int critical = 0;
   const NamesPtr names(

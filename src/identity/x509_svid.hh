@@ -1,6 +1,6 @@
-// An X.509-SVID: X509-SVID standard, sections 2 to 5. The checks are separate steps, since writing the files
-// can begin before they are done: split() checks nothing yet, check() the certificates, check_key() the
-// private key, and verify_chain() the chain. Pure.
+// An X.509-SVID: X509-SVID standard, sections 2 to 5. The checks are separate steps, because writing the
+// files can begin before they are done: split() only parses, check() verifies the certificates, check_key()
+// the private key, and verify_chain() the chain. Pure.
 #pragma once
 
 #include <optional>
@@ -33,7 +33,8 @@ struct X509Svid {
                                std::span<const Certificate> known = {});
   [[nodiscard]] Result<void> check_key() const;
 
-  // The two halves of read(): what is needed to write the files, and whether they may be published.
+  // The two halves of read(): split() parses everything needed to write the files, check() decides whether
+  // they may be published.
   static Result<X509Svid> split(const X509SvidMaterial& material, std::span<const Certificate> known = {});
   [[nodiscard]] Result<void> check(std::vector<std::string>& warnings) const;
 
@@ -46,7 +47,7 @@ struct X509Svid {
 // The SPIFFE ID of a leaf: its only URI SAN, with a path.
 [[nodiscard]] Result<SpiffeId> leaf_id(const Certificate& leaf);
 
-// Why a chain does not verify, and from when it will.
+// Why a chain does not verify, and the time from which it will.
 struct ChainRefusal {
   Error error;                         // kind verification
   std::optional<WallTime> valid_from;  // set if the only error is a NotBefore after `now`
