@@ -32,18 +32,20 @@ namespace spiffe::workload {
 
 namespace {
 
-// gRPC starts its threads with the first channel, and ends them with the last.
+// gRPC starts its threads with the first channel and ends them with the last one. This channel keeps them.
 struct Kept {
   std::mutex mutex;
   std::shared_ptr<grpc::Channel> channel;
 };
 Kept kept;
 
-constexpr std::size_t kDescriptors = 24;  // more than one channel takes: others may be opened meanwhile
+constexpr std::size_t kDescriptors =
+    24;  // more than a channel needs, since other threads may open some meanwhile
 constexpr std::size_t kThreadsOfChannel = 2;
-constexpr std::size_t kMemory = std::size_t{24} * 1024 * 1024;  // address space, beside the threads' stacks
+constexpr std::size_t kMemory =
+    std::size_t{24} * 1024 * 1024;  // address space, in addition to the threads' stacks
 
-// Two to 32 in its pool, as many as there are processors, and some for timers and name resolution.
+// gRPC's pool has one thread per processor, 2 to 32; other threads serve timers and name resolution.
 std::size_t first_threads() {
   constexpr unsigned kLeast = 2;
   constexpr unsigned kMost = 32;
@@ -51,7 +53,7 @@ std::size_t first_threads() {
   return std::clamp(gpr_cpu_num_cores(), kLeast, kMost) + kOthers;
 }
 
-// Has all of it for a moment. What is lacking, with errno.
+// Allocates all of it for a moment. Returns the missing resource, with errno.
 std::optional<Error> try_room(std::size_t threads) {
   std::array<Fd, kDescriptors> descriptors;
   for (Fd& each : descriptors) {
@@ -84,7 +86,7 @@ std::optional<Error> try_room(std::size_t threads) {
 }  // namespace
 
 void init_grpc() {
-  // Packages of Abseil come with its search for lock cycles switched on: for debugging, and at a price.
+  // Packages of Abseil have lock-cycle detection switched on. It is for debugging, and costs time.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
   gpr_set_log_function([](gpr_log_func_args* args) {
@@ -106,14 +108,15 @@ std::shared_ptr<grpc::Channel> open_channel(const Endpoint& endpoint) {
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectMs);
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  // A message of some megabytes may inflate to hundreds, before its size is looked at.
+  // A compressed message of some megabytes may inflate to hundreds before its size is checked.
   arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE);
   arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
-  // Retries are ours to schedule and to log.
+  // We schedule and log the retries ourselves.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  // Bandwidth probes are pings, two more packets for every message.
+  // Bandwidth probes are pings: two more packets for every message.
   arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  // The authority of a socket's path would be percent-encoded; servers expect what Go's client sends.
+  // gRPC would percent-encode the socket's path as authority. Servers expect the value that Go's client
+  // sends.
   if (endpoint.kind() == Endpoint::Kind::unix_socket)
     arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
   return grpc::CreateCustomChannel(endpoint.grpc_target(), grpc::InsecureChannelCredentials(), arguments);
@@ -125,7 +128,7 @@ std::optional<StreamEnd> lacks_room() {
   if (const auto lack = try_room(first ? first_threads() : kThreadsOfChannel)) {
     return StreamEnd{grpc::StatusCode::UNAVAILABLE, lack->message, lack->sys, first};
   }
-  // Never connects: it is there for the threads alone.
+  // Never connects. It exists only to keep the threads.
   if (first) kept.channel = grpc::CreateChannel("unix:/", grpc::InsecureChannelCredentials());
   return std::nullopt;
 }

@@ -16,31 +16,31 @@ class ClientContext;
 
 namespace spiffe::workload {
 
-// The largest message taken: a bundle of some 90,000 federated trust domains. gRPC's own limit is 4 MiB.
+// The largest accepted message, enough for about 90,000 federated trust domains. gRPC's default is 4 MiB.
 inline constexpr int kMaxMessageBytes = 64 * 1024 * 1024;
 
-// Sends the logs of gRPC and Protobuf to ours at debug level, and so keeps them off stderr. Once,
-// before the first channel.
+// Sends the logs of gRPC and Protobuf to our log at debug level, which keeps them off stderr. To be called
+// once, before the first channel.
 void init_grpc();
 
-// A plain-text channel with a subchannel of its own: no other channel's back-off delays it, no DNS, proxy or
-// service-config look-up happens. Connects when the first call is made. Any thread.
+// A plain-text channel with its own subchannel: it shares no back-off with other channels, and uses no DNS,
+// proxy or service config. Connects at the first call. Any thread.
 [[nodiscard]] std::shared_ptr<grpc::Channel> open_channel(const Endpoint& endpoint);
 
-// Before open_channel(). gRPC ends the whole process, or waits for ever, where it gets no descriptor, no
-// thread or no memory. How a stream ends instead, where this process may not have what a connection takes;
-// else nothing. Any thread.
+// To be called before open_channel(). Without a descriptor, a thread or memory, gRPC ends the process or
+// hangs. So this checks whether the process can get what a connection needs, and returns how the stream ends
+// if not. Any thread.
 //
-// The first call makes the threads of gRPC, which then stay until end_grpc(): one that cannot be made later
-// would be waited for at their end.
+// The first call starts gRPC's threads, which then stay until end_grpc(). Otherwise gRPC would wait at the
+// end for a thread that it could not start later.
 [[nodiscard]] std::optional<StreamEnd> lacks_room();
-// How a stream ends whose own thread could not be started.
+// The end of a stream whose own thread could not be started.
 [[nodiscard]] StreamEnd lacks_thread(const Error& error);
 
-// Ends the threads of gRPC, once no channel is open any more. May wait for good: see leave_within().
+// Ends gRPC's threads after the last channel is closed. May hang: see leave_within().
 void end_grpc();
 
-// Adds the header "workload.spiffe.io: true" that every call must carry exactly once.
+// Adds the header "workload.spiffe.io: true", which every call must carry exactly once.
 void add_security_header(grpc::ClientContext& context);
 
 }  // namespace spiffe::workload

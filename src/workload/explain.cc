@@ -16,7 +16,7 @@ std::string user() {
   return "user " + std::to_string(::geteuid());
 }
 
-// The longest part of `path` that is there and may be looked into.
+// The longest existing prefix of `path` that we may search.
 std::string reachable(std::string path) {
   struct stat info{};
   while (path.size() > 1) {
@@ -85,7 +85,7 @@ std::string hint_of_connect(int code, const std::string& path) {
 }  // namespace
 
 Failure explain(const StreamEnd& end, const Endpoint& endpoint) {
-  // What this process lacks says nothing of the agent, and a look at it may lack the same.
+  // A missing resource is unrelated to the agent, and probing the socket could fail for the same reason.
   if (end.lack != 0) return classify(end, 0, endpoint.uri());
   if (const int code = probe_endpoint(endpoint); code != 0) return explain_connect(code, endpoint);
   Failure failure = classify(end, 0, endpoint.uri());

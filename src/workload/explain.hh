@@ -1,5 +1,5 @@
-// Why the agent cannot be asked, and what to try next: from the error alone in failure.hh, here with a look
-// at the address and at who we are. The log, the commands and the doctor have their words from here.
+// Why a call to the agent failed, and what to try next. failure.hh uses only the error; this also inspects
+// the address and this process. The log, the commands and the doctor use these texts.
 #pragma once
 
 #include <string>
@@ -9,10 +9,10 @@
 
 namespace spiffe::workload {
 
-// What the end of a stream or call means. Probes the socket, since gRPC's own text hides the reason.
+// The meaning of the end of a stream or call. Probes the socket, since gRPC's own text hides the reason.
 [[nodiscard]] Failure explain(const StreamEnd& end, const Endpoint& endpoint);
 
-// The same for errno of connect(2) or stat(2) on the socket's path.
+// The same for the errno of connect(2) or stat(2) on the socket's path.
 [[nodiscard]] Failure explain_connect(int code, const Endpoint& endpoint);
 
 }  // namespace spiffe::workload

@@ -35,7 +35,7 @@ std::string lack_hint(int error) {
   }
 }
 
-// Why nothing listens at a port, from gRPC's words for it; "" where they say something else.
+// Why no server listens at a port, from gRPC's text; "" if the text is about something else.
 std::string refused_port(const StreamEnd& end) {
   constexpr std::string_view kWords = "Failed to connect to remote host: ";
   const std::size_t at = end.code == kUnavailable ? end.message.rfind(kWords) : std::string::npos;
@@ -74,7 +74,7 @@ Failure classify(const StreamEnd& end, int connect_error, std::string_view addre
       failure.kind = FailureKind::no_identity;
       break;
     case kUnimplemented:
-      // Our own refusal, in gRPC's words.
+      // gRPC's text for compression that we do not accept.
       if (end.message.starts_with("Compression algorithm ")) {
         failure.cause = "the agent sends compressed messages, which are not taken: " + escape(end.message);
         failure.hint = "switch compression off in the agent, or in the proxy before it";
@@ -84,7 +84,7 @@ Failure classify(const StreamEnd& end, int connect_error, std::string_view addre
       failure.hint = "the server at " + escape(address) + " does not speak the SPIFFE Workload API";
       break;
     case kResourceExhausted:
-      // Our own limit, in gRPC's words; an agent has others.
+      // gRPC's text for our own size limit; the agent has other limits.
       if (end.message.find("larger than max") != std::string::npos)
         failure.hint = "a message over 64 MiB is refused: how many trust domains are federated?";
       break;

@@ -11,12 +11,12 @@ enum class FailureKind {
   no_identity,       // PermissionDenied: attested, but no registration entry matches (yet, or no longer)
   invalid_argument,  // the agent refuses the request itself
   unimplemented,     // the server does not serve the Workload API, or is an older agent
-  not_offered,       // the answer holds no identity of the kind that is configured
+  not_offered,       // the answer contains no identity of the configured kind
   no_room,           // too few threads, descriptors or memory for the first connection of this process
   transient,         // everything else, including the end of the stream
 };
 
-// How a stream ended: a gRPC status code and the agent's words.
+// How a stream ended: a gRPC status code and the agent's text.
 struct StreamEnd {
   int code = 0;  // grpc::StatusCode
   std::string message;

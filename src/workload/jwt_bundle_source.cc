@@ -32,7 +32,7 @@ Stream::Body JwtBundleSource::reader(const Loop& loop) {
     MessageStream stream(address, "FetchJWTBundles", context);
     JWTBundlesResponse message;
     while (stream.read(message)) {
-      // Where one was waiting, its task is still queued and will take this one instead.
+      // If a message was waiting, its task is still queued and will take this one instead.
       if (inbox->put(take_material(message))) notify();
     }
     return stream.finish();

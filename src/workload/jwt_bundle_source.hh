@@ -17,7 +17,7 @@ namespace spiffe::workload {
 class JwtBundleSource {
  public:
   struct Callbacks {
-    // The newest message; those that it replaced before the loop came to them are gone.
+    // The newest message. Messages that it replaced before the loop took them are dropped.
     std::function<void(identity::JwtBundlesMaterial)> on_update;
     std::function<void(const Lost&)> on_lost;
     // The first message after one or more failures.

@@ -22,8 +22,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto kDeadline = 30s;                      // of one call; an agent that signs asks its server first
-constexpr std::chrono::milliseconds kPatience{250};  // with gRPC, which answers to a cancellation at once
+constexpr auto kDeadline = 30s;  // of a call; before it signs, an agent may have to ask its server
+constexpr std::chrono::milliseconds kPatience{250};  // gRPC answers a cancellation at once
 
 void cleanse_tokens(JWTSVIDResponse& response) {
   for (JWTSVID& svid : *response.mutable_svids()) {
@@ -58,8 +58,8 @@ struct JwtSource::Call {
   std::unique_ptr<grpc::ClientAsyncResponseReader<JWTSVIDResponse>> reader;
 };
 
-// gRPC's part. The queue's thread posts what it takes out; all else happens on the loop. The thread shares
-// it, so that it goes with the last of them.
+// The gRPC side. The queue's thread only posts what it takes out; everything else happens on the loop. The
+// thread shares the ownership, so the last of them destroys it.
 struct JwtSource::Rpc {
   grpc::CompletionQueue queue;
   std::unique_ptr<SpiffeWorkloadAPI::Stub> stub;  // holds the channel; null while nothing is in flight
@@ -103,7 +103,7 @@ void JwtSource::stop() {
   probe_.cancel();
 }
 
-// What the first call takes, and each that is begun while none is in flight.
+// Prepares the first call, and each call that begins while none is in flight.
 std::optional<StreamEnd> JwtSource::open() {
   if (auto lack = lacks_room()) return lack;
   if (rpc_ == nullptr) {
@@ -113,7 +113,7 @@ std::optional<StreamEnd> JwtSource::open() {
           void* tag = nullptr;
           bool ok = false;
           while (rpc->queue.Next(&tag, &ok)) {
-            // The loop looks first whether `this` is still there.
+            // The loop first checks whether `this` still exists.
             poster.post([this, alive, tag] {
               if (alive.expired()) return;
               finished_.push_back(static_cast<Call*>(tag));
@@ -184,7 +184,7 @@ void JwtSource::finished(Call* done) {
   } else {
     const StreamEnd end{static_cast<int>(call.status.error_code()), call.status.error_message()};
     Failure failure = explain(end, endpoint_);
-    // What is refused is this call's alone, for all that is known here.
+    // We only know that this one call was refused.
     if (failure.kind == FailureKind::invalid_argument) {
       failure.hint =
           "look at the audience and the SPIFFE ID that are asked for; where every call is refused, at the "

@@ -48,7 +48,7 @@ class JwtSource {
   // A token is identified by the index of its request.
   JwtSource(Loop& loop, Endpoint endpoint, std::vector<JwtRequest> requests, Callbacks callbacks);
   // Cancels the calls and joins the thread, which takes milliseconds. A thread that does not return from gRPC
-  // is left behind.
+  // is abandoned.
   ~JwtSource();
   JwtSource(const JwtSource&) = delete;
   JwtSource& operator=(const JwtSource&) = delete;
@@ -92,7 +92,7 @@ class JwtSource {
   std::vector<Trouble> troubles_;  // by index
   std::string absence_;            // why the agent cannot be reached; reported once for all tokens
   std::minstd_rand random_;
-  std::deque<Call*> finished_;       // answers to take
+  std::deque<Call*> finished_;       // answers to process
   std::deque<std::size_t> to_call_;  // calls to begin; the schedule counts them as in flight
   Chore working_;                    // works on both
   Timer due_timer_;

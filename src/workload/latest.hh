@@ -1,4 +1,4 @@
-// A message handed from a stream's thread to the loop: only the newest counts.
+// A message passed from a stream's thread to the loop: only the newest counts.
 #pragma once
 
 #include <atomic>
@@ -6,7 +6,7 @@
 
 namespace spiffe::workload {
 
-// One thread puts, one takes. What is not taken in time is replaced.
+// One thread puts, one takes. A message that was not taken yet is replaced.
 template <class Message>
 class Latest {
  public:
@@ -15,11 +15,11 @@ class Latest {
   Latest& operator=(const Latest&) = delete;
   ~Latest() { delete newest_.load(); }
 
-  // Returns whether nothing was waiting: then somebody must be told to take.
+  // Returns whether nothing was waiting; the caller must then notify the thread that takes.
   [[nodiscard]] bool put(std::unique_ptr<Message> message) {
     return std::unique_ptr<Message>(newest_.exchange(message.release())) == nullptr;
   }
-  // Null where nothing is waiting.
+  // Null if nothing is waiting.
   [[nodiscard]] std::unique_ptr<Message> take() {
     return std::unique_ptr<Message>(newest_.exchange(nullptr));
   }

@@ -11,11 +11,11 @@
 
 namespace spiffe::workload {
 
-// One step after the other: of each it is awaited that it is done.
+// Operations run one at a time: each is awaited before the next begins.
 struct MessageStream::Call {
   ~Call() {
     queue.Shutdown();
-    done();  // nothing is under way: the queue only says that it is empty
+    done();  // no operation is pending: the queue only reports that it is empty
   }
   bool done() {
     void* tag = nullptr;

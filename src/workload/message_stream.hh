@@ -1,7 +1,8 @@
-// The messages of one server-streaming call, read in the way of a blocking loop.
+// Reads the messages of one server-streaming call, blocking.
 //
-// gRPC's own blocking reader says the same of a message that is none as of a stream that has ended; who then
-// asks how it ended waits for as long as the agent keeps the stream open, and hears nothing more of it.
+// gRPC's own blocking reader reports an invalid message in the same way as the end of the stream. A caller
+// that then asks for the status would block until the agent closes the stream, and would miss all further
+// messages.
 #pragma once
 
 #include <memory>
@@ -28,16 +29,17 @@ class MessageStream {
   MessageStream(const MessageStream&) = delete;
   MessageStream& operator=(const MessageStream&) = delete;
 
-  // False: the stream has ended, or sent what is none of these messages.
+  // False if the stream has ended, or sent something that is not such a message.
   bool read(google::protobuf::MessageLite& message);
-  // Once, after read() said false. A stream that sent rubbish is left, and that is how it ended.
+  // To be called once, after read() returned false. After an invalid message, cancels the stream and reports
+  // that error.
   StreamEnd finish();
 
  private:
   struct Call;
   std::unique_ptr<Call> call_;
   grpc::ClientContext& context_;
-  std::string rubbish_;  // what was wrong with the last message, "" where nothing was
+  std::string rubbish_;  // the error of the last message, "" if it was valid
 };
 
 }  // namespace spiffe::workload

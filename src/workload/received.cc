@@ -13,8 +13,8 @@ namespace spiffe::workload {
 
 namespace {
 
-// The slices share their memory with the transport, which has counted these bytes and does not look at them
-// again. They hold nothing but this message.
+// The slices share their memory with the transport, which has already counted these bytes and does not read
+// them again. They contain nothing but this message.
 void wipe(const grpc::ByteBuffer& bytes) {
   std::vector<grpc::Slice> slices;
   if (!bytes.Dump(&slices).ok()) return;

@@ -1,4 +1,4 @@
-// What gRPC received, read and wiped.
+// Parses what gRPC received, and wipes it.
 #pragma once
 
 #include <string>
@@ -12,9 +12,9 @@ class ByteBuffer;
 
 namespace spiffe::workload {
 
-// Parses `bytes` as `message` and zeroes them where they lie, in the buffers that gRPC reads the connection
-// into and keeps for as long as there is room in them: keys and tokens would be there long after their time.
-// "" or what was wrong.
+// Parses `bytes` as `message` and zeroes them in place. gRPC keeps the buffers that it reads the connection
+// into while there is room in them, so keys and tokens would stay there long after use. Returns "" or the
+// error.
 [[nodiscard]] std::string take_message(grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message);
 
 }  // namespace spiffe::workload

@@ -10,10 +10,10 @@ namespace {
 
 constexpr int kMaxSteps = 30;       // 1, 2, 3 … 30 s
 constexpr auto kRefusedWait = 30s;  // InvalidArgument and Unimplemented after a good message
-constexpr auto kProbe = 1s;         // connect(2) while the socket is gone …
-constexpr auto kLongGone = 60s;     // … and after a minute without it
+constexpr auto kProbe = 1s;         // connect(2) while the socket is missing …
+constexpr auto kLongGone = 60s;     // … and after it was missing for a minute
 constexpr auto kLongGoneProbe = 5s;
-constexpr double kJitter = 0.2;  // up to a fifth longer, so that a node's helpers spread
+constexpr double kJitter = 0.2;  // up to a fifth longer, to spread the helpers of a node
 
 Retry::Duration jittered(std::chrono::seconds base, double random) {
   return base +

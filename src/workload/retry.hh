@@ -11,7 +11,7 @@ class Retry {
  public:
   using Duration = std::chrono::milliseconds;
 
-  // `probe`: after `wait` try connect(2) instead of a new stream, because a Unix socket is gone.
+  // `probe`: after `wait`, try connect(2) instead of a new stream, because a Unix socket is missing.
   struct Step {
     Duration wait;
     bool probe = false;

@@ -23,7 +23,7 @@ int probe_endpoint(const Endpoint& endpoint) {
   const Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return errno;
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return 0;
-  // A full backlog: alive, but busy.
+  // The backlog is full: the server is alive, but busy.
   return errno == EAGAIN ? 0 : errno;
 }
 

@@ -1,4 +1,4 @@
-// Looks whether anybody listens at the agent's address.
+// Checks whether a server listens at the agent's address.
 #pragma once
 
 #include <functional>
@@ -12,26 +12,25 @@
 
 namespace spiffe::workload {
 
-// errno of a non-blocking connect(2) to a Unix socket, 0 where somebody listens. 0 for a tcp address.
+// errno of a non-blocking connect(2) to a Unix socket, 0 if a server listens. Always 0 for a tcp address.
 [[nodiscard]] int probe_endpoint(const Endpoint& endpoint);
 
-// While a Unix socket is gone: tries connect(2) again and again, and tells once when somebody listens. While
-// an agent's answer is waited out: tells the same when another agent has taken its place. Belongs to the
-// loop's thread.
+// While a Unix socket is missing: repeats connect(2), and calls back once when a server listens. During the
+// wait after an agent's error: calls back when another agent has replaced it. Loop thread only.
 class SocketProbe {
  public:
-  // `retry` says how long to wait between tries; it must outlive this object.
+  // `retry` defines the time between tries; it must outlive this object.
   SocketProbe(Loop& loop, Endpoint endpoint, const Retry& retry, std::function<void()> on_answer);
 
-  // The first try is `wait` from now. Replaces what was planned.
+  // First try after `wait`. Replaces an earlier plan.
   void begin(Retry::Duration wait);
-  // Leaves the one who listens now alone: the socket's file says whether it has been replaced.
+  // Does not connect to the present server: a change of the socket's file shows that it was replaced.
   void watch();
   void cancel() { timer_.cancel(); }
   [[nodiscard]] bool running() const { return timer_.armed(); }
 
  private:
-  // A socket's file, as an agent makes a new one whenever it starts; all zero where there is none.
+  // Identifies a socket's file. An agent creates a new one at each start. All zero if there is none.
   struct Seen {
     dev_t device = 0;
     ino_t inode = 0;

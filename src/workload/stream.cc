@@ -15,12 +15,12 @@
 namespace spiffe::workload {
 
 namespace {
-constexpr std::chrono::milliseconds kPatience{250};  // with gRPC, which answers to a cancellation at once
+constexpr std::chrono::milliseconds kPatience{250};  // gRPC answers a cancellation at once
 }
 
 struct Stream::Attempt {
   std::shared_ptr<grpc::ClientContext> context =
-      std::make_shared<grpc::ClientContext>();  // the thread's, too
+      std::make_shared<grpc::ClientContext>();  // shared with the thread
   Thread thread;
 
   ~Attempt() {
@@ -79,7 +79,7 @@ void Stream::open() {
   probe_.cancel();
   attempt_ = std::make_unique<Attempt>();
   add_security_header(*attempt_->context);
-  // Whatever the thread says, the loop looks first whether `this` is still there.
+  // Posted tasks first check whether `this` still exists.
   auto report = [this, alive = std::weak_ptr<char>(alive_), poster = loop_.poster()](StreamEnd end) {
     poster.post([this, alive, end = std::move(end)] {
       if (!alive.expired()) ended(end);
@@ -88,7 +88,7 @@ void Stream::open() {
   auto thread =
       Thread::start([report, body = body_, endpoint = endpoint_, context = attempt_->context]() mutable {
         StreamEnd end = run(*body, endpoint, *context);
-        // What is shared goes first: the loop may end the process once it has heard.
+        // Release shared objects first: the loop may end the process after the report.
         body.reset();
         context.reset();
         report(std::move(end));

@@ -1,4 +1,4 @@
-// One long-lived stream of the Workload API: read by a thread of its own, and opened again when it ends.
+// One long-lived stream of the Workload API. Its own thread reads it, and it is opened again after it ends.
 //
 // Stream belongs to the loop's thread. The body runs on the stream's thread, may only post, and may outlive
 // the Stream: see ~Stream().
@@ -21,24 +21,24 @@ class ClientContext;
 
 namespace spiffe::workload {
 
-// A stream ended, or could not be opened.
+// A stream ended or could not be opened.
 struct Lost {
   Failure failure;
   std::chrono::milliseconds retry_in{0};
-  bool new_cause = true;  // the first failure, or another cause than the last time: to be logged
-  // As Retry::Step::fatal. It is retried nevertheless: the owner decides whether the process ends, since
-  // another stream may work.
+  bool new_cause = true;  // the first failure, or another cause than last time: to be logged
+  // As Retry::Step::fatal. The stream is retried nevertheless: the owner decides whether the process ends,
+  // since another stream may work.
   bool fatal = false;
 };
 
 class Stream {
  public:
-  // Opens the RPC on `context`, which has the security header already, reads to its end, and returns how it
-  // ended. It shares the ownership of everything that it uses, since it may outlive the Stream.
+  // Opens the RPC on `context`, which already has the security header, reads until it ends, and returns how
+  // it ended. It shares the ownership of everything that it uses, since it may outlive the Stream.
   using Body = std::function<StreamEnd(const Endpoint&, grpc::ClientContext&)>;
 
   Stream(Loop& loop, Endpoint endpoint, Body body, std::function<void(const Lost&)> on_lost);
-  // Cancels and joins, which takes milliseconds. A thread that does not return from gRPC is left behind.
+  // Cancels and joins, which takes milliseconds. A thread that does not return from gRPC is abandoned.
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;

@@ -1,4 +1,4 @@
-// Which versions of its libraries the program was built with.
+// The versions of the libraries that the program was built with.
 #pragma once
 
 #include <string>

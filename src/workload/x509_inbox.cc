@@ -15,7 +15,7 @@ void X509Inbox::receive(identity::X509Material material, const std::function<voi
     X509Update& update = *message->updates[i];
     update.judge(wall_now());
     const auto& refusal = update.verdict().refusal;
-    // One that is only early will do.
+    // A message that is merely not valid yet counts as well.
     if (!refusal || refusal->valid_from) previous_[i] = update.context();
     change([&] { ++message->judged; }, notify);
   }

@@ -23,7 +23,7 @@ std::vector<std::shared_ptr<X509Update>> X509Update::read(
     const Material& material, const std::vector<X509Rules>& rules,
     const std::vector<std::shared_ptr<const identity::X509Context>>& previous) {
   std::vector<std::shared_ptr<X509Update>> updates;
-  X509Update* first = nullptr;  // of those that can be read
+  X509Update* first = nullptr;  // that could be parsed
   for (std::size_t i = 0; i < rules.size(); ++i) {
     const auto* sibling = first == nullptr ? nullptr : first->context_.get();
     const auto& update =

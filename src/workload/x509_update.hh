@@ -1,4 +1,4 @@
-// A message of FetchX509SVID, handed from the stream's thread to the loop.
+// A message of FetchX509SVID, passed from the stream's thread to the loop.
 #pragma once
 
 #include <memory>
@@ -12,8 +12,8 @@ namespace spiffe::workload {
 // How to read a message.
 struct X509Rules {
   identity::X509Selection selection;
-  bool verify_chain = true;  // false with "verify = false": the chain is not checked, everything else is
-  bool every_svid = false;   // also the SVIDs beside the selected one: X509Context::add_further()
+  bool verify_chain = true;  // false with "verify = false": everything but the chain is checked
+  bool every_svid = false;   // also the SVIDs other than the selected one: X509Context::add_further()
 
   // Whether contexts that were read with `other` can be used with these rules.
   [[nodiscard]] bool reads_as(const X509Rules& other) const {
@@ -24,7 +24,7 @@ struct X509Rules {
 };
 
 // One selection of a message. One thread makes and verifies it, another uses it, and may use its context
-// before it is verified: verifying takes as long as writing the files, so both are done at the same time.
+// before it is verified: verification takes as long as writing the files, so both run at the same time.
 class X509Update {
  public:
   using Material = std::shared_ptr<identity::X509Material>;
@@ -46,8 +46,8 @@ class X509Update {
   [[nodiscard]] const std::shared_ptr<const identity::X509Context>& context() const { return context_; }
   // The result of judge(), which must have returned.
   [[nodiscard]] const identity::Verdict& verdict() const { return verdict_; }
-  // The message, shared by its updates, for another judge() when its NotBefore has come. The owner of the
-  // only update may change it after judge().
+  // The message, shared by its updates, for another judge() at its NotBefore. The owner of the only update
+  // may change it after judge().
   [[nodiscard]] const Material& material() const { return material_; }
 
  private:
