@@ -26,8 +26,8 @@ std::string_view word(WriteState state) {
   return "failed";
 }
 
-// A certificate is valid up to and including its NotAfter, a token until just before its exp: the sharper of
-// the two costs a certificate one second.
+// A certificate is valid up to and including its NotAfter, a token until just before its exp. The stricter
+// rule is used for both; it costs a certificate one second.
 bool expired(const Output& output, WallTime now) {
   return output.expires && *output.expires <= now;
 }
@@ -40,7 +40,7 @@ bool any_output(const Status& status, Predicate predicate) {
                              [&](const auto& entry) { return predicate(entry.second->output); });
 }
 
-// `key`: a literal, without the need to be escaped.
+// `key`: a literal that needs no escaping.
 void append_state(std::string& out, const Output& output) {
   out += '"';
   out += word(output.state);
@@ -77,7 +77,7 @@ void append_not_offered(std::string& out, const Status& status) {
   out += ']';
 }
 
-// `whose`: before what is not the flat configuration's.
+// `whose`: prefix for an identity other than that of the flat configuration.
 void complain(std::vector<std::string>& out, const Program& program, const std::string& whose) {
   const Child& child = program.child;
   if (child.configured && !child.up) out.emplace_back("cmd does not run");
@@ -98,7 +98,7 @@ void complain(std::vector<std::string>& out, const Program& program, const std::
   }
 }
 
-// What of the program is not as it should be, where that counts.
+// The failures of programs, if readiness includes them.
 std::vector<std::string> complaints(const Status& status) {
   std::vector<std::string> out;
   if (!status.ready_includes_program) return out;

@@ -1,4 +1,4 @@
-// What the probes are told. Pure.
+// The answers to the probes. Pure.
 #pragma once
 
 #include <string>
@@ -13,18 +13,17 @@ struct Answer {
   std::string body;  // JSON
 };
 
-// 503 where the last write of any output failed.
+// 503 if the last write of any output failed.
 //
-// The body has the fields of spiffe-helper since 0.10 and, where the answer is 200, no others, byte for byte.
-// Where x509_svids is configured, file_write_statuses has an object more: "x509_svids", state by directory.
-// With 503 there may follow "not_offered" (the directories of those that the agent offers no SVID for),
-// "identity_denied" (true), "expired" (an object of output and RFC 3339 time) and,
-// for readiness alone, "program" (a list of sentences).
+// The body has the fields of spiffe-helper since 0.10 and, if the code is 200, no others, byte for byte. If
+// x509_svids is configured, file_write_statuses has one more object: "x509_svids", state by directory. With
+// 503, these may follow: "not_offered" (the directories of identities that the agent offers no SVID for),
+// "identity_denied" (true), "expired" (an object of output and RFC 3339 time) and, for readiness only,
+// "program" (a list of sentences).
 [[nodiscard]] Answer liveness(const Status& status, WallTime now);
 
-// 200 where everything configured is written, all of it offered, none of it has expired and, with
-// ready_includes_program, the child runs, the last signals were sent, and the last runs of the hooks
-// succeeded.
+// 200 if all configured outputs are written, offered and not expired. With ready_includes_program, also the
+// child must run, and the last signals and the last runs of the hooks must have succeeded.
 [[nodiscard]] Answer readiness(const Status& status, WallTime now);
 
 }  // namespace spiffe::health

@@ -29,7 +29,7 @@ union Address {
   sockaddr_un path;
 };
 
-// Waits for its socket until a deadline.
+// A connection whose operations share one deadline.
 class Connection {
  public:
   Connection(const Endpoint& endpoint, std::chrono::nanoseconds limit)
@@ -41,7 +41,7 @@ class Connection {
     fd_ = Fd(::socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd_) return fail_errno("cannot make a socket", errno);
     if (::connect(fd_.get(), &address.any, length) == 0) return {};
-    // EAGAIN: of a Unix socket whose backlog is full. There is no waiting for room in it.
+    // EAGAIN means that a Unix socket's backlog is full. The kernel offers no way to wait for room in it.
     if (errno != EINPROGRESS) return unreachable(errno);
     if (auto ready = wait(POLLOUT); !ready) return ready;
     int error = 0;
@@ -64,7 +64,7 @@ class Connection {
     return {};
   }
 
-  // To the end of the connection.
+  // Reads to the end of the connection.
   Result<std::string> receive() {
     std::string out;
     std::array<char, 4096> buffer{};
@@ -85,7 +85,7 @@ class Connection {
  private:
   [[nodiscard]] socklen_t fill(Address& address) const {
     if (endpoint_.kind() == Endpoint::Kind::unix_socket) {
-      // An Endpoint's path fits.
+      // The length of an Endpoint's path was checked.
       address.path.sun_family = AF_UNIX;
       endpoint_.path().copy(address.path.sun_path, sizeof address.path.sun_path - 1);
       return sizeof address.path;
@@ -131,7 +131,7 @@ class Connection {
   Fd fd_;
 };
 
-// What cannot stand in a request line, as an escape.
+// Percent-encodes characters that are not allowed in a request line.
 std::string escaped(std::string_view path) {
   std::string out;
   for (const char c : path) {

@@ -1,4 +1,4 @@
-// Asks a health endpoint: one request over plain sockets, bounded in time and size.
+// Client of a health endpoint: one request over plain sockets, limited in time and size.
 #pragma once
 
 #include <chrono>
@@ -15,12 +15,11 @@ struct Reply {
   std::string body;    // cut after 64 KiB
 };
 
-// Whether somebody listens there at all: connects, and says nothing. Errors as those of ask(), `sys` is
-// errno.
+// Whether a server listens: connects, and sends nothing. Errors as those of ask(); `sys` is errno.
 [[nodiscard]] Result<void> probe(const Endpoint& endpoint, std::chrono::nanoseconds limit);
 
-// GET `path`. `limit` is for everything; 0 = no limit. Blocks. Kinds of error: unreachable where nobody
-// listens, timed_out, failed where the answer is no HTTP.
+// GET `path`. `limit` is for the whole exchange; 0 = no limit. Blocks. Kinds of error: unreachable if no
+// server listens, timed_out, failed if the answer is not HTTP.
 [[nodiscard]] Result<Reply> ask(const Endpoint& endpoint, const std::string& path,
                                 std::chrono::nanoseconds limit);
 

@@ -18,16 +18,16 @@ namespace spiffe::health {
 
 namespace {
 
-// How long accepting rests when there is no descriptor left.
+// The pause in accepting connections when no descriptor is left.
 constexpr timeval kStarved{.tv_sec = 0, .tv_usec = 250'000};
 
-// Until evhttp has noticed that its connection was cut.
+// The time until evhttp has noticed that its connection was cut.
 constexpr timeval kSoon{.tv_sec = 0, .tv_usec = 1'000};
 
-// How long a descriptor that evhttp is done with may stay open.
+// The longest time that a descriptor stays open after evhttp has released it.
 constexpr timeval kLinger{.tv_sec = 0, .tv_usec = 20'000};
 
-// evhttp takes a listener's argument for itself, so that the error callback has to look for its owner.
+// evhttp uses the listener's argument for itself, so the error callback has to search for its owner.
 std::list<Connections*>& attached() {
   static std::list<Connections*> all;
   return all;
@@ -38,7 +38,7 @@ timeval to_timeval(std::chrono::microseconds d) {
   return {.tv_sec = s.count(), .tv_usec = (d - s).count()};
 }
 
-// bufferevent_free() takes the callbacks away; evhttp's connections have them from the first to the last.
+// bufferevent_free() removes the callbacks. Until then, evhttp's connections always have them.
 bool freed(bufferevent* socket) {
   bufferevent_data_cb on_read = nullptr;
   bufferevent_data_cb on_write = nullptr;
@@ -48,7 +48,7 @@ bool freed(bufferevent* socket) {
   return on_event == nullptr;
 }
 
-// evhttp sees the end of the stream, or that it cannot write, and frees the connection.
+// evhttp sees the end of the stream, or a failing write, and frees the connection.
 void cut(bufferevent* socket) {
   if (!freed(socket)) ::shutdown(bufferevent_getfd(socket), SHUT_RDWR);
 }
@@ -97,8 +97,8 @@ std::size_t Connections::count() {
   return open_.size();
 }
 
-// The descriptor comes later, and is the bufferevent's to close: evhttp would close it while our reference
-// keeps its events registered, and whoever gets the number next could not be watched.
+// The descriptor is set later, and the bufferevent closes it. If evhttp closed it, our reference would keep
+// its events registered, and a new connection with the same number could not be watched.
 bufferevent* Connections::open(event_base* base) {
   starvation_told_ = false;
   collect();
@@ -128,7 +128,7 @@ void Connections::on_deadline(Connection& connection) {
 
 void Connections::collect() {
   for (auto i = open_.begin(); i != open_.end();) {
-    // One whose descriptor was not set yet has no callbacks either, but that is over before anybody looks.
+    // A connection without a descriptor has no callbacks yet either, but gets them before this runs.
     i = freed(i->socket) ? forget(i) : std::next(i);
   }
 }

@@ -1,7 +1,7 @@
-// The connections of an evhttp server, bounded in number and in life.
+// Limits the number of an evhttp server's connections, and how long they live.
 //
-// evhttp of libevent 2.1 knows neither: its timeouts begin anew with every byte, and it accepts for as long
-// as there are descriptors. A client that is slow on purpose must not keep others, or a rotation, waiting.
+// evhttp of libevent 2.1 has neither limit: its timeouts restart with every byte, and it accepts as long as
+// there are descriptors. A deliberately slow client must not delay other clients or a rotation.
 #pragma once
 
 #include <chrono>
@@ -17,7 +17,7 @@ struct evconnlistener;
 namespace spiffe::health {
 
 struct ConnectionLimits {
-  // With so many open the one that is open for longest is cut off, and accepting waits until it is gone.
+  // At this number, the connection that has been open longest is cut, and accepting pauses until it is gone.
   std::size_t open = 32;
   // From accept to the last byte of the answer.
   std::chrono::microseconds life = std::chrono::seconds(5);
@@ -25,22 +25,22 @@ struct ConnectionLimits {
 
 // Loop thread only.
 //
-// evhttp does not say when it frees a connection. So each bufferevent is held by one reference more, and the
-// callbacks it has lost tell that evhttp is done with it and the descriptor is to be closed: looked at when
-// one is accepted, when its time is up, and every 20 ms while any is open.
+// evhttp does not report when it frees a connection. So we hold one more reference to each bufferevent: when
+// it has lost its callbacks, evhttp has released it, and the descriptor can be closed. This is checked when a
+// connection is accepted, when its time is up, and every 20 ms while any is open.
 class Connections {
  public:
   explicit Connections(ConnectionLimits limits) : limits_(limits) {}
   Connections(const Connections&) = delete;
   Connections& operator=(const Connections&) = delete;
-  // After evhttp_free(), before the loop goes.
+  // To be destroyed after evhttp_free(), before the loop.
   ~Connections();
 
-  // Before anything is accepted: makes every connection of `http` one of ours.
+  // To be called before anything is accepted: tracks every connection of `http`.
   void attach(evhttp* http, event_base* base);
-  // Accepts on `listener`, which evhttp owns, as long as there is room.
+  // Accepts on `listener`, which evhttp owns, while there is room.
   void admit(evconnlistener* listener);
-  // evhttp and its listeners are about to go.
+  // To be called before evhttp and its listeners are freed.
   void detach();
 
   [[nodiscard]] std::size_t count();
@@ -63,8 +63,8 @@ class Connections {
   const ConnectionLimits limits_;
   std::list<Connection> open_;  // the oldest first
   std::list<evconnlistener*> listeners_;
-  event* look_again_ = nullptr;  // timer: is there room?
-  bool starved_ = false;         // accept(2) found no descriptor free a moment ago
+  event* look_again_ = nullptr;  // timer: checks for room
+  bool starved_ = false;         // accept(2) recently found no free descriptor
   bool starvation_told_ = false;
 };
 

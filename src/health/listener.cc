@@ -29,7 +29,7 @@ std::string shown(const std::string& address, std::uint16_t port) {
   return fmt::format("{}{}{}:{}", v6 ? "[" : "", address.empty() ? "[::]" : address, v6 ? "]" : "", port);
 }
 
-// The hint that belongs to an error of bind(2).
+// The hint for an error of bind(2).
 std::string hint_for(int code) {
   switch (code) {
     case EADDRINUSE:
@@ -47,7 +47,7 @@ Fd new_socket(int family) {
   return Fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
-// A socket bound to `address` and listening, or the errno.
+// A socket bound to `address` and listening, or errno.
 std::expected<Fd, int> bound(const Address& address, socklen_t length) {
   Fd fd = new_socket(address.any.sa_family);
   if (!fd) return std::unexpected(errno);
@@ -80,7 +80,7 @@ std::expected<Fd, int> bound_v4(const in_addr& ip, std::uint16_t port) {
 
 std::expected<Fd, int> bound_everywhere(std::uint16_t port) {
   auto fd = bound_v6(in6addr_any, port);
-  // IPv6 is not built in, or switched off.
+  // IPv6 is not compiled in, or is disabled.
   if (fd || (fd.error() != EAFNOSUPPORT && fd.error() != EADDRNOTAVAIL)) return fd;
   return bound_v4({.s_addr = htonl(INADDR_ANY)}, port);
 }
@@ -140,8 +140,8 @@ Result<Listener> Listener::unix_socket(const std::string& path, mode_t mode) {
   if (auto removed = remove_stale(path, address); !removed) return fail(context(what, removed.error()));
   Fd fd = new_socket(AF_UNIX);
   if (!fd) return fail_errno(what, errno);
-  // The file gets the socket's mode less the umask: never more than wanted, not even for a moment. The second
-  // call gives back what the umask took.
+  // The file gets the socket's mode minus the umask, so it is never more open than intended, not even for a
+  // moment. The second call restores the bits that the umask removed.
   if (::fchmod(fd.get(), mode) != 0) return fail_errno(what + ": set the mode", errno);
   if (::bind(fd.get(), &address.any, sizeof address.path) != 0) return fail_errno(what, errno);
   Listener self(std::move(fd));

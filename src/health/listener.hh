@@ -12,14 +12,14 @@
 
 namespace spiffe::health {
 
-// A socket that listens; its descriptor is non-blocking. That of a path removes its file when it goes, unless
-// another has taken the file's place.
+// A listening socket; its descriptor is non-blocking. The destructor of a Unix socket removes its file,
+// unless another file has replaced it.
 class Listener {
  public:
-  // `address`: an IP address without brackets; "" is every address, IPv6 and IPv4 on one socket, or IPv4
-  // alone where the system has no IPv6. Port 0: the kernel chooses.
+  // `address`: an IP address without brackets; "" is every address, IPv6 and IPv4 on one socket, or only IPv4
+  // if the system has no IPv6. Port 0: the kernel chooses.
   static Result<Listener> tcp(const std::string& address, std::uint16_t port);
-  // Replaces the socket of a process that is gone; anything else at `path` is an error.
+  // Replaces the socket of a process that has ended; anything else at `path` is an error.
   static Result<Listener> unix_socket(const std::string& path, mode_t mode);
 
   ~Listener();
@@ -29,7 +29,7 @@ class Listener {
   Listener& operator=(Listener&&) = delete;
 
   [[nodiscard]] int fd() const { return fd_.get(); }
-  // 0 for a path.
+  // 0 for a Unix socket.
   [[nodiscard]] std::uint16_t port() const;
   // "[::]:8081", "127.0.0.1:8081", "/run/health.sock".
   [[nodiscard]] std::string name() const;

@@ -61,7 +61,7 @@ class Page {
   std::string text_;
 };
 
-// One sample for each kind that is configured.
+// One sample for each configured kind.
 template <class Value>
 void by_kind(Page& page, const Status& status, Value value) {
   for (std::size_t i = 0; i < kKinds; ++i) {
@@ -93,7 +93,7 @@ void put_updates(Page& page, const Status& status) {
   by_kind(page, status, [](const Updates& u) { return u.write_failures; });
 }
 
-// Of what several identities have, the one that expires first.
+// The lifetimes of all identities. If several have the same, the one that expires first.
 Lifetimes all_lifetimes(const Status& status) {
   Lifetimes all = status;
   const auto add = [](auto& to, const auto& from) {
@@ -109,7 +109,7 @@ Lifetimes all_lifetimes(const Status& status) {
   return all;
 }
 
-// All identities' together.
+// The sum over all identities.
 Program all_programs(const Status& status) {
   Program all = status;
   for (const auto& [directory, identity] : status.x509_svids) {

@@ -1,4 +1,4 @@
-// The status as Prometheus' text exposition format, version 0.0.4. Pure.
+// Prints the status in Prometheus' text exposition format, version 0.0.4. Pure.
 #pragma once
 
 #include <string>

@@ -33,7 +33,7 @@ void send(evhttp_request* request, const Reply& reply) {
   if (reply.code == 404) evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
   evhttp_add_header(headers, "Content-Length", std::to_string(reply.body.size()).c_str());
   evhttp_add_header(headers, "Connection", "close");
-  // To a keep-alive of HTTP/1.0 evhttp would say yes, beside our close.
+  // evhttp would confirm a keep-alive of HTTP/1.0, next to our "close".
   evhttp_remove_header(evhttp_request_get_input_headers(request), "Connection");
   if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD) {
     evbuffer_add(evhttp_request_get_output_buffer(request), reply.body.data(), reply.body.size());
@@ -77,7 +77,7 @@ Server::~Server() {
 }
 
 Result<void> Server::listen(Loop& loop) {
-  // What evhttp has to say is about clients, and would go to stderr.
+  // evhttp's messages are about clients, and would go to stderr.
   event_set_log_callback([](int, const char* message) { log::debug(message, {{"event", "libevent"}}); });
   http_ = evhttp_new(loop.native());
   if (http_ == nullptr) return fail("health checks: out of memory");

@@ -1,7 +1,7 @@
-// The HTTP server of the probes and the metrics, on the daemon's loop.
+// The HTTP server for the probes and the metrics, on the daemon's loop.
 //
-// One request a connection: the answer closes it. So nothing idles, nothing is pipelined, and a connection
-// has one deadline for everything.
+// One request per connection: the answer closes it. So there are no idle connections and no pipelining, and
+// one deadline covers the whole connection.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct evhttp_request;
 
 namespace spiffe::health {
 
-// Lives and works on the loop's thread.
+// Loop thread only.
 class Server {
  public:
   struct Tcp {
@@ -33,25 +33,25 @@ class Server {
   struct Options {
     std::optional<Tcp> tcp = Tcp();
     std::string unix_socket = {};  // "" = none
-    // As open as a port would be; who needs less has the directory's mode.
+    // As open as a port; restrict access by the mode of the directory.
     mode_t unix_socket_mode = 0666;
-    // A path that ends in '/' stands for all below it, as in Go; the longest one that fits answers.
+    // A path that ends in '/' matches everything below it, as in Go; the longest match answers.
     std::string liveness_path = "/live";
     std::string readiness_path = "/ready";
     std::string metrics_path = {};  // "" = none
     std::size_t header_bytes = 8192;
-    std::size_t body_bytes = 4096;  // read, and ignored
+    std::size_t body_bytes = 4096;  // read and ignored
     ConnectionLimits connections = {};
   };
 
-  // Listens. `status` is read at each request and must outlive the server, as the loop must. Takes libevent's
-  // warnings for the log (debug). The error names what could not be bound.
+  // Listens. `status` is read at each request and must outlive the server, as must the loop. Sends libevent's
+  // warnings to the log (debug). The error names the address that could not be bound.
   static Result<std::unique_ptr<Server>> start(Loop& loop, const Status& status, Options options);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Where it listens, for the log: "[::]:8081", "/run/health.sock".
+  // The addresses, for the log: "[::]:8081", "/run/health.sock".
   [[nodiscard]] const std::vector<Listener>& listeners() const { return listeners_; }
   [[nodiscard]] std::size_t open_connections() { return connections_.count(); }
 

@@ -1,5 +1,5 @@
-// What the helper knows of its own state, for probes and metrics: plain data that the daemon writes and the
-// answers read, all on the loop thread. Nothing here is secret. Times are wall time.
+// The state of the helper, for probes and metrics: plain data that the daemon writes and the answers read,
+// all on the loop thread. Contains no secrets. Times are wall time.
 #pragma once
 
 #include <array>
@@ -20,34 +20,36 @@ using identity::Kind;
 using identity::kKinds;
 
 enum class WriteState {
-  unwritten,  // nothing yet in this process's life
+  unwritten,  // not written yet by this process
   written,
-  failed,  // the last attempt; goes back to `written` once one succeeds
+  failed,  // the last attempt failed; `written` again after a success
 };
 
 // One output on disk.
 struct Output {
   WriteState state = WriteState::unwritten;
-  // When what is on disk expires, which outlives a failed write; not set: nothing is there, or it never does.
+  // Expiry of the content on disk, which stays there after a failed write. Not set: no content, or it does
+  // not expire.
   std::optional<WallTime> expires = std::nullopt;
 };
 
-// What became of one message of the agent, or of one fetched JWT-SVID.
+// The result of one message of the agent, or of one fetched JWT-SVID.
 enum class UpdateResult { accepted, refused, not_yet_valid, failed };
 inline constexpr std::size_t kUpdateResults = 4;
 
-// What became of one signal to the child or to the process of the PID file.
+// The result of one signal to the child or to the process of the PID file.
 enum class SignalResult { sent, withheld, failed };
 inline constexpr std::size_t kSignalResults = 3;
 
 // One kind of update. Counters count from the start of the process.
 struct Updates {
-  // `failed`: the agent could not be asked, or answered with an error. Not every attempt to reconnect is one.
+  // `failed`: the agent could not be reached, or answered with an error. Not every attempt to reconnect
+  // counts.
   std::array<std::uint64_t, kUpdateResults> results{};
-  std::optional<WallTime> last;         // the last good message, fetch or confirmation
+  std::optional<WallTime> last;         // the last valid message, fetch or confirmation
   bool stream_connected = false;        // for JWT-SVIDs: the last fetch was answered
   std::uint64_t stream_reconnects = 0;  // streams opened after the first
-  std::uint64_t publications = 0;       // that changed something on disk
+  std::uint64_t publications = 0;       // publications that changed a file
   std::uint64_t write_failures = 0;
 
   std::uint64_t& count(UpdateResult result) { return results[static_cast<std::size_t>(result)]; }
@@ -56,9 +58,9 @@ struct Updates {
 struct Child {
   bool configured = false;
   bool up = false;
-  std::optional<SignalResult> signal = std::nullopt;  // the last one to the child that runs
+  std::optional<SignalResult> signal = std::nullopt;  // the last one to the running child
   std::uint64_t starts = 0;
-  std::uint64_t exits = 0;  // that were not asked for, as well as those that were
+  std::uint64_t exits = 0;  // requested or not
 };
 
 struct PidFile {
@@ -69,7 +71,7 @@ struct PidFile {
   std::uint64_t& count(SignalResult result) { return signals[static_cast<std::size_t>(result)]; }
 };
 
-// A command that is run for publications.
+// A command that runs for publications.
 enum class HookKind { prepare, renew };
 inline constexpr std::size_t kHooks = 2;
 inline constexpr std::array<std::string_view, kHooks> kHookWords = {"prepare", "renew"};  // by HookKind
@@ -79,10 +81,10 @@ struct Hook {
   bool configured = false;
   std::uint64_t succeeded = 0;  // runs
   std::uint64_t failed = 0;
-  std::string failure = {};  // of the last run, "exited with code 3"; "" where it succeeded
+  std::string failure = {};  // of the last run, "exited with code 3"; "" if it succeeded
 };
 
-// Whom the publications of one identity are for. Counters count from the start of the process.
+// The programs that use the files of one identity. Counters count from the start of the process.
 struct Program {
   Child child;
   PidFile pid_file;
@@ -93,29 +95,29 @@ struct Program {
   std::uint64_t& count(SignalResult result) { return signals[static_cast<std::size_t>(result)]; }
 };
 
-// When what is on disk expires.
+// Expiry of the content on disk.
 struct Lifetimes {
   std::map<std::string, WallTime> svid_not_after;    // by SPIFFE ID: the X.509-SVIDs on disk
-  std::map<std::string, WallTime> bundle_not_after;  // by trust domain: its authority that expires first
+  std::map<std::string, WallTime> bundle_not_after;  // by trust domain: the authority that expires first
 };
 
 // A further X.509 identity: an entry of x509_svids.
 struct Identity : Program, Lifetimes {
   Output output;
-  bool not_offered = false;  // the agent's last message had no SVID that it selects
+  bool not_offered = false;  // the agent's last message had no SVID for it
 };
 
 struct Status : Program, Lifetimes {
-  // As the probes show them. Not set: X.509 is not configured.
+  // As the probes show it. Not set: X.509 is not configured.
   std::optional<Output> x509;
   // By their directory, as configured. Not null.
   std::map<std::string, std::shared_ptr<const Identity>> x509_svids;
   // JWT-SVIDs and the JWT bundle by their path, joined to cert_dir.
   std::map<std::string, Output> jwt;
-  // The agent's last word was PermissionDenied.
+  // The agent's last answer was PermissionDenied.
   bool identity_denied = false;
 
-  // Readiness is also about the child, the PID file's process and the hooks.
+  // Readiness also depends on the child, the PID file's process and the hooks.
   bool ready_includes_program = false;
 
   // For the metrics only.
@@ -124,7 +126,7 @@ struct Status : Program, Lifetimes {
   std::uint64_t federated_bundles_refused = 0;
 
   using Program::of;
-  // Makes `kind` appear in the metrics; the same one every time.
+  // Makes `kind` appear in the metrics; returns the same object each time.
   Updates& of(Kind kind) {
     auto& found = updates[static_cast<std::size_t>(kind)];
     if (!found) found.emplace();
