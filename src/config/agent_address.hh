@@ -1,4 +1,4 @@
-// Where the agent listens, when no key of ours says so.
+// The agent's address if no key of the configuration sets it.
 #pragma once
 
 #include <vector>
@@ -9,7 +9,7 @@
 
 namespace spiffe::config {
 
-// Fills config.agent_address and its source unless they are set: SPIFFE_ENDPOINT (a list),
+// Fills config.agent_address and its source unless they are set: from SPIFFE_ENDPOINT (a list),
 // SPIFFE_ENDPOINT_SOCKET, SPIRE_AGENT_ADDRESS (with a warning), then /tmp/spire-agent/public/api.sock. Errors
 // name the variable.
 [[nodiscard]] Result<void> find_agent_address(Config& config, const Environment& environment,

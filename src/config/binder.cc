@@ -12,9 +12,9 @@ namespace {
 
 using Kind = Value::Kind;
 
-constexpr std::size_t kMostRefused = 20;  // nobody reads more at once
+constexpr std::size_t kMostRefused = 20;  // more would not be read
 
-// The words that may stand in this scope, for "did you mean".
+// The valid names in this scope, for "did you mean".
 std::vector<std::string_view> candidates(std::span<const Key> keys, std::string_view section) {
   std::vector<std::string_view> out;
   for (const Key& key : keys) {
@@ -26,12 +26,12 @@ std::vector<std::string_view> candidates(std::span<const Key> keys, std::string_
   return out;
 }
 
-// What start and reload say has names of its own at the top.
+// The keys of start and reload have other names at the top level.
 bool is_lifecycle(const Key& key) {
   return key.name.starts_with("start.") || key.name.starts_with("reload.");
 }
 
-// Where a key that is unknown here would be at home: "health_checks", "jwt_svids", or "".
+// The section or list that has the key that is unknown here: "health_checks", "jwt_svids", or "".
 std::string_view home_of(std::string_view name) {
   for (const Key& key : config_keys()) {
     if (is_lifecycle(key)) continue;
@@ -45,7 +45,8 @@ std::string_view home_of(std::string_view name) {
   return {};
 }
 
-// `; did you mean "bind_port" in health_checks?` for a misspelt key of a section or record at the top.
+// `; did you mean "bind_port" in health_checks?` for a misspelt key of a section or record, given at the top
+// level.
 std::string nested_suggestion(std::string_view name) {
   std::vector<std::string_view> nested;
   for (const Key& key : config_keys()) {
@@ -90,7 +91,7 @@ Result<void> Binder::entry(Scope& scope, const Entry& entry) {
   for (const Key& key : scope.keys) {
     if (!key.name.starts_with(scope.section)) continue;
     const std::string_view rest = key.name.substr(scope.section.size());
-    // A dot in a file's key is a part of its name: only TOML nests by dots, and its reader has done so.
+    // A dot in a file's key is part of its name. Only TOML nests by dots, and its reader has already done so.
     if (rest == name && !rest.contains('.')) return known(scope, entry, key, false);
     if (!key.alias.empty() && lower(key.alias) == name) return known(scope, entry, key, true);
     if (rest.starts_with(name + ".")) return section(scope, entry, name);
@@ -114,7 +115,7 @@ Result<void> Binder::section(const Scope& scope, const Entry& entry, std::string
   }
   origins_[scope.prefix + scope.section + std::string(name)] = {place(document_->source, entry.at),
                                                                 place(document_->source, entry.value.at)};
-  // Tools that turn HCL into JSON wrap every block in a list.
+  // Tools that convert HCL to JSON wrap every block in a list.
   if (document_->syntax != Syntax::json || entry.value.kind != Kind::list) return bind_one(entry.value);
   for (const Value& item : entry.value.items) {
     if (auto bound = bind_one(item); !bound) return bound;
@@ -161,7 +162,7 @@ Result<void> Binder::one_value(const Scope& scope, const Entry& entry, const Key
   const Value before = again && key.type == KeyType::texts ? key.show(scope.record) : Value();
   if (auto read = key.read(scope.record, reading(name, entry.value)); !read) return read;
   if (before.items.empty()) return {};
-  // The same list given again in one object: the Go helper adds it to the first.
+  // If one object has the same list twice, the Go helper appends the second to the first.
   Value both = key.show(scope.record);
   both.items.insert(both.items.begin(), before.items.begin(), before.items.end());
   return key.read(scope.record, reading(name, both));

@@ -1,8 +1,9 @@
 // Walks a document with the tables of schema.hh and fills the configuration.
 //
-// Keys match in any case. An unknown key is an error, but a warning where the Go helper lets it pass: inside
-// health_checks (not in YAML), and where HCL quotes it. A scalar given twice: the last one wins; lists add
-// up. A camelCase alias warns; alias and new name together are an error. JSON null is as good as absent.
+// Keys match in any case. An unknown key is an error, or a warning if the Go helper accepts it: inside
+// health_checks (not in YAML), and if HCL quotes it. If a scalar is given twice, the last one wins; lists are
+// appended. A camelCase alias causes a warning; an alias together with its new name is an error. JSON null
+// counts as absent.
 #pragma once
 
 #include <map>
@@ -18,27 +19,29 @@
 
 namespace spiffe::config {
 
-// Where the value of a key came from, for errors found later.
+// The position of a key and its value, for errors found later.
 struct Origin {
   std::string key;    // place of the key: "helper.conf:3:1"
   std::string value;  // place of its value: "helper.conf:3:12"
 };
 // By full name: "cert_dir", "health_checks", "health_checks.bind_port", "jwt_svids[0].hint". No entry: the
-// default.
+// value is the default.
 using Origins = std::map<std::string, Origin, std::less<>>;
 
 class Binder {
  public:
-  // All of them stay the caller's. An entry that cannot be used is added to `refused` and left out.
+  // The caller owns all of them. Errors of entries that cannot be used are added to `refused`, and these
+  // entries are skipped.
   Binder(Config& config, Origins& origins, std::vector<Warning>& warnings, std::vector<Error>& refused)
       : config_(config), origins_(origins), warnings_(warnings), refused_(refused) {}
 
   // Later documents override earlier ones, key by key; a list of a later document replaces the earlier list.
-  // After some 20 refused entries the rest of the document is left out.
+  // After 20 refused entries, the rest of the document is skipped.
   void bind(const Document& document);
 
  private:
-  // One object of the document: the record it fills, the table of its keys and the text before their names.
+  // One object of the document: the record that it fills, the table of its keys, and the prefix of their
+  // names.
   struct Scope {
     void* record;
     std::span<const Key> keys;

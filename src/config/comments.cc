@@ -14,7 +14,7 @@ constexpr std::string_view kSpace = " \t\r\v\f";
 // A key of the file.
 struct Spot {
   Position at;
-  int last_line;  // its own, or that of the last item of a list without keys
+  int last_line;  // of the key, or of the last item of a list without keys
   Entry* entry;
 };
 
@@ -34,7 +34,7 @@ void collect(Value& value, std::vector<Spot>& spots) {
   }
 }
 
-// Without the stars of a block, the space behind the mark, and the one at the end.
+// Removes the stars of a block comment, the space after the mark, and trailing space.
 std::string tidy(std::string_view line) {
   const std::size_t star = line.find_first_not_of(kSpace);
   if (star != std::string_view::npos && line.substr(star).starts_with("* ")) line.remove_prefix(star + 1);
@@ -51,7 +51,7 @@ std::vector<std::string> lines_of(std::string_view text) {
     if (end == std::string_view::npos) break;
     text.remove_prefix(end + 1);
   }
-  // "/*" and "*/" on lines of their own.
+  // The lines of "/*" and "*/".
   if (out.size() > 1 && out.back().empty()) out.pop_back();
   if (out.size() > 1 && out.front().empty()) out.erase(out.begin());
   return out;

@@ -1,6 +1,6 @@
-// Where comments go when a file is written anew, since keys may move then. A comment stands above the key
-// that begins on its line or whose list it is in, else above the next key; behind the last key it ends the
-// file.
+// Assigns comments to keys, since keys may move when a file is rewritten. A comment belongs to the key that
+// begins on the same line, or whose list it is in, otherwise to the next key. Comments after the last key
+// stay at the end of the file.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ namespace spiffe::config {
 // Moves the document's comments to its entries. Returns the lines that end the file.
 [[nodiscard]] std::vector<std::string> attach_comments(Document& document);
 
-// `lines` as comments, which HCL, TOML and YAML write alike, each with `indent` spaces before it.
+// `lines` as comments in the syntax that HCL, TOML and YAML share, each indented by `indent` spaces.
 [[nodiscard]] std::string comment_text(const std::vector<std::string>& lines, std::size_t indent = 0);
 
 }  // namespace spiffe::config

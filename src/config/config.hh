@@ -1,6 +1,6 @@
-// The configuration as the rest of the program sees it: plain structs with the default of every key. Names
-// are those of the keys. Strings: "" means not set. Durations are nanoseconds, modes are permission bits,
-// signals are numbers (0 = not set). Everything here was read, resolved and checked by load().
+// The configuration for the rest of the program: plain structs with the default of every key, named like the
+// keys. Strings: "" means not set. Durations are nanoseconds, modes are permission bits, signals are numbers
+// (0 = not set). load() has read, resolved and validated everything here.
 #pragma once
 
 #include <chrono>
@@ -27,7 +27,7 @@ using output::Layout;
 using process::OnRotate;
 using process::Restart;
 
-// The outputs of one X.509 identity. Names are joined below cert_dir (path_join.hh).
+// The outputs of one X.509 identity. Names are joined with cert_dir (path_join.hh).
 struct X509Outputs {
   output::OutputNames names;
   output::EncodeOptions options;
@@ -36,23 +36,23 @@ struct X509Outputs {
   [[nodiscard]] bool operator==(const X509Outputs&) const = default;
 };
 
-// Who owns what is written; not set = as the kernel or an existing file has it.
+// The owners of the files; not set: decided by the kernel, or kept from an existing file.
 struct Ownership {
   std::optional<uid_t> owner;
   std::optional<gid_t> group;
-  std::optional<uid_t> key_owner;  // for outputs that hold a private key, before `owner`
+  std::optional<uid_t> key_owner;  // for outputs with a private key; overrides `owner`
   std::optional<gid_t> key_group;
 
   [[nodiscard]] bool operator==(const Ownership&) const = default;
 };
 
-// A further X.509 identity, with a directory of its own.
+// A further X.509 identity, with its own directory.
 struct X509Svid {
   std::string hint;       // exactly one of hint and spiffe_id is set
-  std::string spiffe_id;  // an ID, or how it begins: with a trailing '*'
+  std::string spiffe_id;  // an ID, or a prefix of IDs with a trailing '*'
   std::string dir;        // below cert_dir
   X509Outputs x509;
-  Ownership ownership;  // what is not set is as for all files
+  Ownership ownership;  // members that are not set are as for all files
   int renew_signal = 0;
   std::string pid_file_name;
   std::vector<std::string> prepare_cmd;
@@ -84,9 +84,9 @@ struct HealthChecks {
   [[nodiscard]] bool operator==(const HealthChecks&) const = default;
 };
 
-// The blocks of these names. load() moves what they say to cmd, cmd_args, renew_signal and pid_file_name, but
-// for reload.cmd and its arguments: a command that is awaited before the program is started or notified,
-// however it ends.
+// The blocks of these names. load() moves their values to cmd, cmd_args, renew_signal and pid_file_name,
+// except reload.cmd and its arguments: that command runs before the program is started or notified, which
+// waits for it to end, with success or not.
 struct Start {
   std::string cmd;
   std::vector<std::string> args;
@@ -104,7 +104,7 @@ struct Reload {
 
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): ordered by topic, and there is only one
 struct Config {
-  // Where identities come from.
+  // Source of the identities.
   Endpoint agent_address;
   std::string
       agent_address_source;  // "-agent-address", "SPIFFE_ENDPOINT_SOCKET", "helper.conf:3:17", "default"
@@ -140,7 +140,7 @@ struct Config {
   log::Format log_format = log::Format::automatic;
   HealthChecks health_checks;
 
-  // The child and whom else to tell.
+  // The child and the other consumers.
   std::string cmd;
   std::vector<std::string> cmd_args;
   int renew_signal = 0;
@@ -148,10 +148,10 @@ struct Config {
   std::chrono::nanoseconds stop_timeout = std::chrono::seconds(10);
   bool stop_cmd_on_exit = true;
   CmdMode cmd_mode = CmdMode::job;
-  std::optional<OnRotate> on_rotate;  // not set: signal where renew_signal is set, else none
+  std::optional<OnRotate> on_rotate;  // not set: signal if renew_signal is set, else none
   Restart restart = Restart::never;
   std::chrono::nanoseconds start_timeout{0};  // 0 = no limit
-  std::vector<identity::Kind> notify_on;      // empty: the first of x509, jwt, bundle that is configured
+  std::vector<identity::Kind> notify_on;      // empty: the first configured of x509, jwt, bundle
   std::chrono::nanoseconds renew_debounce{0};
   std::chrono::nanoseconds renew_splay{0};
   std::optional<bool> renew_signal_guard;  // not set: true in wrap mode, false in job mode

@@ -26,7 +26,7 @@ bool is_owner(const Entry& entry, std::span<const Key> keys) {
       keys, [&](const Key& key) { return key.type == KeyType::owner && key.name == lower(entry.key); });
 }
 
-// Who owns a file is looked up on the machine that writes it, which need not be this one.
+// Owners exist on the machine that writes the files, which may be another one, so they are not looked up.
 void forget_owners(Value& object, std::span<const Key> keys) {
   std::erase_if(object.entries, [keys](const Entry& entry) { return is_owner(entry, keys); });
   for (Entry& entry : object.entries) {
@@ -38,17 +38,17 @@ void forget_owners(Value& object, std::span<const Key> keys) {
   }
 }
 
-// Rebuilds a document that binds without error with the names and types of the tables.
+// Rebuilds a document that binds without errors, with the names and types of the tables.
 class Translator {
  public:
   Translator(const Config& bound, Format to) : bound_(bound), to_(to) {}
 
-  // Adds to `out`, which may hold some already. `section` is "" or "health_checks.".
+  // Adds to `out`, which may already have entries. `section` is "" or "health_checks.".
   void object(std::span<const Key> keys, const std::string& section, const Value& in, Value& out) {
     for (const Entry& each : in.entries) entry(keys, section, each, out);
   }
 
-  std::vector<std::string> left_over;  // comments of what was left out
+  std::vector<std::string> left_over;  // comments of entries that were left out
 
  private:
   void entry(std::span<const Key> keys, const std::string& section, const Entry& in, Value& out) {
@@ -61,14 +61,14 @@ class Translator {
         return known(key, std::string(rest), in, out);
       if (!rest.starts_with(name + ".")) continue;
       Value& inner = place(out, name, in, Kind::object).value;
-      // JSON may have a list of them.
+      // In JSON it may be a list of blocks.
       for (const Value& item : in.value.items) object(keys, section + name + ".", item, inner);
       return object(keys, section + name + ".", in.value, inner);
     }
     left_over.insert(left_over.end(), in.comments.begin(), in.comments.end());
   }
 
-  // The entry of that name, made if need be, with the comments of `in` added.
+  // The entry of that name, created if necessary, with the comments of `in` added.
   static Entry& place(Value& out, const std::string& name, const Entry& in, Kind kind) {
     auto found = std::ranges::find(out.entries, name, &Entry::key);
     if (found == out.entries.end()) {
@@ -90,7 +90,7 @@ class Translator {
       return;
     }
     Value value = scalar(key, in.value);
-    // A list given again adds to the first one, anything else replaces it.
+    // A repeated list is appended to the first one; any other value replaces it.
     if (key.type == KeyType::texts && entry.value.kind == Kind::list) {
       std::ranges::move(value.items, std::back_inserter(entry.value.items));
     } else {
@@ -98,13 +98,13 @@ class Translator {
     }
   }
 
-  // The coming Go helper takes a mode in YAML as an integer alone.
+  // The coming Go helper accepts a mode in YAML only as an integer.
   [[nodiscard]] Value mode(const Value& octal) const {
     return to_ == Format::yaml ? Value::of_integer("0o" + octal.text.substr(1)) : octal;
   }
 
   [[nodiscard]] Value scalar(const Key& key, Value value) const {
-    // Modes are keys of the configuration itself, never of its records.
+    // Only the configuration itself has keys for modes, not its records.
     if (key.type == KeyType::mode) return mode(key.show(&bound_));
     for (Value& item : value.items) item = scalar(key, item);
     if (value.kind != Kind::integer) return value;

@@ -1,6 +1,6 @@
-// A configuration file in the other syntax: what it says, no more. Values stay as they are written, but for
-// numbers, which the syntaxes spell differently: modes become strings (in YAML 0o644). Keys take the names of
-// today, of a key given twice one is left. Comments go as comments.hh says. Pure.
+// Converts a configuration file to another syntax without adding anything. Values stay as written, except
+// numbers, which the syntaxes spell differently: modes become strings (in YAML 0o644). Old key names are
+// replaced by the current ones, and repeated keys are merged. comments.hh describes where comments go. Pure.
 #pragma once
 
 #include <string>
@@ -18,11 +18,10 @@ struct Converted {
   std::vector<Warning> warnings;  // of reading it, and of keys that were left out
 };
 
-// `source` and `format` as for read_document(). `to` is hcl, toml or yaml; by_name: TOML, or HCL where TOML
-// is what it was. Refuses keys and values as load() does, but no owner that this machine does not know, and
-// nothing that is wrong only between keys.
-// `blocks`: with cmd, cmd_args, renew_signal and pid_file_name in start and reload, as the coming Go helper
-// has them.
+// `source` and `format` as for read_document(). `to` is hcl, toml, yaml, or by_name: TOML, or HCL if the
+// input was TOML. Refuses invalid keys and values as load() does, but accepts owners that this machine does
+// not know, and does not check rules between keys. `blocks`: writes cmd, cmd_args, renew_signal and
+// pid_file_name as start and reload, like the coming Go helper.
 [[nodiscard]] Result<Converted> convert(std::string_view text, const std::string& source, Format format,
                                         Format to, bool blocks = false);
 

@@ -14,7 +14,7 @@ std::unexpected<Error> refuse(std::string message, std::size_t offset) {
   return fail(ErrorKind::config, std::move(message) + " at column " + std::to_string(offset + 1), kHint);
 }
 
-// "\r\n" counts as "\n", and a "\r" that ends the text is dropped, as Go's reader does.
+// "\r\n" counts as "\n", and a final "\r" is dropped, as Go's reader does.
 std::string normal_lines(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -24,7 +24,8 @@ std::string normal_lines(std::string_view text) {
   return out;
 }
 
-// Reads the quoted argument that begins at text[at] == '"'; `at` ends behind its closing quote.
+// Reads the quoted argument that begins at text[at] == '"'; sets `at` to the position after its closing
+// quote.
 Result<std::string> quoted(const std::string& text, std::size_t& at) {
   std::string out;
   const std::size_t start = at;
@@ -69,7 +70,8 @@ Result<std::vector<std::string>> split_args(std::string_view raw) {
 }
 
 std::vector<std::string> single_quoted(std::string_view text, const std::vector<std::string>& arguments) {
-  // "it's" and "o'clock" are words: a quote that quotes begins an argument, and one like it ends another.
+  // "it's" and "o'clock" are words: only a quote at the start of an argument opens, and one at its end
+  // closes.
   const auto opens = [](const std::string& argument) { return argument.starts_with('\''); };
   const auto closes = [](const std::string& argument) { return argument.ends_with('\''); };
   const auto first = std::ranges::find_if(arguments, opens);

@@ -1,5 +1,5 @@
-// One tree for HCL, JSON, TOML, YAML, variables and flags: what was written, and where. The binder gives it
-// meaning.
+// One tree for HCL, JSON, TOML, YAML, variables and flags: the values as written, with their positions. The
+// binder interprets it.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +11,10 @@
 
 namespace spiffe::config {
 
-inline constexpr int kMaxDepth = 64;                       // of lists and objects inside each other
+inline constexpr int kMaxDepth = 64;                       // of nested lists and objects
 inline constexpr std::size_t kMaxDocumentSize = 1u << 20;  // bytes
 
-// Lines and columns count from 1, columns in characters. Line 0: the value has no position of its own (a
-// flag).
+// Lines and columns count from 1, columns in characters. Line 0: the value has no position (a flag).
 struct Position {
   int line = 0;
   int column = 0;
@@ -39,8 +38,8 @@ struct Value {
   static Value of_boolean(bool value, Position at = {});
   static Value of_kind(Kind kind, Position at = {});
 
-  void add(std::string key, Value value);  // to an object; without positions
-  // Equal but for positions and quoting.
+  void add(std::string key, Value value);  // to an object; without a position
+  // Equal, ignoring positions and quoting.
   [[nodiscard]] bool same_as(const Value& other) const;
 };
 
@@ -55,7 +54,7 @@ struct Entry {
 
 struct Comment {
   Position at;
-  std::string text;  // without its marks; of /* … */ perhaps several lines
+  std::string text;  // without the marks; a /* … */ may have several lines
 };
 
 enum class Syntax { hcl, json, toml, yaml, setting };  // setting: one key from a flag or a variable
@@ -67,21 +66,21 @@ struct Document {
   std::vector<Comment> comments;  // of HCL, TOML and YAML, in the order of the file
 };
 
-// "helper.conf:3:17"; only the source where there is no position. Control characters come out escaped.
+// "helper.conf:3:17"; only the source if there is no position. Control characters are escaped.
 [[nodiscard]] std::string place(std::string_view source, Position at);
 
 // Kind config, "<place>: <message>".
 [[nodiscard]] std::unexpected<Error> fail_at(std::string_view source, Position at, std::string_view message,
                                              std::string hint = {});
 
-// Refuses strings of `object` that are not UTF-8, which `format` has no way to write. Kind config, without a
+// Refuses strings of `object` that are not UTF-8, which `format` cannot represent. Kind config, without a
 // place.
 [[nodiscard]] Result<void> check_utf8(const Value& object, std::string_view format);
 
-// What was found, for messages: `the string "x"`, "the number 5", "true", "a list", "an object".
+// The kind and value, for messages: `the string "x"`, "the number 5", "true", "a list", "an object".
 [[nodiscard]] std::string describe(const Value& value);
 
-// quote(text), cut after some 60 bytes.
+// quote(text), truncated after about 60 bytes.
 [[nodiscard]] std::string quote_short(std::string_view text);
 
 }  // namespace spiffe::config

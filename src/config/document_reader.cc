@@ -23,7 +23,7 @@ std::string_view trim(std::string_view text) {
   return text.substr(start, text.find_last_not_of(kSpace) - start + 1);
 }
 
-// "[section]" or "[[section]]", and a comment perhaps.
+// "[section]" or "[[section]]", possibly with a comment.
 bool is_toml_header(std::string_view line) {
   const bool array = line.starts_with("[[");
   const std::size_t open = array ? 2 : 1;
@@ -37,7 +37,7 @@ bool is_toml_header(std::string_view line) {
          (rest.empty() || rest.starts_with('#'));
 }
 
-// Whether a text that is no HCL has the marks of TOML: a [header] or a multi-line string.
+// Whether a text that is not HCL has features of TOML: a [header] or a multi-line string.
 bool looks_like_toml(std::string_view text) {
   for (std::string_view rest = text; !rest.empty();) {
     const std::size_t end = rest.find('\n');
@@ -68,7 +68,7 @@ std::unexpected<Error> other_format(Error error, std::string_view looks, std::st
 }
 
 Result<Document> read_hcl(std::string_view text, const std::string& source) {
-  // As the Go helper tells JSON from HCL.
+  // The Go helper tells JSON from HCL in the same way.
   if (trim(text).starts_with('{')) return parse_json(text, source);
   auto document = parse_hcl(text, source);
   if (document) return document;
@@ -85,7 +85,7 @@ Result<Document> read_hcl(std::string_view text, const std::string& source) {
 
 Result<Document> read_toml(std::string_view text, const std::string& source) {
   auto document = parse_toml(text, source);
-  // Where the reader knows what was meant, it is TOML.
+  // If the reader has a hint for the error, the text is TOML.
   if (document || !document.error().hint.empty() || !parse_hcl(text, source)) return document;
   return other_format(document.error(), "HCL", "TOML",
                       "rename the file to *.conf, or add -config-format hcl");
@@ -93,7 +93,7 @@ Result<Document> read_toml(std::string_view text, const std::string& source) {
 
 Result<Document> read_yaml(std::string_view text, const std::string& source) {
   auto document = parse_yaml(text, source);
-  // JSON and an empty file are both.
+  // JSON and an empty file are valid in both.
   if (document || !parse_hcl(text, source)) return document;
   return other_format(document.error(), "HCL", "YAML",
                       "rename the file to *.conf, or add -config-format hcl");

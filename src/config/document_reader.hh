@@ -1,4 +1,4 @@
-// Text to document, in whichever of the formats.
+// Parses text to a document, in any of the formats.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace spiffe::config {
 
 enum class Format {
   by_name,  // "*.toml" is TOML, "*.yaml" and "*.yml" YAML, anything else HCL
-  hcl,      // HCL 1, and JSON where the document begins with '{'
+  hcl,      // HCL 1, or JSON if the document begins with '{'
   toml,
   json,
   yaml,
@@ -19,8 +19,8 @@ enum class Format {
 // "hcl", "toml", "json", "yaml"; "auto" is by_name. Error kind usage.
 [[nodiscard]] Result<Format> parse_format(std::string_view text);
 
-// `source` is the file's path as given; by_name goes by it. An error that looks like the wrong format says in
-// its hint how to proceed.
+// `source` is the file's path as given; by_name depends on it. If the text looks like another format, the
+// error's hint says how to proceed.
 [[nodiscard]] Result<Document> read_document(std::string_view text, const std::string& source, Format format);
 
 }  // namespace spiffe::config

@@ -17,7 +17,7 @@ struct Unit {
   std::string_view name;
   std::int64_t nanoseconds;
 };
-// Two spellings of "µs": U+00B5 and U+03BC.
+// "µs" has two spellings: U+00B5 and U+03BC.
 constexpr std::array<Unit, 8> kUnits = {{{"ns", 1},
                                          {"us", 1'000},
                                          {"\xC2\xB5s", 1'000},
@@ -44,7 +44,7 @@ std::unexpected<Error> no_duration() {
   return fail(ErrorKind::config, "is not a duration");
 }
 
-// `whole`.`fraction` units in nanoseconds; more than kLimit where it does not fit.
+// `whole`.`fraction` units in nanoseconds; more than kLimit if it does not fit.
 std::uint64_t scale(std::string_view whole, std::string_view fraction, std::int64_t unit) {
   Unsigned total = 0;
   for (const char c : whole) {
@@ -52,7 +52,7 @@ std::uint64_t scale(std::string_view whole, std::string_view fraction, std::int6
     if (total > kLimit) return kLimit + 1;
   }
   total *= static_cast<Unsigned>(unit);
-  // Beyond 18 digits a fraction of an hour is less than a nanosecond.
+  // Digits after the 18th are less than a nanosecond, even for hours.
   Unsigned part = 0;
   Unsigned divisor = 1;
   for (const char c : fraction.substr(0, 18)) {
@@ -63,7 +63,7 @@ std::uint64_t scale(std::string_view whole, std::string_view fraction, std::int6
   return total > kLimit ? kLimit + 1 : static_cast<std::uint64_t>(total);
 }
 
-// One "1.5h" at the start of `text`, in nanoseconds.
+// Takes one part, like "1.5h", from the start of `text`; in nanoseconds.
 Result<std::uint64_t> take_part(std::string_view& text) {
   const std::string_view whole = take_digits(text);
   std::string_view fraction;
@@ -103,7 +103,7 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
 
 namespace {
 
-// `amount` of a unit of `per` parts: "1.5", trailing zeros dropped.
+// `amount` in a unit of `per` parts: "1.5", without trailing zeros.
 std::string decimal(std::uint64_t amount, std::uint64_t per) {
   std::string out = std::to_string(amount / per);
   std::string fraction = std::to_string(per + amount % per).substr(1);

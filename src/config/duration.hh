@@ -1,4 +1,4 @@
-// Durations as Go's time.ParseDuration reads and Duration.String writes them: "1m30s", "1.5h", "-20ms", "0".
+// Durations in the format of Go's time.ParseDuration and Duration.String: "1m30s", "1.5h", "-20ms", "0".
 #pragma once
 
 #include <chrono>
@@ -9,8 +9,8 @@
 
 namespace spiffe::config {
 
-// Units ns, us (µs), ms, s, m, h. The error (kind config) says what is wrong, without naming `text`'s place:
-// `is not a duration`, `has no unit`, `has the unknown unit "d"`.
+// Units ns, us (µs), ms, s, m, h. The error (kind config) describes the fault without a place: `is not a
+// duration`, `has no unit`, `has the unknown unit "d"`.
 [[nodiscard]] Result<std::chrono::nanoseconds> parse_duration(std::string_view text);
 
 // "1m30s", "1.5ms", "0s".

@@ -20,7 +20,7 @@ namespace {
 
 struct Effect {
   std::string_view key;
-  std::string_view needs;  // what the key has no effect without
+  std::string_view needs;  // the key has no effect without this
   bool (*has)(const Config& config);
 };
 
@@ -55,15 +55,15 @@ bool has(const Config& c, std::string_view output) {
 bool x509(const Config& c) {
   return writes(c, identity::Kind::x509);
 }
-// At the top, not in x509_svids.
+// At the top level, not in x509_svids.
 bool flat(const Config& c) {
   return !c.x509.names.empty();
 }
-// A JWKS alone: spiffe_id names its trust domain, as nothing else does.
+// Only for a JWKS does spiffe_id select nothing but the trust domain.
 bool jwks(const Config& c) {
   return !c.jwks_file_name.empty();
 }
-// A token without a choice of its own takes the identity that hint or spiffe_id choose.
+// A token without its own selection uses that of hint or spiffe_id.
 bool chooses(const Config& c) {
   return flat(c) || std::ranges::any_of(c.jwt_svids, [](const JwtSvid& svid) {
            return svid.hint.empty() && !svid.spiffe_id;
@@ -81,7 +81,7 @@ constexpr std::string_view kX509 = "an X.509 output such as svid_file_name";
 constexpr std::string_view kKeystore = "svid_keystore_file_name or truststore_file_name";
 constexpr std::string_view kDaemon = "daemon_mode = true";
 
-// A key may have several rows: the first that is not met counts.
+// A key may have several rows: the first one that is not met counts.
 constexpr Effect kEffects[] = {
     {"cmd_args", "cmd", &program},
     {"renew_signal", "cmd or pid_file_name",
@@ -137,7 +137,7 @@ constexpr Effect kEffects[] = {
 
 using Warn = std::function<void(const std::string& key, std::string_view needs)>;
 
-// An entry of x509_svids is a configuration of its own, and what holds for that holds for the entry.
+// An entry of x509_svids is checked like a whole configuration.
 void warn_of_entry(const Config& config, std::size_t index, const Origins& origins, const Warn& warn) {
   const X509Svid& svid = config.x509_svids[index];
   const X509Svid defaults;
@@ -148,13 +148,13 @@ void warn_of_entry(const Config& config, std::size_t index, const Origins& origi
     if (effect.key == warned || effect.has(entry) || !origins.contains(name)) continue;
     const auto key = std::ranges::find(x509_svid_keys(), effect.key, &Key::name);
     if (key == x509_svid_keys().end() || key->show(&svid).same_as(key->show(&defaults))) continue;
-    // It has no program.
+    // An entry has no program.
     warn(name, effect.key == "renew_signal" ? "pid_file_name" : effect.needs);
     warned = effect.key;
   }
 }
 
-// The block alone does not switch the listener on; who wrote `listener_enabled = false` knows that.
+// The block alone does not enable the listener. With `listener_enabled = false`, this is intentional.
 bool is_forgotten(const Config& config, const Origins& origins) {
   constexpr std::string_view kSection = "health_checks.";
   if (config.health_checks.listener_enabled || origins.contains("health_checks.listener_enabled"))
@@ -166,7 +166,7 @@ bool is_forgotten(const Config& config, const Origins& origins) {
 }  // namespace
 
 void warn_without_effect(const Config& config, const Origins& origins, std::vector<Warning>& warnings) {
-  // Who wants no files only asks for the agent's address.
+  // Without outputs, the configuration only serves to find the agent's address.
   if (!has_output(config)) return;
   const Warn warn = [&](const std::string& key, std::string_view needs) {
     const auto origin = origins.find(key);

@@ -1,4 +1,4 @@
-// Keys that were given and do nothing as the rest of the configuration stands.
+// Finds keys that are set but have no effect with the rest of the configuration.
 #pragma once
 
 #include <vector>
@@ -9,8 +9,8 @@
 
 namespace spiffe::config {
 
-// One warning for each, at the place of the key. A key that has its default value asks for nothing, so it
-// does not count, nor does one that nobody gave. Expects a configuration that is valid otherwise.
+// One warning for each, at the place of the key. A key with its default value, or one that is not set, does
+// not count. Expects a configuration that is valid otherwise.
 void warn_without_effect(const Config& config, const Origins& origins, std::vector<Warning>& warnings);
 
 }  // namespace spiffe::config

@@ -24,7 +24,7 @@ bool is_octal(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '7'; });
 }
 
-// How a mode is best written where `in` was.
+// The recommended way to write a mode in the syntax of `in`.
 std::string advice(const Reading& in, std::int64_t mode) {
   if (in.syntax == Syntax::hcl) return octal(mode);
   const bool prefixed = in.syntax == Syntax::toml || in.syntax == Syntax::yaml;
@@ -44,12 +44,12 @@ std::optional<std::int64_t> from_string(std::string_view text) {
   return negative ? -value : value;
 }
 
-// A number without a prefix: what was meant? Warns where that is a guess.
+// The mode meant by a number without a prefix. Warns if that is a guess.
 std::int64_t guess(const Reading& in, std::int64_t number) {
   if (std::ranges::find(kDecimalHabit, number) != kDecimalHabit.end()) return number;
   const std::string& text = in.value.text;
   if (text.size() != 3 || !is_octal(text)) {
-    if (number > 0777) return number;  // warned of with its upper bits
+    if (number > 0777) return number;  // the warning about its upper bits covers it
     in.warn(fmt::format(" = {} is read as decimal, {}: write {}", text, octal(number), advice(in, number)),
             kConvertHint);
     return number;

@@ -1,11 +1,10 @@
-// File modes. The Go helper reads every number as Go does, so that `644` asks for decimal 644, 01204. Here:
-// - 0644 (and 0x1a4, TOML's 0o644, any string: "644", "0644", "0o644") is what it says; a string is octal.
-// - 256 288 292 384 416 420 432 436 are the decimal forms of 0400 0440 0444 0600 0640 0644 0660 0664, as
-//   Kubernetes manifests write them, and are taken silently.
-// - Any other number of three digits 0 to 7 is taken for the octal that was meant, with a warning; what is
-// left
-//   is decimal, with a warning too.
-// - A number without a prefix never gives a key file a bit for others: that is an error.
+// File modes. The Go helper reads numbers as Go does, so `644` means decimal 644, which is 01204. Here:
+// - 0644 (and 0x1a4, TOML's 0o644, any string: "644", "0644", "0o644") is used as written; a string is octal.
+// - 256 288 292 384 416 420 432 436 are the decimal forms of 0400 0440 0444 0600 0640 0644 0660 0664, as in
+//   Kubernetes manifests, and are accepted silently.
+// - Any other number of three digits 0 to 7 is read as octal, with a warning.
+// - All other numbers are decimal, with a warning.
+// - A number without a prefix that would give others access to a key file is an error.
 // - 0 is the default, below 0 is an error, bits above 0777 are dropped with a warning.
 #pragma once
 

@@ -29,7 +29,7 @@ int hex_digit(char c) {
   return -1;
 }
 
-// The character that a one-letter escape stands for, 0 where it is none.
+// The character of a one-letter escape, 0 if the escape is not valid.
 char simple_escape(char c) {
   switch (c) {
     case 'a':
@@ -75,8 +75,8 @@ std::string hint_for(char c) {
   }
 }
 
-// The value of a `<<-` heredoc: the indentation of its last line, the one with the anchor, is taken from
-// every line if every line has it; else the lines stay as they are.
+// The value of a `<<-` heredoc: if every line begins with the indentation of the last line (the one with the
+// anchor), it is removed from all; otherwise the lines stay as they are.
 std::string unindent(const std::vector<std::string_view>& lines, std::string_view indentation) {
   bool all = true;
   for (const std::string_view line : lines) all = all && line.starts_with(indentation);
@@ -90,10 +90,11 @@ std::string unindent(const std::vector<std::string_view>& lines, std::string_vie
 
 const char* const kAnchorSpace = " \t\v\f\r";
 
-// Whether `line` is the end of the heredoc; `indentation` is then the white space in front of the anchor.
+// Whether `line` ends the heredoc; `indentation` is then the white space before the anchor.
 bool closes_heredoc(std::string_view line, std::string_view anchor, bool indented,
                     std::string_view& indentation) {
-  // The Go scanner compares with the length of "-EOF": an anchor in the first column is content to it.
+  // The Go scanner compares with the length of "-EOF", so an anchor in the first column does not end the
+  // heredoc.
   if (indented && line.size() <= anchor.size()) return false;
   const std::size_t start = line.find_first_not_of(kAnchorSpace);
   if (start == std::string_view::npos || !line.substr(start).starts_with(anchor)) return false;
@@ -150,8 +151,7 @@ Result<HclToken> HclLexer::name() {
   return token;
 }
 
-// Decimal, 0octal, 0xhex, 1.5, .5, 1e3, each with an optional minus. What the digits mean is the binder's
-// matter.
+// Decimal, 0octal, 0xhex, 1.5, .5, 1e3, each with an optional minus. The binder interprets the digits.
 Result<HclToken> HclLexer::number() {
   const Position at = cursor_.position();
   const std::size_t start = cursor_.offset();
@@ -210,7 +210,7 @@ Result<HclToken> HclLexer::string() {
   return token;
 }
 
-// "${ … }" is kept as it is, with quotes, line ends and nested braces.
+// "${ … }" is kept unchanged, including quotes, line ends and nested braces.
 Result<void> HclLexer::interpolation(std::string& out, Position string_start) {
   const std::size_t start = cursor_.offset();
   int braces = 0;
@@ -310,7 +310,7 @@ Result<HclToken> HclLexer::heredoc() {
     if (closes_heredoc(line, anchor, indented, indentation)) {
       cursor_.advance();
       token.text = unindent(lines, indented ? indentation : std::string_view());
-      // The Go helper keeps what stands before the anchor of a plain heredoc.
+      // The Go helper keeps white space before the anchor of a plain heredoc.
       if (!indented) token.text += indentation;
       return token;
     }

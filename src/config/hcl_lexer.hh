@@ -1,6 +1,6 @@
-// HCL 1 tokens, as the Go scanner sees them. White space is skipped, comments are kept aside. Stricter than
-// Go's: a number runs into no name (`0o644`, `30s`), names are ASCII. More lenient: a heredoc may end with
-// the file.
+// HCL 1 tokens, as the Go scanner reads them. White space is skipped, comments are collected. Stricter than
+// Go's: a name must not follow a number directly (`0o644`, `30s`), and names are ASCII. More lenient: a
+// heredoc may end with the file.
 #pragma once
 
 #include <string>
@@ -35,10 +35,10 @@ struct HclToken {
 
 class HclLexer {
  public:
-  // Both stay the caller's. `text` has passed check_text and holds no CRLF.
+  // The caller owns both. `text` has passed check_text and contains no CRLF.
   HclLexer(std::string_view text, std::string_view source) : cursor_(text), source_(source) {}
   [[nodiscard]] Result<HclToken> next();
-  // Those passed so far.
+  // The comments so far.
   [[nodiscard]] const std::vector<Comment>& comments() const { return comments_; }
 
  private:

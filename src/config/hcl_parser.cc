@@ -51,7 +51,7 @@ class Parser {
     return fail_at(source_, token_.at, message, std::move(hint));
   }
 
-  // key = value, key { … } or key "label" { … }, and a comma that may follow.
+  // key = value, key { … } or key "label" { … }, with an optional comma.
   Result<void> entry(Value& object) {
     Entry entry;
     if (auto read = key(entry); !read) return read;
@@ -92,7 +92,7 @@ class Parser {
     return refuse("expected \"=\" or \"{\" after " + quote(entry.key) + ", found " + shown(token_));
   }
 
-  // `wanted` is for messages.
+  // `wanted`: the expected value, for messages.
   Result<Value> value(const std::string& wanted) {
     const HclToken token = token_;
     Value value = Value::of_kind(Value::Kind::text, token.at);
@@ -137,7 +137,7 @@ class Parser {
     return object;
   }
 
-  // Commas between items are needed, more of them do no harm.
+  // Commas between items are required; additional ones are allowed.
   Result<Value> list() {
     Value list = Value::of_kind(Value::Kind::list, token_.at);
     if (++depth_ > kMaxDepth) return refuse("more than " + std::to_string(kMaxDepth) + " levels deep");
@@ -168,7 +168,7 @@ class Parser {
   int depth_ = 0;
 };
 
-// The scanner works on "\n" line ends, and so do the values of heredocs.
+// The scanner and the values of heredocs expect "\n" as line end.
 std::string without_crlf(std::string_view text) {
   std::string out;
   out.reserve(text.size());

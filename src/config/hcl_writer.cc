@@ -13,7 +13,7 @@ namespace {
 
 using Kind = Value::Kind;
 
-// "${" begins what HCL calls an interpolation, where escapes do not count: its "$" is written as an escape.
+// In HCL, "${" begins an interpolation, in which escapes are not processed, so its "$" is escaped.
 std::string string(std::string_view text) {
   constexpr std::string_view kControls = "\a\b\f\n\r\t\v";
   constexpr std::string_view kLetters = "abfnrtv";

@@ -1,4 +1,4 @@
-// Writes a configuration as HCL 1, as the Go helper reads it.
+// Writes a configuration as HCL 1 that the Go helper can read.
 #pragma once
 
 #include <string>

@@ -10,7 +10,7 @@ namespace spiffe::config {
 
 namespace {
 
-// Takes the prefix off and returns the base.
+// Removes the prefix and returns the base.
 int take_prefix(std::string& digits) {
   if (digits.size() < 2 || digits[0] != '0') return 10;
   const char letter = digits[1];
@@ -19,7 +19,7 @@ int take_prefix(std::string& digits) {
   return base == 0 ? 8 : base;
 }
 
-// "_" may stand once between digits, or between a prefix and digits.
+// Removes "_", which may stand once between digits, or between a prefix and digits.
 bool take_underscores(std::string& digits) {
   if (digits.find('_') == std::string::npos) return true;
   if (digits.ends_with('_') || digits.find("__") != std::string::npos) return false;

@@ -8,7 +8,7 @@
 
 namespace spiffe::config {
 
-// Nothing where `text` is no integer or does not fit.
+// Empty if `text` is not an integer or does not fit.
 [[nodiscard]] std::optional<std::int64_t> parse_integer(std::string_view text);
 
 }  // namespace spiffe::config

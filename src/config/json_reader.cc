@@ -194,7 +194,7 @@ class Reader {
     return {};
   }
 
-  // Characters above U+FFFF come as two escapes, a surrogate pair.
+  // Characters above U+FFFF are two escapes, a surrogate pair.
   Result<void> unicode_escape(std::string& out, Position start) {
     auto code = four_digits(start);
     if (!code) return fail(code.error());
@@ -211,7 +211,7 @@ class Reader {
     return {};
   }
 
-  // Steps over 'u' and its digits.
+  // Skips 'u' and its digits.
   Result<unsigned long> four_digits(Position start) {
     cursor_.advance();
     unsigned long code = 0;

@@ -1,4 +1,4 @@
-// What a row of the key tables is, and how it reaches a member of the configuration.
+// A row of the key tables, and its access to a member of the configuration.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +27,7 @@ struct Key {
   void (*clear)(void* record) = nullptr;
 };
 
-// The record as an object: every key, nested where its name has a dot.
+// The record as an object with every key, nested if its name has a dot.
 [[nodiscard]] Value show_record(std::span<const Key> keys, const void* record);
 
 namespace key_detail {
@@ -102,7 +102,7 @@ constexpr Key key(std::string_view name, std::string_view help, std::string_view
   return out;
 }
 
-// A row for a list of records, whose own keys are those of item_keys().
+// A row for a list of records, with the keys of item_keys().
 template <auto list, auto keys_of_item>
 constexpr Key records(std::string_view name, std::string_view help) {
   return {name,

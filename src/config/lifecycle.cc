@@ -21,7 +21,7 @@ std::string place_of(const Origins& origins, std::string_view key) {
   return found == origins.end() ? "" : found->second.value + ": ";
 }
 
-// The block of that name, made if need be.
+// The block of that name, created if necessary.
 Value& block(Value& root, const std::string& name) {
   auto found = std::ranges::find(root.entries, name, &Entry::key);
   if (found != root.entries.end()) return found->value;

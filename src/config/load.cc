@@ -64,14 +64,14 @@ class Loader {
       config.cmd_mode = CmdMode::wrap;
     }
     keep(find_agent_address(config, options_.environment, loaded_.warnings));
-    // An empty path is the default one, as in the Go helper.
+    // As in the Go helper, an empty path means the default.
     if (config.health_checks.liveness_path.empty())
       config.health_checks.liveness_path = HealthChecks().liveness_path;
     if (config.health_checks.readiness_path.empty())
       config.health_checks.readiness_path = HealthChecks().readiness_path;
     if (config.stop_signal == 0) config.stop_signal = Config().stop_signal;
     const auto good = judge();
-    // Of keys that are left out already, what follows from that is no news.
+    // If keys were left out, errors and warnings that follow from that are not useful.
     if (refused_.empty()) {
       if (good) warn_without_effect(config, origins_, loaded_.warnings);
       keep(good);
@@ -85,7 +85,7 @@ class Loader {
   }
 
  private:
-  // What only all the keys together show.
+  // Checks that need all keys together.
   Result<void> judge() {
     const Config& config = loaded_.config;
     if (auto good = validate(config, origins_, loaded_.warnings); !good) return good;
@@ -181,7 +181,7 @@ Result<Format> format_of(const LoadOptions& options) {
 }
 
 Result<std::string> read_file(const LoadOptions& options) {
-  // Else to open a FIFO would wait for its writer, deaf to every signal.
+  // With a FIFO, open() without O_NONBLOCK would wait for a writer and ignore all signals.
   const Fd fd(::open(options.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd) return cannot_read(options, errno);
   struct stat status{};
@@ -200,7 +200,7 @@ Result<std::string> read_file(const LoadOptions& options) {
     const ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) {
-      // Some files of /proc are regular and wait for news.
+      // Some files of /proc are regular and block until there is data.
       if (options.again) return cannot_read_again(options);
       waits = true;
       continue;

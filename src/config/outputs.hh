@@ -1,4 +1,4 @@
-// Every path that a configuration asks for, in one list. For the rules on names.
+// All output paths of a configuration, to check the rules on names.
 #pragma once
 
 #include <string>
@@ -17,13 +17,13 @@ struct OutputPath {
 };
 
 [[nodiscard]] std::vector<OutputPath> output_paths(const Config& config);
-// The parts of it: what stands at the top, and what an entry of x509_svids asks for.
+// Parts of that list: paths at the top level, and those of an entry of x509_svids.
 [[nodiscard]] std::vector<OutputPath> own_paths(const Config& config);
 [[nodiscard]] std::vector<OutputPath> entry_paths(const Config& config, std::size_t index);
-// The directories of the entries of x509_svids, which are theirs alone.
+// The directories of the entries of x509_svids, which nothing else may use.
 [[nodiscard]] std::vector<OutputPath> entry_directories(const Config& config);
 
-// Whether files are configured that the change is about.
+// Whether files of this kind are configured.
 [[nodiscard]] bool writes(const Config& config, identity::Kind kind);
 
 }  // namespace spiffe::config

@@ -21,7 +21,7 @@ std::unexpected<Error> Reading::must_be(std::string_view wanted, std::string hin
 
 std::unexpected<Error> Reading::refuse_for(const Error& error) const {
   auto out = fail_at(source, value.at, std::string(key) + ": " + error.message, error.hint);
-  // doctor has a step of its own for it.
+  // Kept, because doctor has a separate step for addresses.
   if (error.kind == ErrorKind::address) out.error().kind = error.kind;
   return out;
 }
@@ -31,7 +31,7 @@ void Reading::warn(std::string_view message, std::string_view hint) const {
 }
 
 Result<std::string> Text::read(const Reading& in) {
-  // A number's text is its spelling; of other scalars the Go helper takes none for a string.
+  // A number's text is its spelling. The Go helper does not accept other scalars as strings.
   if (in.value.kind != Kind::text && in.value.kind != Kind::integer) {
     const bool scalar = in.value.kind == Kind::boolean || in.value.kind == Kind::real;
     const std::string spelling = in.value.kind == Kind::boolean ? describe(in.value) : in.value.text;
@@ -148,7 +148,7 @@ Value Texts::show(const Type& value) {
 
 namespace {
 
-// `["-g", "daemon off;"]`, which HCL, TOML and JSON read alike.
+// `["-g", "daemon off;"]`, in the syntax that HCL, TOML and JSON share.
 std::string list_text(const std::vector<std::string>& texts) {
   std::string out;
   for (const std::string& text : texts) out += (out.empty() ? "[" : ", ") + quote(text);

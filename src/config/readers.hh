@@ -1,7 +1,7 @@
-// From a value of the document to a value of the configuration: one reader a type. Each has
-//   Type, kType, value_name()             what it yields, and how help texts call it
+// Convert a value of the document to a value of the configuration, one reader for each type. Each has
+//   Type, kType, value_name()             the result, and its name in help texts
 //   read(const Reading&) -> Result<Type>  errors begin with the place and the key
-//   show(const Type&) -> Value            the same as it would be written, null where nothing is set
+//   show(const Type&) -> Value            the value as it would be written, null if it is not set
 #pragma once
 
 #include <array>
@@ -37,7 +37,7 @@ enum class KeyType {
   records
 };
 
-// One value on its way into the configuration.
+// A value to convert.
 struct Reading {
   std::string_view key;  // for messages: "cert_dir", "jwt_svids[0].jwt_audience"
   const Value& value;
@@ -64,7 +64,7 @@ struct Text {
   static Value show(const std::string& value) { return Value::of_text(value); }
 };
 
-// A string that differs from Text in help texts only.
+// A string that differs from Text only in help texts.
 template <class Tag>
 struct TextAs : Text {
   static constexpr std::string_view value_name() { return Tag::kName; }
@@ -99,7 +99,7 @@ struct Signal {
   using Type = int;
   static constexpr KeyType kType = KeyType::signal;
   static constexpr std::string_view value_name() { return "SIGNAL"; }
-  static Result<int> read(const Reading& in);  // "" is 0, none
+  static Result<int> read(const Reading& in);  // "" is 0, not set
   static Value show(int value);
 };
 
@@ -135,7 +135,7 @@ struct Id {
   using Type = std::optional<identity::SpiffeId>;
   static constexpr KeyType kType = KeyType::text;
   static constexpr std::string_view value_name() { return "ID"; }
-  static Result<Type> read(const Reading& in);  // "" is none
+  static Result<Type> read(const Reading& in);  // "" is not set
   static Value show(const Type& value);
 };
 
@@ -147,14 +147,14 @@ struct Texts {
   static Value show(const Type& value);
 };
 
-// A string, split as csv_args.hh says, or a list of strings, taken as they are.
+// A string, split as described in csv_args.hh, or a list of strings, used unchanged.
 struct Arguments : Texts {
   static constexpr KeyType kType = KeyType::arguments;
   static constexpr std::string_view value_name() { return "ARGS"; }
   static Result<Type> read(const Reading& in);
 };
 
-// One of a few words. Words<E> lists them: kWords[i] stands for static_cast<E>(i).
+// One of several words. Words<E> lists them: kWords[i] is static_cast<E>(i).
 template <class E>
 struct Words;
 
@@ -216,7 +216,7 @@ struct ListOf {
   }
 };
 
-// The socket of the agent, and where its address came from.
+// The agent's socket, and the source of its address.
 [[nodiscard]] Result<Endpoint> read_address(const Reading& in);
 
 }  // namespace spiffe::config

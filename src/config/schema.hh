@@ -1,5 +1,5 @@
-// The tables of keys: the one place that knows names, types and help. The binder, flags, variables and
-// `config print` follow them; the keys of outputs come from output/formats.hh.
+// The tables of keys: the only place that defines names, types and help. The binder, flags, variables and
+// `config print` use them; the keys of outputs come from output/formats.hh.
 #pragma once
 
 #include <span>
@@ -24,7 +24,8 @@ namespace spiffe::config {
 [[nodiscard]] std::string flag_name(const Key& key);
 
 // The effective configuration: an object with every key of config_keys(), nested. Modes are octal strings,
-// durations and signals strings; what is not set and has no default is null. agent_address is its URI.
+// durations and signals strings; keys that are not set and have no default are null. agent_address is its
+// URI.
 [[nodiscard]] Value effective(const Config& config);
 
 }  // namespace spiffe::config

@@ -26,7 +26,7 @@ Result<Value> list_value(const Key& key, std::string_view source, const std::str
   Error error{ErrorKind::config,
               place(source, {}) + ": " + std::string(key.name) + " must be a list in JSON or YAML",
               "write it as " + example};
-  // The reader's own words help where the text at least begins as a list.
+  // If the text begins like a list, the reader's error is more useful.
   if (!value && text.starts_with('[')) error = value.error();
   if (!yaml && text.starts_with('-')) error = yaml.error();
   return fail(std::move(error));
@@ -38,7 +38,7 @@ Result<Value> value_of(const Key& key, std::string_view source, const std::strin
     if (std::ranges::find(kTrue, text) != kTrue.end()) return Value::of_boolean(true);
     if (std::ranges::find(kFalse, text) != kFalse.end()) return Value::of_boolean(false);
   }
-  // "[ -f x ]" is a good cmd_args string too.
+  // "[ -f x ]" is a valid cmd_args string as well.
   if (key.type == KeyType::arguments && text.starts_with('[')) {
     auto value = parse_json_value(text, source);
     if (value && value->kind == Value::Kind::list) return value;
@@ -71,7 +71,8 @@ std::string_view variable(const Environment& environment, std::string_view name)
 }
 
 void warn_unknown_variables(const Environment& environment, std::vector<Warning>& warnings) {
-  // Compared without the prefix, which would make everything look near, and in the case that nearest() wants.
+  // Compared in lower case, as suggest_key() expects, and without the prefix, which would make all names
+  // similar.
   std::vector<std::string> names;
   for (const Key& key : config_keys()) names.push_back(lower(variable_name(key).substr(kPrefix.size())));
   const std::vector<std::string_view> known(names.begin(), names.end());

@@ -12,21 +12,21 @@
 
 namespace spiffe::config {
 
-// The format of the file, where -config-format does not say it.
+// The format of the file if -config-format does not set it.
 inline constexpr std::string_view kFormatVariable = "SPIFFE_HLP_CONFIG_FORMAT";
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
 // `text` as the value of `key`: lists in JSON or YAML, cmd_args and renew_cmd as a string or a JSON array,
-// booleans as Go's flag package takes them (1, t, T, TRUE, true, True, 0 …), anything else as it is. Errors
-// name `source`.
+// booleans as in Go's flag package (1, t, T, TRUE, true, True, 0 …), anything else unchanged. Errors name
+// `source`.
 [[nodiscard]] Result<Document> setting(const Key& key, std::string_view source, const std::string& text);
 
-// The value of a variable, "" where it is not set.
+// The value of a variable, "" if it is not set.
 [[nodiscard]] std::string_view variable(const Environment& environment, std::string_view name);
 
-// One warning for each SPIFFE_HLP_* variable that no key has. (A Kubernetes Service called spiffe-hlp puts
-// SPIFFE_HLP_PORT and others into every pod: no reason to fail.)
+// One warning for each SPIFFE_HLP_* variable that matches no key. (Not an error: a Kubernetes Service called
+// spiffe-hlp adds SPIFFE_HLP_PORT and others to every pod.)
 void warn_unknown_variables(const Environment& environment, std::vector<Warning>& warnings);
 
 }  // namespace spiffe::config

@@ -10,7 +10,7 @@ namespace spiffe::config {
 
 namespace {
 
-// Names without '_' and in lower case. None of them resembles the key.
+// Names without '_' and in lower case that do not resemble the key.
 constexpr std::pair<std::string_view, std::string_view> kOtherNames[] = {
     {"agentsocket", "agent_address"},
     {"agentsocketpath", "agent_address"},

@@ -1,4 +1,4 @@
-// Walks over UTF-8 text and knows its line and column. For the readers of this folder.
+// A cursor over UTF-8 text that tracks line and column, for the readers of this folder.
 #pragma once
 
 #include <algorithm>
@@ -13,11 +13,11 @@ namespace spiffe::config {
 
 class TextCursor {
  public:
-  // `text` stays the caller's and must outlive the cursor. It must be valid UTF-8 (check_text).
+  // The caller owns `text`, which must outlive the cursor and be valid UTF-8 (check_text).
   explicit TextCursor(std::string_view text) : text_(text) {}
 
   [[nodiscard]] bool at_end() const { return offset_ >= text_.size(); }
-  // The byte `ahead` of here, '\0' beyond the end (check_text has refused NUL in the text).
+  // The byte at this offset from the cursor, '\0' beyond the end (check_text has refused NUL in the text).
   [[nodiscard]] char peek(std::size_t ahead = 0) const {
     return offset_ + ahead < text_.size() ? text_[offset_ + ahead] : '\0';
   }
@@ -29,13 +29,13 @@ class TextCursor {
   [[nodiscard]] std::string_view since(std::size_t start) const {
     return text_.substr(start, offset_ - start);
   }
-  // The whole character here, for messages; "" at the end.
+  // The whole character at the cursor, for messages; "" at the end.
   [[nodiscard]] std::string_view character() const {
     return at_end() ? std::string_view()
                     : text_.substr(offset_, std::max<std::size_t>(1, utf8_length(text_.substr(offset_))));
   }
 
-  // Steps over one byte. Columns advance with the first byte of a character.
+  // Advances by one byte. The column advances with the first byte of a character.
   void advance() {
     if (at_end()) return;
     const auto c = static_cast<unsigned char>(text_[offset_++]);
@@ -56,14 +56,14 @@ class TextCursor {
   Position at_{1, 1};
 };
 
-// Refuses what no document may hold, with the position: a byte order mark, invalid UTF-8, NUL, too many
-// bytes.
+// Refuses content that no document may have, with the position: a byte order mark, invalid UTF-8, NUL, too
+// many bytes.
 [[nodiscard]] Result<void> check_text(std::string_view text, std::string_view source);
 
-// `code` as UTF-8; U+FFFD for surrogates and what is no character, as Go's encoder does.
+// `code` as UTF-8; U+FFFD for surrogates and invalid code points, as Go's encoder does.
 void append_utf8(std::string& out, unsigned long code);
 
-// What to write where `word` stands for a value.
+// How to write the value `word`.
 [[nodiscard]] std::string hint_for_bare_word(const std::string& word);
 
 }  // namespace spiffe::config

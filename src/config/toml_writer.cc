@@ -76,7 +76,7 @@ bool is_table_array(const Value& value) {
          std::ranges::all_of(value.items, [](const Value& item) { return item.kind == Kind::object; });
 }
 
-// key = value lines. `nested`: objects too, else they are left to the caller.
+// key = value lines. `nested`: writes objects too; otherwise the caller does.
 std::string lines(const Value& object, bool nested) {
   std::string out;
   for (const Entry& entry : object.entries) {

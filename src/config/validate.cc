@@ -21,7 +21,7 @@ namespace spiffe::config {
 
 namespace {
 
-// Refuses with the place of a key's value; without a place where the key was not set.
+// Refuses with the place of a key's value; without a place if the key is not set.
 std::unexpected<Error> refuse(const Origins& origins, std::string_view key, const std::string& message,
                               std::string hint = {}) {
   const auto origin = origins.find(key);
@@ -70,7 +70,8 @@ Result<void> check_names(const std::vector<OutputPath>& outputs, const Origins& 
   return {};
 }
 
-// Two outputs may not share a path, nor lie one below the other: what is in an output's directory is its own.
+// Two outputs must not have the same path, and none may be inside another: the directory of an output
+// contains only that output.
 Result<void> check_collisions(const std::vector<OutputPath>& outputs, const Origins& origins) {
   std::map<std::string_view, const OutputPath*> seen;  // by path
   const auto below = [&](const OutputPath& at, const OutputPath& inner, const OutputPath& outer) {
@@ -101,7 +102,7 @@ Result<void> check_collisions(const std::vector<OutputPath>& outputs, const Orig
   return {};
 }
 
-// Read and written: the first publication would destroy it.
+// The helper reads this file, and the first publication would overwrite it.
 Result<void> check_password_file(const Config& config, const X509Outputs& x509, const Origins& origins,
                                  const std::string& prefix) {
   const std::string& file = x509.keystore_password_file;
@@ -135,7 +136,7 @@ Result<void> check_entry_selection(const X509Svid& svid, const Origins& origins,
     return good;
   if (svid.spiffe_id.empty()) return {};
   const bool prefix = svid.spiffe_id.ends_with('*');
-  // What would be the beginning of an ID, and does not end within the trust domain.
+  // A prefix must be the beginning of a valid ID and must not end within the trust domain.
   const std::string id = prefix ? svid.spiffe_id.substr(0, svid.spiffe_id.size() - 1) + "x" : svid.spiffe_id;
   auto parsed = identity::SpiffeId::parse(id);
   const bool has_path =
@@ -179,7 +180,7 @@ Result<void> check_x509_svid(const Config& config, std::size_t index, const Orig
   return check_collisions(outputs, origins);
 }
 
-// Each entry by itself; then its directory, which is its own, among all other outputs.
+// Checks each entry, then its directory, which must be separate from all other outputs.
 Result<void> check_all_outputs(const Config& config, const Origins& origins) {
   for (std::size_t i = 0; i < config.x509_svids.size(); ++i) {
     if (auto good = check_x509_svid(config, i, origins); !good) return good;
@@ -198,7 +199,7 @@ Result<void> check_process(const Config& config, const Origins& origins, std::ve
   };
   if (!config.daemon_mode) {
     const auto warn_ignored = [&](std::string_view key) {
-      // The Go helper's words.
+      // The text is the Go helper's.
       warnings.push_back(
           {fmt::format("{0} is set but daemon_mode is false. {0} will be ignored. This may become an "
                        "error in a future release.",
@@ -244,7 +245,7 @@ Result<void> check_notify_on(const Config& config, const Origins& origins) {
   return {};
 }
 
-// What would be accepted and ignored.
+// Refuses combinations that would be accepted but ignored.
 Result<void> check_supervision(const Config& config, const Origins& origins) {
   const bool wrap = config.cmd_mode == CmdMode::wrap;
   if (wrap && config.cmd.empty()) {

@@ -1,4 +1,4 @@
-// What no single value can show: rules between keys.
+// Rules between keys, which cannot be checked for a single value.
 #pragma once
 
 #include <vector>
@@ -9,18 +9,17 @@
 
 namespace spiffe::config {
 
-// Errors name the place of the value concerned. Warnings: keys that have no effect as the rest stands.
+// Errors name the place of the value. Warnings: keys that have no effect with the rest of the configuration.
 [[nodiscard]] Result<void> validate(const Config& config, const Origins& origins,
                                     std::vector<Warning>& warnings);
 
-// Whether anything at all would be written.
+// Whether any file would be written.
 [[nodiscard]] bool has_output(const Config& config);
 
-// What keys without a fixed default come to as the rest of the configuration stands: setting them to that
-// asks for nothing.
+// The defaults of keys whose default depends on other keys. Setting a key to this value has no effect.
 [[nodiscard]] Config implied_defaults(const Config& config);
 
-// `config` with what keys without a fixed default come to as the rest of it stands.
+// `config` with these defaults filled in.
 [[nodiscard]] Config with_implied_defaults(Config config);
 
 }  // namespace spiffe::config

@@ -16,7 +16,7 @@ struct TextRange {
 };
 
 // Every `#` that begins a line or follows white space, to the end of its line, outside of `scalars`: the
-// values and keys of the text, in order.
+// ranges of values and keys, in order.
 [[nodiscard]] std::vector<Comment> yaml_comments(std::string_view text,
                                                  const std::vector<TextRange>& scalars);
 

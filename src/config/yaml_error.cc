@@ -12,12 +12,12 @@ namespace {
 
 constexpr const char* kIndent = "check the indentation and the quotes of this line and of the one above it";
 
-// What libyaml says and is often met, and what to write instead.
+// A frequent error of libyaml, and how to fix it.
 struct Phrase {
   std::string_view problem;
   std::string_view message;
   const char* hint;
-  bool at_context;  // the place is where that began, not where it was noticed
+  bool at_context;  // report where the construct began, not where the error was noticed
 };
 
 constexpr Phrase kPhrases[] = {
@@ -114,7 +114,7 @@ std::unexpected<Error> yaml_error(const yaml_parser_t& parser, std::string_view 
     const bool context = parser.context != nullptr;
     if (phrase.at_context && context)
       return fail_at(source, places.of(parser.context_mark), phrase.message, phrase.hint);
-    // What lacks at the end of the file lacks where it began.
+    // At the end of the file, report the bracket that was not closed.
     if (to_end && context && problem.contains("expected ',' or")) {
       const std::string open = problem.contains('}') ? "{" : "[";
       return fail_at(source, places.of(parser.context_mark), "this " + quote(open) + " is never closed");

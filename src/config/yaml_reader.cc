@@ -18,7 +18,8 @@ namespace {
 
 using Kind = Value::Kind;
 
-// Of all values together, those that anchors and aliases copy included; bytes, each value counted for some.
+// The limit for all values together, including copies by anchors and aliases; in bytes, plus a fixed cost for
+// each value.
 constexpr std::size_t kMaxCost = std::size_t{4} << 20;
 constexpr std::size_t kValueCost = 64;
 // libyaml compares every %TAG directive with all others.
@@ -41,7 +42,7 @@ class Event {
   ~Event() { yaml_event_delete(&raw_); }
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
-  // The next one in its place; false at an error.
+  // Replaces the current event by the next one; false after an error.
   bool read(yaml_parser_t& parser) {
     yaml_event_delete(&raw_);
     return yaml_parser_parse(&parser, &raw_) == 1;
@@ -65,7 +66,7 @@ class Reader {
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
-  // The only document's value; null where there is none.
+  // The value of the only document; null if there is none.
   Result<Value> whole() {
     if (!ready_) return fail_at(source_, {}, "not enough memory to read it");
     if (auto good = check_directives(); !good) return fail(good.error());
@@ -117,7 +118,7 @@ class Reader {
                   anchors_.empty() ? "" : "an alias copies all that its anchor names: write the values out");
   }
 
-  // The value that begins with the present event; its last event is the present one afterwards.
+  // The value that begins with the current event; afterwards its last event is the current one.
   Result<Value> node() {
     const Position at = here();
     if (auto good = spend(at, kValueCost); !good) return fail(good.error());
@@ -175,14 +176,14 @@ class Reader {
     return value;
   }
 
-  // The text of the present event. What is a comment is none inside it.
+  // The text of the current event, which cannot contain a comment.
   Result<std::string> scalar_text(Position at) {
     const yaml_event_t& raw = event_.raw();
     const auto& scalar = raw.data.scalar;
     std::string text(reinterpret_cast<const char*>(scalar.value), scalar.length);
     if (auto good = spend(at, text.size()); !good) return fail(good.error());
     std::size_t begin = raw.start_mark.index;
-    // A comment may follow the mark of a block.
+    // A comment may follow the indicator of a block scalar.
     if (scalar.style == YAML_LITERAL_SCALAR_STYLE || scalar.style == YAML_FOLDED_SCALAR_STYLE)
       begin = places_.next_line(begin);
     if (begin < raw.end_mark.index) scalars_.push_back({begin, raw.end_mark.index});
@@ -269,7 +270,7 @@ class Reader {
   int depth_ = 0;
 };
 
-// A text without any "key: value" is one long string.
+// A text without any "key: value" is parsed as one string.
 std::string hint_for_root(const Value& root) {
   if (root.kind != Kind::text) return {};
   const std::size_t colon = root.text.find(':');

@@ -91,7 +91,7 @@ bool is_plain_yaml_text(std::string_view text) {
     return letter(c) || is_digit(c) || kMarks.contains(c);
   };
   if (text.empty() || !(letter(text[0]) || text[0] == '/' || text[0] == '_')) return false;
-  // "y" and "n" are booleans in YAML 1.1's own words, though few programs read them so.
+  // YAML 1.1 defines "y" and "n" as booleans, though few programs read them so.
   const std::string small = lower(text);
   if (small == "y" || small == "n" || !std::ranges::all_of(text, safe)) return false;
   const auto value = plain_yaml_value(text, "", {});

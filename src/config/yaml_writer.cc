@@ -15,8 +15,8 @@ namespace {
 
 using Kind = Value::Kind;
 
-// What would end a line or is no printable character to YAML: U+007F to U+009F, U+2028, U+2029, U+FEFF,
-// U+FFFE, U+FFFF.
+// Characters that end a line or are not printable in YAML: U+007F to U+009F, U+2028, U+2029, U+FEFF, U+FFFE,
+// U+FFFF.
 bool is_special(std::string_view character) {
   if (character.size() == 2) return character[0] == '\xC2' && static_cast<unsigned char>(character[1]) < 0xA0;
   return character == "\x7F" || character == "\xE2\x80\xA8" || character == "\xE2\x80\xA9" ||
@@ -77,7 +77,7 @@ std::string lines(const Value& object, std::size_t indent) {
   return out;
 }
 
-// Behind "key:" or "-", without the end of its last line.
+// The text after "key:" or "-", without the final line end.
 std::string list_text(const Value& list, std::size_t indent) {
   if (std::ranges::none_of(list.items, is_nested)) {
     std::string out;
@@ -89,7 +89,7 @@ std::string list_text(const Value& list, std::size_t indent) {
     const std::string text =
         item.kind == Kind::object ? lines(item, indent + 4) : value_text(item, indent + 2) + "\n";
     out += "\n" + std::string(indent + 2, ' ') + "-";
-    // The first key stands behind the dash; comments above it push it to a line of its own.
+    // The first key is written after the dash, unless it has comments above it.
     const bool inline_first =
         item.kind == Kind::object && text.size() > indent + 4 && text[indent + 4] != '#';
     if (text.empty()) {
