@@ -75,9 +75,8 @@ class Builder final : public json::json_sax_t {
   }
 
   json root_;
-  std::vector<json*>
-      open_;  // from the outside in; an array does not grow while another value is open inside it
-  json* member_ = nullptr;  // where the value of the key just read goes
+  std::vector<json*> open_;  // from the outside in; only the innermost array grows
+  json* member_ = nullptr;   // where the value of the key just read goes
   std::string why_;
 };
 

@@ -61,9 +61,8 @@ struct X509Context {
   std::size_t selected = 0;  // the index of the selected SVID in the message
   std::size_t matching = 1;  // how many SVIDs the selection matches
   std::vector<Finding> findings;
-  std::vector<FurtherSvid> further;  // filled by add_further()
-  std::optional<WallTime> further_from =
-      {};  // the earliest time at which one that was left out as not yet valid becomes valid
+  std::vector<FurtherSvid> further;           // filled by add_further()
+  std::optional<WallTime> further_from = {};  // start of the first SVID left out as not yet valid
 
   // Parses what is needed to write the files. Refuses a message with an empty mandatory field, without a
   // matching SVID, with more than 10,000 SVIDs, or whose selected SVID has more than 1 MiB of certificates or

@@ -1,5 +1,5 @@
-// One layout at work in one place: the seam between the publisher, which knows places, locks and when, and
-// the layouts, which know how.
+// One layout applied to one directory. This is the interface between the publisher, which decides where and
+// when, and the layouts, which decide how.
 #pragma once
 
 #include <memory>
@@ -14,8 +14,8 @@
 
 namespace spiffe::output {
 
-// Items that are ready to be published, with everything done that readers cannot see. Dropped, it takes that
-// back. The arrangement and the items outlive it.
+// Items that are ready to be published: everything is done that readers cannot see. Destroying it undoes
+// that. The arrangement and the items must outlive it.
 class Prepared {
  public:
   Prepared() = default;
@@ -23,8 +23,8 @@ class Prepared {
   Prepared& operator=(const Prepared&) = delete;
   virtual ~Prepared() = default;
 
-  // Publishes them. At most once. Where an error comes after the new content became visible, the next
-  // publication that succeeds says `published`.
+  // Publishes them; call it at most once. If an error comes after the new content became visible, the next
+  // successful publication returns `published`.
   virtual Result<Change> commit(BootTime now) = 0;
 };
 
@@ -32,11 +32,11 @@ class Arrangement {
  public:
   virtual ~Arrangement() = default;
 
-  // Prepares to make `items` the set of this place: leaves that it put there for an earlier set vanish with
-  // the commit. `alone`: the items are no members of the set, and change nothing of it.
+  // Prepares to make `items` the set of this place: leaves that it published for an earlier set are removed
+  // by the commit. With `alone`, the items are not members of the set and do not affect it.
   virtual Result<std::unique_ptr<Prepared>> prepare(std::span<const Item> items, bool alone) = 0;
 
-  // Removes the leaf wherever this layout keeps it.
+  // Removes the leaf everywhere this layout keeps it.
   virtual Result<Change> withdraw(const std::string& leaf) = 0;
 
   virtual void tidy(BootTime /*now*/) {}

@@ -15,7 +15,7 @@ void remove_generation(const Place& place, const std::string& name, std::span<co
   {
     const Fd fd(::openat(place.fd(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!fd) {
-      // A symlink or a file that somebody put there under our name: the name alone goes.
+      // Another program put a symlink or a file under our name: remove only the name.
       if (errno == ELOOP || errno == ENOTDIR) ::unlinkat(place.fd(), name.c_str(), 0);
       return;
     }
@@ -64,7 +64,7 @@ bool remove_from_live(const Place& place, const std::string& leaf) {
 
 Result<void> retire_snapshot(const Place& place, std::span<const std::string> keep) {
   const auto live = live_generation_id(place);
-  // "..data" of somebody else is no concern of the layouts without one.
+  // Layouts without "..data" ignore one that is not ours.
   if (!live) return {};
   if (*live) {
     if (const auto generation = open_generation(place, **live)) {

@@ -1,16 +1,16 @@
-// What a file holds, which decides about its mode, its owner, and when it is replaced.
+// The kind of content of a file, which determines its mode, its owner, and when it is replaced.
 #pragma once
 
 namespace spiffe::output {
 
-// A set of the constants.
+// A combination of the constants.
 struct Contents {
   unsigned bits = 0;
 
   static const Contents nothing;
-  static const Contents trust;        // authorities: the world may read them
+  static const Contents trust;        // authorities: world-readable
   static const Contents key;          // a private key
-  static const Contents certificate;  // the end-entity's, with its chain
+  static const Contents certificate;  // the leaf with its chain
   static const Contents token;        // a bearer token
 
   [[nodiscard]] bool operator==(const Contents&) const = default;
@@ -28,13 +28,13 @@ inline constexpr Contents Contents::token{8};
   return (all.bits & any.bits) != 0;
 }
 
-// Whoever has the file has the identity.
+// Reading the file is enough to use the identity.
 [[nodiscard]] constexpr bool is_secret(Contents contents) {
   return holds(contents, Contents::key | Contents::token);
 }
 
-// Files of one set are replaced in this order: readers reload when the certificate changes, and find the rest
-// in place by then.
+// Files of one set are replaced in this order: readers reload when the certificate changes, and all other
+// files must be in place by then.
 [[nodiscard]] constexpr int turn_of(Contents contents) {
   if (holds(contents, Contents::certificate)) return 2;
   return holds(contents, Contents::key) ? 1 : 0;

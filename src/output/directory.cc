@@ -22,7 +22,7 @@ constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 constexpr mode_t kDirectoryMode = 0755;
 constexpr mode_t kWriteByOthers = S_IWGRP | S_IWOTH;
 
-// Makes `path` and its missing parents.
+// Creates `path` and its missing parents.
 Result<void> make_path(const std::string& path) {
   for (std::size_t at = 1; at <= path.size(); ++at) {
     if (at < path.size() && path[at] != '/') continue;
@@ -53,7 +53,7 @@ std::unexpected<Error> with_way_out(Error error, bool create) {
   return fail(std::move(error));
 }
 
-// The caller knows the path.
+// An error without the path, which the caller knows.
 std::unexpected<Error> fail_call(std::string_view call, int code) {
   return fail(Error{ErrorKind::io, std::string(call), {}, code});
 }
@@ -121,8 +121,8 @@ Result<bool> Directory::still_there() {
   return true;
 }
 
-// Whether somebody else owns this directory, and could have created it: cert_dir is the administrator's
-// choice, but what is below it was merely found there.
+// Whether another user owns this directory and could have created it. cert_dir is the administrator's choice,
+// but directories below it may come from anyone.
 bool Directory::is_planted() const {
   if (stat_.st_uid == 0 || stat_.st_uid == user_) return false;
   std::string above = "..";
@@ -156,7 +156,7 @@ Result<void> Directory::sync() const {
 }
 
 Writers writers_of(const struct stat& st, gid_t own, std::span<const gid_t> groups) {
-  // In a sticky directory one's files are one's own.
+  // In a sticky directory, others cannot replace our files.
   if ((st.st_mode & S_ISVTX) != 0) return Writers::trusted;
   if ((st.st_mode & S_IWOTH) != 0) return Writers::others;
   const bool trusted = st.st_gid == own || std::ranges::find(groups, st.st_gid) != groups.end();
@@ -205,7 +205,7 @@ Result<Fd> open_by_components(int root, const std::string& sub, bool create) {
 Result<Fd> make_directory(int parent, const std::string& name) {
   if (::mkdirat(parent, name.c_str(), kDirectoryMode) != 0) return fail_call("mkdir", errno);
   Fd fd(::openat(parent, name.c_str(), kOpenDirectory | O_NOFOLLOW));
-  // A umask that takes rights from the owner himself.
+  // The umask takes rights from the owner, too.
   if (!fd && errno == EACCES && ::fchmodat(parent, name.c_str(), kDirectoryMode, 0) == 0) {
     fd = Fd(::openat(parent, name.c_str(), kOpenDirectory | O_NOFOLLOW));
   }
@@ -216,7 +216,7 @@ Result<Fd> make_directory(int parent, const std::string& name) {
   if (!fd) return give_up("open", errno);
   struct stat st{};
   if (::fstat(fd.get(), &st) != 0) return give_up("stat", errno);
-  // fchmod(2) may take S_ISGID away from a caller outside the group: only where the umask interfered.
+  // fchmod(2) may remove S_ISGID if the caller is not in the group, so call it only if the umask interfered.
   if ((st.st_mode & 0777) != kDirectoryMode &&
       ::fchmod(fd.get(), kDirectoryMode | (st.st_mode & S_ISGID)) != 0) {
     return give_up("chmod", errno);
@@ -225,7 +225,7 @@ Result<Fd> make_directory(int parent, const std::string& name) {
 }
 
 Result<void> for_each_entry(int directory, const std::function<void(std::string_view)>& callback) {
-  // A descriptor of its own: the read position of `directory` stays out of it.
+  // A separate descriptor, so that the read position of `directory` does not matter.
   Fd fd(::openat(directory, ".", kOpenDirectory));
   if (!fd) return fail_call("open", errno);
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(fd.get()), &::closedir);

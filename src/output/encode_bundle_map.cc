@@ -12,7 +12,7 @@ namespace spiffe::output {
 
 namespace {
 
-// The JWKs of one trust domain, without the brackets around them.
+// The JWKs of one trust domain, without the surrounding brackets.
 std::string keys_of(const std::vector<identity::Certificate>& authorities) {
   std::string out;
   for (const identity::Certificate& authority : authorities) {
@@ -39,7 +39,7 @@ Result<Encoded> encode_bundle_map(const Source& source, const EncodeOptions& opt
                   "remove bundle_map_file_name");
     }
     if (!domains.empty()) domains += ',';
-    // A trust domain's name holds nothing that JSON would escape.
+    // A trust domain's name contains nothing that JSON would escape.
     domains += '"' + domain.name() + R"(":{"keys":[)" + keys + "]}";
   }
   return one_file(SecretBytes(R"({"trust_domains":{)" + domains + "}}\n"));

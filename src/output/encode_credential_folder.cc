@@ -23,7 +23,8 @@ using identity::X509Bundle;
 using identity::X509Svid;
 using Names = CredentialFolderNames;
 
-// Section 2.1: "MUST stop at the certificate preceding the trust anchor". The leaf is none.
+// Section 2.1: the chain "MUST stop at the certificate preceding the trust anchor". The leaf is never taken
+// for the anchor.
 std::span<const identity::Certificate> without_anchor(const X509Svid& svid, const X509Bundle& bundle) {
   const auto anchor = std::find_if(svid.chain.begin() + 1, svid.chain.end(), [&](const auto& each) {
     return std::ranges::find(bundle.authorities, each) != bundle.authorities.end();
@@ -40,7 +41,7 @@ SecretBytes credential_bundle(const X509Svid& svid, const X509Bundle& bundle) {
   return out;
 }
 
-// Of the file's bytes.
+// The fingerprint of the file's bytes.
 Result<std::string> fingerprint(const SecretBytes& content) {
   std::array<std::byte, SHA256_DIGEST_LENGTH> digest{};
   if (EVP_Digest(content.data(), content.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr,
@@ -57,7 +58,7 @@ class Folder {
   Result<void> add_trust(const Source& source, const EncodeOptions& options) {
     const identity::TrustDomain& own = source.identity.bundle.trust_domain;
     AuthoritiesByDomain domains = authorities_by_domain(source, options);
-    // An SVID's own bundle goes before a federated one of the same name.
+    // An SVID's own bundle takes precedence over a federated one of the same name.
     for (const identity::FurtherSvid& each : source.identity.further) {
       if (each.bundle.trust_domain == own) continue;
       auto& kept = domains[each.bundle.trust_domain];

@@ -14,7 +14,7 @@ namespace spiffe::output {
 
 namespace {
 
-// Whatever `text` holds, indented as the content of a YAML block. A key passes through no other buffer.
+// Appends `text`, indented as the content of a YAML block. A key passes through no other buffer.
 void append_block(SecretBytes& out, std::size_t indent, const SecretBytes& text) {
   const std::string space(indent, ' ');
   std::string_view rest = text.text();
@@ -26,7 +26,7 @@ void append_block(SecretBytes& out, std::size_t indent, const SecretBytes& text)
   }
 }
 
-// The same of these certificates.
+// The same for these certificates.
 void append_block(SecretBytes& out, std::size_t indent,
                   const std::vector<identity::Certificate>& certificates) {
   SecretBytes text;
@@ -72,7 +72,7 @@ SecretBytes validation_secret(const AuthoritiesByDomain& domains) {
       "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig\n"
       "        trust_domains:\n");
   for (const auto& [domain, authorities] : domains) {
-    // In quotes: "true" and "1e3" are trust domains. No name holds a character that would need an escape.
+    // Quoted, because "true" and "1e3" are trust domains. No name contains a character that needs an escape.
     out.append("        - name: \"");
     out.append(domain.name());
     out.append(

@@ -1,4 +1,4 @@
-// Secrets for Envoy, as it reads them from files (`path_config_source`).
+// Secrets for Envoy, in the form that it reads from files (`path_config_source`).
 #pragma once
 
 #include <string_view>
@@ -7,14 +7,14 @@
 
 namespace spiffe::output {
 
-// The names that SPIRE gives them in its SDS, so that the rest of Envoy's configuration is the same for both.
+// The names that SPIRE uses in its SDS, so that the rest of Envoy's configuration is the same for both.
 inline constexpr std::string_view kEnvoyCertificate = "default";
 inline constexpr std::string_view kEnvoyValidation = "ALL";
 
-// Two files of one secret each, which is what Envoy takes:
+// Two files with one secret each, as Envoy requires:
 // - svid.yaml: certificate chain and private key.
-// - validation.yaml: the SPIFFE validator, with the authorities of each own and federated trust domain.
-// All of it is inline: a file is read at once, and no other is.
+// - validation.yaml: the SPIFFE validator, with the authorities of our own and each federated trust domain.
+// Everything is inline, so one read gets a complete secret.
 Result<Encoded> encode_envoy_sds(const Source& source, const EncodeOptions& options);
 
 }  // namespace spiffe::output

@@ -31,7 +31,7 @@ PkeyPtr decode(const SecretBytes& pkcs8) {
   return key;
 }
 
-// As it is said in "an RSA key".
+// The type with its article, as in "an RSA key".
 std::string type_of(const EVP_PKEY* key) {
   switch (EVP_PKEY_get_base_id(key)) {
     case EVP_PKEY_RSA:
@@ -47,7 +47,7 @@ std::string type_of(const EVP_PKEY* key) {
   return std::string("a ") + (name == nullptr ? "unknown" : name);
 }
 
-// What the key's type has beside PKCS#8.
+// The format that the key's type has besides PKCS#8.
 KeyFormat traditional_format(const EVP_PKEY* key) {
   switch (EVP_PKEY_get_base_id(key)) {
     case EVP_PKEY_EC:

@@ -1,4 +1,4 @@
-// The private key as PEM: PKCS#8, SEC 1 (RFC 5915) or PKCS#1 (RFC 8017), as key_format has it.
+// The private key as PEM: PKCS#8, SEC 1 (RFC 5915) or PKCS#1 (RFC 8017), as chosen by key_format.
 #pragma once
 
 #include "output/format.hh"

@@ -1,4 +1,4 @@
-// Certificates: PEM with 64 columns and a final newline, as Go's encoding/pem writes it.
+// Certificates as PEM with 64 columns and a final newline, as Go's encoding/pem writes it.
 #pragma once
 
 #include "output/format.hh"
@@ -10,7 +10,7 @@ Result<Encoded> encode_chain(const Source& source, const EncodeOptions& options)
 // Own authorities, intermediates (if asked), federated ones (if asked).
 Result<Encoded> encode_bundle(const Source& source, const EncodeOptions& options);
 
-// Appends what encode_chain() gives.
+// Appends the result of encode_chain().
 void append_chain(SecretBytes& out, const Source& source, const EncodeOptions& options);
 
 }  // namespace spiffe::output

@@ -21,14 +21,14 @@ namespace {
 using identity::Certificate;
 using Digest = std::array<unsigned char, 32>;
 
-// What Java 17 takes. Measured with OpenSSL 3.0: 2.4 ms for the key in a keystore (legacy: 2.7 ms) and 0.9 ms
-// for the MAC of a file. With both files each publication, and each check every 10 s, takes 4.2 ms of the
-// loop.
+// The number that Java 17 uses. Measured with OpenSSL 3.0: 2.4 ms for the key in a keystore (legacy: 2.7 ms)
+// and 0.9 ms for the MAC of a file. With both files, each publication and each check every 10 s blocks the
+// loop for 4.2 ms.
 constexpr int kIterations = 10'000;
 constexpr int kSaltSize = 16;
 constexpr std::string_view kAlias = "spiffe";
 constexpr std::size_t kFingerprintDigits = 16;
-// Oracle's bag attribute: without it Java takes a certificate for a link of a chain, and lists nothing.
+// Oracle's bag attribute: without it, Java takes a certificate for a part of a chain and does not list it.
 constexpr const char* kTrustedKeyUsage = "2.16.840.1.113894.746875.1.1";
 
 void free_bags(STACK_OF(PKCS12_SAFEBAG) * bags) {
@@ -63,7 +63,7 @@ Protection protection_of(const Source& source, const EncodeOptions& options) {
   return {given != nullptr ? given->text() : kDefaultKeystorePassword, options.keystore_legacy};
 }
 
-// The bytes as they are: what they are worth is judged elsewhere, and perhaps later.
+// Adds the bytes unverified: verification is done elsewhere, and perhaps later.
 BagPtr certificate_bag(const Certificate& certificate) {
   const auto* in = reinterpret_cast<const unsigned char*>(certificate.der().data());
   const AnyPtr any(d2i_ASN1_TYPE(nullptr, &in, static_cast<long>(certificate.der().size())));
@@ -72,10 +72,10 @@ BagPtr certificate_bag(const Certificate& certificate) {
       PKCS12_item_pack_safebag(any.get(), ASN1_ITEM_rptr(ASN1_ANY), NID_x509Certificate, NID_certBag));
 }
 
-// A bag of a key's encryption under the password. Salt and IV come from a keyed hash of the key, whose
-// result is as good as random to whoever does not have the key. A salt has to differ from key to key; it is
-// no secret. The password has no part in it: the salt stands in the file, and nobody is to try passwords on
-// it without the cost of the iterations.
+// A bag with the key, encrypted with the password. Salt and IV come from a keyed hash of the key, which looks
+// random to anyone without the key. A salt must differ from key to key, but need not be secret. It does not
+// depend on the password: the salt is stored in the file, and a guessed password must not be testable without
+// the cost of the iterations.
 BagPtr key_bag(const SecretBytes& key, const Protection& protection) {
   constexpr std::string_view kLabel = "spiffe-helper PKCS#12 key";
   Digest derived{};
@@ -94,7 +94,7 @@ BagPtr key_bag(const SecretBytes& key, const Protection& protection) {
   if (!algorithm || !encrypted) return nullptr;
   unsigned char* data = nullptr;
   int size = 0;
-  // From our buffer into the result: OpenSSL keeps no copy of the key.
+  // Encrypts from our buffer into the result, so that OpenSSL keeps no copy of the key.
   if (PKCS12_pbe_crypt(algorithm.get(), protection.password.data(),
                        static_cast<int>(protection.password.size()), key.uchars(),
                        static_cast<int>(key.size()), &data, &size, 1) == nullptr) {
@@ -114,7 +114,7 @@ bool set_alias(PKCS12_SAFEBAG* bag, std::string_view alias) {
   return PKCS12_add_friendlyname_utf8(bag, alias.data(), static_cast<int>(alias.size())) == 1;
 }
 
-// Says that key and leaf belong together.
+// Marks key and leaf as belonging together.
 bool set_local_key_id(PKCS12_SAFEBAG* bag, const Certificate& leaf) {
   Digest id{};
   return EVP_Digest(leaf.der().data(), leaf.der().size(), id.data(), nullptr, EVP_sha256(), nullptr) == 1 &&
@@ -122,7 +122,7 @@ bool set_local_key_id(PKCS12_SAFEBAG* bag, const Certificate& leaf) {
 }
 
 bool set_trusted(PKCS12_SAFEBAG* bag) {
-  // A length of -1: an object, not its bytes.
+  // A length of -1 means an object instead of its bytes.
   const auto* any_usage = reinterpret_cast<const unsigned char*>(OBJ_nid2obj(NID_anyExtendedKeyUsage));
   return PKCS12_add1_attr_by_txt(bag, kTrustedKeyUsage, V_ASN1_OBJECT, any_usage, -1) == 1;
 }
@@ -134,7 +134,7 @@ bool add(STACK_OF(PKCS12_SAFEBAG) * bags, BagPtr bag) {
 }
 
 bool add(STACK_OF(PKCS7) * safes, STACK_OF(PKCS12_SAFEBAG) * bags) {
-  // Plain: a key's bag is encrypted by itself, and certificates are no secret.
+  // Not encrypted: a key's bag is encrypted itself, and certificates are not secret.
   Pkcs7Ptr safe(PKCS12_pack_p7data(bags));
   if (!safe || sk_PKCS7_push(safes, safe.get()) == 0) return false;
   static_cast<void>(safe.release());
@@ -157,7 +157,7 @@ Result<Encoded> finish(STACK_OF(PKCS7) * safes, Digest& salt, const Protection& 
   return one_file(SecretBytes(std::as_bytes(std::span(der))));
 }
 
-// The alias of an authority: lower case, as Java makes it anyway, and independent of the others.
+// The alias of an authority: in lower case, to which Java converts it anyway, and independent of the others.
 std::string alias_of(const Authority& authority) {
   return authority.trust_domain + "-" + authority.certificate.sha256().substr(0, kFingerprintDigits);
 }
@@ -192,8 +192,8 @@ Result<Encoded> encode_keystore(const Source& source, const EncodeOptions& optio
   return finish(safes.get(), salt, protection);
 }
 
-// Its salt is a plain hash of what everybody may read. The SPIFFE ID is in it so that workloads of one trust
-// domain do not share a salt.
+// Its salt is a plain hash of public data, which includes the SPIFFE ID so that workloads of one trust domain
+// do not share a salt.
 Result<Encoded> encode_truststore(const Source& source, const EncodeOptions& options) {
   const BagsPtr bags(sk_PKCS12_SAFEBAG_new_null());
   const SafesPtr safes(sk_PKCS7_new_null());

@@ -40,7 +40,7 @@ Result<FileSet> FilePlan::encode(const Source& source) const {
     auto encoded = file.format->encode(source, options);
     if (!encoded) return fail(encoded.error());
     for (NamedBytes& each : *encoded) {
-      // The name of a directory ends with "*".
+      // A directory's name ends with "*".
       std::string name =
           each.name.empty() ? file.name : file.name.substr(0, file.name.size() - 1) + each.name;
       set.files.push_back({.name = std::move(name),

@@ -1,5 +1,4 @@
-// Which files there are to be, as the configuration has it: a pure function of it. What is in them comes with
-// the identity.
+// The files to write, as a pure function of the configuration. Their content comes with the identity.
 #pragma once
 
 #include <string>
@@ -13,12 +12,12 @@
 
 namespace spiffe::output {
 
-// Modes and owners, which go by what a file holds.
+// Modes and owners, which depend on a file's contents.
 struct Attributes {
   mode_t cert_file_mode = 0644;
   mode_t key_file_mode = 0600;
   Owner owner;      // of all files
-  Owner key_owner;  // overrides `owner`, field by field, where a private key is inside
+  Owner key_owner;  // overrides `owner`, field by field, for files with a private key
 
   [[nodiscard]] mode_t mode_of(Contents contents) const;
   [[nodiscard]] Owner owner_of(Contents contents) const;
@@ -26,11 +25,11 @@ struct Attributes {
 
 // One output.
 struct PlannedFile {
-  std::string name;  // as clean_name() gives it; of a directory: "<directory>/*"
+  std::string name;  // as clean_name() returns it; for a directory "<directory>/*"
   mode_t mode = 0644;
   Owner owner;
   Contents contents = Contents::nothing;
-  const Format* format = nullptr;  // null: no X.509 output
+  const Format* format = nullptr;  // null: not an X.509 output
 };
 
 // The outputs of one X.509 identity.
@@ -38,17 +37,17 @@ struct FilePlan {
   std::vector<PlannedFile> files;  // in the order of formats.hh
   EncodeOptions options;
 
-  // Errors are of kind config: a name that is none.
+  // Errors are of kind config, for an invalid name.
   static Result<FilePlan> make(const std::string& cert_dir, const OutputNames& names,
                                const EncodeOptions& options, const Attributes& attributes);
 
-  // The bytes. Pure; fails only where an output cannot be made from this identity.
+  // Makes the files' bytes. Pure; an error only if an output cannot be made from this identity.
   [[nodiscard]] Result<FileSet> encode(const Source& source) const;
 
-  // Whether an output takes Source::keystore_password.
+  // Whether an output uses Source::keystore_password.
   [[nodiscard]] bool takes_password() const;
 
-  // The names of the outputs that hold any of these.
+  // The names of the outputs that contain any of these.
   [[nodiscard]] std::vector<std::string> names_with(Contents any) const;
 };
 

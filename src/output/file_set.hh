@@ -1,4 +1,4 @@
-// What is to be on disk: files with their bytes, modes and owners. Plain data, no I/O.
+// Files to be on disk, with their bytes, modes and owners. Plain data, no I/O.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,8 @@
 
 namespace spiffe::output {
 
-// Who shall own a file. Nothing set: whom the kernel gives it to, or who owns the file that it replaces.
+// The configured owner of a file. A field that is not set keeps the owner of the replaced file, or the
+// kernel's default.
 struct Owner {
   std::optional<uid_t> user;
   std::optional<gid_t> group;
@@ -20,19 +21,19 @@ struct Owner {
 };
 
 struct File {
-  std::string name;  // as clean_name() gives it: relative to cert_dir, may contain '/'
+  std::string name;  // as clean_name() returns it: relative to cert_dir, may contain '/'
   SecretBytes content;
   mode_t mode = 0644;
   Owner owner;
   Contents contents = Contents::nothing;
 };
 
-// Files that are published as a whole.
+// Files that are published together.
 struct FileSet {
   std::vector<File> files;
-  // False: files that must agree with each other (certificate, key, bundle …). A snapshot holds exactly
-  // these; a name that was in the previous set and is not in this one vanishes from disk.
-  // True: files apart from that set (a token, a JWKS), replaced by rename, or in place in that layout.
+  // False for files that must agree with each other (certificate, key, bundle …). A snapshot contains exactly
+  // these; a name that was in the previous set and is not in this one is removed. True for files outside that
+  // set (a token, a JWKS), which are replaced by rename, or in place in that layout.
   bool alone = false;
 };
 

@@ -14,7 +14,7 @@ namespace spiffe::output {
 namespace {
 
 Result<void> fill(const Place& place, int fd, const Item& item, const Ownership& ownership) {
-  // Owner and mode come before the content: nobody reads a key who may not.
+  // Owner and mode come before the content, so that the key is never readable without permission.
   if (auto set = set_attributes(place, item, fd, ownership); !set) return set;
   if (const int code = write_all(fd, item.file->content.bytes()); code != 0) {
     return place.directory.fail_at(item.leaf, "write", code);
@@ -52,7 +52,7 @@ int write_all(int fd, std::span<const std::byte> content) {
 }
 
 int change_mode(int fd, mode_t mode) {
-  // fchmod(2) refuses O_PATH, and fchmodat2(2) is younger than the kernels that we run on.
+  // fchmod(2) refuses O_PATH, and fchmodat2(2) is newer than the kernels that we support.
   const std::string path = "/proc/self/fd/" + std::to_string(fd);
   return ::chmod(path.c_str(), mode) == 0 ? 0 : errno;
 }
@@ -74,7 +74,7 @@ bool holds(int fd, std::span<const std::byte> content) {
 }
 
 bool holds(int directory, const std::string& name, std::span<const std::byte> content) {
-  // O_NONBLOCK: a FIFO in its place must not hold us up.
+  // O_NONBLOCK: a FIFO in its place must not block us.
   const Fd fd(::openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   return fd && holds(fd.get(), content);
 }

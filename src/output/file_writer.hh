@@ -1,4 +1,4 @@
-// Writing and comparing single files.
+// Writes and compares single files.
 #pragma once
 
 #include <span>
@@ -13,24 +13,24 @@
 
 namespace spiffe::output {
 
-// Creates `name` in `directory` (the place or a generation of it) with the item's content, owner and mode;
-// the umask plays no part. The file is new and whole, or not there. Errors name the item's leaf and the call;
-// sys is EEXIST where the name was taken. The descriptor is returned so that the caller can fsync later.
+// Creates `name` in `directory` (the place or a generation of it) with the item's content, owner and mode,
+// for any umask. On an error there is no file. Errors name the item's leaf and the call; `sys` is EEXIST if
+// the name is taken. Returns the descriptor so that the caller can fsync later.
 Result<Fd> create_file(const Place& place, int directory, const std::string& name, const Item& item,
                        const Ownership& ownership);
 
-// fsync of a file that create_file() made; nothing on memory.
+// fsync of a file made by create_file(); nothing on a memory file system.
 Result<void> sync_file(const Place& place, const Item& item, int fd);
 
-// All of `content` at the descriptor's position. 0 or errno.
+// Writes all of `content` at the descriptor's position. Returns 0 or errno.
 [[nodiscard]] int write_all(int fd, std::span<const std::byte> content);
 
-// chmod of a file that may be open for nothing else (O_PATH). 0 or errno.
+// chmod of a file that may be open with O_PATH only. Returns 0 or errno.
 [[nodiscard]] int change_mode(int fd, mode_t mode);
 
-// Whether the file behind `fd` (regular, readable) holds exactly this. What was read is cleansed.
+// Whether the file behind `fd` (regular, readable) has exactly this content. The bytes read are zeroed.
 [[nodiscard]] bool holds(int fd, std::span<const std::byte> content);
-// The same for a name that is opened without following a symlink.
+// The same for a name, which is opened without following a symlink.
 [[nodiscard]] bool holds(int directory, const std::string& name, std::span<const std::byte> content);
 
 }  // namespace spiffe::output

@@ -22,8 +22,8 @@ struct FilesLayout::Files : Prepared {
   FilesLayout& layout;
   std::span<const Item> items;
   bool alone;
-  bool same = true;       // as what is there
-  std::vector<Item> due;  // to be written: all, or what somebody changed
+  bool same = true;       // as the content on disk
+  std::vector<Item> due;  // to be written: all, or those changed by others
   std::optional<Replacement> replacement;
 };
 
@@ -79,8 +79,8 @@ Result<Change> FilesLayout::withdraw(const std::string& leaf) {
 }
 
 void FilesLayout::finish() {
-  if (!set_.retired()) return;  // a live generation may still be what links lead to
-  // Nothing can be told any more: the next start cleans again.
+  if (!set_.retired()) return;  // links may still lead to a live generation
+  // It is too late for a notice; the next start cleans up again.
   [[maybe_unused]] const auto swept = sweep(place_, "");
 }
 

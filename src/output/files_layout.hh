@@ -1,5 +1,5 @@
-// layout = "files": plain files, each written to a temporary and renamed over its name. Also what the
-// snapshot layout uses for single files.
+// layout = "files": plain files, each written under a temporary name and renamed to its own. The snapshot
+// layout also uses it for single files.
 #pragma once
 
 #include <map>
@@ -14,7 +14,7 @@ namespace spiffe::output {
 
 class FilesLayout : public Arrangement {
  public:
-  // `place` outlives this. `may_clean`: what a snapshot layout of ours left may be removed.
+  // `place` must outlive this. `may_clean`: leftovers of a snapshot layout of ours may be removed.
   FilesLayout(Place& place, bool may_clean) : place_(place), set_(place, may_clean) {}
 
   Result<std::unique_ptr<Prepared>> prepare(std::span<const Item> items, bool alone) override;
@@ -24,7 +24,7 @@ class FilesLayout : public Arrangement {
  private:
   struct Known {
     Digest digest{};
-    bool whole = false;  // false: a publication of it failed midway, or it was withdrawn
+    bool whole = false;  // false if a publication of it failed midway, or it was withdrawn
   };
 
   struct Files;
@@ -35,7 +35,7 @@ class FilesLayout : public Arrangement {
 
   Place& place_;
   PlainSet set_;
-  std::map<std::string, Known> known_;  // by leaf: what was published in this life
+  std::map<std::string, Known> known_;  // by leaf: what was published since the start
 };
 
 }  // namespace spiffe::output

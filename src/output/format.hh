@@ -1,4 +1,4 @@
-// One kind of output: how it is called, what it holds and how it is made.
+// One kind of output: its name, its contents and its encoder.
 #pragma once
 
 #include <string>
@@ -15,22 +15,23 @@
 
 namespace spiffe::output {
 
-// What an encoder may use. All of it outlives the call.
+// The input of an encoder. Everything in it must outlive the call.
 struct Source {
   const identity::X509Context& identity;
-  WallTime now;  // for what leaves out the expired
-  // Of keystores and truststores; null: kDefaultKeystorePassword. The caller reads it: encoders do no I/O.
+  WallTime now;  // to leave out expired certificates
+  // For keystores and truststores; null means kDefaultKeystorePassword. The caller reads it, because encoders
+  // do no I/O.
   const SecretBytes* keystore_password = nullptr;
 };
 
-// One file of an output. `name`: within the output's directory; "" where the output is a file.
+// One file of an output. `name` is relative to the output's directory; "" if the output is a file.
 struct NamedBytes {
   std::string name;
   SecretBytes bytes;
 };
 using Encoded = std::vector<NamedBytes>;
 
-// Of an output that is a file.
+// The result for an output that is a single file.
 [[nodiscard]] inline Encoded one_file(SecretBytes bytes) {
   Encoded out;
   out.push_back({"", std::move(bytes)});
@@ -39,23 +40,23 @@ using Encoded = std::vector<NamedBytes>;
 
 enum class Shape { file, directory };
 
-// A row of the table in formats.hh. Configuration key, flag, variable, manual page, the lock's names, modes,
-// owners, the order of replacement, what revoke = "remove" takes away and what the doctor expects follow
-// from it.
+// A row of the table in formats.hh. These follow from it: configuration key, flag, variable, manual page, the
+// names in the lock, modes, owners, the order of replacement, what revoke = "remove" removes, and the
+// doctor's expectations.
 struct Format {
-  std::string_view key;  // of the configuration
+  std::string_view key;  // in the configuration
   std::string_view help;
   std::string_view alias;  // the key's camelCase name of v0.6
   Shape shape;
   Contents contents;
-  // Pure. Fails only where this identity cannot be written so.
+  // Pure. An error only if this identity cannot be written in this format.
   Result<Encoded> (*encode)(const Source& source, const EncodeOptions& options);
-  // Of a directory: the names that there may be in it, as is_member() takes them.
+  // For a directory: the names that it may contain, in the form for is_member().
   std::string_view members = {};
-  bool password = false;  // takes Source::keystore_password
-  // Of a file that nobody has named, as `fetch x509 -write` writes it: "p12"; "" for none.
+  bool password = false;  // uses Source::keystore_password
+  // The extension for `fetch x509 -write`, which chooses the name: "p12"; "" for none.
   std::string_view extension = {};
-  bool every_svid = false;  // takes X509Context::further
+  bool every_svid = false;  // uses X509Context::further
 };
 
 }  // namespace spiffe::output

@@ -1,4 +1,4 @@
-// The table of X.509 outputs. A new one is a row here, and its encoder.
+// The table of X.509 outputs. To add one, add a row here and its encoder.
 #pragma once
 
 #include <algorithm>
@@ -76,13 +76,13 @@ inline constexpr auto kFormats = std::to_array<Format>({
      true},
 });
 
-// Whether any of these outputs takes X509Context::further.
+// Whether any of these outputs uses X509Context::further.
 [[nodiscard]] inline bool takes_every_svid(const OutputNames& names) {
   return std::ranges::any_of(
       kFormats, [&names](const Format& format) { return format.every_svid && names.contains(format.key); });
 }
 
-// Whether any of these outputs takes Source::keystore_password.
+// Whether any of these outputs uses Source::keystore_password.
 [[nodiscard]] inline bool takes_password(const OutputNames& names) {
   return std::ranges::any_of(
       kFormats, [&names](const Format& format) { return format.password && names.contains(format.key); });

@@ -30,9 +30,9 @@ Result<Generation> make_generation(const Place& place) {
       generation.directory = std::move(*made);
       return generation;
     }
-    // The clock moves on, so the next id is another one.
+    // The clock advances, so the next id differs.
     if (made.error().sys == EEXIST && attempt < kIdAttempts) continue;
-    // Without the id: the same failure reads the same at every try, and is said once.
+    // The error omits the id, so that it is the same at every try and is logged once.
     return place.directory.fail_at({}, made.error().message, made.error().sys);
   }
 }
@@ -93,12 +93,12 @@ std::optional<Generation> open_generation(const Place& place, const std::string&
 }
 
 void wake_watchers(const Generation& generation, std::span<const std::string> leaves) {
-  // inotify(7) calls a new mtime alone a modification (IN_MODIFY), which most libraries report, and two new
-  // times a change of attributes (IN_ATTRIB), which is what PathChanged= of systemd and most loops of
+  // inotify(7) reports a new mtime alone as a modification (IN_MODIFY), which most libraries report, and a
+  // change of both times as a change of attributes (IN_ATTRIB), which systemd's PathChanged= and most uses of
   // inotifywait wait for.
   constexpr std::array<timespec, 2> kModified = {timespec{0, UTIME_OMIT}, timespec{0, UTIME_NOW}};
   for (const std::string& leaf : leaves) {
-    // Where it fails nothing is lost: the deletion of the generation tells them, 10 s later.
+    // If this fails, watchers are notified 10 s later, by the deletion of the generation.
     ::utimensat(generation.directory.get(), leaf.c_str(), kModified.data(), AT_SYMLINK_NOFOLLOW);
     ::utimensat(generation.directory.get(), leaf.c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
   }

@@ -19,8 +19,8 @@ namespace {
 constexpr int kLook = O_PATH | O_NOFOLLOW | O_CLOEXEC;
 // O_NONBLOCK: a FIFO without a reader is an error, not a wait.
 constexpr int kWrite = O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-constexpr int kMaxLinks = 40;  // as the kernel
-// Somebody would have to change the file between two system calls this often.
+constexpr int kMaxLinks = 40;  // as in the kernel
+// Failing this often requires that the file changes between two system calls each time.
 constexpr int kAttempts = 16;
 
 std::string user(uid_t id) {
@@ -44,8 +44,8 @@ void refuse(InPlaceFile& found, std::string why, uid_t owner) {
   found.at_leaf = !found.through_link;
 }
 
-// Walks from `found.directory` along `path` to the file, and follows links of ours. Afterwards found.file is
-// what stands at the end: the file, or a link that is refused, or nothing.
+// Walks from `found.directory` along `path` to the file, following trusted links. Afterwards found.file is
+// the file at the end; none if a link was refused or there is no file.
 Result<void> walk(const Place& place, const Item& item, std::string path, InPlaceFile& found) {
   const auto fail_at = [&](int code) { return place.directory.fail_at(item.leaf, "open", code); };
   for (int links = 0; links <= kMaxLinks;) {
@@ -88,7 +88,7 @@ Result<void> walk(const Place& place, const Item& item, std::string path, InPlac
   return fail_at(ELOOP);
 }
 
-// Whether the file of found.st may be written.
+// Decides whether the file of found.st may be written.
 void judge(const Place& place, const File& file, InPlaceFile& found) {
   const struct stat& st = found.st;
   const bool could_be_planted = !found.through_link && place.directory.others_could_plant();
@@ -101,10 +101,10 @@ void judge(const Place& place, const File& file, InPlaceFile& found) {
          st.st_uid);
 }
 
-// Opens for writing what was looked at. None where it has been replaced meanwhile.
+// Opens the examined file for writing. No descriptor if it has been replaced meanwhile.
 Result<Fd> open_found(const Place& place, const Item& item, InPlaceFile& found) {
   Fd fd(::openat(found.directory, found.name.c_str(), kWrite));
-  // A mode like 0444 keeps even its owner from writing.
+  // A mode like 0444 prevents even the owner from writing.
   if (!fd && errno == EACCES && found.st.st_uid == ::geteuid() &&
       change_mode(found.file.get(), (found.st.st_mode & 0777) | S_IWUSR) == 0) {
     fd = Fd(::openat(found.directory, found.name.c_str(), kWrite));
@@ -118,7 +118,7 @@ Result<Fd> open_found(const Place& place, const Item& item, InPlaceFile& found) 
   return fd;
 }
 
-// Owner and mode of a file that was there before. Returns whether they had to be changed.
+// Corrects owner and mode of a file that existed before. Returns whether it changed them.
 Result<bool> put_right(const Place& place, const Item& item, int fd, const struct stat& st) {
   const File& file = *item.file;
   if (has_attributes(st, file)) return false;
@@ -144,7 +144,7 @@ Result<void> write_content(const Place& place, const Item& item, int fd) {
   if (const int code = write_all(fd, item.file->content.bytes()); code != 0) {
     return place.directory.fail_at(item.leaf, "write", code);
   }
-  // The file may be on another file system than its directory: no short cut for memory here.
+  // The file may be on another file system than its directory, so sync even if the directory is in memory.
   if (::fsync(fd) != 0 && errno != EINVAL) return place.directory.fail_at(item.leaf, "fsync", errno);
   return {};
 }

@@ -1,7 +1,7 @@
-// A file that is written where it is: what the name leads to, whether it may be written, and the writing.
+// A file that is written in place: which file the name leads to, whether it may be written, and writing it.
 //
-// Everything is judged by descriptor, never by a name that may lead elsewhere a moment later. A symlink is
-// followed, component by component, only where we or root own it.
+// All checks use descriptors, never a name that may lead elsewhere a moment later. A symlink is followed,
+// component by component, only if we or root own it.
 #pragma once
 
 #include <string>
@@ -15,33 +15,34 @@
 
 namespace spiffe::output {
 
-// What the name of an output leads to. Values; the descriptors are owned.
+// The file that the name of an output leads to. Movable; owns its descriptors.
 struct InPlaceFile {
-  Fd held;             // the directory that holds the file, where that is not the place
-  int directory = -1;  // the same, or the place's
-  std::string name;    // the file's in there
-  Fd file;             // O_PATH; none where there is no file
+  Fd held;             // the file's directory, if it is not the place
+  int directory = -1;  // `held`, or the place's descriptor
+  std::string name;    // the file's name in `directory`
+  Fd file;             // O_PATH; none if there is no file
   struct stat st{};    // of the file
   bool through_link = false;
-  // Why it is not to be written, as the end of a sentence ("it belongs to user 7"); empty: it may be written.
+  // Why it must not be written, as the end of a sentence ("it belongs to user 7"); empty if it may be
+  // written.
   std::string refusal;
-  uid_t refused_user = 0;  // who owns what is refused
-  // Whether what is refused stands at the output's own name, so that a new file in its stead is safe.
+  uid_t refused_user = 0;  // the owner of the refused file
+  // Whether the refused file is at the output's own name, so that replacing it by a new file is safe.
   bool at_leaf = false;
 };
 
-// Looks at what the leaf of `item` leads to and whether it may be written. A secret goes into a file without
-// further hard links that belongs to us, root, the configured owner, or whom its owner may be kept of; a
-// certificate not through a hard link that others could have made. Errors: what leads nowhere for another
-// reason than that the file is not there.
+// Finds the file that the leaf of `item` leads to and checks whether it may be written. A secret is only
+// written to a file without further hard links that belongs to us, to root, to the configured owner, or to an
+// owner that may be kept (may_keep_owner()). A certificate is not written through a hard link that others
+// could have made. An error if the name leads nowhere, except if only the file itself is missing.
 Result<InPlaceFile> find_in_place(const Place& place, const Item& item);
 
-// Creates the file where it is not there, puts owner and mode right, and with `content` truncates and writes
-// it. Judges once more what it opened. Returns whether anything changed.
-// `mounted`: the name is known for a mount point, which nobody can have planted; then no symlink is followed.
+// Creates the file if it is missing, corrects owner and mode, and with `content` truncates and writes it.
+// Checks the opened file again. Returns whether anything changed. `mounted` means that the name is known to
+// be a mount point, which other users cannot create; then no symlink is followed.
 Result<bool> write_in_place(const Place& place, const Item& item, bool mounted, bool content);
 
-// Truncates what the leaf leads to, where that may be written. Returns whether there was something.
+// Truncates the file that the leaf leads to, if it may be written. Returns whether it had content.
 Result<bool> empty_in_place(const Place& place, const Item& item);
 
 }  // namespace spiffe::output

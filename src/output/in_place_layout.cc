@@ -55,7 +55,7 @@ Result<Change> InPlaceLayout::put(const Item& item) {
   if (!leaf) return fail(leaf.error());
   Change change = same ? Change::unchanged : Change::published;
   if (leaf->kind == Leaf::Kind::our_link || leaf->kind == Leaf::Kind::helper_link) {
-    // A snapshot layout's link: written through, the file would be gone with its generation.
+    // A link of the snapshot layout: content written through it would disappear with its generation.
     if (auto replaced = replace_files(place_, {&item, 1}); !replaced) return fail(replaced.error());
     change = std::max(change, Change::repaired);
   } else {
@@ -67,13 +67,13 @@ Result<Change> InPlaceLayout::put(const Item& item) {
   return change;
 }
 
-// `same`: the content is there, unless somebody changed it since.
+// `same`: the content is already there, unless it was changed since.
 Result<Change> InPlaceLayout::write(const Item& item, bool same) {
   const auto found = find_in_place(place_, item);
   if (!found) return fail(found.error());
   const bool whole = found->file && static_cast<std::size_t>(found->st.st_size) == item.file->content.size();
   const bool due = !same || !whole;
-  // What was written in this life is not judged again: some file systems give new files to another user.
+  // A file written since the start is not checked again: some file systems give new files to another user.
   const bool judged = due || !known_.contains(item.leaf);
   if (judged && !found->refusal.empty()) {
     if (auto replaced = replace_foreign(item, *found); !replaced) return fail(replaced.error());
@@ -85,7 +85,7 @@ Result<Change> InPlaceLayout::write(const Item& item, bool same) {
   return *written ? Change::repaired : Change::unchanged;
 }
 
-// Puts a new file at a name where somebody else's stands, which must not be written through.
+// Puts a new file at a name that leads to another user's file, which must not be written through.
 Result<void> InPlaceLayout::replace_foreign(const Item& item, const InPlaceFile& found) {
   const std::string path = place_.directory.path().shown(item.leaf);
   const std::string hint = (found.at_leaf ? "remove it, or choose a cert_dir that only the helper can write"
@@ -94,11 +94,11 @@ Result<void> InPlaceLayout::replace_foreign(const Item& item, const InPlaceFile&
                            (holds(item.file->contents, Contents::key) ? "key_owner" : "owner") + " = " +
                            std::to_string(found.refused_user);
   if (!found.at_leaf) {
-    // The link is ours: whoever reads at its other end would not see a file that takes its place.
+    // The link is ours: a reader at its other end would not see a file that replaces the link.
     return fail(ErrorKind::failed,
                 "cannot write " + path + ": " + found.refusal + ", and is not written through", hint);
   }
-  // Told before the replacement tells the same in words for the other layouts.
+  // Recorded first, because the replacement would give this notice in words for the other layouts.
   place_.notices->warn("link_replaced", path,
                        found.refusal + ": replaced by a new file instead of being written");
   auto replaced = replace_files(place_, {&item, 1});
@@ -116,7 +116,8 @@ Result<Change> InPlaceLayout::withdraw(const std::string& leaf) {
   const auto found = look_at(place_, leaf);
   if (!found) return fail(found.error());
   if (found->kind == Leaf::Kind::foreign_link) {
-    // What must go is at the other end, where links of ours alone lead to it: else it was not put there.
+    // The content to remove is at the other end, if only trusted links lead to it; otherwise we did not write
+    // it.
     const File nothing;
     const Item item{&nothing, leaf, {}};
     const auto target = find_in_place(place_, item);

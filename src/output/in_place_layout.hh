@@ -1,5 +1,5 @@
-// layout = "in-place": each file is opened where it is, symlinks followed, truncated and written: for a
-// consumer that mounts a single file and so never sees a rename. Readers may see half a file.
+// layout = "in-place": each file is truncated and written in place, symlinks followed. For a consumer that
+// mounts a single file and so never sees a rename. Readers may see half a file.
 #pragma once
 
 #include <map>
@@ -19,7 +19,7 @@ class InPlaceLayout : public Arrangement {
   // As FilesLayout.
   InPlaceLayout(Place& place, bool may_clean) : place_(place), set_(place, may_clean) {}
 
-  // There is nothing that readers would not see.
+  // Nothing to do: everything in this layout is visible to readers.
   Result<std::unique_ptr<Prepared>> prepare(std::span<const Item> items, bool alone) override;
   Result<Change> withdraw(const std::string& leaf) override;
 
@@ -34,7 +34,7 @@ class InPlaceLayout : public Arrangement {
 
   Place& place_;
   PlainSet set_;
-  // By leaf: what was published in this life; nothing: a write of it failed midway, or it was withdrawn.
+  // By leaf: what was published since the start; nullopt if a write failed midway, or it was withdrawn.
   std::map<std::string, std::optional<Digest>> known_;
 };
 

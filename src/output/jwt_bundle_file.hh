@@ -7,8 +7,8 @@
 
 namespace spiffe::output {
 
-// {"<trust domain>":"<base64 of its JWK Set>", …}, trust domains sorted, keys sorted by their kid, no white
-// space, no final newline: what Go's helper writes, but that the order of its keys is random.
+// {"<trust domain>":"<base64 of its JWK Set>", …}, with sorted trust domains, keys sorted by kid, no white
+// space and no final newline: as the Go helper writes it, except that the order of its keys is random.
 [[nodiscard]] std::string jwt_bundle_file(const identity::JwtBundles& bundles);
 
 }  // namespace spiffe::output

@@ -23,13 +23,13 @@ Leaf::Kind kind_of_link(const Place& place, const std::string& leaf, std::string
   return is_helper_link(target, leaf) ? Leaf::Kind::helper_link : Leaf::Kind::foreign_link;
 }
 
-// 0 or errno.
+// Returns 0 or errno.
 int give(int fd, uid_t user, gid_t group) {
   if (user == kNoUser && group == kNoGroup) return 0;
   return ::fchown(fd, user, group) == 0 ? 0 : errno;
 }
 
-// What became of an owner that was to be kept; a helper without CAP_CHOWN can at most pass on its own groups.
+// Reports whether the previous owner was kept. Without CAP_CHOWN, a helper can at most set its own groups.
 void tell_of_keeping(const Place& place, const Item& item, int fd, int code) {
   const std::string path = place.directory.path().shown(item.leaf);
   struct stat st{};
@@ -86,7 +86,7 @@ bool may_keep_owner(const Place& place, const File& file, const struct stat& bef
   const Directory& directory = place.directory;
   if (!is_secret(file.contents)) return !directory.others_can_write();
   if (directory.others_could_plant() || before.st_nlink != 1) return false;
-  // Who owns the directory can move files of third parties here, but cannot create them.
+  // The directory's owner can move other users' files here, but cannot create files that belong to them.
   const auto is_trusted = [&](uid_t user) { return user == 0 || user == directory.new_file_user(); };
   return is_trusted(directory.owner()) || is_trusted(before.st_uid) || before.st_uid == directory.owner();
 }
@@ -120,8 +120,8 @@ Ownership decide_owner(const Place& place, const Item& item, const struct stat* 
 }
 
 Result<void> set_attributes(const Place& place, const Item& item, int fd, const Ownership& o) {
-  // The group may read from the mode on, so it is the right one by then. The user comes last: of a file that
-  // was given away CAP_CHOWN alone does not let us set the mode.
+  // Once the mode is set the group can read, so set the group first. The user comes last: after the file is
+  // given away, CAP_CHOWN alone does not allow setting the mode.
   if (const int code = give(fd, kNoUser, o.configured_group); code != 0) {
     return place.directory.fail_chown(item.leaf, code);
   }

@@ -37,14 +37,14 @@ LockRecord read_record(int fd) {
   return parse_lock(text);
 }
 
-// What is shown to people comes from a file that others may have written.
+// For messages: others may have written the file, so accept only digits.
 std::string digits(std::string_view text) {
   const bool good =
       text.size() < 12 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
   return good ? std::string(text) : std::string();
 }
 
-// Whether opening failed because of what the name is: a symlink, a directory, a socket.
+// Whether opening failed because the name is a symlink, a directory or a socket.
 bool is_no_file(int code) {
   return code == ELOOP || code == EISDIR || code == ENXIO;
 }
@@ -53,7 +53,7 @@ std::string owner_of(uid_t user) {
   return "belongs to uid " + std::to_string(user);
 }
 
-// A lock file of another user's helper says neither what it is about nor whether it is held.
+// A lock file of another user's helper shows neither its names nor whether it is held.
 std::unexpected<Error> cannot_open(const Directory& directory, const std::string& name, int code) {
   auto error = directory.fail_at(name, "open", code);
   struct stat st{};
@@ -69,13 +69,13 @@ std::unexpected<Error> cannot_open(const Directory& directory, const std::string
 struct OpenLock {
   Fd fd;
   uid_t owner = 0;
-  // Made by this user, without another name: writing it changes no file of anybody else. What others made is
-  // read, and respected while it is held, but neither written nor believed about a pid.
+  // Made by this user and without another hard link, so writing it changes no other file. Lock files of other
+  // users are read, and respected while held, but never written, and their pid is not trusted.
   bool ours = false;
 };
 
-// Opens without creating first: where fs.protected_regular is set the kernel refuses O_CREAT on a file of
-// somebody else in a sticky directory, even to root. Empty Fd: not there and `create` is false.
+// Opens without creating first: with fs.protected_regular, the kernel refuses O_CREAT on another user's file
+// in a sticky directory, even to root. Returns an empty Fd if there is no file and `create` is false.
 Result<OpenLock> open_lock(const Directory& directory, const std::string& name, bool create) {
   bool created = false;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -86,7 +86,7 @@ Result<OpenLock> open_lock(const Directory& directory, const std::string& name, 
       fd = Fd(::openat(directory.fd(), name.c_str(), kOpenLock | O_CREAT | O_EXCL, kLockMode));
       if (!fd && errno == EEXIST) continue;
       created = true;
-      // The next life has to open it, whatever the umask of this one.
+      // The next run must be able to open it, whatever this run's umask is.
       if (fd && ::fchmod(fd.get(), kLockMode) != 0) return directory.fail_at(name, "chmod", errno);
     }
     struct stat st{};
@@ -117,7 +117,7 @@ std::unexpected<Error> taken(const Directory& directory, const std::string& name
               "stop it, or give this one other file names or another cert_dir");
 }
 
-// Removes a lock file that nobody holds and that is not ours to write, so that we can make our own.
+// Removes a lock file that no process holds and that we must not write, so that we can create our own.
 Result<void> remove_foreign(const Directory& directory, const std::string& name, const OpenLock& lock) {
   if (::unlinkat(directory.fd(), name.c_str(), 0) == 0 || errno == ENOENT) return {};
   auto error = directory.fail_at({}, "unlink", errno);
@@ -133,15 +133,15 @@ bool locks_unknown(int code) {
   return code == EBADF || code == ENOLCK || code == EOPNOTSUPP || code == ENOSYS || code == EINVAL;
 }
 
-// Whether somebody holds the lock of `fd`; ours for the blink of an eye otherwise.
+// Whether another process holds the lock of `fd`. If not, we hold it for an instant.
 bool held(int fd) {
   if (::flock(fd, LOCK_SH | LOCK_NB) != 0) return errno == EWOULDBLOCK;
   ::flock(fd, LOCK_UN);
   return false;
 }
 
-// A third helper may hold one of our names under its hash. Ours is taken by now, so of two that look at each
-// other at once at least one sees the other.
+// A third helper may hold one of our names under its hash. Our lock is taken by now, so if two helpers check
+// each other at the same time, at least one of them sees the other.
 Result<void> check_others(const Directory& directory, std::span<const std::string> leaves,
                           const std::string& own) {
   std::vector<std::string> locks;
@@ -182,8 +182,8 @@ std::vector<std::string> published_leaves(const Directory& directory, const OwnN
   return leaves;
 }
 
-// Which of the two kinds of names is for us, judged by what "..lock" says, or, where its helper removed it at
-// its end, by what the generation of "..data" holds.
+// Chooses between the plain names and those with a hash, by the names in "..lock"; if its helper removed it
+// at its end, by the content of the generation of "..data".
 Result<OwnNames> choose_names(const Directory& directory, std::span<const std::string> leaves) {
   OwnNames first;
   auto lock = open_lock(directory, first.lock(), false);
@@ -199,7 +199,7 @@ Result<OwnNames> choose_names(const Directory& directory, std::span<const std::s
   return OwnNames(hash_of_names(leaves));
 }
 
-// Nothing: what was looked at has changed meanwhile, look again.
+// nullopt if the files changed during the check: try again.
 Result<std::optional<Lock>> try_lock(const Directory& directory, std::span<const std::string> leaves,
                                      Notices& notices) {
   auto names = choose_names(directory, leaves);
@@ -252,7 +252,8 @@ Result<Lock> take_lock(const Directory& directory, std::span<const std::string> 
 }
 
 void remove_lock(const Directory& directory, const Lock& lock) {
-  // Who waits opened this file and locks it once we have closed it: it finds that the name leads elsewhere.
+  // A waiting helper has opened this file and locks it once we close it; it then finds that the name leads
+  // elsewhere.
   if (lock.fd && still_named(directory, lock.names.lock(), lock.fd.get())) {
     ::unlinkat(directory.fd(), lock.names.lock().c_str(), 0);
   }

@@ -13,7 +13,7 @@ std::unexpected<Error> bad(std::string_view name, std::string_view why, std::str
   return fail(ErrorKind::config, "output file " + quote(name) + " " + std::string(why), std::move(hint));
 }
 
-// The components of `name` with "." and ".." worked out. False where ".." leads out of the top.
+// The components of `name` with "." and ".." resolved. False if ".." leads above the top.
 bool resolve(std::string_view name, std::vector<std::string_view>& out) {
   while (!name.empty()) {
     const std::size_t end = std::min(name.find('/'), name.size());

@@ -8,12 +8,11 @@
 
 namespace spiffe::output {
 
-// The name of an output as the publisher wants it: joined below `cert_dir` as Go's path.Join does it and then
-// taken relative to it again. "a//./b" is "a/b", "/etc/x" is "etc/x"; only where cert_dir is empty (the
-// working directory) an absolute name stays absolute. A name that is empty, leaves cert_dir, names a
-// directory, has a control character, or a component that begins with ".." (those are the publisher's own) is
-// an error of kind config. The last component "*" stands for all names of a directory (bundle_dir and its
-// like).
+// The name of an output in the publisher's form: joined with `cert_dir` as Go's path.Join does it, then made
+// relative to it again. "a//./b" becomes "a/b", and "/etc/x" becomes "etc/x"; an absolute name stays absolute
+// only if cert_dir is empty (the working directory). An error of kind config if the name is empty, leaves
+// cert_dir, names a directory, or has a control character or a component that begins with ".." (reserved for
+// the publisher). The last component "*" means all names in a directory (bundle_dir and similar).
 Result<std::string> clean_name(std::string_view cert_dir, std::string_view name);
 
 // "a/b/c" -> {"a/b", "c"}; "c" -> {"", "c"}; "/c" -> {"/", "c"}.

@@ -1,4 +1,4 @@
-// What a publication found out and people should hear: the daemon logs it.
+// Facts found by a publication that operators should know; the daemon logs them.
 #pragma once
 
 #include <set>
@@ -9,13 +9,13 @@
 namespace spiffe::output {
 
 struct Notice {
-  bool warning = true;  // else information
+  bool warning = true;  // false: information
   std::string event;    // a stable word: "insecure_dir", "owner_kept", "link_replaced", "written_in_place" …
   std::string path;
   std::string message;  // one sentence without the path, lower-case, no full stop
 };
 
-// Collects notices. Each pair of event and path is told once in the life of a publisher.
+// Collects notices. Each pair of event and path is reported once in the life of a publisher.
 class Notices {
  public:
   void warn(std::string event, std::string path, std::string message) {

@@ -1,4 +1,4 @@
-// What the configuration chooses about outputs. Plain values: src/config has them as they stand.
+// Settings for outputs. Plain values, which src/config stores as they are.
 #pragma once
 
 #include <map>
@@ -10,10 +10,10 @@ namespace spiffe::output {
 enum class Layout {
   snapshot,  // leaf symlinks -> ..data -> ..gen.<id>/: a whole set changes in one rename
   files,     // plain files, each replaced by rename: bundle, key, certificate
-  in_place,  // plain files, truncated and written, symlinks followed: torn reads included
+  in_place,  // plain files, truncated and written, symlinks followed; readers may see half a file
 };
 
-// What a private key is written as.
+// The format of a private key.
 enum class KeyFormat {
   pkcs8,        // "PRIVATE KEY", any type of key
   sec1,         // "EC PRIVATE KEY"
@@ -26,18 +26,18 @@ enum class CombinedOrder { key_first, chain_first };
 // How the files of one X.509 identity are made.
 struct EncodeOptions {
   bool add_intermediates_to_bundle = false;  // intermediates go to the bundle instead of the chain
-  bool include_federated_domains = false;    // in the bundle, in the order of their names
-  // Expired CA certificates are left out of the bundle. Where none would remain all of them stay: a consumer
-  // cannot load an empty file, and an expired authority verifies nobody.
+  bool include_federated_domains = false;    // added to the bundle, in the order of their names
+  // Leaves expired CA certificates out of the bundle. If none would remain, all of them stay: a consumer
+  // cannot load an empty file, and no certificate verifies with an expired authority.
   bool omit_expired = false;
   KeyFormat key_format = KeyFormat::pkcs8;
   CombinedOrder combined_order = CombinedOrder::key_first;
-  bool keystore_legacy = false;  // PKCS#12 with the algorithms of Java 8 before update 301
+  bool keystore_legacy = false;  // PKCS#12 with algorithms that Java 8 reads before update 301
 
   [[nodiscard]] bool operator==(const EncodeOptions&) const = default;
 };
 
-// The outputs of one X.509 identity by their configuration key (formats.hh): only those that are wanted.
+// The configured outputs of one X.509 identity, by configuration key (formats.hh).
 using OutputNames = std::map<std::string_view, std::string>;
 
 }  // namespace spiffe::output

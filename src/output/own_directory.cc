@@ -15,7 +15,7 @@ namespace spiffe::output {
 
 namespace {
 
-constexpr std::string_view kHelpers = "..";  // what begins so is no output
+constexpr std::string_view kHelpers = "..";  // prefix of names that are not outputs
 
 std::vector<std::string_view> words(std::string_view members) {
   std::vector<std::string_view> out;
@@ -32,7 +32,7 @@ bool is_directory(const Place& place, const std::string& name) {
   return ::fstatat(place.fd(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
-// Only a helper makes these.
+// Only helpers create such links.
 bool is_link_of_a_helper(const Place& place, const std::string& name) {
   const auto leaf = look_at(place, name);
   return leaf && (leaf->kind == Leaf::Kind::our_link || leaf->kind == Leaf::Kind::helper_link);

@@ -1,4 +1,4 @@
-// An output that is a directory, which is the helper's alone: its members come and go.
+// An output that is a directory of the helper's own: the helper adds and removes its members.
 #pragma once
 
 #include <span>
@@ -11,15 +11,15 @@
 
 namespace spiffe::output {
 
-// Whether a directory with these members (Format::members) can hold this name: "*.pem" stands for every name
-// that ends so and does not begin with "..", anything else for itself. Pure.
+// Whether a directory with these members (Format::members) may contain this name. "*.pem" matches every name
+// with this end that does not begin with ".."; any other word matches only itself. Pure.
 [[nodiscard]] bool is_member(std::string_view members, std::string_view name);
-// The members that are always there: those without "*". Pure.
+// The members that always exist: those without "*". Pure.
 [[nodiscard]] std::vector<std::string> fixed_members(std::string_view members);
 
-// Members in the directory that are none of `items`: left by an earlier life, or put there by somebody. An
-// error where one may be a file of somebody else: it is no link of a helper's, and what lies beside it is
-// no member. Then the directory is not ours alone, as when "/etc/ssl/certs" is named.
+// Members in the directory that are not in `items`, left by an earlier run or by another program. An error if
+// one of them may belong to another program: it is not a helper's link, and there are also files that are not
+// members. Then the directory is not ours alone; for example, "/etc/ssl/certs" was configured.
 [[nodiscard]] Result<std::vector<std::string>> find_strays(const Place& place, std::string_view members,
                                                            std::span<const Item> items);
 

@@ -46,7 +46,8 @@ std::string TemporaryNames::next(const OwnNames& names) {
 }
 
 void TemporaryNames::reseed() {
-  // Without randomness (a very early boot) the clock does: O_EXCL guards, the rest is politeness.
+  // Without random bytes (very early in the boot), the clock is enough: O_EXCL prevents collisions, random
+  // names only make them rare.
   if (::getrandom(&random_, sizeof random_, GRND_NONBLOCK) != sizeof random_) {
     random_ = static_cast<std::uint64_t>(BootClock::now().time_since_epoch().count());
   }

@@ -1,4 +1,5 @@
-// The names that a helper uses for itself in a directory of outputs. All begin with "..", as no output may.
+// The names that a helper uses for itself in a directory of outputs. All begin with "..", which outputs must
+// not.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +9,9 @@
 
 namespace spiffe::output {
 
-// The first helper of a directory uses "..lock", "..data", "..gen.<id>" and "..tmp.<id>". One with other
-// outputs in the same directory puts a hash of its names in between ("..gen.<hash>.<id>"), and nobody touches
-// what carries another hash.
+// The first helper of a directory uses "..lock", "..data", "..gen.<id>" and "..tmp.<id>". A helper with other
+// outputs in the same directory inserts a hash of its names ("..gen.<hash>.<id>"). No helper touches names
+// with another hash.
 class OwnNames {
  public:
   explicit OwnNames(std::string_view hash = {});
@@ -25,7 +26,7 @@ class OwnNames {
   [[nodiscard]] std::string id_of(std::string_view generation) const {
     return std::string(generation.substr(generation_.size()));
   }
-  // Where the leaf's symlink leads: "..data/<leaf>".
+  // The target of the leaf's symlink: "..data/<leaf>".
   [[nodiscard]] std::string leaf_target(std::string_view leaf) const {
     return data_ + '/' + std::string(leaf);
   }
@@ -41,13 +42,13 @@ class OwnNames {
   std::string temporary_;
 };
 
-// Whether `target` is where a helper, this or another, would point the symlink of `leaf`.
+// Whether `target` has the form of the symlink for `leaf` of any helper, this or another.
 [[nodiscard]] bool is_helper_link(std::string_view target, std::string_view leaf);
 
-// 16 hexadecimal digits that stand for a set of names, in whatever order they come.
+// 16 hexadecimal digits that identify a set of names, in any order.
 [[nodiscard]] std::string hash_of_names(std::span<const std::string> names);
 
-// Names for temporaries, never the same twice. reseed() after somebody else had the name already.
+// Names for temporaries, each used only once. Call reseed() if a name was already taken.
 class TemporaryNames {
  public:
   TemporaryNames() { reseed(); }
@@ -59,7 +60,7 @@ class TemporaryNames {
   std::uint64_t counter_ = 0;
 };
 
-// An id for a new generation: the wall clock in nanoseconds, so that a listing shows them in order.
+// An id for a new generation: the wall clock in nanoseconds, so that a listing shows generations in order.
 [[nodiscard]] std::string new_generation_id();
 
 }  // namespace spiffe::output

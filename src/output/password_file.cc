@@ -34,7 +34,7 @@ bool is_one_line(std::string_view text) {
   return true;
 }
 
-// At most one byte more than is allowed.
+// Reads at most one byte more than allowed.
 Result<SecretBytes> read_some(int fd, const std::string& what) {
   SecretBytes out;
   out.reserve(kMost + 1);

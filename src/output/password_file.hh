@@ -1,4 +1,4 @@
-// The file that keystore_password_file names.
+// Reads the file of keystore_password_file.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace spiffe::output {
 
-// The one line in it, without its line break. Never waits: a FIFO without anything to read is an error.
-// Errors name the file and say nothing of what it holds.
+// Its only line, without the line break. Never waits: a FIFO without data is an error. Errors name the file
+// and never contain its content.
 [[nodiscard]] Result<SecretBytes> read_password_file(const std::string& path);
 
 }  // namespace spiffe::output

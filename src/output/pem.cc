@@ -27,7 +27,7 @@ void append_pem(SecretBytes& out, std::string_view label, std::span<const std::b
   out.append(kBegin);
   out.append(label);
   out.append(kDashes);
-  // EVP_EncodeBlock puts a NUL behind each line; the newline takes its place.
+  // EVP_EncodeBlock writes a NUL after each line, which the newline replaces.
   std::array<unsigned char, kLinesAtOnce * 65 + 1> text;
   std::size_t used = 0;
   while (!der.empty()) {

@@ -12,7 +12,7 @@ namespace spiffe::output {
 // The number of bytes that append_pem() adds.
 [[nodiscard]] std::size_t pem_size(std::string_view label, std::size_t der_size);
 
-// Appends "-----BEGIN label-----…". No copy of `der` or its text is left behind anywhere else.
+// Appends "-----BEGIN label-----…". Leaves no other copy of `der` or its text behind.
 void append_pem(SecretBytes& out, std::string_view label, std::span<const std::byte> der);
 
 }  // namespace spiffe::output

@@ -1,4 +1,4 @@
-// What the parts of the publisher share about one directory of outputs. Passive.
+// Shared data of the publisher's parts about one directory of outputs. Passive.
 #pragma once
 
 #include <array>
@@ -23,7 +23,7 @@ struct Place {
 
 using Digest = std::array<std::byte, 32>;
 
-// One file of a publication, as the parts see it: its name within the place and the SHA-256 of its content.
+// One file of a publication: its name within the place and the SHA-256 of its content.
 struct Item {
   const File* file = nullptr;
   std::string leaf;

@@ -22,7 +22,7 @@ Result<Change> PlainSet::settle(std::span<const Item> items,
     wrote(Change::published);
   }
   leaves_ = std::move(leaves);
-  // Once the files are there nobody needs what a snapshot layout left behind.
+  // Once the files exist, leftovers of a snapshot layout are no longer needed.
   if (may_clean_ && !retired_) {
     if (auto retired = retire_snapshot(place_, leaves_); !retired) return fail(retired.error());
     retired_ = true;

@@ -1,5 +1,5 @@
-// The set of files of one place in the layouts without generations: which leaves it has, and what became of
-// those that a snapshot layout or an earlier set left there.
+// The set of files of one place in the layouts without generations: its leaves, and the cleanup of files that
+// a snapshot layout or an earlier set left behind.
 #pragma once
 
 #include <functional>
@@ -14,21 +14,20 @@ namespace spiffe::output {
 
 class PlainSet {
  public:
-  // `place` outlives this. `may_clean`: what a snapshot layout of ours left may be removed.
+  // `place` must outlive this. `may_clean`: leftovers of a snapshot layout of ours may be removed.
   PlainSet(Place& place, bool may_clean) : place_(place), may_clean_(may_clean) {}
 
-  // Something was written for the set. Remembered until settle() succeeds: a step between may fail.
+  // Records a change. It is remembered until settle() succeeds, since a step in between may fail.
   void wrote(Change change);
-  // `items`, which are all on disk, are the set from now on: leaves of the one before are removed, each after
-  // a call of `forget`, and so is what a snapshot layout left. Returns all that was done since it last
-  // succeeded.
+  // Makes `items`, which are all on disk, the current set. Removes leaves of the previous set, calling
+  // `forget` after each, and leftovers of a snapshot layout. Returns all changes since it last succeeded.
   Result<Change> settle(std::span<const Item> items,
                         const std::function<void(const std::string& leaf)>& forget);
 
-  // Removes a leaf here and in what a snapshot layout left.
+  // Removes a leaf here and in leftovers of a snapshot layout.
   Result<Change> remove(const std::string& leaf);
 
-  // What a snapshot layout left is gone.
+  // Whether leftovers of a snapshot layout are removed.
   [[nodiscard]] bool retired() const { return retired_; }
 
  private:
@@ -39,7 +38,7 @@ class PlainSet {
   std::vector<std::string> leaves_;  // sorted
 };
 
-// Leaves of `items`, sorted.
+// The leaves of `items`, sorted.
 [[nodiscard]] std::vector<std::string> sorted_leaves(std::span<const Item> items);
 
 }  // namespace spiffe::output

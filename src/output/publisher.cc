@@ -24,20 +24,20 @@ namespace spiffe::output {
 
 namespace {
 
-// A directory that is open and locked. Dropping it gives the lock back.
+// A directory that is open and locked. Destroying it releases the lock.
 struct Opened {
   Place place;
   Lock lock;
   std::unique_ptr<Arrangement> arrangement;
   bool has_set = false;
-  bool swept = false;  // what an earlier life left among the members is gone
+  bool swept = false;  // members left by an earlier run are removed
 };
 
-// A directory that outputs of this publisher live in.
+// A directory that contains outputs of this publisher.
 struct Site {
   DirectoryPath path;
   std::vector<std::string> leaves;
-  std::string members;  // of a directory that is an output of its own
+  std::string members;  // if the directory itself is an output
   std::shared_ptr<Opened> opened;
   bool was_open = false;
   bool warned_insecure = false;
@@ -55,7 +55,7 @@ std::unique_ptr<Arrangement> arrange(Layout layout, Place& place, bool may_clean
   return std::make_unique<InPlaceLayout>(place, may_clean);
 }
 
-// Removes what an earlier life left, but what is live.
+// Removes leftovers of an earlier run, except the live generation.
 Result<void> clean(const Place& place, Layout layout) {
   const auto live = live_generation_id(place);
   if (!live && layout == Layout::snapshot) return fail(live.error());
@@ -69,7 +69,7 @@ DirectoryPath path_of(const std::string& cert_dir, std::string_view clean) {
 }
 
 Digest digest_of(const SecretBytes& content) {
-  // Looked up once: EVP_sha256() is looked up at every use.
+  // Fetched once: EVP_sha256() is fetched at every use.
   static EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   Digest out{};
   EVP_Digest(content.data(), content.size(), reinterpret_cast<unsigned char*>(out.data()), nullptr, sha256,
@@ -81,7 +81,7 @@ Item item_of(const File& file) {
   return {&file, std::string(split_name(file.name).leaf), digest_of(file.content)};
 }
 
-// The files of `set` that live in one directory, in the order in which they are replaced.
+// The files of `set` in one directory, in the order in which they are replaced.
 std::vector<Item> items_in(std::string_view directory, const FileSet& set) {
   std::vector<Item> items;
   items.reserve(set.files.size());
@@ -94,15 +94,15 @@ std::vector<Item> items_in(std::string_view directory, const FileSet& set) {
   return items;
 }
 
-// What is published last of these: readers reload when the certificate changes, and find what is in other
-// directories in place by then.
+// The latest turn of these items. Directories are published in this order: readers reload when the
+// certificate changes, and files in other directories must be in place by then.
 int last_turn(std::span<const Item> items) {
   int last = 0;
   for (const Item& item : items) last = std::max(last, turn_of(item.file->contents));
   return last;
 }
 
-// What a publication does in one directory.
+// The part of a publication in one directory.
 struct Part {
   std::shared_ptr<Opened> opened;
   std::vector<Item> items;
@@ -113,11 +113,11 @@ struct Part {
 }  // namespace
 
 struct Publisher::Staged::Parts {
-  FileSet files;           // to which the items refer
-  std::vector<Part> list;  // in the order in which they are published
-  unsigned epoch = 0;      // State::epoch as it was
+  FileSet files;           // the items refer to these
+  std::vector<Part> list;  // in the order of publication
+  unsigned epoch = 0;      // State::epoch at the time of staging
 
-  // What was prepared is taken back.
+  // Undoes the preparation.
   FileSet files_only() {
     list.clear();
     return std::move(files);
@@ -129,15 +129,15 @@ struct Publisher::State {
   std::map<std::string, Site> sites;  // by the directory part of a clean name
   Notices notices;
   bool moved = false;
-  Change owed = Change::unchanged;  // done in one directory by a call that failed in another
-  unsigned epoch = 0;               // grows with what makes staged files look at the disk again
+  Change owed = Change::unchanged;  // changes in one directory by a call that failed in another
+  unsigned epoch = 0;               // incremented when staged files must be compared with the disk again
 
   Result<Site*> site_of(std::string_view name);
   Result<void> ensure_open(Site& site);
   Result<void> open_site(Site& site);
   Result<void> check_secure(Site& site, const Directory& directory);
   Outcome outcome(Change change, std::string generation = {});
-  // In the order in which they are published.
+  // In the order of publication.
   Result<std::vector<Part>> parts_of(const FileSet& set);
   Result<Change> commit(Part& part, bool alone, BootTime now);
 };
@@ -150,7 +150,8 @@ Result<Site*> Publisher::State::site_of(std::string_view name) {
 
 Result<void> Publisher::State::ensure_open(Site& site) {
   if (site.opened) {
-    // Where the path leads nowhere, opening it says so: now, and in the same words at every later try.
+    // If the path leads nowhere, opening it returns the error: now, and with the same text at every later
+    // try.
     const auto there = site.opened->place.directory.still_there();
     const Lock& lock = site.opened->lock;
     const bool locked =
@@ -262,7 +263,8 @@ Result<void> Publisher::open() {
     auto opened = state_->ensure_open(site);
     if (site.opened && site.opened.get() != before) fresh.push_back(&site);
     if (opened) continue;
-    // All or none: two helpers that hold one directory each and wait for the other's would wait endlessly.
+    // Take all locks or none: two helpers that hold one directory each and wait for the other's would
+    // deadlock.
     for (Site* other : fresh) other->opened.reset();
     return opened;
   }

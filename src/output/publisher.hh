@@ -1,9 +1,9 @@
-// Puts file sets on disk so that whoever opens a file gets a whole one, and whoever follows one snapshot gets
-// a key that belongs to its certificate: at every instant, through crashes, full disks and restarts.
+// Writes file sets to disk such that every reader gets a complete file, and a reader of one snapshot gets a
+// key that belongs to its certificate: at every instant, through crashes, full disks and restarts.
 //
-// Synchronous, knows no threads and does not log: what people should hear comes back as notices. One
-// Publisher owns the names it was created with in one cert_dir; a lock file keeps other processes off them.
-// It may be used from any one thread at a time.
+// Synchronous, uses no threads and does not log: it returns notices for the operator. One Publisher owns the
+// names that it was created with in one cert_dir; a lock file keeps other processes from using them. It may
+// be used by one thread at a time.
 #pragma once
 
 #include <map>
@@ -24,56 +24,57 @@
 namespace spiffe::output {
 
 struct PublisherOptions {
-  std::string cert_dir = {};  // "" = working directory; a symlink is followed
+  std::string cert_dir = {};  // "" is the working directory; a symlink is followed
   Layout layout = Layout::snapshot;
-  std::vector<std::string> names;  // all outputs, of sets and single ones: what the lock is about
-  // Of names that end with "*", what the directory can hold (Format::members).
+  std::vector<std::string> names;  // all outputs, of sets and single ones, which the lock covers
+  // For names that end with "*": the possible content of the directory (Format::members).
   std::map<std::string, std::string> members = {};
-  bool create_cert_dir = false;  // make it, its parents and the directories of outputs where missing (0755)
-  // Refuse a directory that others, or a group that is neither ours nor among these, can write without the
-  // sticky bit.
+  bool create_cert_dir = false;  // create it, its parents and the directories of outputs if missing (0755)
+  // Refuse a directory that is writable, without the sticky bit, by others or by a group that is neither ours
+  // nor trusted.
   bool require_secure_dir = false;
   std::vector<gid_t> trusted_groups = {};
-  bool one_shot = false;  // no lock file stays after finish(), whatever the layout
+  bool one_shot = false;  // finish() leaves no lock file, in any layout
 
   [[nodiscard]] bool operator==(const PublisherOptions&) const = default;
 };
 
-// Ordered: a later one says more.
+// In ascending order: a later value includes the earlier ones.
 enum class Change {
   unchanged,  // nothing was written
-  repaired,  // same content; a missing link or file, a wrong mode or owner was put right: no reason to signal
+  repaired,   // same content; restored a link or file, or corrected a mode or owner; no reason to signal
   published,  // new content
 };
 
 struct Outcome {
   Change change = Change::unchanged;
   std::string generation;  // id of the live generation; empty in the other layouts
-  // The directory was replaced since it was last looked at, and all that lived there is gone: every other set
-  // and single file of this publisher must be published again. Told once.
+  // The directory was replaced since the last check, and all outputs in it are gone: every other set and
+  // single file of this publisher must be published again. Reported once.
   bool moved = false;
   std::vector<Notice> notices;
 };
 
 class Publisher {
  public:
-  // Touches no file. Errors are of kind config: a bad name, or one name twice.
+  // Touches no file. Errors are of kind config: an invalid name, or a duplicate.
   static Result<Publisher> create(PublisherOptions options);
   Publisher(Publisher&&) noexcept;
   Publisher& operator=(Publisher&&) noexcept;
-  ~Publisher();  // closes descriptors and so gives the lock back; leaves the disk as it is
+  ~Publisher();  // closes descriptors, which releases the lock; leaves the disk as it is
 
-  // Opens the directory, takes the lock and removes what an earlier life left behind. Where all of that is
-  // done already it only looks whether the path still names the same directory: one stat, cheap. Error kind
-  // `locked`: another helper has these names (try again later). stage() and the like call it themselves.
+  // Opens the directory, takes the lock and removes leftovers of an earlier run. If all of that is done
+  // already, it only checks by one cheap stat whether the path still leads to the same directory. Error kind
+  // `locked` if another helper has these names (try again later). stage() and the other calls do this
+  // themselves.
   Result<void> open();
 
-  // What open() does, for a timer (every 10 s). True: the directory was replaced by another one, publish
+  // As open(), for a timer (every 10 s). Returns true if the directory was replaced by another one: publish
   // everything again.
   Result<bool> check();
 
-  // Files that are ready to be published: written out of sight, under names that no reader knows. Dropped, it
-  // removes what was made; it may outlive the publisher. As all calls it belongs to one thread at a time.
+  // Files that are ready to be published, written under names that no reader knows. Destroying it removes
+  // them; it may outlive the publisher. Like all calls, it belongs to one thread at a time.
   class Staged {
    public:
     Staged(Staged&&) noexcept;
@@ -87,32 +88,34 @@ class Publisher {
     std::unique_ptr<Parts> parts_;
   };
 
-  // Prepares all that can be prepared without a change that readers see. On an error what was begun is
-  // removed, and the same call may be made again at any time.
+  // Prepares everything that readers cannot see. After an error nothing remains, and the same call may be
+  // repeated at any time.
   Result<Staged> stage(FileSet files);
 
-  // Makes it what is on disk. A directory with members holds no others afterwards: what an earlier life left
-  // goes, once. What has changed here since stage() is taken into account: at worst it is staged once more.
-  // On an error before the switch the previous generation is untouched; stage() and commit() mend the rest.
+  // Publishes the staged files. Afterwards a directory with members contains no others: leftovers of an
+  // earlier run are removed, once. If something changed here since stage(), the files are staged again if
+  // necessary. After an error before the switch the previous generation is untouched; calling stage() and
+  // commit() again completes the rest.
   Result<Outcome> commit(Staged staged, BootTime now = BootClock::now());
 
-  // Removes these names, in all generations (revoke = "remove"); of a directory's "*" all members. They come
-  // back with the next publication.
+  // Removes these names, in all generations (revoke = "remove"); for a directory's "*" all its members. The
+  // next publication restores them.
   Result<Outcome> withdraw(std::span<const std::string> names);
 
-  // Superseded generations go 10 s after they were superseded, so that readers between readlink and open find
-  // their file. next_tidy(): when tidy() has something to do next.
+  // Superseded generations are removed 10 s after they were superseded, so that readers between readlink and
+  // open find their file. next_tidy() is when tidy() has something to do next.
   void tidy(BootTime now);
   [[nodiscard]] std::optional<BootTime> next_tidy() const;
 
-  // An orderly exit: superseded generations and temporaries go at once. The live generation stays, and with
-  // it the lock file, which says whose it is; the other layouts leave none. The last call before the end.
+  // An orderly end: removes superseded generations and temporaries at once. The live generation stays, with
+  // the lock file that states whose it is; the other layouts leave no lock file. The last call before the
+  // destructor.
   void finish();
 
-  // True where all directories are in memory (tmpfs, ramfs): calls cannot hang on a disk. After open().
+  // True if all directories are in memory (tmpfs, ramfs), where calls cannot hang on a disk. After open().
   [[nodiscard]] bool on_memory() const;
 
-  // Notices that no Outcome has carried yet (after an error).
+  // Notices that no Outcome has returned yet (after an error).
   std::vector<Notice> take_notices();
 
  private:

@@ -15,7 +15,7 @@ namespace spiffe::output {
 
 namespace {
 
-// A link of ours, left by the snapshot layout, leads to the file that is replaced in truth.
+// If the leaf is a link of our snapshot layout, the file behind it is the one that is really replaced.
 Ownership owner_of_next(const Place& place, const Item& item, const Leaf& found) {
   if (found.kind == Leaf::Kind::file) return decide_owner(place, item, &found.st);
   struct stat st{};
@@ -77,7 +77,7 @@ Result<bool> remove_file(const Place& place, const std::string& leaf) {
   const int code = errno;
   const Fd fd(::openat(place.fd(), leaf.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   struct stat st{};
-  // A further link may be the name of somebody else's file, unless it is what is mounted here.
+  // Another hard link may be the name of another user's file, unless this file is what is mounted here.
   const bool harmless = fd && ::fstat(fd.get(), &st) == 0 && (st.st_nlink == 1 || cannot_be_renamed(code));
   if (harmless && S_ISREG(st.st_mode) && ::ftruncate(fd.get(), 0) == 0) return st.st_size > 0;
   return place.directory.fail_at(leaf, "unlink", code);

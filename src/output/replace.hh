@@ -1,4 +1,4 @@
-// Putting files at their names: by rename, or in place where a name cannot be renamed over.
+// Puts files at their names: by rename, or in place if a name cannot be renamed over.
 #pragma once
 
 #include <span>
@@ -12,13 +12,13 @@
 
 namespace spiffe::output {
 
-// Files under temporary names, each to be renamed over its name. Dropped, they are removed.
+// Files under temporary names, each to be renamed to its own name. Destroying it removes them.
 class Replacement {
  public:
-  // Writes them all. `place` and what `items` refers to outlive this.
+  // Writes them all. `place` and everything that `items` refers to must outlive this.
   static Result<Replacement> prepare(Place& place, std::span<const Item> items);
 
-  // Renames them in the order given, then syncs the directory. Until the first rename an error changes
+  // Renames them in the given order, then syncs the directory. An error before the first rename changes
   // nothing.
   Result<void> commit();
 
@@ -27,21 +27,21 @@ class Replacement {
       : place_(&place), items_(items.begin(), items.end()), temporaries_(place) {}
   Place* place_;
   std::vector<Item> items_;
-  std::vector<Leaf> found_;  // at their names
+  std::vector<Leaf> found_;  // at the names of `items_`
   Temporaries temporaries_;
 };
 
-// Both at once.
+// prepare() and commit() together.
 Result<void> replace_files(Place& place, std::span<const Item> items);
 
 // Whether rename(2) failed because something is mounted on the name.
 [[nodiscard]] bool cannot_be_renamed(int code);
 
-// For a name that cannot be renamed over: writes it in place unless it holds the content already, and says so
-// once. Returns whether anything changed.
+// For a name that cannot be renamed over: writes it in place unless it has the content already, with one
+// notice. Returns whether anything changed.
 Result<bool> write_mounted(const Place& place, const Item& item);
 
-// Removes a plain file, or empties it where its name cannot be removed. Returns whether there was one.
+// Removes a plain file, or empties it if its name cannot be removed. Returns whether there was one.
 Result<bool> remove_file(const Place& place, const std::string& leaf);
 
 }  // namespace spiffe::output

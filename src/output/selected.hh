@@ -1,4 +1,4 @@
-// Which certificates of an identity its outputs hold, as the options choose them. Pure.
+// Selects the certificates of an identity for its outputs, by the options. Pure.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +11,8 @@
 
 namespace spiffe::output {
 
-// Expired certificates go, unless all are: a consumer cannot load an empty file, and an expired authority
-// verifies nobody. `certificate`: from an element to its certificate.
+// Drops expired certificates, unless all are expired: a consumer cannot load an empty file, and no
+// certificate verifies with an expired authority. `certificate` maps an element to its certificate.
 template <class T, class Projection = std::identity>
 void drop_expired(std::vector<T>& all, WallTime now, Projection certificate = {}) {
   const auto expired = [&](const T& each) { return std::invoke(certificate, each).not_after() < now; };
@@ -23,13 +23,13 @@ void drop_expired(std::vector<T>& all, WallTime now, Projection certificate = {}
 [[nodiscard]] std::span<const identity::Certificate> chain_of(const Source& source,
                                                               const EncodeOptions& options);
 
-// An authority, and the trust domain that it may speak for.
+// An authority, and the trust domain that it is valid for.
 struct Authority {
   identity::Certificate certificate;
   std::string trust_domain;
 };
 
-// The own ones, then intermediates (if asked), then federated ones (if asked). Never empty.
+// Our own, then intermediates (if asked), then federated ones (if asked). Never empty.
 [[nodiscard]] std::vector<Authority> authorities_of(const Source& source, const EncodeOptions& options);
 
 }  // namespace spiffe::output

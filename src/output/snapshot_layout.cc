@@ -19,13 +19,12 @@ namespace spiffe::output {
 namespace {
 
 constexpr auto kReadersGrace = std::chrono::seconds(10);
-// With the live one. tidy() leaves room for one more, so that as a rule no publication has to delete.
+// Including the live one. tidy() leaves room for one more, so that publications usually need not delete.
 constexpr std::size_t kMaxGenerations = 64;
 
 }  // namespace
 
-// The next generation and the links that lead to it; without a generation of its own where the live one
-// holds all of it.
+// The next generation and the links to it. Has no generation if the live one already has the content.
 struct SnapshotLayout::Next : Prepared {
   Next(SnapshotLayout& snapshot, Items all) : layout(snapshot), items(all), links(snapshot.place_) {}
   ~Next() override {
@@ -62,7 +61,7 @@ Result<Change> SnapshotLayout::publish(Next& next, BootTime now) {
   const bool owed = !complete_;
   bool changed = true;
   if (next.generation) {
-    // Once the switch is made the new content is known, and the next publication completes this one.
+    // After the switch the new content is live; if the rest fails, the next publication completes it.
     if (auto switched = switch_to(next, *id, now); !switched) return fail(switched.error());
   } else {
     auto repaired = repair(next.items, *id);
@@ -76,7 +75,8 @@ Result<Change> SnapshotLayout::publish(Next& next, BootTime now) {
   return changed ? Change::repaired : Change::unchanged;
 }
 
-// Takes over what an earlier life left: its content, if it is this set, and in any case its owners and names.
+// Takes over the results of an earlier run: its content if it is this set, and in any case its owners and
+// names.
 void SnapshotLayout::adopt(const std::optional<std::string>& id, Items items) {
   adopted_ = true;
   if (!id) return;
@@ -102,7 +102,8 @@ bool SnapshotLayout::is_live(Items items) const {
          });
 }
 
-// All that a switch takes is made before it: a full disk is met while nothing has changed yet.
+// Creates everything that the switch needs before it, so that a full disk is noticed while nothing has
+// changed yet.
 auto SnapshotLayout::build(Items items) -> Result<std::unique_ptr<Next>> {
   auto next = std::make_unique<Next>(*this, items);
   next->found.reserve(items.size());
@@ -152,14 +153,14 @@ std::vector<Ownership> SnapshotLayout::decide_owners(Items items, std::span<cons
   return owners;
 }
 
-// `next` is live from now on; the one before it goes when nobody can be reading it any more.
+// Makes `next` the live generation. The previous one is removed after a grace period for its readers.
 void SnapshotLayout::supersede(const std::optional<std::string>& before, Generation next, Items items,
                                BootTime now) {
-  // Right after the switch, and before the disk is waited for.
+  // Right after the switch, before waiting for the disk.
   if (live_) wake_watchers(*live_, live_leaves_);
   std::vector<std::string> leaves = sorted_leaves(items);
   std::ranges::set_difference(live_leaves_, leaves, std::back_inserter(gone_));
-  // One that could not be opened goes all the same.
+  // A generation that could not be opened is removed as well.
   const std::optional<std::string> old = live_ ? live_->id : before;
   if (old) superseded_.push_back({*old, std::move(live_leaves_), now + kReadersGrace});
   live_ = std::move(next);
@@ -174,8 +175,8 @@ void SnapshotLayout::remove_oldest() {
   superseded_.pop_front();
 }
 
-// What superseded generations hold is the first to go where there is no room for a new one: new files count
-// for more than the grace of readers that are late.
+// If there is no space for a new generation, superseded ones are removed first: new files are more important
+// than the grace period of late readers.
 bool SnapshotLayout::make_room(const Error& error) {
   if ((error.sys != ENOSPC && error.sys != EDQUOT) || superseded_.empty()) return false;
   remove_oldest();
@@ -241,8 +242,8 @@ Result<bool> SnapshotLayout::repair(Items items, const std::optional<std::string
   return changed || *leaves;
 }
 
-// Mode and owner of the live generation's files. By descriptor: where others can write the place somebody may
-// have put a directory of his own there before ours was opened.
+// Corrects mode and owner of the live generation's files. By descriptor: if others can write the place,
+// another user may have put a directory there before ours was opened.
 Result<bool> SnapshotLayout::repair_files(Items items) {
   bool changed = false;
   for (const Item& item : items) {
@@ -325,7 +326,7 @@ bool SnapshotLayout::crowded() const {
 
 std::optional<BootTime> SnapshotLayout::next_tidy() const {
   if (superseded_.empty()) return std::nullopt;
-  // Crowded: since the last publication.
+  // If crowded, tidy() is due since the last publication.
   return crowded() ? superseded_.back().due - kReadersGrace : superseded_.front().due;
 }
 
@@ -333,7 +334,7 @@ void SnapshotLayout::finish() {
   while (!superseded_.empty()) remove_oldest();
   const auto id = live_generation_id(place_);
   if (!may_clean_ || !id) return;
-  // Nothing can be told any more: the next start cleans again.
+  // It is too late for a notice; the next start cleans up again.
   [[maybe_unused]] const auto swept = sweep(place_, *id ? place_.names.generation(**id) : std::string());
 }
 

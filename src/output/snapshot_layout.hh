@@ -1,8 +1,9 @@
-// layout = "snapshot": a set changes as a whole when "..data" is renamed.
+// layout = "snapshot": renaming "..data" changes a set as a whole.
 //
-//   svid.pem -> ..data/svid.pem     leaf links, renamed anew at every publication for those who watch a name
+//   svid.pem -> ..data/svid.pem     leaf links, renamed anew by every publication, for readers that watch a
+//   name
 //   ..data -> ..gen.<id>            the switch
-//   ..gen.<id>/svid.pem             one generation, never changed but for a mode or owner put right
+//   ..gen.<id>/svid.pem             one generation, never changed except to correct a mode or owner
 #pragma once
 
 #include <deque>
@@ -57,7 +58,7 @@ class SnapshotLayout : public Arrangement {
   [[nodiscard]] std::vector<Ownership> decide_owners(Items items, std::span<const Leaf> found) const;
   void supersede(const std::optional<std::string>& before, Generation next, Items items, BootTime now);
   void remove_oldest();
-  // Whether there may be more of it now.
+  // Frees disk space, if possible. Returns whether it did.
   bool make_room(const Error& error);
   [[nodiscard]] bool crowded() const;
 
@@ -71,10 +72,10 @@ class SnapshotLayout : public Arrangement {
   Place& place_;
   bool may_clean_;
   FilesLayout singles_;
-  bool adopted_ = false;                     // what an earlier life published has been looked at
-  std::optional<Generation> live_;           // held open: its files remember their owners
+  bool adopted_ = false;                     // what an earlier run published has been checked
+  std::optional<Generation> live_;           // held open: its files are needed for their owners
   std::vector<std::string> live_leaves_;     // sorted
-  std::optional<std::vector<Known>> known_;  // what the live generation holds, where that is known
+  std::optional<std::vector<Known>> known_;  // content of the live generation, if known
   bool complete_ = true;                     // all leaf links of the live generation are in place
   std::vector<std::string> gone_;            // leaves of earlier sets whose links are to be removed
   std::set<std::string> mounted_;            // leaves that cannot be renamed over

@@ -12,7 +12,7 @@ namespace spiffe::output {
 
 namespace {
 
-// Somebody would have to guess 64 random bits this often.
+// Failing this often requires another process to guess 64 random bits each time.
 constexpr int kNameAttempts = 16;
 
 }  // namespace
@@ -46,7 +46,7 @@ Result<void> Temporaries::add_link(const std::string& leaf, const std::string& t
     place_->temporaries.reseed();
   }
   auto error = place_->directory.fail_at(leaf, "symlink", code);
-  // So say VFAT and some network file systems.
+  // The errors of VFAT and some network file systems.
   if (code == EPERM || code == EOPNOTSUPP) {
     error.error().hint = "if this file system has no symlinks, set layout = \"files\"";
   }

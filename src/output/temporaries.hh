@@ -1,5 +1,5 @@
-// Files and links under temporary names that wait to be renamed into place. Those that never were are removed
-// with the object.
+// Files and links under temporary names, to be renamed into place. The destructor removes those that were
+// not.
 #pragma once
 
 #include <cstddef>
@@ -15,18 +15,18 @@ namespace spiffe::output {
 
 class Temporaries {
  public:
-  explicit Temporaries(Place& place) : place_(&place) {}  // `place` outlives this
+  explicit Temporaries(Place& place) : place_(&place) {}  // `place` must outlive this
   Temporaries(Temporaries&& other) noexcept
       : place_(other.place_), names_(std::exchange(other.names_, {})), next_(std::exchange(other.next_, 0)) {}
   Temporaries& operator=(Temporaries&&) = delete;
   ~Temporaries();
 
-  // A whole, synced file. A name that is planted or left over is no obstacle.
+  // Adds a complete, synced file. Uses another name if one is taken.
   Result<void> add_file(const Item& item, const Ownership& ownership);
-  // A symlink; `leaf` is what an error names.
+  // Adds a symlink; errors name `leaf`.
   Result<void> add_link(const std::string& leaf, const std::string& target);
 
-  // Renames the oldest one over `name`. 0 or errno, and then it is still the oldest.
+  // Renames the oldest one to `name`. Returns 0 or errno; after an error it is still the oldest.
   [[nodiscard]] int rename_next(const std::string& name);
   // Removes the oldest one.
   void drop_next();

@@ -1,4 +1,4 @@
-// The authorities of an identity by trust domain, for outputs that keep domains apart. Pure.
+// The authorities of an identity by trust domain, for outputs that separate domains. Pure.
 #pragma once
 
 #include <map>
@@ -8,8 +8,8 @@
 
 namespace spiffe::output {
 
-// Own and federated trust domains, sorted by name; none is without authorities. With `omit_expired` each
-// domain's expired ones are left out, but for a domain that has no others.
+// Our own and the federated trust domains, sorted by name; each has at least one authority. With
+// `omit_expired`, expired authorities are left out of a domain that also has valid ones.
 using AuthoritiesByDomain = std::map<identity::TrustDomain, std::vector<identity::Certificate>>;
 [[nodiscard]] AuthoritiesByDomain authorities_by_domain(const Source& source, const EncodeOptions& options);
 

@@ -1,5 +1,5 @@
-// What is said where a file or directory cannot be written, and what to try next. The log, the commands and
-// the doctor have their words from here.
+// The message and hint for a file or directory that cannot be written. The log, the commands and the doctor
+// all use these.
 #pragma once
 
 #include <string>
@@ -12,13 +12,13 @@ namespace spiffe::output {
 // "cannot write `path`: permission denied (`call`)", kind io, sys = code, with the hint below.
 [[nodiscard]] std::unexpected<Error> cannot_write(std::string_view path, std::string_view call, int code);
 
-// The next thing to try after errno `code`; "" where there is nothing to say.
+// The next thing to try after errno `code`; "" if there is none.
 [[nodiscard]] std::string hint_of_write(int code);
 
-// After chown(2) was refused.
+// The hint after chown(2) was refused.
 [[nodiscard]] std::string_view hint_of_chown();
 
-// A directory that is missing. `create`: create_cert_dir is set already.
+// The hint for a missing directory. `create`: create_cert_dir is already set.
 [[nodiscard]] std::string_view hint_of_missing_directory(bool create);
 
 }  // namespace spiffe::output
