@@ -25,7 +25,7 @@ int run_command(const std::vector<std::string>& args, const FoundSignals& found_
   if (is_subcommand(args)) return run_subcommand(args);
   const auto line = parse_command_line(args);
   if (!line) {
-    // The error comes last, where a person looks; the list of flags would push it out of sight.
+    // The error is printed last, where it is seen; a list of flags would push it off the screen.
     const std::string usage = usage_text();
     std::fputs(usage.substr(0, usage.find('\n') + 1).c_str(), stderr);
     say(line.error());
@@ -46,7 +46,7 @@ int run_command(const std::vector<std::string>& args, const FoundSignals& found_
 
 int main(const std::vector<std::string>& args, const FoundSignals& found_signals) {
   const int code = run_command(args, found_signals);
-  // All is said and done. gRPC's threads end, or are left behind.
+  // All output is written. Threads of gRPC end, or are abandoned.
   std::fflush(stdout);
   leave_within(kPatience, code);
   if (Thread::left_behind() > 0) ::_exit(code);

@@ -1,4 +1,4 @@
-// The command line: which command, which flags, and the exit code.
+// The command line: selects the command and returns the exit code.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace spiffe::cli {
 
-// Runs the program. `args` without its name; `found_signals` is what children get back. Returns the exit
-// code. Errors are on stderr already.
+// Runs the program. `args` without its name; `found_signals`: restored for children. Returns the exit code.
+// Errors are already on stderr.
 int main(const std::vector<std::string>& args, const FoundSignals& found_signals);
 
 }  // namespace spiffe::cli

@@ -28,7 +28,7 @@ std::vector<GoFlag> known_flags(const std::vector<config::FlagSpec>& keys) {
   return flags;
 }
 
-// "  -cert-dir PATH    directory to write to", aligned with all others. A long name has a line of its own.
+// "  -cert-dir PATH    directory to write to", aligned with all others. A long name gets its own line.
 std::string key_lines(const config::FlagSpec& spec) {
   constexpr std::size_t kIndent = 2;
   constexpr std::size_t kName = 31;

@@ -1,4 +1,4 @@
-// The command line as a value: which command, which flags. CLI11 behind it.
+// The command line of `run` as a value: which action, which flags. Uses CLI11.
 #pragma once
 
 #include <string>
@@ -15,14 +15,14 @@ struct CommandLine {
   std::string config_path = "helper.conf";
   bool config_given = false;
   std::string config_format;               // "" = by the file's name
-  std::vector<config::FlagValue> flags;    // every key given as a flag, in order
-  std::vector<std::string> child_command;  // what stands behind "--"
+  std::vector<config::FlagValue> flags;    // keys given as flags, in order
+  std::vector<std::string> child_command;  // words after "--"
 };
 
 // Error kind usage.
 [[nodiscard]] Result<CommandLine> parse_command_line(const std::vector<std::string>& args);
 
-// What -h prints.
+// The text of -h.
 [[nodiscard]] std::string usage_text();
 
 }  // namespace spiffe::cli

@@ -65,8 +65,8 @@ constexpr std::array kCommands = {
     &kRun,           &kFetchCommand,  &kWatchCommand,      &kShowCommand,    &kVerifyCommand, &kDoctorCommand,
     &kConfigCommand, &kHealthCommand, &kCompletionCommand, &kVersionCommand, &kHelp};
 
-// main() blocks every signal, for the sake of those who watch for them. Who has nothing to clean up is ended
-// by ^C, also while it waits for somebody's answer or for the other end of a pipe.
+// main() blocks all signals, for commands that handle them. Other commands have nothing to clean up, so ^C
+// ends them, even while they wait for an answer or for a pipe.
 void let_signals_end_us() {
   sigset_t ending;
   sigemptyset(&ending);

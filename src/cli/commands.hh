@@ -1,4 +1,4 @@
-// The table of commands, and the texts made of it.
+// The table of commands, and the texts generated from it.
 #pragma once
 
 #include <span>
@@ -13,22 +13,23 @@ namespace spiffe::cli {
 // In the order of the overview.
 [[nodiscard]] std::span<const Command* const> commands();
 
-// Null where there is none of that name.
+// Null if there is none.
 [[nodiscard]] const Command* find_command(std::string_view name);
 
-// What `spiffe-helper help` prints.
+// The text of `spiffe-helper help`.
 [[nodiscard]] std::string overview();
 
-// Kind usage, with the nearest command there is.
+// Kind usage, with the most similar command as hint.
 [[nodiscard]] Error unknown_command(std::string_view word);
 
-// What `<command> -h` prints.
+// The text of `<command> -h`.
 [[nodiscard]] std::string help_of(const Command& command);
 
-// Whether this command line is for a command other than run: its first word is no flag and not "run".
+// Whether this command line is for a command other than run: the first word is not a flag and not "run".
 [[nodiscard]] bool is_subcommand(std::span<const std::string> args);
 
-// Runs it. `args` as for is_subcommand(), which must be true. Returns the exit code; errors have been told.
+// Runs it. `args` as for is_subcommand(), which must be true. Returns the exit code; errors have been
+// reported.
 int run_subcommand(std::span<const std::string> args);
 
 }  // namespace spiffe::cli

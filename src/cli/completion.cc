@@ -27,7 +27,7 @@ std::string joined(std::span<const std::string_view> words) {
   return out;
 }
 
-// What follows a flag whose help says DIR, text|json or pem,pkcs12.
+// Completion for the value of a flag whose help shows DIR, text|json or pem,pkcs12.
 std::string value_kind(std::string_view value) {
   if (value.empty()) return "";
   for (const std::string_view file : {"FILE", "PATH", "DIR", "NAME", "ADDRESS"}) {
@@ -65,7 +65,7 @@ std::string command_names() {
   return joined(names);
 }
 
-// Three functions that bash and zsh understand alike; they print words on one line.
+// Three functions in the common syntax of bash and zsh; they print words on one line.
 std::string tables() {
   std::string verbs;
   std::string flags;
@@ -80,7 +80,7 @@ std::string tables() {
     }
     flags += "' ;;\n";
   }
-  // Commands are what help explains.
+  // The arguments of help are commands.
   verbs += "    help) echo '" + command_names() + "' ;;\n";
   const auto function = [](const std::string& name, const std::string& of, const std::string& cases) {
     return name + "() {\n  case " + of + " in\n" + cases + "  esac\n}\n";
@@ -89,7 +89,7 @@ std::string tables() {
          function("_spiffe_helper_value", "$1:$2", values);
 }
 
-// For fish: in single quotes.
+// For fish, in single quotes.
 std::string shell_quoted(std::string_view text) {
   std::string out = "'";
   for (const char c : text) {

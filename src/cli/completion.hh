@@ -1,4 +1,4 @@
-// Completion scripts for shells, made of the tables of commands and keys. Pure.
+// Completion scripts for shells, generated from the tables of commands and keys. Pure.
 #pragma once
 
 #include <string>

@@ -110,7 +110,7 @@ int check(const Arguments& arguments, const config::LoadOptions& options) {
   return code == kOk ? written : code;
 }
 
-// The keys at the top say what start and reload came to.
+// The keys at the top level already contain the values of start and reload.
 void drop_empty_blocks(config::Value& effective) {
   std::erase_if(effective.entries, [](config::Entry& section) {
     if (section.key != "start" && section.key != "reload") return false;
@@ -128,7 +128,7 @@ int print_effective(const Arguments& arguments, config::LoadOptions options) {
   tell(loaded->warnings);
   config::Value effective = config::effective(config::with_implied_defaults(loaded->config));
   if (arguments.json) return print(json_text(json_of(effective)));
-  // A file that has it is warned of in daemon mode, where it means nothing.
+  // In daemon mode, timeout has no effect, and a file that sets it causes a warning.
   if (loaded->config.daemon_mode && loaded->config.timeout == config::Config().timeout)
     std::erase_if(effective.entries, [](const config::Entry& entry) { return entry.key == "timeout"; });
   drop_empty_blocks(effective);

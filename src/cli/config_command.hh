@@ -1,4 +1,4 @@
-// The command "config": checks, prints and converts configurations. Reads the file, and nothing else.
+// The command "config": checks, prints and converts configurations. Reads only the configuration file.
 #pragma once
 
 #include "cli/args/command.hh"

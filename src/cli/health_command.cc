@@ -51,7 +51,7 @@ constexpr std::array<CommandFlag, 3> kFlags = {{
 }};
 constexpr std::chrono::seconds kTimeout{5};
 
-// The address to reach a listener at: what stands for all addresses is no address to connect to.
+// The address to connect to. A wildcard address is replaced by the loopback address.
 std::string reachable(const config::HealthChecks& checks) {
   std::string host = checks.bind_address;
   if (host.empty() || host == "0.0.0.0") host = "127.0.0.1";
@@ -97,7 +97,7 @@ Json in_order(const nlohmann::json& value) {
   return out;
 }
 
-// One row for each text or flag in the answer: the names that lead to it, and the text.
+// Adds one row for each text or flag in the answer: the path of names to it, and the text.
 void add_rows(TextTable& table, const nlohmann::json& value, const std::string& name) {
   constexpr std::array<std::string_view, 3> kDull = {"health", "file_write_statuses", "jwt_write_status"};
   if (value.is_string()) table.row({name, escape(value.get_ref<const std::string&>())});

@@ -17,7 +17,7 @@ using config::Key;
 using config::KeyType;
 using config::Value;
 
-// `text` line by line, with nothing in it that roff takes for its own.
+// `text` line by line, escaped for roff.
 std::string plain(std::string_view text) {
   std::string out;
   bool start = true;
@@ -41,7 +41,7 @@ std::string sentence(std::string_view text) {
   return out + ".\n";
 }
 
-// How a value is written in TOML, and in HCL as well.
+// A value in TOML syntax, which is the same in HCL.
 std::string spelt(const Value& value) {
   switch (value.kind) {
     case Value::Kind::boolean:
@@ -80,7 +80,7 @@ std::string value_name(const Key& key) {
   }
 }
 
-// Defaults that no single value tells: they hang on other keys, or on where the helper runs.
+// Defaults that are not a fixed value: they depend on other keys or on the environment.
 constexpr std::pair<std::string_view, std::string_view> kDependent[] = {
     {"agent_address", "see ENVIRONMENT"},
     {"cert_dir", "the working directory"},
@@ -103,7 +103,7 @@ std::string keys_list(std::span<const Key> keys, const void* defaults) {
   std::string out = ".Bl -tag -width Ds\n";
   for (const Key& key : keys) {
     out += fmt::format(".It Cm {} = Ar {}\n", key.name, plain(value_name(key)));
-    // Keys of a record that mean what the key of that name means elsewhere have no text of their own.
+    // A key of a record without its own help means the same as the key of this name elsewhere.
     out += key.help.empty() ? "As for the key of this name above.\n" : sentence(key.help);
     const std::string standard = default_of(key, defaults);
     if (!standard.empty()) out += "Default: " + plain(standard) + ".\n";

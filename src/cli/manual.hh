@@ -1,4 +1,4 @@
-// The parts of the manual pages that follow from the tables, in mdoc(7). Pure.
+// The generated parts of the manual pages, in mdoc(7). Pure.
 #pragma once
 
 #include <string>

@@ -50,7 +50,7 @@ int run(const CommandLine& line, const FoundSignals& found_signals) {
     log::info("Daemon mode disabled");
   }
   workload::init_grpc();
-  // A file that was there the first time is missed, also where the default name was not asked for.
+  // At a reload, a file that existed at the start must exist, even if its name was the default.
   config::LoadOptions again = load_options(line);
   again.again = true;
   again.path_given |= !loaded->file_used.empty();

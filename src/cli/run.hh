@@ -6,7 +6,7 @@
 
 namespace spiffe::cli {
 
-// Returns the exit code; errors have been told.
+// Returns the exit code; errors have been reported.
 int run(const CommandLine& line, const FoundSignals& found_signals);
 
 }  // namespace spiffe::cli

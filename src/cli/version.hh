@@ -1,4 +1,4 @@
-// The version, as the build sets it.
+// The version, set by the build.
 #pragma once
 
 namespace spiffe::cli {

@@ -1,4 +1,4 @@
-// The command "version": which program this is, and what it was built from.
+// The command "version": the program's version and build.
 #pragma once
 
 #include "cli/args/command.hh"

@@ -59,7 +59,7 @@ bool x509(const Config& c) {
 bool flat(const Config& c) {
   return !c.x509.names.empty();
 }
-// Only for a JWKS does spiffe_id select nothing but the trust domain.
+// With only a JWKS, spiffe_id is what defines its trust domain.
 bool jwks(const Config& c) {
   return !c.jwks_file_name.empty();
 }

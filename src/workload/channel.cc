@@ -39,11 +39,9 @@ struct Kept {
 };
 Kept kept;
 
-constexpr std::size_t kDescriptors =
-    24;  // more than a channel needs, since other threads may open some meanwhile
+constexpr std::size_t kDescriptors = 24;  // more than a channel needs: other threads may take some
 constexpr std::size_t kThreadsOfChannel = 2;
-constexpr std::size_t kMemory =
-    std::size_t{24} * 1024 * 1024;  // address space, in addition to the threads' stacks
+constexpr std::size_t kMemory = std::size_t{24} * 1024 * 1024;  // address space without threads' stacks
 
 // gRPC's pool has one thread per processor, 2 to 32; other threads serve timers and name resolution.
 std::size_t first_threads() {

@@ -14,7 +14,7 @@ using identity::Certificate;
 
 constexpr std::size_t kIndent = 4;
 constexpr std::size_t kMaxWidth = 80;
-// Of many trust domains that come at once the first ones are named.
+// If more trust domains are added at once, only the first ones are named.
 constexpr std::size_t kMaxBundles = 6;
 constexpr std::size_t kMaxAuthorities = 3;
 
@@ -27,7 +27,7 @@ bool differs(const SvidChange& change) {
          change.before->problem != change.after->problem || change.before->warnings != change.after->warnings;
 }
 
-// Pairs what is the same SVID; what is left in `before` was removed, in `after` added.
+// Pairs SVIDs that are the same. Those left in `before` were removed, those left in `after` were added.
 void pair_up(std::vector<const SvidView*>& before, std::vector<const SvidView*>& after, bool with_hint,
              std::vector<SvidChange>& out) {
   std::erase_if(after, [&](const SvidView* now) {
@@ -64,7 +64,7 @@ void compare_bundles(const std::string& domain, const BundleView* before, const 
   out.push_back(std::move(change));
 }
 
-// "+ spiffe://…", the sign and the name in colour.
+// "+ spiffe://…", with the sign and the name in colour.
 std::string headline(char sign, const std::string& name, const Terminal& terminal) {
   const Colour colour = sign == '+' ? Colour::green : sign == '-' ? Colour::red : Colour::yellow;
   return "  " + paint(terminal, colour, std::string(1, sign) + " " + name) + "\n";

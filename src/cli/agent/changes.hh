@@ -1,4 +1,4 @@
-// What differs between two messages of FetchX509SVID. Pure.
+// The differences between two messages of FetchX509SVID. Pure.
 #pragma once
 
 #include <string>
@@ -12,13 +12,13 @@
 namespace spiffe::cli {
 
 struct SvidChange {
-  // In the views that were compared, which outlive this; null: added, or removed.
+  // Point into the compared views, which outlive this; null: added or removed.
   const SvidView* before = nullptr;
   const SvidView* after = nullptr;
 
-  // Of one that was there before and is there still.
-  [[nodiscard]] bool renewed() const;    // another leaf
-  [[nodiscard]] bool rechained() const;  // other intermediates
+  // For an SVID that is in both messages.
+  [[nodiscard]] bool renewed() const;    // its leaf changed
+  [[nodiscard]] bool rechained() const;  // its intermediates changed
 };
 
 struct BundleChange {
@@ -36,10 +36,10 @@ struct Changes {
   [[nodiscard]] bool none() const { return svids.empty() && bundles.empty(); }
 };
 
-// An SVID is the same as one before where its ID and hint are, else where its ID is.
+// Two SVIDs are the same if ID and hint are equal, otherwise if the ID is equal.
 [[nodiscard]] Changes compare(const X509View& before, const X509View& after);
 
-// Lines of at most 80 columns: + for what is new, - for what is gone, ~ for what is another.
+// Lines of at most 80 columns: + for added, - for removed, ~ for changed.
 [[nodiscard]] std::string text_of(const Changes& changes, WallTime now, const Terminal& terminal);
 [[nodiscard]] Json json_of(const Changes& changes, WallTime now);
 

@@ -83,8 +83,8 @@ constexpr std::array kFlags = std::to_array<CommandFlag>({
 constexpr std::chrono::nanoseconds kTimeout = 5s;
 constexpr const char* kOffered = "spiffe-helper fetch x509 without -spiffe-id and -hint shows what it offers";
 
-// What every kind of answer ends with: files where they are wanted, then the text or JSON. `problem`: why
-// nobody should use it, "" where it is good.
+// The last step for every kind of answer: prints the text or JSON and writes files, if requested. `problem`:
+// why the answer must not be used, "" if it is valid.
 void finish(Visit& visit, const Arguments& arguments, const std::string& problem, const FetchedFiles& fetched,
             std::string_view text) {
   visit.line().clear();
@@ -98,7 +98,7 @@ void finish(Visit& visit, const Arguments& arguments, const std::string& problem
   visit.end(kOk);
 }
 
-// Leaves the SVIDs that are asked for. An error where there are none.
+// Removes SVIDs that were not requested. An error if none is left.
 Result<void> select(identity::X509Material& material, const Arguments& arguments) {
   const std::string_view id = arguments.value("spiffe-id");
   const std::string_view hint = arguments.value("hint");
@@ -110,7 +110,7 @@ Result<void> select(identity::X509Material& material, const Arguments& arguments
   return fail(ErrorKind::no_identity, "the agent offers no identity with this SPIFFE ID and hint", kOffered);
 }
 
-// Messages are judged here, where all SVIDs count, not by the source.
+// Messages are judged here and not by the source, since all SVIDs count.
 workload::X509Source x509_source(Visit& visit, std::function<void(identity::X509Material)> take) {
   return {visit.loop(),
           visit.endpoint(),
@@ -139,7 +139,7 @@ workload::JwtBundleSource jwt_bundle_source(Visit& visit,
            .on_restored = [] {}}};
 }
 
-// Each chain, and once each bundle that belongs to one. A pipe is no place for a key.
+// Each chain, and each of their bundles once. Keys are never printed, since the output may be piped.
 std::string pem_of(const X509View& view) {
   std::string out;
   for (const SvidView& svid : view.svids) {
@@ -159,7 +159,7 @@ std::string shown(const Arguments& arguments, const X509View& view, const std::s
   return problem.empty() ? pem_of(view) : std::string();
 }
 
-// What -write writes of a good answer.
+// The files that -write creates for a valid answer.
 Result<FetchedFiles> files_of(const identity::X509Material& material, const X509View& view,
                               const FetchFormats& formats, WallTime now, const SecretBytes* password) {
   auto out = formatted_files(material, formats, now, password);
@@ -168,7 +168,7 @@ Result<FetchedFiles> files_of(const identity::X509Material& material, const X509
   return out;
 }
 
-// The password for -format; none where the default is taken, with a warning.
+// The password for -format; none if the default is used, which causes a warning.
 Result<std::optional<SecretBytes>> password_for(const Arguments& arguments, const FetchFormats& formats) {
   const std::string file(arguments.value("password-file"));
   if (!file.empty() && !formats.takes_password())

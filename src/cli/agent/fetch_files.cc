@@ -32,14 +32,14 @@ std::string federated_name(std::size_t svid, std::size_t domain) {
   return "federated_bundle." + std::to_string(svid) + "." + std::to_string(domain);
 }
 
-// One directory, with what is to be in it.
+// One directory and its new content.
 struct Target {
   output::Place place;
   std::vector<output::Item> items;
   std::vector<std::string> strays;  // to be removed
 };
 
-// All are prepared before the first name changes.
+// Prepares everything before the first name changes.
 Result<void> replace_all(std::vector<Target>& targets) {
   std::vector<output::Replacement> prepared;
   for (Target& target : targets) {
@@ -59,7 +59,7 @@ class Writing {
       : directory_(directory), notices_(notices) {}
   Writing(const Writing&) = delete;
   Writing& operator=(const Writing&) = delete;
-  // Directories that were made, where nothing came into them.
+  // Removes directories that were created and are still empty.
   ~Writing() {
     for (const std::string& name : made_) ::unlinkat(targets_.front().place.fd(), name.c_str(), AT_REMOVEDIR);
   }
@@ -180,7 +180,7 @@ Result<void> write_files(const std::string& directory, const FetchedFiles& fetch
   if (auto opened = writing.open(fetched); !opened) return opened;
   if (auto written = writing.write(); !written) return written;
   for (const auto& notice : notices.take()) {
-    // The daemon's notice speaks of layouts, which are nothing here.
+    // The daemon's notice mentions layouts, which do not exist here.
     const bool link = notice.event == "link_replaced";
     const std::string message = link ? "was a link, and is a file of its own now" : notice.message;
     std::fputs(("warning: " + escape(notice.path) + " " + message + "\n").c_str(), stderr);

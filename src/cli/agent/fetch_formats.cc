@@ -34,13 +34,13 @@ std::vector<std::string_view> split(std::string_view list) {
   }
 }
 
-// "combined.0.pem"; of a directory "bundle_dir.0".
+// "combined.0.pem"; for a directory "bundle_dir.0".
 std::string name_of(const Format& format, std::size_t svid) {
   std::string name = std::string(base_of(format)) + "." + std::to_string(svid);
   return format.extension.empty() ? name : name + "." + std::string(format.extension);
 }
 
-// The message as if it held this SVID alone.
+// The message with this SVID only.
 identity::X509Material only(const identity::X509Material& all, std::size_t svid) {
   const identity::X509SvidMaterial& from = all.svids[svid];
   identity::X509Material out{.svids = {}, .crls = {}, .federated_bundles = all.federated_bundles};

@@ -1,4 +1,4 @@
-// The outputs of the daemon for a one-off: what `fetch x509 -write DIR -format LIST` writes.
+// The outputs of the daemon, written once by `fetch x509 -write DIR -format LIST`.
 #pragma once
 
 #include <array>
@@ -27,13 +27,13 @@ constexpr std::string_view base_of(const output::Format& format) {
   return name;
 }
 
-// The three files of the Go helper, and of `fetch -write` (fetch_files.hh): pem.
+// The three files of the Go helper, which `fetch -write` (fetch_files.hh) writes as format pem.
 constexpr bool is_pem(const output::Format& format) {
   return !format.alias.empty();
 }
 
-// The words that -format takes, with commas between: "pem,pkcs12,bundle-map,...". pkcs12 is every output that
-// takes a password. Made by the compiler, since flags are constants.
+// The values of -format, separated by commas: "pem,pkcs12,bundle-map,...". pkcs12 stands for all outputs that
+// take a password. Built at compile time, since flags are constants.
 class FetchFormatWords {
  public:
   constexpr FetchFormatWords() {
@@ -57,27 +57,27 @@ inline constexpr FetchFormatWords kFetchFormatWords;
 
 struct FetchFormats {
   bool pem = true;
-  std::vector<const output::Format*> outputs;  // in the order of the table, each once
+  std::vector<const output::Format*> outputs;  // in the order of the table, without duplicates
 
   // Whether any of them takes a password.
   [[nodiscard]] bool takes_password() const;
 };
 
-// A list with commas between; pem alone if it is empty. Errors are of kind usage and list the words. Pure.
+// Parses a list separated by commas; pem if it is empty. Errors are of kind usage and list the values. Pure.
 [[nodiscard]] Result<FetchFormats> parse_fetch_formats(std::string_view list);
 
-// Directories among the outputs: their name, and which names they may hold (output::Format::members).
+// Output directories: their name, and the names that they may contain (output::Format::members).
 using Folders = std::map<std::string, std::string_view>;
 
-// What is to be written.
+// The files to write.
 struct FetchedFiles {
   std::vector<output::File> files;  // "combined.0.pem", "bundle_dir.0/example.org.pem"
   Folders folders;                  // "bundle_dir.0"
 };
 
-// The outputs for each SVID in `material`, which is good, numbered in its order. Keys are PKCS#8, in combined
-// files before the chain: the defaults of the configuration. `password`: of keystores and truststores; null:
-// the default one. Fails if an SVID cannot be written so. Pure.
+// The outputs for each SVID in `material`, which is valid, numbered in its order. Keys are PKCS#8 and precede
+// the chain in combined files: the defaults of the configuration. `password`: of keystores and truststores;
+// null: the default. Fails if an SVID cannot be written in a format. Pure.
 [[nodiscard]] Result<FetchedFiles> formatted_files(const identity::X509Material& material,
                                                    const FetchFormats& formats, WallTime now,
                                                    const SecretBytes* password);

@@ -19,7 +19,7 @@ using identity::JwtBundle;
 using identity::JwtBundles;
 
 constexpr std::size_t kIndent = 2;
-// More trust domains than that nobody reads; JSON has them all.
+// A longer list would not be read; JSON has all trust domains.
 constexpr std::size_t kMaxDomains = 12;
 constexpr std::size_t kMaxWidth = 80;
 
@@ -64,7 +64,7 @@ std::string svid_text(const X509View& view, const SvidView& svid, WallTime now, 
                              Colour::green, terminal);
 }
 
-// The federated bundles, each in a line.
+// The federated bundles, one per line.
 std::string federated_text(const X509View& view, const Terminal& terminal) {
   TextTable rows = table(terminal);
   std::size_t count = 0;
@@ -99,7 +99,7 @@ std::string with_last_row(TextTable rows, std::string_view label, std::string_vi
   std::string text = rows.text();
   rows.row(label, value);
   std::string all = rows.text();
-  // Labels are short: the last one widens no column.
+  // The label is too short to widen its column, so `text` stays a prefix.
   all.pop_back();
   return text + paint(terminal, colour, std::string_view(all).substr(text.size())) + "\n";
 }
@@ -118,7 +118,7 @@ std::string validity(const Certificate& certificate, WallTime now) {
 
 std::string in_short(const Certificate& certificate, WallTime now) {
   std::string subject;
-  // With spaces to break lines at; a comma of the name itself has a backslash before it.
+  // Spaces allow line breaks. A comma within a name is escaped with a backslash.
   for (const char c : certificate.subject()) {
     const bool separates = c == ',' && !subject.ends_with('\\');
     subject += c;

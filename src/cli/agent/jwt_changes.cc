@@ -16,7 +16,7 @@ using identity::JwtBundles;
 
 constexpr std::size_t kIndent = 4;
 constexpr std::size_t kMaxWidth = 80;
-constexpr std::size_t kMaxBundles = 6;  // of many that come at once the first ones are named
+constexpr std::size_t kMaxBundles = 6;  // if more are added at once, only the first ones are named
 constexpr std::size_t kMaxKeys = 6;
 
 bool holds(const JwtBundle* bundle, const std::string& id, const JwtAuthority& authority) {

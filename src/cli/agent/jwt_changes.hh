@@ -1,4 +1,4 @@
-// What differs between two messages of FetchJWTBundles. Pure.
+// The differences between two messages of FetchJWTBundles. Pure.
 #pragma once
 
 #include <string>
@@ -12,8 +12,8 @@ namespace spiffe::cli {
 
 struct JwtChange {
   std::string domain;
-  bool before = false;  // there was a bundle of it
-  bool after = false;   // there is one
+  bool before = false;  // the earlier message has its bundle
+  bool after = false;   // the later one has it
   std::vector<identity::JwtAuthority> added;
   std::vector<identity::JwtAuthority> removed;
 };
@@ -21,10 +21,10 @@ using JwtChanges = std::vector<JwtChange>;  // by the name of the trust domain
 
 [[nodiscard]] JwtChanges compare(const identity::JwtBundles& before, const identity::JwtBundles& after);
 
-// Lines as those of X.509: + for what is new, - for what is gone, ~ for what is another.
+// Lines like those of X.509: + for added, - for removed, ~ for changed.
 [[nodiscard]] std::string text_of(const JwtChanges& changes, const Terminal& terminal);
 [[nodiscard]] Json json_of(const JwtChanges& changes);
-// Every bundle with its keys.
+// All bundles with their keys.
 [[nodiscard]] Json json_of(const identity::JwtBundles& bundles);
 
 }  // namespace spiffe::cli

@@ -1,4 +1,4 @@
-// A JWT-SVID for a person to look at. Pure.
+// A JWT-SVID in a form for display. Pure.
 #pragma once
 
 #include <optional>
@@ -14,16 +14,16 @@
 
 namespace spiffe::cli {
 
-// All text from outside is escaped. What the token claims is there only where it is good.
+// All text from outside is escaped. Claims are filled in only if the token is valid.
 struct TokenView {
-  std::string id;  // as the agent says
+  std::string id;  // as sent by the agent
   std::string hint;
-  std::string algorithm;  // "" where the token is no JWS
+  std::string algorithm;  // "" if the token is not a JWS
   std::string key_id;
   std::vector<std::string> audiences;
   std::optional<WallTime> issued_at;
   std::optional<WallTime> expires_at;
-  std::string problem;  // why nobody should use it; "" where it is good
+  std::string problem;  // why it must not be used; "" if it is valid
 };
 
 [[nodiscard]] TokenView view_of(const identity::JwtSvidMaterial& token,

@@ -61,7 +61,7 @@ Visit::Visit(std::unique_ptr<Loop> loop, Endpoint endpoint, std::chrono::nanosec
   if (line_.live()) ticker_.after(1s);
 }
 
-// All are blocked: without this ^C and ^Z would do nothing.
+// main() blocks all signals, so without this ^C and ^Z would have no effect.
 Result<void> Visit::watch_signals() {
   sigset_t wanted;
   sigemptyset(&wanted);

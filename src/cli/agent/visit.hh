@@ -1,4 +1,4 @@
-// A visit to the agent: what fetch and watch have in common.
+// One connection of a command to the agent: the common part of fetch and watch.
 #pragma once
 
 #include <chrono>
@@ -19,12 +19,12 @@
 
 namespace spiffe::cli {
 
-// Owns the loop that the sources of a command live on, so it is made before them and outlives them. Says on
-// stderr what is waited for, ends when the time is over, and when a person or a supervisor says so. Main
-// thread. The process holds keys from now on: core dumps are forbidden.
+// Owns the loop of the command's sources, so it is created before them and outlives them. Shows on stderr
+// what the command waits for, and ends at the time limit and on signals. Main thread. The process holds keys
+// from now on, so core dumps are disabled.
 class Visit {
  public:
-  // `timeout`: where -timeout says nothing. `interrupted`: the exit code after ^C.
+  // `timeout`: the default of -timeout. `interrupted`: the exit code after ^C.
   static Result<std::unique_ptr<Visit>> create(const Arguments& arguments, std::chrono::nanoseconds timeout,
                                                int interrupted);
   Visit(const Visit&) = delete;
@@ -34,24 +34,24 @@ class Visit {
   [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
   [[nodiscard]] WaitLine& line() { return line_; }
 
-  // A source's trouble; `what` it is to bring: "the SVID". What is fatal ends the visit.
+  // A source failed; `what` it should provide: "the SVID". A fatal failure ends the visit.
   void lost(std::string_view what, const workload::Lost& lost);
-  // It has brought it.
+  // The source has provided it.
   void heard(std::string_view what);
-  // What is waited for is there: the time limit counts no more.
+  // The answer has arrived: cancels the time limit.
   void settled() { limit_.cancel(); }
-  // To be drawn once a second on a terminal while nothing is wrong; "" draws nothing.
+  // A line drawn once a second on a terminal unless there is a failure; "" draws nothing.
   struct Idle {
     std::string text;
     Colour colour = Colour::dim;
   };
   void idle(std::function<Idle()> line) { idle_ = std::move(line); }
 
-  // Until end(). Returns the exit code; errors have been told.
+  // Runs until end(). Returns the exit code; errors have been reported.
   int run();
   void end(int code);
   void end(Error error);
-  // What a source still says then is for nobody.
+  // Once this is true, ignore further messages of sources.
   [[nodiscard]] bool ended() const { return ended_; }
 
  private:
@@ -67,9 +67,8 @@ class Visit {
   std::chrono::nanoseconds timeout_;
   int interrupted_;
   WaitLine line_;
-  BootTime since_ = BootClock::now();  // when waiting began
-  std::vector<std::pair<std::string, workload::Failure>>
-      failures_;  // of what is not there, the last one last
+  BootTime since_ = BootClock::now();                                // start of the wait
+  std::vector<std::pair<std::string, workload::Failure>> failures_;  // of missing answers, the latest last
   std::function<Idle()> idle_;
   Timer limit_;
   Timer ticker_;

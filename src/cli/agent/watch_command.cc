@@ -47,7 +47,7 @@ Examples:
 )";
 
 constexpr std::size_t kBarWidth = 24;
-// How long the loss of the JWT bundles waits for that of the X.509 updates, which says the same.
+// A loss of the JWT bundles waits this long for a loss of the X.509 updates, which has the same cause.
 constexpr auto kSameLoss = std::chrono::seconds(1);
 
 class Watcher {
@@ -69,7 +69,7 @@ class Watcher {
     visit.idle([this] { return bar(wall_now()); });
     struct stat info{};
     if (::fstat(STDOUT_FILENO, &info) != 0 || !S_ISFIFO(info.st_mode)) return;
-    // The writing end of a pipe is readable only in that its last reader has gone.
+    // The writing end of a pipe becomes readable only when the last reader has closed it.
     reader_.emplace(visit.loop(), STDOUT_FILENO, [this] {
       reader_.reset();
       visit_.end(cannot_write(EPIPE).error());
@@ -117,7 +117,7 @@ class Watcher {
     visit_.line().draw(line.text, line.colour);
   }
 
-  // Of the two kinds X.509 comes first, so that the same agent is always told in the same order.
+  // X.509 is printed before JWT, so that the same agent always gives the same order.
   void heard_x509() {
     if (std::exchange(x509_known_, true) || !waiting_jwt_) return;
     take_jwt(*std::exchange(waiting_jwt_, std::nullopt));
@@ -157,7 +157,7 @@ class Watcher {
     if (bundles) jwt_ = *bundles;
   }
 
-  // What the agent does not serve is said once, and ends nothing: X.509 may be well.
+  // If the agent does not serve JWT bundles, this is reported once and ends nothing, since X.509 may work.
   void lose_jwt(const workload::Lost& lost) {
     if (visit_.ended()) return;
     if (lost.fatal && lost.failure.kind == workload::FailureKind::unimplemented) {
@@ -183,7 +183,7 @@ class Watcher {
   void lose(const workload::Lost& lost) {
     if (visit_.ended()) return;
     x509_lost_ = true;
-    // One kind that the agent does not serve ends nothing while the other may be.
+    // If the agent does not serve X.509, watch continues while it may serve JWT bundles.
     if (lost.fatal && lost.failure.kind == workload::FailureKind::unimplemented && !jwt_refused_) {
       if (!x509_refused_) x509_refused_ = lost;
       if (waiting_jwt_) take_jwt(*std::exchange(waiting_jwt_, std::nullopt));
@@ -215,7 +215,7 @@ class Watcher {
     return out;
   }
 
-  // `life`: with how long the last certificate will do without it.
+  // `life`: adds how long the last certificate is still valid.
   void tell_loss(const workload::Failure& failure, const char* head, bool life, WallTime now) {
     terminal_ = Terminal::of(STDOUT_FILENO);
     TextTable rows(std::min<std::size_t>(terminal_.width, 80), 2);
@@ -242,7 +242,7 @@ class Watcher {
     return paint(terminal_, Colour::dim, rfc3339(now)) + "  " + text + "\n";
   }
 
-  // How much of the life of the first SVID is left; yellow in its last third, when it is overdue for renewal.
+  // The remaining share of the first SVID's lifetime; yellow in the last third, when a renewal is overdue.
   [[nodiscard]] Visit::Idle bar(WallTime now) const {
     const identity::Certificate* leaf = first_leaf();
     if (leaf == nullptr) return {};
@@ -271,18 +271,18 @@ class Watcher {
   std::size_t count_ = 0;
   std::optional<WallTime> at_;  // of the last update
   bool restored_ = false;
-  bool x509_known_ = false;  // an update came, or there will be none
+  bool x509_known_ = false;  // an update came, or none will come
   bool x509_lost_ = false;
-  std::optional<workload::Lost> x509_refused_;  // the agent does not serve it
-  bool jwt_refused_ = false;                    // likewise
+  std::optional<workload::Lost> x509_refused_;  // set if the agent does not serve it
+  bool jwt_refused_ = false;                    // true if the agent does not serve it
   identity::JwtBundles jwt_;
-  std::optional<identity::JwtBundlesMaterial> waiting_jwt_;  // for X.509
+  std::optional<identity::JwtBundlesMaterial> waiting_jwt_;  // until X.509 was printed
   std::size_t jwt_count_ = 0;
   std::optional<workload::Failure> jwt_loss_;
-  std::string told_jwt_cause_;  // "" where nothing was told, or they are back
+  std::string told_jwt_cause_;  // "" if none was reported, or they are back
   Timer jwt_loss_timer_;
   std::optional<Watch> reader_;
-  workload::X509Source source_;  // last: they use what stands above
+  workload::X509Source source_;  // last members: they use those above
   workload::JwtBundleSource jwt_source_;
 };
 

@@ -1,4 +1,4 @@
-// The command "watch": every X.509 update of the agent, and what changed.
+// The command "watch": shows every X.509 update of the agent and its changes.
 #pragma once
 
 #include "cli/args/command.hh"

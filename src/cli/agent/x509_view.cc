@@ -15,10 +15,10 @@ using identity::TrustDomain;
 using identity::X509Bundle;
 using identity::X509Svid;
 
-// A name that was sent where an ID was expected is shown, but not all of it.
+// A long value that was sent in place of an ID is truncated.
 constexpr std::size_t kMaxShown = 2100;
 
-// Why the SVID is no good; "" where it is.
+// Why the SVID is not valid; "" if it is.
 std::string problem_of(const identity::X509SvidMaterial& material, WallTime now,
                        std::vector<std::string>& warnings) {
   const auto svid = X509Svid::parse(material, warnings);
@@ -66,7 +66,7 @@ X509View view_of(const identity::X509Material& material, WallTime now) {
   for (const auto& [name, der] : material.federated_bundles) {
     const auto domain = TrustDomain::parse_name_or_id(name);
     const std::string shown = domain ? domain->name() : escape(name, kMaxShown);
-    // Our own trust domain's stays, as does the first of two for one domain.
+    // Our own trust domain's bundle wins, otherwise the first of several.
     const auto [bundle, added] = view.bundles.try_emplace(shown);
     if (added) bundle->second = bundle_of(domain, der);
   }

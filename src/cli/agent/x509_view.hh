@@ -1,4 +1,4 @@
-// What a message of FetchX509SVID says, for a person to look at: good or bad, and without its keys. Pure.
+// The content of a message of FetchX509SVID for display, valid or not, without its keys. Pure.
 #pragma once
 
 #include <cstddef>
@@ -15,17 +15,17 @@ namespace spiffe::cli {
 // All text from outside is escaped.
 struct SvidView {
   std::string id;                            // spiffe_id as sent
-  std::string trust_domain;                  // "" where the ID is none
-  std::string hint;                          // "" where there is none
-  std::vector<identity::Certificate> chain;  // leaf first; empty where it cannot be read
-  std::string problem;                       // why nobody should use it; "" where it is good
+  std::string trust_domain;                  // "" if the ID is not valid
+  std::string hint;                          // "" if there is none
+  std::vector<identity::Certificate> chain;  // leaf first; empty if it cannot be parsed
+  std::string problem;                       // why it must not be used; "" if it is valid
   std::vector<std::string> warnings;
 };
 
 struct BundleView {
   std::vector<identity::Certificate> authorities;  // in the agent's order
   bool own = false;                                // of an SVID's trust domain, not a federated one
-  std::string problem;                             // why it cannot be read; "" where it can
+  std::string problem;                             // why it cannot be parsed; "" if it can
 };
 
 struct X509View {
@@ -34,10 +34,10 @@ struct X509View {
   std::size_t crls = 0;
 };
 
-// Everything that can be read, judged at `now` by the rules that the daemon goes by.
+// Everything that can be parsed, judged at `now` by the daemon's rules.
 [[nodiscard]] X509View view_of(const identity::X509Material& material, WallTime now);
 
-// The first problem of all, with the name it concerns in front; "" where all is good.
+// The first problem, after the name that it concerns; "" if there is none.
 [[nodiscard]] std::string first_problem(const X509View& view);
 
 }  // namespace spiffe::cli

@@ -112,9 +112,9 @@ class Parser {
     return {};
   }
 
-  // Flags with a few words. Keys are checked with the configuration.
+  // Checks flags that have a list of values. Keys are checked with the configuration.
   [[nodiscard]] static Result<void> check(const CommandFlag& flag, const std::string& value) {
-    if (flag.name == kLogLevel.name && log::parse_level(value)) return {};  // more words than are offered
+    if (flag.name == kLogLevel.name && log::parse_level(value)) return {};  // more than the help lists
     const auto words = words_of(flag.value);
     if (words.empty() || std::ranges::find(words, value) != words.end()) return {};
     return fail(ErrorKind::usage,

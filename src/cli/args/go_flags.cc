@@ -22,7 +22,7 @@ const GoFlag* find(const std::vector<GoFlag>& known, std::string_view name) {
   return it == known.end() ? nullptr : &*it;
 }
 
-// The value of a known flag. `at` is the index of its word, and moves on where the value is the next one.
+// The value of a known flag. `at` is the index of its word, and advances if the value is the next word.
 Result<std::string> value_of(const GoFlag& flag, std::optional<std::string> assigned,
                              std::span<const std::string> args, std::size_t& at) {
   const bool next = at + 1 < args.size();
@@ -36,8 +36,8 @@ Result<std::string> value_of(const GoFlag& flag, std::optional<std::string> assi
   return fail(ErrorKind::usage, "-" + flag.name + " must be true or false, not " + quote(*assigned));
 }
 
-// For CLI11, which refuses long names with one dash and takes no empty value behind "=": a known flag becomes
-// "--name" and, always, a word with its value. Unknown ones and other words stay.
+// Adapts the words to CLI11, which rejects long names with one dash and an empty value after "=": a known
+// flag becomes "--name", always followed by a word with its value. Unknown flags and other words stay.
 Result<Words> normalise(std::span<const std::string> args, const std::vector<GoFlag>& known,
                         std::optional<Words>& behind_dashes) {
   Words out;
@@ -48,7 +48,7 @@ Result<Words> normalise(std::span<const std::string> args, const std::vector<GoF
       behind_dashes.emplace(rest.begin(), rest.end());
       break;
     }
-    // "-" alone is a word, as in Go.
+    // As in Go, "-" alone is not a flag.
     if (word.size() < 2 || word[0] != '-') {
       out.push_back(word);
       continue;
@@ -110,7 +110,7 @@ Result<GivenFlags> parse_flags(std::span<const std::string> args, const std::vec
         ->allow_extra_args(false);
   }
   try {
-    std::ranges::reverse(*words);  // as CLI11 wants them
+    std::ranges::reverse(*words);  // in the order that CLI11 expects
     app.parse(*words);
   } catch (const CLI::ParseError& e) {
     return fail(ErrorKind::usage, lower(e.what()));

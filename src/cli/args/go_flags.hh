@@ -1,9 +1,8 @@
 // Go's flag syntax, read with CLI11. Pure.
 //
-// Go takes -name, --name, -name=value and, for flags that are not boolean, -name value; a boolean flag takes
-// its value only after '='. Old command lines and charts rely on each of these. Where upstream's own examples
-// write
-// "-daemon-mode false" (which Go reads as true, dropping the rest), we take what was meant.
+// Go accepts -name, --name, -name=value and, for flags that are not boolean, -name value; a boolean flag
+// takes a value only after '='. Old command lines and charts use all of these. Upstream's examples contain
+// "-daemon-mode false", which Go reads as true and ignores the rest; we read it as intended.
 #pragma once
 
 #include <optional>
@@ -23,14 +22,14 @@ struct GoFlag {
 };
 
 struct GivenFlags {
-  bool help = false;                                        // -h or -help, where those are known
-  std::vector<std::pair<std::string, std::string>> values;  // by flag, those of one in order; no help
-  std::vector<std::string> words;                           // what is no flag
-  std::optional<std::vector<std::string>> behind;           // what follows "--", if that is there
+  bool help = false;                                        // -h or -help, if they are known flags
+  std::vector<std::pair<std::string, std::string>> values;  // by flag, repeated ones in order; without help
+  std::vector<std::string> words;                           // arguments that are not flags
+  std::optional<std::vector<std::string>> behind;           // words after "--", if it is there
 };
 
-// `args` without the program's name. Errors are of kind usage; an unknown flag is none where help is asked
-// for.
+// `args` without the program's name. Errors are of kind usage. Unknown flags are accepted if help is
+// requested.
 [[nodiscard]] Result<GivenFlags> parse_flags(std::span<const std::string> args,
                                              const std::vector<GoFlag>& known);
 

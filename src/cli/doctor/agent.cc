@@ -23,7 +23,7 @@ namespace {
 
 struct Answer {
   std::vector<std::shared_ptr<workload::X509Update>> updates;  // one for each of the rules
-  std::optional<workload::Failure> failure;                    // neither: no answer in time
+  std::optional<workload::Failure> failure;                    // if both are empty: no answer in time
 };
 
 Result<Answer> ask(const Endpoint& endpoint, const std::vector<workload::X509Rules>& rules,
@@ -31,7 +31,7 @@ Result<Answer> ask(const Endpoint& endpoint, const std::vector<workload::X509Rul
   auto loop = Loop::create();
   if (!loop) return fail(loop.error());
   Answer out;
-  std::vector<std::shared_ptr<workload::X509Update>> judged;  // of the message that is under way
+  std::vector<std::shared_ptr<workload::X509Update>> judged;  // of the message being verified
   workload::X509Source source(**loop, endpoint, rules,
                               {.on_judged =
                                    [&](std::size_t index, const auto& update) {

@@ -1,4 +1,4 @@
-// The doctor's way from the agent's address to a verified SVID.
+// The doctor's checks from the agent's address to a verified SVID.
 #pragma once
 
 #include <chrono>
@@ -9,15 +9,15 @@
 
 namespace spiffe::cli {
 
-// A Unix socket, looked at from outside: there, a socket, permitted, somebody listening. Ends with the first
-// that fails.
+// Checks a Unix socket: it exists, is a socket, is accessible, and a server listens. Stops at the first
+// failure.
 void check_socket(const Endpoint& endpoint, Findings& out);
 
-// The same for a port: somebody listening.
+// The same for a port: a server listens.
 void check_tcp(const Endpoint& endpoint, std::chrono::nanoseconds timeout, Findings& out);
 
-// Asks for an SVID and judges the answer. Waits `timeout` at most, 0 for no limit. Returns whether there was
-// one. Main thread.
+// Requests an SVID and judges the answer. Waits at most `timeout`, 0 for no limit. Returns whether there was
+// an SVID. Main thread.
 bool check_answer(const Endpoint& endpoint, const std::vector<workload::X509Rules>& rules,
                   std::chrono::nanoseconds timeout, Findings& out);
 

@@ -44,7 +44,7 @@ bool same_file(const std::string& a, const std::string& b) {
          left.st_ino == right.st_ino;
 }
 
-// Whether the helper could make the directory, below what is there of its path.
+// Whether the helper can create the directory below the existing part of its path.
 void check_maker(std::string above, const std::string& path, Findings& out) {
   struct stat info{};
   while (::stat(above.c_str(), &info) != 0) {
@@ -66,7 +66,7 @@ output::Writers writers_of(const config::Config& config, const struct stat& info
   return output::writers_of(info, ::getegid(), groups);
 }
 
-// Whether cert_dir is there and can be written. False: there is nothing more to look at.
+// Whether cert_dir exists and is writable. Returns false if there is nothing more to check.
 bool check_directory(const config::Config& config, const std::string& path, Findings& out) {
   struct stat info{};
   if (::stat(path.c_str(), &info) != 0) {
@@ -74,7 +74,7 @@ bool check_directory(const config::Config& config, const std::string& path, Find
     if (code == ENOENT && config.create_cert_dir) {
       check_maker(config.cert_dir, path, out);
     } else {
-      // A relative one means another directory where the helper is started elsewhere.
+      // The directory of a relative path depends on where the helper is started.
       const std::string where = path.starts_with('/') ? "" : cat({", below ", escape(resolved("."))});
       add(out, Grade::fail, "cert-dir", cat({"cannot write ", path, where, ": ", errno_text(code)}),
           code == ENOENT ? std::string(output::hint_of_missing_directory(false))
@@ -93,7 +93,7 @@ bool check_directory(const config::Config& config, const std::string& path, Find
   return true;
 }
 
-// A directory below cert_dir that a file name leads to, opened as the helper does it.
+// Opens a directory below cert_dir that is part of a file name, as the helper does.
 void check_subdirectory(const config::Config& config, const std::string& name, Findings& out) {
   const output::DirectoryPath path{config.cert_dir, name};
   const auto opened = output::Directory::open(path, false);
@@ -132,7 +132,7 @@ bool in_group(gid_t group) {
   return std::ranges::find(groups, group) != groups.end();
 }
 
-// Whether the files can be given to those that they are to belong to.
+// Whether the files can be given to their configured owners.
 void check_ownership(const config::Config& config, Findings& out) {
   const config::Ownership& wanted = config.ownership;
   if (may_chown()) return;
@@ -171,20 +171,20 @@ void check_space(const std::string& path, Findings& out) {
   }
 }
 
-// Somebody who holds a lock file of one of our names.
+// A process that holds a lock file of one of our names.
 struct Holder {
   std::string lock;
   uid_t user = 0;
-  pid_t pid = 0;  // 0: it names none, or one of another user
+  pid_t pid = 0;  // 0: not recorded, or of another user
   LockSaid said = LockSaid::nothing;
 };
 
 struct Lookup {
   std::optional<Holder> holder;
-  std::string closed;  // a lock file that may not be read
+  std::string closed;  // a lock file that we may not read
 };
 
-// Whether the process runs as this user: a lock file that somebody planted may claim any pid.
+// Whether the process runs as this user, since a planted lock file may contain any pid.
 bool runs_as(pid_t pid, uid_t user) {
   struct stat info{};
   return pid > 0 && ::stat(("/proc/" + std::to_string(pid)).c_str(), &info) == 0 && info.st_uid == user;
@@ -216,14 +216,14 @@ Lookup find_holder(int directory, const std::vector<std::string>& leaves) {
   return listed ? out : Lookup{};
 }
 
-// The command line of a process that seems to be a helper.
+// The command line of a process, if it looks like a helper's.
 std::optional<std::string> helper_line(pid_t pid) {
   auto cmdline = pid > 0 ? process::read_proc(pid, "cmdline") : std::nullopt;
   if (cmdline && cmdline->find("spiffe-helper") == std::string::npos) cmdline.reset();
   return cmdline;
 }
 
-// The running helper holds its own lock: that is as it should be.
+// The lock of the helper that runs with this configuration is not a problem.
 bool is_ours(pid_t pid, const std::string& config_file) {
   const auto cmdline = helper_line(pid);
   if (!cmdline) return false;
@@ -263,7 +263,7 @@ RunningHelper check_lock(const std::string& path, const std::vector<std::string>
         "this helper out: choose a cert_dir that only the helper can write");
     return {.lock_held = true};
   }
-  // In another PID namespace the number is another process, or none; /proc/locks leaves its holder out.
+  // In another PID namespace, this pid is another process or none, and /proc/locks does not list the holder.
   if (holder->said == LockSaid::nothing && !helper_line(holder->pid)) {
     add(out, Grade::warn, "lock",
         cat({holder->lock, " is held for these files by a process that cannot be seen from here"}),
@@ -289,7 +289,7 @@ RunningHelper check_disk(const config::Config& config, const std::string& config
   std::vector<std::string> leaves;
   std::set<std::string> directories;
   for (const std::string& name : daemon::publisher_options(config, *plan).names) {
-    // Those of other directories are locked there.
+    // Files in other directories are locked there.
     const auto split = output::split_name(name);
     if (split.directory.empty()) {
       leaves.emplace_back(split.leaf);

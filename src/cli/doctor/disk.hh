@@ -1,4 +1,4 @@
-// The doctor's look at cert_dir. Reads only; a lock is tried for the blink of an eye and never waited for.
+// The doctor's checks of cert_dir. Reads only; a lock is only tried for a moment, never awaited.
 #pragma once
 
 #include <optional>
@@ -11,14 +11,14 @@
 
 namespace spiffe::cli {
 
-// The helper that runs with this configuration; 0: there is none, or none that can be seen from here.
+// The helper that runs with this configuration; 0: there is none, or it is not visible.
 struct RunningHelper {
   pid_t pid = 0;
-  bool lock_held = false;  // by somebody, be it that helper or not
-  bool certain = false;    // `pid` is that helper: not the word of another user's lock file
+  bool lock_held = false;  // by any process
+  bool certain = false;    // `pid` is certainly that helper, not a claim of another user's lock file
 };
 
-// cert_dir, its lock, its layout, the files and the space for more. `config_file`: "" where there is none.
+// Checks cert_dir, its lock, its layout, the files and free space. `config_file`: "" if there is none.
 RunningHelper check_disk(const config::Config& config, const std::string& config_file, Renewal renewal,
                          Findings& out);
 

@@ -59,7 +59,7 @@ Examples:
 constexpr std::chrono::seconds kTimeout{10};
 
 Finding refused(const Error& error) {
-  // The agent's address is a step of its own.
+  // The agent's address is a separate step.
   return {Grade::fail, error.kind == ErrorKind::address ? "address" : "configuration", error.message,
           error.hint.empty() ? "fix it; `spiffe-helper config check` validates only the configuration"
                              : error.hint};
@@ -67,7 +67,7 @@ Finding refused(const Error& error) {
 
 constexpr std::string_view kWarned = "fix it or remove it: it has no effect as it is";
 
-// The configuration as far as it can be read; findings say what is wrong with it.
+// The parts of the configuration that are valid; findings describe the errors.
 std::optional<config::Loaded> check_configuration(const Arguments& arguments, Findings& out) {
   config::LoadOptions options = arguments.configuration;
   std::vector<Error> errors;
@@ -85,7 +85,7 @@ std::optional<config::Loaded> check_configuration(const Arguments& arguments, Fi
     }
     return *std::move(loaded);
   }
-  // The file is of no use; flags and variables may lead to the agent all the same.
+  // The file cannot be used, but flags and variables may define the agent's address.
   options.allow_no_output = true;
   options.path = {};
   options.path_given = false;
@@ -108,7 +108,7 @@ void check_agent(const Arguments& arguments, const config::Config& config, Findi
       out.back().hint += "; no address is configured, this is the default";
     return;
   }
-  // Who wants tokens alone needs no certificate.
+  // If only tokens are configured, no certificate is needed.
   const bool jwt = daemon::wants_jwt(config);
   auto rules = daemon::all_x509_rules(config);
   if (rules.empty() && !jwt) rules.push_back(daemon::x509_rules(config));
@@ -116,7 +116,7 @@ void check_agent(const Arguments& arguments, const config::Config& config, Findi
   if (jwt) check_jwt(config, timeout, out);
 }
 
-// Another would be looked at than the one that was meant.
+// Otherwise doctor would check the default address instead of the intended one.
 bool address_refused(const Findings& findings) {
   return std::ranges::find(findings, "address", &Finding::step) != findings.end();
 }
@@ -126,7 +126,7 @@ Renewal renewal_of(const Findings& agent) {
   return has_fail(agent) ? Renewal::no_answer : Renewal::possible;
 }
 
-// Every directory that is written to.
+// Checks every directory that the helper writes to.
 RunningHelper check_disks(const config::Config& config, const std::string& file, Renewal renewal,
                           Findings& out) {
   RunningHelper helper;

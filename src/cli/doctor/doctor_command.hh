@@ -1,4 +1,4 @@
-// The command "doctor": walks the way of a credential, and says what breaks it.
+// The command "doctor": checks each step from the configuration to the program, and reports failures.
 #pragma once
 
 #include "cli/args/command.hh"

@@ -29,7 +29,7 @@ std::string octal(mode_t mode) {
   return out;
 }
 
-// Whether the attributes are right; else what is wrong is said.
+// Whether the attributes are right; reports those that are not.
 bool has_attributes(const output::PlannedFile& wanted, const std::string& where, const struct stat& info,
                     Findings& out) {
   const std::string path = escape(where);
@@ -72,7 +72,7 @@ std::string_view hint_for(Problem problem, Renewal renewal) {
   return "nobody renewed it: does a helper run?";
 }
 
-// Of keystore and truststore, where one is configured; whether it can be read is said.
+// The password of keystore and truststore, if configured; reports whether it can be read.
 std::optional<SecretBytes> password_of(const config::Config& config, const daemon::Plan& plan,
                                        Findings& out) {
   const std::string& file = config.x509.keystore_password_file;
@@ -87,7 +87,7 @@ std::optional<SecretBytes> password_of(const config::Config& config, const daemo
   return std::nullopt;
 }
 
-// The files as they stand there are good, or what is wrong is said.
+// Whether the existing files are valid; reports errors.
 bool check_contents(std::vector<ShownFile> files, Renewal renewal, Findings& out) {
   relate(files, wall_now());
   bool good = true;
@@ -136,12 +136,12 @@ void check_layout(const config::Config& config, const std::string& path, Finding
 
 namespace {
 
-// What there is of the outputs.
+// The existing outputs.
 struct Found {
   std::vector<ShownFile> files;
   std::vector<std::string> missing;
   bool good = true;
-  std::optional<SecretBytes> password;  // of keystore and truststore
+  std::optional<SecretBytes> password;  // for keystore and truststore
 };
 
 void look_at_file(const output::PlannedFile& wanted, const std::string& path, Found& found, Findings& out) {
@@ -156,7 +156,7 @@ void look_at_file(const output::PlannedFile& wanted, const std::string& path, Fo
       show_file(path, read_input(path), wall_now(), kWidth, found.password ? &*found.password : nullptr));
 }
 
-// An output that is a directory: `path` is its own.
+// An output that is a directory: `path` is that directory.
 void look_into_output(const output::PlannedFile& wanted, const std::string& path, Found& found,
                       Findings& out) {
   const std::string_view members = wanted.format->members;

@@ -1,4 +1,4 @@
-// The doctor's look at the files in cert_dir: how they are laid out, and whether they belong together.
+// The doctor's checks of the files in cert_dir: their layout, and whether they match.
 #pragma once
 
 #include <string>

@@ -18,7 +18,7 @@ namespace spiffe::cli {
 
 namespace {
 
-// Takes what stands before `end` from the front of `text`, and `end`.
+// Removes the text before `end`, and `end` itself, from the front of `text`; returns that text.
 std::string_view take(std::string_view& text, char end) {
   const std::size_t at = std::min(text.find(end), text.size());
   const std::string_view out = text.substr(0, at);
@@ -100,7 +100,7 @@ bool is_empty_dir(std::string_view mountinfo, std::string_view path) {
     if (take(line, ' ') != path) continue;
     const std::size_t dash = line.find(" - ");
     const std::string_view type = dash == std::string_view::npos ? "" : line.substr(dash + 3);
-    // medium: Memory is a tmpfs of its own.
+    // With medium: Memory, the volume is a separate tmpfs.
     if (root.find("/kubernetes.io~empty-dir/") != std::string_view::npos || type.starts_with("tmpfs "))
       return true;
   }
@@ -126,7 +126,7 @@ LockSaid lock_said(std::string_view proc_locks, pid_t pid, const struct stat& fi
   LockSaid out = LockSaid::nothing;
   while (!proc_locks.empty()) {
     std::istringstream line{std::string(take(proc_locks, '\n'))};
-    // "1: FLOCK  ADVISORY  WRITE 23455 fe:00:10250558 0 EOF"; "1: -> FLOCK …" only waits.
+    // "1: FLOCK  ADVISORY  WRITE 23455 fe:00:10250558 0 EOF"; "1: -> FLOCK …" is a process that waits.
     std::string number;
     std::string kind;
     std::string advisory;
@@ -137,7 +137,7 @@ LockSaid lock_said(std::string_view proc_locks, pid_t pid, const struct stat& fi
     const std::size_t colon = place.rfind(':');
     if (colon == std::string::npos || place.substr(colon + 1) != inode) continue;
     if (holder == wanted) return LockSaid::held;
-    // Every file system has an inode of this number.
+    // Inode numbers are not unique across file systems.
     std::array<char, 32> device{};
     std::snprintf(device.data(), device.size(), "%02x:%02x", major(file.st_dev), minor(file.st_dev));
     if (place.substr(0, colon) == device.data()) out = LockSaid::held_by_another;

@@ -1,4 +1,4 @@
-// What the doctor finds, and the judgements that need no system. Pure.
+// The doctor's findings, and the judgements that need no access to the system. Pure.
 #pragma once
 
 #include <string>
@@ -26,34 +26,34 @@ struct Finding {
 };
 using Findings = std::vector<Finding>;
 
-// What the look at the agent says of expired files.
+// Whether the agent would renew expired files.
 enum class Renewal { possible, denied, no_answer };
 
 void add(Findings& out, Grade grade, std::string_view step, std::string message, std::string_view hint = {});
 
 [[nodiscard]] std::string_view grade_name(Grade grade);
 [[nodiscard]] bool has_fail(const Findings& findings);
-// "fail  socket: …" and "      hint: …", with their ends.
+// "fail  socket: …" and "      hint: …", as lines.
 [[nodiscard]] std::string finding_text(const Finding& finding);
 
-// The agent gave no answer, but ended the call.
+// The agent ended the call without an answer.
 [[nodiscard]] Finding judge_failure(const workload::Failure& failure);
 
-// The agent's SVID: valid now? `now` outside of its validity is as likely the clock's fault as the agent's.
+// Is the agent's SVID valid now? If not, the cause may be the clock as well as the agent.
 [[nodiscard]] Finding judge_clock(WallTime not_before, WallTime not_after, WallTime now);
 
-// A directory of outputs. `empty_dir`: a volume that Kubernetes makes 0777 for a pod alone.
+// A directory of outputs. `empty_dir`: a volume of one pod, which Kubernetes creates with mode 0777.
 [[nodiscard]] Finding judge_directory(const std::string& path, const struct stat& info,
                                       output::Writers writers, bool empty_dir, bool require_secure);
 
 // Whether /proc/self/mountinfo has an emptyDir of Kubernetes at `path`, absolute and without symlinks.
 [[nodiscard]] bool is_empty_dir(std::string_view mountinfo, std::string_view path);
 
-// The configuration file that a helper's command line names; words end with NUL, as in /proc/<pid>/cmdline.
+// The configuration file in a helper's command line; words end with NUL, as in /proc/<pid>/cmdline.
 [[nodiscard]] std::string config_of(std::string_view cmdline);
 
-// What /proc/locks says of a process that is to hold the flock(2) of a file: yes, another one does, or
-// nothing (the holder is of another pid namespace, or the file system has other numbers there).
+// Whether a process holds the flock(2) of a file, by /proc/locks: yes; another one holds it; or nothing is
+// listed (the holder is in another PID namespace, or the file system uses other numbers there).
 enum class LockSaid { held, held_by_another, nothing };
 [[nodiscard]] LockSaid lock_said(std::string_view proc_locks, pid_t pid, const struct stat& file);
 

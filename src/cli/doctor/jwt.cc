@@ -24,7 +24,7 @@ namespace spiffe::cli {
 
 namespace {
 
-// Neither member: no answer in time.
+// If both are empty: no answer in time.
 template <class Material>
 struct Answer {
   std::optional<Material> material;
@@ -37,7 +37,7 @@ using Token = Answer<identity::JwtSvidMaterial>;
 
 struct Answers {
   Answer<identity::JwtBundlesMaterial> bundles;
-  std::vector<Token> tokens;  // as the requests
+  std::vector<Token> tokens;  // in the order of the requests
 
   [[nodiscard]] bool all() const {
     return bundles.given() && std::ranges::all_of(tokens, [](const Token& each) { return each.given(); });
@@ -92,7 +92,7 @@ void no_answer(const char* step, const std::string& what, std::chrono::nanosecon
       "the agent is there and does not answer this: what does its log say?");
 }
 
-// False: without them nothing more can be said.
+// Returns false if nothing more can be checked without them.
 bool judge_bundles(const Answers& answers, std::chrono::nanoseconds timeout,
                    std::optional<identity::JwtBundles>& bundles, Findings& out) {
   constexpr const char* kStep = "jwt-bundle";
@@ -121,7 +121,7 @@ bool judge_bundles(const Answers& answers, std::chrono::nanoseconds timeout,
   return true;
 }
 
-// Whose authorities a JWKS holds that stands alone; X.509-SVIDs and tokens tell it else.
+// The trust domain of a JWKS if neither X.509-SVIDs nor tokens define it.
 void judge_jwks(const config::Config& config, const identity::JwtBundles& bundles, Findings& out) {
   if (config.jwks_file_name.empty() || daemon::wants_any_x509(config) || !config.jwt_svids.empty()) return;
   const identity::TrustDomain* domain = daemon::lone_trust_domain(config, bundles);

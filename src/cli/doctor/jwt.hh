@@ -1,4 +1,4 @@
-// The doctor's look at what the agent gives of JWT: the bundles, and every token that is configured.
+// The doctor's checks of the agent's JWT answers: the bundles, and every configured token.
 #pragma once
 
 #include <chrono>
@@ -8,7 +8,7 @@
 
 namespace spiffe::cli {
 
-// Waits `timeout` at most, 0 for no limit. Main thread.
+// Waits at most `timeout`, 0 for no limit. Main thread.
 void check_jwt(const config::Config& config, std::chrono::nanoseconds timeout, Findings& out);
 
 }  // namespace spiffe::cli

@@ -31,13 +31,13 @@ namespace spiffe::cli {
 
 namespace {
 
-// Whether the kernel can start it: a script by the interpreter that its first line names, and nothing else
-// than a script or a program.
+// Whether the kernel can start it. It must be a program, or a script whose first line names an interpreter
+// that can be started.
 bool check_first_line(const char* step, const std::string& program, Findings& out) {
   std::array<char, 256> first{};
   const Fd fd(::open(program.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   const ssize_t size = fd ? ::read(fd.get(), first.data(), first.size()) : -1;
-  if (size < 0) return true;  // may be run, not read
+  if (size < 0) return true;  // may be executable without being readable
   std::string_view line(first.data(), static_cast<std::size_t>(size));
   if (line.starts_with("\x7f"
                        "ELF"))
@@ -108,7 +108,7 @@ void check_pid_file(const config::Config& config, Findings& out) {
   const process::Refusal& refusal = found.error();
   const bool deaf = refusal.cause == process::RefusalCause::not_caught;
   std::string hint = "the file is stale: does the program run, and write its number there?";
-  // Of a process that was judged the hint would be to judge none.
+  // If the process was checked and refused, this hint would suggest to skip the check.
   if (!refusal.error.hint.empty() && refusal.cause == process::RefusalCause::other) hint = refusal.error.hint;
   if (refusal.error.sys == ENOENT)
     hint = "does the program run, and write its number there? is the path shared with it?";
@@ -127,7 +127,7 @@ void check_port(const health::Server::Tcp& tcp, Findings& out) {
   }
 }
 
-// Looks only: to bind it would make it.
+// Does not bind the socket, since that would create it.
 void check_health_socket(const std::string& path, Findings& out) {
   const std::string shown = escape(path);
   const auto fail_with = [&](const std::string& why, std::string_view hint) {
@@ -154,7 +154,7 @@ void check_health_socket(const std::string& path, Findings& out) {
 
 void check_health(const config::HealthChecks& checks, const RunningHelper& helper, Findings& out) {
   if (!checks.listener_enabled) return;
-  // It has its own.
+  // The running helper uses the port.
   if (helper.pid != 0) return add(out, Grade::ok, "health", "left to the helper that runs");
   const health::Server::Options options = daemon::health_options(checks);
   if (options.tcp) check_port(*options.tcp, out);

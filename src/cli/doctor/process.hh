@@ -1,5 +1,5 @@
-// The doctor's look at those who are to be told: cmd, prepare_cmd, renew_cmd, the PID file; and at the health
-// port.
+// The doctor's checks of programs that are notified: cmd, prepare_cmd, renew_cmd, the PID file; and of the
+// health port.
 #pragma once
 
 #include "cli/doctor/disk.hh"

@@ -27,7 +27,7 @@ std::string_view last_part(std::string_view path) {
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
-// argv[0] without what a program that shows its state there puts behind its name: "nginx: master process …".
+// The program's name in argv[0], without a status that it may append: "nginx: master process …".
 std::string_view title(std::string_view word) {
   return last_part(word.substr(0, word.find_first_of(": ")));
 }
@@ -54,7 +54,7 @@ std::vector<pid_t> numbers(std::string_view text) {
 
 void add_child(pid_t pid, HelperChildren& out) {
   const auto stat = process::proc_stat(pid);
-  // Ended since, or hidden from us (hidepid).
+  // It has ended meanwhile, or is hidden (hidepid).
   if (!stat) out.complete = false;
   if (!stat || stat->ended()) return;
   std::string name = process::read_proc(pid, "comm").value_or("");
@@ -62,8 +62,8 @@ void add_child(pid_t pid, HelperChildren& out) {
   out.all.push_back({pid, process::read_proc(pid, "cmdline"), std::move(name)});
 }
 
-// The helper starts everything in its main thread. A kernel may lack the list; who is hidden from us is then
-// missing from the scan, so that it is good for what it finds alone.
+// The helper starts all children in its main thread. If the kernel has no list of children, all processes are
+// scanned, which misses hidden ones, so the result may be incomplete.
 HelperChildren children_of(pid_t helper) {
   HelperChildren out;
   if (const auto list = process::read_proc(helper, cat({"task/", std::to_string(helper), "/children"}))) {
@@ -99,7 +99,7 @@ std::string_view hint_of_end(const config::Config& config) {
 
 bool is_published(const config::Config& config) {
   const auto name = config.x509.names.find("svid_file_name");
-  if (name == config.x509.names.end()) return true;  // not known
+  if (name == config.x509.names.end()) return true;  // cannot be checked
   struct stat info{};
   const std::string directory = config.cert_dir.empty() ? "." : config.cert_dir;
   return ::stat(cat({directory, "/", name->second}).c_str(), &info) == 0;
@@ -113,7 +113,7 @@ bool runs_command(const HelperChild& child, std::string_view command, std::strin
   if (child.name == name.substr(0, kNameBytes)) return true;
   if (!child.cmdline) return false;
   std::string_view rest = *child.cmdline;
-  // The kernel makes of a script: interpreter, at most one argument, the script's path.
+  // For a script, the kernel's command line is: interpreter, at most one argument, path of the script.
   for (int i = 0; i < 3 && !rest.empty(); ++i) {
     const std::string_view word = rest.substr(0, rest.find('\0'));
     rest.remove_prefix(std::min(word.size() + 1, rest.size()));
@@ -131,7 +131,7 @@ Finding judge_program(const config::Config& config, std::string_view path, pid_t
             cat({runs, "its program ", program, " (pid ", std::to_string(child->pid), ") too"})};
   }
   for (const HelperChild& child : children.all) {
-    // A script may have become another program by exec.
+    // A child that is not a hook may be the script of cmd, replaced by another program with exec.
     if (is_hook(child, config.prepare_cmd) || is_hook(child, config::reload_command(config)) ||
         is_hook(child, config.renew_cmd))
       continue;
@@ -171,11 +171,11 @@ void check_running_program(const config::Config& config, const RunningHelper& he
   };
   Finding found = look();
   if (found.grade != Grade::ok) {
-    // It may be on its way from one start to the next.
+    // The program may be between two starts.
     std::this_thread::sleep_for(kSecondLook);
     found = look();
   }
-  // Who has ended has no children either.
+  // A helper that has ended has no children either.
   const auto stat = process::proc_stat(helper.pid);
   if (!stat || stat->ended()) found = {Grade::ok, kStep, "the helper has ended meanwhile"};
   out.push_back(std::move(found));

@@ -19,13 +19,13 @@ namespace {
 using identity::Certificate;
 
 constexpr std::size_t kIndent = 2;
-constexpr std::size_t kMaxListed = 12;  // certificates in words; JSON has them all
+constexpr std::size_t kMaxListed = 12;  // certificates in text; JSON has all
 
 std::unexpected<Error> unknown(std::string message, std::string hint = {}) {
   return fail(ErrorKind::failed, std::move(message), std::move(hint));
 }
 
-// Judged by the rules that the daemon goes by; the chain is not verified here.
+// Judged by the daemon's rules, except that the chain is not verified here.
 void judge_leaf(Explained& out, const identity::Bytes& der) {
   if (is_authority(out.certificates.front()))
     return out.problem("not an SVID: the first certificate is a CA; put the leaf first, then its issuers");
@@ -51,7 +51,7 @@ void list(Explained& out, std::size_t first, const char* label, WallTime now) {
     out.rows.row("", cat({"and ", std::to_string(count - first - kMaxListed), " more"}));
 }
 
-// Certificates, which are not empty.
+// `out` has at least one certificate.
 void tell_certificates(Explained& out, const identity::Bytes& der, WallTime now) {
   Json& list_of = out.json["certificates"] = Json::array();
   for (const Certificate& each : out.certificates) list_of.push_back(certificate_json(each, now));

@@ -1,5 +1,5 @@
-// What a file of an identity holds: guessed from the content, told in words and as JSON. Pure; tells nothing
-// of a private key but its kind, nothing of a token but its header and claims.
+// Explains the content of an identity file, as text and as JSON; the kind is guessed from the content. Pure.
+// Shows only the type of a private key, and only the header and claims of a token.
 #pragma once
 
 #include <optional>
@@ -16,32 +16,32 @@
 
 namespace spiffe::cli {
 
-// What is wrong with a file, where that matters to others.
+// The kind of a problem, for callers that need it.
 enum class Problem { other, expired, mixed };  // mixed: with a file of another generation
 
-// The files that belong together are compared with what stands in the second half.
+// The second half of the members is for comparison with files that belong together.
 struct Explained {
   std::string title;           // "X.509-SVID", "private key", "bundle of 2 authorities"
-  Json json = {{"kind", ""}};  // what docs/json.md says of it
+  Json json = {{"kind", ""}};  // described in docs/json.md
   TextTable rows{80, 2};
 
   std::vector<identity::Certificate> certificates;
-  std::optional<identity::X509Svid> svid;  // of the first certificate, where the rules take it for one
+  std::optional<identity::X509Svid> svid;  // of the first certificate, if it is valid as an SVID
   PkeyPtr key;
-  SecretBytes pkcs8;  // of that key, whatever format it stands there in
+  SecretBytes pkcs8;  // of that key, in whatever format the file has it
   SecretBytes token;
-  std::optional<identity::JwtBundles> jwt_bundles;  // of a lone JWK Set: under the domain "unknown"
+  std::optional<identity::JwtBundles> jwt_bundles;  // a lone JWK Set is under the domain "unknown"
 
-  std::vector<Problem> problems;  // as many as the JSON has, in its order
+  std::vector<Problem> problems;  // parallel to the JSON's list
 
-  // Something wrong, as a row and in the JSON.
+  // Adds a problem as a row and to the JSON.
   void problem(const std::string& what, Problem kind = Problem::other);
 };
 
-// The domain of a JWK Set that stands alone, which names none.
+// The domain of a lone JWK Set, which contains no name.
 inline constexpr std::string_view kLoneDomain = "unknown";
 
-// Error kind failed: nothing that this program knows. `password`: of PKCS#12, as pkcs12_blocks() takes it.
+// Error kind failed: unknown content. `password`: of PKCS#12, as for pkcs12_blocks().
 [[nodiscard]] Result<Explained> explain(const SecretBytes& content, WallTime now, std::size_t width,
                                         const SecretBytes* password = nullptr);
 

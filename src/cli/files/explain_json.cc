@@ -31,7 +31,7 @@ std::string counted(std::size_t n, const char* what) {
   return cat({std::to_string(n), " ", what, (n == 1 ? "" : "s")});
 }
 
-// The authorities of one domain.
+// The numbers of authorities of one domain.
 struct Counts {
   std::size_t x509 = 0;
   std::size_t jwt = 0;
@@ -47,7 +47,7 @@ Result<identity::Certificate> certificate_of(const json& jwk) {
   return identity::Certificate::parse(der->bytes());
 }
 
-// `list`: in words as well, each key in a row.
+// `list`: adds a text row for each key as well.
 Counts read_keys(Explained& out, const json& set, bool list, WallTime now) {
   Counts counts;
   const auto keys = set.find("keys");
@@ -110,7 +110,7 @@ void tell_domains(Explained& out, const std::vector<NamedSet>& sets, WallTime no
   }
 }
 
-// hints.json of credential_folder: which of the files beside it is whose.
+// hints.json of credential_folder: which of the neighbouring files belongs to which hint.
 Explained explain_hints(const json& hints, std::size_t width) {
   Explained out;
   out.rows = TextTable(width, kIndent);

@@ -1,4 +1,4 @@
-// The halves of explain() for JWK Sets, maps of them, and tokens. Pure.
+// The parts of explain() for JWK Sets, maps of them, and tokens. Pure.
 #pragma once
 
 #include <string_view>
@@ -10,7 +10,7 @@ namespace spiffe::cli {
 
 [[nodiscard]] Result<Explained> explain_json(std::string_view text, std::size_t width, WallTime now);
 
-// Fills rows and JSON.
+// Adds rows and JSON.
 void tell_token(Explained& out, const Token& token, WallTime now);
 
 }  // namespace spiffe::cli

@@ -32,7 +32,7 @@ Fd open_quietly(const std::string& path) {
   return Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
 }
 
-// Waits until a pipe has something, and says so where that takes a while.
+// Waits until a pipe has data, and prints a line if that takes long.
 class Wait {
  public:
   Wait(const std::string& path, std::optional<std::chrono::nanoseconds> timeout) : path_(path) {
@@ -68,8 +68,8 @@ class Wait {
   bool told_ = false;
 };
 
-// To the end. With `wait`, what has nothing yet is waited for; `first`: before it is read, since it may
-// block.
+// Reads to the end. With `wait`, waits while there is no data; `first`: before each read, for a descriptor
+// that may block.
 Result<SecretBytes> read_all(int fd, const std::string& path, std::size_t most, Wait* wait, bool first) {
   SecretBytes out;
   std::vector<std::byte, CleansingAllocator<std::byte>> buffer(64UL * 1024);
@@ -112,7 +112,7 @@ Result<SecretBytes> read_named(const std::string& path, std::optional<std::chron
   const int fd = pipe ? opened.get() : STDIN_FILENO;
   if (::isatty(fd) == 1) std::fputs("paste it, then end with ^D\n", stderr);
   Wait wait(path, timeout);
-  // A FIFO that nobody writes to is at its end, and poll() would wait for a writer.
+  // Without a writer, a FIFO is at its end, but poll() would wait for one.
   auto content = read_all(fd, path, kMaxInput, &wait, standard);
   if (!content || !content->empty()) return content;
   return fail(ErrorKind::failed, spoken_path(path) + ": nothing was written to it",

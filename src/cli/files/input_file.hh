@@ -1,4 +1,4 @@
-// Reading a file that a person names, or what is piped in.
+// Reads a file named on the command line, or standard input.
 #pragma once
 
 #include <chrono>
@@ -12,13 +12,13 @@ namespace spiffe::cli {
 
 inline constexpr std::size_t kMaxInput = 64UL * 1024 * 1024;
 
-// All of a regular file of at most `most` bytes. Errors (kind io or failed) begin with the path and say what
-// else it is: nothing that could wait, such as a FIFO, is opened.
+// The content of a regular file of at most `most` bytes. Errors (kind io or failed) begin with the path.
+// Other types of files are refused without being opened, since they may block, such as a FIFO.
 [[nodiscard]] Result<SecretBytes> read_input(const std::string& path, std::size_t most = kMaxInput);
 
-// The same, and "-" is standard input. That, a FIFO or a pipe of /dev/fd is read to its end, for `timeout` (a
-// minute where it is not given, 0 is no limit) at most: kind timed_out. After a second it says that it waits.
-// A FIFO that nobody writes to is waited for by nobody.
+// The same, and "-" is standard input. Standard input, a FIFO or a pipe of /dev/fd is read to its end, for at
+// most `timeout` (default: a minute; 0 is no limit): kind timed_out. Prints a line after a second of waiting.
+// Does not wait for a FIFO without a writer.
 [[nodiscard]] Result<SecretBytes> read_named(const std::string& path,
                                              std::optional<std::chrono::nanoseconds> timeout);
 
@@ -26,7 +26,7 @@ inline constexpr std::size_t kMaxInput = 64UL * 1024 * 1024;
   return path == "-";
 }
 
-// What text calls it: escaped, "standard input" for "-".
+// The path in messages: escaped, "standard input" for "-".
 [[nodiscard]] std::string spoken_path(const std::string& path);
 
 }  // namespace spiffe::cli

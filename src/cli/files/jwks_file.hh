@@ -1,5 +1,5 @@
-// JWT authorities from a file: one JWK Set, a map of them (SPIFFE bundle map), or what the helper writes as
-// jwt_bundle_file_name. Pure.
+// JWT authorities from a file: a JWK Set, a map of them (SPIFFE bundle map), or a jwt_bundle_file_name of the
+// helper. Pure.
 #pragma once
 
 #include <string>
@@ -22,15 +22,15 @@ enum class BundleKind {
 };
 [[nodiscard]] BundleKind bundle_kind(const nlohmann::json& document);
 
-// A JWK Set of a file, and the trust domain as it is written there. Parsed, and nothing more.
+// A JWK Set of a file, and its trust domain as written there. Parsed, but not checked.
 struct NamedSet {
-  std::string domain;  // "" for a lone one, which names none
+  std::string domain;  // "" for a lone set, which contains no name
   nlohmann::json jwks;
 };
-// Takes `document` apart. Error kind verification.
+// Splits `document`. Error kind verification.
 [[nodiscard]] Result<std::vector<NamedSet>> sets_of(nlohmann::json document);
 
-// The JWT authorities in `sets`; a lone set is that of `lone`. What cannot be read is a finding.
+// The JWT authorities in `sets`; a lone set belongs to `lone`. Keys that cannot be parsed become findings.
 [[nodiscard]] identity::JwtBundles bundles_of(const std::vector<NamedSet>& sets, std::string_view lone);
 
 }  // namespace spiffe::cli

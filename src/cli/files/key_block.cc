@@ -15,7 +15,7 @@ std::unexpected<Error> refuse(std::string message, std::string hint = {}) {
   return fail(ErrorKind::verification, std::move(message), std::move(hint));
 }
 
-// The type that a label promises; 0 where it promises none.
+// The key type for a label; 0 if the label does not define one.
 int type_of(std::string_view label) {
   if (label == "EC PRIVATE KEY") return EVP_PKEY_EC;
   return label == "RSA PRIVATE KEY" ? EVP_PKEY_RSA : 0;

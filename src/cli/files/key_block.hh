@@ -10,7 +10,7 @@ namespace spiffe::cli {
 
 struct KeyBlock {
   PkeyPtr key;
-  SecretBytes pkcs8;  // DER; as it stands in the block if that is PKCS#8
+  SecretBytes pkcs8;  // DER; unchanged if the block is PKCS#8
 };
 
 // DER. Empty if the key cannot be encoded.
@@ -18,7 +18,7 @@ struct KeyBlock {
 
 [[nodiscard]] bool is_private_key(const PemBlock& block);
 
-// Error of kind verification: encrypted, not readable, or not what its label says.
+// Error of kind verification: encrypted, not readable, or another type than its label.
 [[nodiscard]] Result<KeyBlock> read_key(const PemBlock& block);
 
 }  // namespace spiffe::cli

@@ -14,7 +14,7 @@ constexpr std::string_view kBegin = "-----BEGIN ";
 constexpr std::string_view kDashes = "-----";
 constexpr std::size_t kMaxLabel = 64;
 
-// `body` without white space; decoded.
+// Decodes `body`, ignoring white space.
 std::optional<SecretBytes> decode(std::string_view body) {
   SecretBytes plain;
   plain.reserve(body.size());
@@ -44,7 +44,7 @@ Result<std::vector<PemBlock>> parse_pem(std::string_view text) {
     text.remove_prefix(label_end + kDashes.size());
     const std::string last = cat({"-----END ", label, kDashes});
     const std::size_t end = text.find(last);
-    // The next block must not be taken for the rest of this one.
+    // The rest of this block must not extend into the next one.
     if (end == std::string_view::npos || text.substr(0, end).find(kBegin) != std::string_view::npos)
       return fail(ErrorKind::verification, named + " is cut off: it has no end");
     const std::string_view body = text.substr(0, end);

@@ -1,4 +1,4 @@
-// Reading PEM (RFC 7468). Pure.
+// Parses PEM (RFC 7468). Pure.
 #pragma once
 
 #include <string>
@@ -11,12 +11,12 @@
 namespace spiffe::cli {
 
 struct PemBlock {
-  std::string label;  // "CERTIFICATE", "PRIVATE KEY" …, as it stands there
+  std::string label;  // "CERTIFICATE", "PRIVATE KEY" …, unchanged
   SecretBytes der;
 };
 
-// The blocks of `text`, in order; what stands between them is a comment. No block is no error. The error, of
-// kind verification, names the block and repeats none of it.
+// The blocks of `text`, in order. Text between blocks is ignored, and a text without blocks is not an error.
+// The error, of kind verification, names the block without quoting its content.
 [[nodiscard]] Result<std::vector<PemBlock>> parse_pem(std::string_view text);
 
 }  // namespace spiffe::cli

@@ -39,7 +39,7 @@ bool opens(PKCS12* file, std::string_view password) {
 }
 
 Result<std::vector<PemBlock>> blocks_of(PKCS12* file, const SecretBytes& password) {
-  // OpenSSL takes a string that ends with a zero.
+  // OpenSSL expects a string that ends with a zero byte.
   SecretBytes text;
   text.reserve(password.size() + 1);
   text.append(password.bytes());

@@ -1,4 +1,4 @@
-// Reading PKCS#12 (RFC 7292). Pure.
+// Parses PKCS#12 (RFC 7292). Pure.
 #pragma once
 
 #include <vector>
@@ -11,8 +11,8 @@ namespace spiffe::cli {
 
 [[nodiscard]] bool is_pkcs12(const SecretBytes& content);
 
-// What is in it, as PEM would hold it: the key, the certificate of the key, then the other certificates in
-// their order. `password` null: "changeit", then the empty one. Error kind verification.
+// Its content as PEM blocks: the key, the certificate of the key, then the other certificates in their order.
+// `password` null: tries "changeit", then the empty password. Error kind verification.
 [[nodiscard]] Result<std::vector<PemBlock>> pkcs12_blocks(const SecretBytes& content,
                                                           const SecretBytes* password);
 

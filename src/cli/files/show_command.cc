@@ -72,7 +72,7 @@ class Show {
         terminal_(Terminal::of(STDOUT_FILENO)),
         width_(std::min(terminal_.width, kMaxWidth)) {}
 
-  // Of PKCS#12.
+  // For PKCS#12.
   void set_password(SecretBytes password) { password_ = std::move(password); }
 
   void add(const std::string& path) {
@@ -122,12 +122,12 @@ class Show {
     directories_.push_back(*std::move(directory));
   }
 
-  // For comparison only.
+  // Adds the files of the same directory, for comparison only.
   void add_neighbours(const std::string& path) {
     const std::size_t slash = path.rfind('/');
     const auto directory = look_into(slash == std::string::npos ? "." : path.substr(0, slash + 1));
     if (!directory) return;
-    // There may be thousands, each once.
+    // There may be thousands of files; add each only once.
     const std::size_t asked = files_.size();
     for (const std::string& each : directory->files) {
       const std::string name = slash == std::string::npos ? each.substr(2) : each;

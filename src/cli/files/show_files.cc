@@ -26,19 +26,19 @@ namespace spiffe::cli {
 
 namespace {
 
-constexpr std::size_t kMaxFiles = 20'000;  // of a directory: two for each of 9,000 trust domains, and some
+constexpr std::size_t kMaxFiles = 20'000;  // of a directory: two for each of 9,000 trust domains, and more
 
 std::string_view directory_of(std::string_view path) {
   const std::size_t slash = path.rfind('/');
   return slash == std::string_view::npos ? std::string_view(".") : path.substr(0, slash);
 }
 
-// What is piped in belongs to all.
+// Standard input is compared with all files.
 bool together(const std::string& one, const std::string& other) {
   return is_standard_input(one) || is_standard_input(other) || directory_of(one) == directory_of(other);
 }
 
-// Runs through what lies beside `file`, itself included, until `found` says so.
+// The first file in the directory of `file`, which may be `file` itself, for which `found` returns true.
 const ShownFile* beside(const std::vector<ShownFile>& files, const ShownFile& file,
                         const std::function<bool(const Explained&)>& found) {
   for (const ShownFile& each : files) {
@@ -47,7 +47,7 @@ const ShownFile* beside(const std::vector<ShownFile>& files, const ShownFile& fi
   return nullptr;
 }
 
-// Whether it is of a kind that the helper takes, and so judges more closely.
+// Whether the helper accepts this type of key, so that it can check the key more strictly.
 bool usual(const EVP_PKEY* key) {
   const int kind = EVP_PKEY_get_base_id(key);
   if (kind != EVP_PKEY_EC) return kind == EVP_PKEY_RSA || kind == EVP_PKEY_ED25519;
@@ -138,7 +138,7 @@ void relate_token(const std::vector<ShownFile>& files, ShownFile& file, WallTime
   const ShownFile* bundle = beside(files, file, [&](const Explained& each) {
     if (!each.jwt_bundles) return false;
     identity::JwtBundles bundles = *each.jwt_bundles;
-    // A lone JWK Set names no trust domain: it is taken for the token's.
+    // A lone JWK Set contains no name; it is used for the token's trust domain.
     const auto lone = identity::TrustDomain::parse(kLoneDomain);
     if (const auto* set = lone ? bundles.find(*lone) : nullptr) {
       bundles.bundles.insert_or_assign(id->trust_domain(), *set);
@@ -168,7 +168,7 @@ ShownFile show_file(const std::string& path, const Result<SecretBytes>& content,
   if (!content) return {path, fail(content.error())};
   auto explained = explain(*content, now, width, password);
   if (!explained) {
-    // Of its kind whatever the cause: a show is no verdict.
+    // One kind for every cause, because show does not give a verdict.
     const Error error = context(spoken_path(path), explained.error());
     return {path, fail(ErrorKind::failed, error.message, error.hint)};
   }

@@ -21,7 +21,7 @@ std::string_view trimmed(std::string_view text) {
 
 bool looks_like_token(std::string_view text) {
   text = trimmed(text);
-  // {" is where a JWS header begins.
+  // The base64url form of {", with which a JWS header begins.
   return text.starts_with("eyJ") && std::ranges::count(text, '.') == 2;
 }
 

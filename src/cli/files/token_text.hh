@@ -1,4 +1,4 @@
-// What a token says of itself, unverified. Pure.
+// The unverified content of a token. Pure.
 #pragma once
 
 #include <string>
@@ -13,14 +13,14 @@ namespace spiffe::cli {
 struct Token {
   std::string algorithm;
   std::string key_id;
-  std::string subject;  // "" where there is none
+  std::string subject;  // "" if there is none
   nlohmann::json claims;
 };
 
-// `text` without the white space around it.
+// `text` without leading and trailing white space.
 [[nodiscard]] std::string_view trimmed(std::string_view text);
 
-// Whether `text` has the look of a compact JWS: three parts of base64url, the first a JSON object.
+// Whether `text` looks like a compact JWS: three parts of base64url, the first one a JSON object.
 [[nodiscard]] bool looks_like_token(std::string_view text);
 
 // Error kind verification.

@@ -1,4 +1,4 @@
-// The command "verify": a verdict on an identity in files.
+// The command "verify": verifies identities in files.
 #pragma once
 
 #include "cli/args/command.hh"

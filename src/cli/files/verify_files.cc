@@ -46,7 +46,7 @@ Result<identity::Bytes> certificates_among(const std::vector<PemBlock>& blocks) 
   for (const PemBlock& block : blocks) {
     if (block.label != "CERTIFICATE") continue;
     const auto bytes = block.der.bytes();
-    // Each block alone: readers of PEM take only the first certificate of a block.
+    // Each block is parsed separately, since readers of PEM use only the first certificate of a block.
     if (const auto one = Certificate::parse(bytes, Certificate::Keep::der_only); !one)
       return fail(one.error());
     der.insert(der.end(), bytes.begin(), bytes.end());
@@ -60,7 +60,7 @@ Result<void> is_of(const SpiffeId& found, const std::optional<SpiffeId>& id) {
   return refuse(cat({"it is of ", quote(found.str()), ", not of ", quote(id->str())}));
 }
 
-// The certificates and the key as a message of the agent whose spiffe_id is the leaf's.
+// The certificates and the key as a message of the agent, with the leaf's ID as spiffe_id.
 Result<identity::X509SvidMaterial> read_material(std::string_view svid, const SecretBytes* password) {
   const auto blocks = blocks_of(svid, password);
   if (!blocks) return fail(blocks.error());
@@ -82,8 +82,7 @@ Result<identity::X509SvidMaterial> read_material(std::string_view svid, const Se
   return material;
 }
 
-// The X.509 authorities of this trust domain in a bundle map, or those of a JWK Set, which names no trust
-// domain.
+// The X.509 authorities of this trust domain in a bundle map, or those of a JWK Set, which contains no name.
 Result<identity::Bytes> authorities_in(std::string_view bundle, const identity::TrustDomain& domain) {
   auto document = identity::parse_json(bundle, kMaxInput);
   if (!document) return fail(document.error());
@@ -158,7 +157,7 @@ Result<Verified> verify_jwt(std::string_view token, std::span<const std::string>
   const auto claims = read_token(token);
   if (!claims) return fail(claims.error());
   const auto subject = SpiffeId::parse(claims->subject);
-  // A JWK Set names no trust domain, so it counts for the token's.
+  // A JWK Set contains no name; it is used for the token's trust domain.
   const auto bundles = bundles_of(*sets, subject ? subject->trust_domain().name() : "unknown");
   if (bundles.bundles.empty()) {
     return no_bundle(

@@ -16,7 +16,7 @@ namespace spiffe::cli {
 
 struct Verified {
   std::string spiffe_id;
-  WallTime not_after;                 // of a chain the earliest that counts
+  WallTime not_after;                 // of a chain, the earliest one
   std::vector<std::string> warnings;  // "the leaf's extended key usage lacks …"
 };
 
@@ -29,10 +29,10 @@ struct Verified {
                                                             const SecretBytes* password = nullptr);
 
 // Verifies the certificates in `svid` as an X.509-SVID (X509-SVID, sections 2 to 5): leaf first, then
-// intermediates, and a chain that leads to an authority in `bundle` at `now`. If `svid` also has a private
-// key, it must be the leaf's. `bundle` is PEM, PKCS#12, a bundle map or a JWK Set; of the latter two the
-// SVID's trust domain counts. `id`, if set, must be the SPIFFE ID. Errors: kind verification if the SVID is
-// not valid, kind failed if `bundle` is not a bundle, so that there is no verdict.
+// intermediates, and a chain to an authority in `bundle` at `now`. If `svid` also has a private key, it must
+// be the leaf's. `bundle` is PEM, PKCS#12, a bundle map or a JWK Set; from a bundle map, the SVID's trust
+// domain is used. `id`, if set, must be the SPIFFE ID. Errors: kind verification if the SVID is not valid,
+// kind failed if `bundle` is not a bundle, so that there is no verdict.
 [[nodiscard]] Result<Verified> verify_x509(std::string_view svid, std::string_view bundle,
                                            const std::optional<identity::SpiffeId>& id, WallTime now,
                                            const SecretBytes* password = nullptr);

@@ -1,4 +1,4 @@
-// Putting text together.
+// Concatenates text.
 #pragma once
 
 #include <initializer_list>
@@ -7,7 +7,7 @@
 
 namespace spiffe::cli {
 
-// The parts one after the other: a call, where a chain of + would be a temporary for each.
+// The parts in order. A chain of + would create a temporary for each part; this is one call.
 [[nodiscard]] std::string cat(std::initializer_list<std::string_view> parts);
 
 }  // namespace spiffe::cli

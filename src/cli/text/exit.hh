@@ -1,4 +1,4 @@
-// Exit codes of every command but wrap mode's, which are the child's.
+// Exit codes of all commands. In wrap mode, run returns the child's.
 #pragma once
 
 #include "base/result.hh"
@@ -9,9 +9,9 @@ inline constexpr int kOk = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kUsage = 2;
 inline constexpr int kNoIdentity = 3;   // the agent answered PermissionDenied
-inline constexpr int kUnreachable = 4;  // nobody answers at the agent's address
-inline constexpr int kRefused = 5;      // a verification's verdict is no
-inline constexpr int kTimedOut = 124;   // never from run
+inline constexpr int kUnreachable = 4;  // no server answers at the agent's address
+inline constexpr int kRefused = 5;      // a verification failed
+inline constexpr int kTimedOut = 124;   // never by run
 
 [[nodiscard]] constexpr int exit_code(ErrorKind kind) {
   switch (kind) {

@@ -11,18 +11,18 @@ namespace spiffe::cli {
 
 using Json = nlohmann::ordered_json;
 
-// For a person and for jq: indented, with a final newline. What is no UTF-8 becomes U+FFFD.
+// Indented, with a final newline, for people and jq. Bytes that are not UTF-8 become U+FFFD.
 [[nodiscard]] std::string json_text(const Json& value);
 
-// On one line, with its newline: for what comes bit by bit.
+// On one line, with a final newline: for a stream of values.
 [[nodiscard]] std::string json_line(const Json& value);
 
-// Add a member, out of line: a hundred of them are in the program.
+// Add a member. Not inline, since the program has a hundred calls.
 void put(Json& object, const char* name, std::string_view value);
 void put(Json& object, const char* name, long long value);
 void put_flag(Json& object, const char* name, bool value);
 void put(Json& object, const char* name, const std::vector<std::string>& values);
 Json& put_list(Json& object, const char* name);  // empty; owned by `object`
-Json& put_object(Json& list);                    // one more in a list; owned by `list`
+Json& put_object(Json& list);                    // a new item of the list; owned by `list`
 
 }  // namespace spiffe::cli

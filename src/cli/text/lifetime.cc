@@ -13,7 +13,7 @@ namespace {
 using std::chrono::seconds;
 
 std::string between(WallTime from, WallTime to) {
-  // What is a moment from now is not "999ms left", and of several hundred years a count of nanoseconds would
+  // Rounds up to avoid "999ms left", and limits the result, since several hundred years in nanoseconds
   // overflow.
   constexpr seconds kMost = std::chrono::hours(24 * 365 * 200);
   return human(

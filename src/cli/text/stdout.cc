@@ -16,7 +16,7 @@ Result<void> write_stdout(std::string_view text) {
     if (n >= 0) {
       text.remove_prefix(static_cast<std::size_t>(n));
     } else if (errno == EAGAIN) {
-      // Somebody else made the terminal or pipe non-blocking.
+      // Another process made the terminal or pipe non-blocking.
       pollfd wait{STDOUT_FILENO, POLLOUT, 0};
       ::poll(&wait, 1, -1);
     } else if (errno != EINTR) {

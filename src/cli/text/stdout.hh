@@ -1,4 +1,4 @@
-// Data for standard output, where a full disk or a closed pipe is an error and not silence.
+// Writes data to standard output. A full disk or a closed pipe is an error.
 #pragma once
 
 #include <string_view>
@@ -7,13 +7,13 @@
 
 namespace spiffe::cli {
 
-// All of it, with write(2).
+// Writes all of it with write(2).
 [[nodiscard]] Result<void> write_stdout(std::string_view text);
 
-// What write_stdout() says of this errno.
+// The error of write_stdout() for this errno.
 [[nodiscard]] std::unexpected<Error> cannot_write(int code);
 
-// The same as the end of a command: tells of an error, returns the exit code.
+// The same as the last step of a command: reports an error, returns the exit code.
 int print(std::string_view text);
 
 }  // namespace spiffe::cli

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kGap = 2;
 constexpr std::size_t kLeastWrapped = 20;
 
-// Where to break `text` so that `width` characters at most stand before; its size where it fits.
+// Where to break `text` so that the first line has at most `width` characters; its size if it fits.
 std::size_t break_at(std::string_view text, std::size_t width) {
   if (length(text) <= width) return text.size();
   std::size_t space = std::string_view::npos;
@@ -23,7 +23,7 @@ std::size_t break_at(std::string_view text, std::size_t width) {
     if (text[i] == ' ' && column <= width) space = i;
     if (++column > width && space != std::string_view::npos) return space;
   }
-  return text.size();  // a word that is too long stands out
+  return text.size();  // a word that is too long is not broken
 }
 
 }  // namespace
@@ -62,7 +62,7 @@ std::string TextTable::text() const {
   std::vector<std::size_t> widths;
   for (const auto& row : rows_) {
     if (widths.size() < row.size()) widths.resize(row.size());
-    // The last cell of a row ends its line, so it widens no column.
+    // The last cell of a row does not widen its column.
     for (std::size_t i = 0; i + 1 < row.size(); ++i) widths[i] = std::max(widths[i], length(row[i]));
   }
   std::string out;

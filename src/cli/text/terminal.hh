@@ -1,4 +1,4 @@
-// Text for a person: colour, width, tables.
+// Text for terminals: colour, width, tables.
 #pragma once
 
 #include <cstddef>
@@ -10,20 +10,20 @@ namespace spiffe::cli {
 
 // How to write to a descriptor.
 struct Terminal {
-  bool live = false;       // a terminal that can do more than scroll: lines may be redrawn
+  bool live = false;       // a terminal on which lines can be redrawn
   bool colour = false;     // a terminal, and NO_COLOR is not set
-  std::size_t width = 80;  // now: whoever lives longer asks again
+  std::size_t width = 80;  // now; query it again later
 
   static Terminal of(int fd);
 };
 
 enum class Colour { red = 31, green = 32, yellow = 33, bold = 1, dim = 2 };
 
-// `text` in a colour where the terminal takes colours, else as it is.
+// `text` in a colour if the terminal supports it, else unchanged.
 [[nodiscard]] std::string paint(const Terminal& terminal, Colour colour, std::string_view text);
 
-// Rows of cells in aligned columns, two spaces apart. The last column is wrapped at spaces to the width where
-// that leaves it 20 columns or more. Cells hold no escapes and no line ends.
+// Rows of cells in aligned columns, two spaces apart. The last column is wrapped at spaces to fit the width,
+// if at least 20 columns are left for it. Cells contain neither escape sequences nor line ends.
 class TextTable {
  public:
   // `indent` spaces before each line.

@@ -1,4 +1,4 @@
-// How the program speaks to a person: "error: …", then "hint: …", on stderr.
+// Errors for people: "error: …", then "hint: …", on stderr.
 #pragma once
 
 #include <string>
@@ -7,13 +7,13 @@
 
 namespace spiffe::cli {
 
-// "error: <message>\n" and, where there is one, "hint: <hint>\n"; the same of each further error.
+// "error: <message>\n" and, if there is one, "hint: <hint>\n"; the same for each further error.
 [[nodiscard]] std::string spoken(const Error& error);
 
 // Writes spoken(error) to stderr.
 void say(const Error& error);
 
-// Says it and returns the exit code for its kind: the end of a command.
+// Writes it and returns the exit code for its kind: the last step of a command.
 int report(const Error& error);
 
 }  // namespace spiffe::cli

@@ -37,7 +37,7 @@ void WaitLine::show(std::string_view what, std::string_view elapsed) {
 void WaitLine::draw(std::string_view text, Colour colour, std::string_view end) {
   if (!live_) return;
   const Terminal terminal = Terminal::of(STDERR_FILENO);
-  // One column is left free: the cursor would stand in the next line.
+  // One column is left free; otherwise the cursor would move to the next line.
   const std::string shown = paint(terminal, colour, fitted(text, end, terminal.width - 1));
   std::fputs(("\r" + shown + "\x1b[K").c_str(), stderr);
   drawn_ = true;

@@ -1,4 +1,4 @@
-// One line on stderr that says what a command waits for.
+// One line on stderr that shows what a command waits for.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace spiffe::cli {
 
-// On a terminal the line is drawn over again; elsewhere each new cause is a line of its own.
+// On a terminal the line is redrawn; otherwise each new cause is printed as a line.
 class WaitLine {
  public:
   WaitLine();
@@ -16,11 +16,11 @@ class WaitLine {
   WaitLine(const WaitLine&) = delete;
   WaitLine& operator=(const WaitLine&) = delete;
 
-  // `what` is waited for since some seconds; `elapsed` is shown on a terminal only.
+  // Shows that the command waits for `what`; `elapsed` is shown on a terminal only.
   void show(std::string_view what, std::string_view elapsed);
-  // On a terminal only; what is too long for it loses what stands before `end`.
+  // On a terminal only. Text that is too long is cut before `end`.
   void draw(std::string_view text, Colour colour = Colour::dim, std::string_view end = {});
-  // Takes the line away, so that other text may be written.
+  // Erases the line, so that other text can be written.
   void clear();
 
   [[nodiscard]] bool live() const { return live_; }
@@ -28,13 +28,13 @@ class WaitLine {
  private:
   bool live_;
   bool drawn_ = false;
-  std::string last_;  // what was said where nothing can be redrawn
+  std::string last_;  // printed last, if lines cannot be redrawn
 };
 
-// The first `width` characters of UTF-8 text, with "…" as the last of them where there are more.
+// The first `width` characters of UTF-8 text; if it is longer, the last one is "…".
 [[nodiscard]] std::string cut(std::string_view text, std::size_t width);
 
-// `text` cut so that `end` stands whole behind it.
+// `text`, cut so that it fits together with the whole `end`.
 [[nodiscard]] std::string fitted(std::string_view text, std::string_view end, std::size_t width);
 
 }  // namespace spiffe::cli
