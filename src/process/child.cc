@@ -18,8 +18,8 @@ Child::Child(Loop& loop, Launched launched, std::function<void()> on_ended, Reap
 }
 
 Result<> Child::signal(int signo) const {
-  // Old seccomp profiles refuse the newer call with EPERM although kill(2) may be allowed. Both are safe,
-  // because the pid is ours until it is reaped.
+  // Old seccomp profiles refuse this call with EPERM although kill(2) may be allowed. Both are safe, because
+  // the pid is ours until it is reaped.
   if (launched_.pidfd && ::syscall(SYS_pidfd_send_signal, launched_.pidfd.get(), signo, nullptr, 0) == 0) {
     return {};
   }

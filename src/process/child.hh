@@ -1,4 +1,4 @@
-// One running child, from its start to its reaping.
+// One running child, from its start until it is reaped.
 #pragma once
 
 #include <functional>
@@ -12,41 +12,42 @@
 
 namespace spiffe::process {
 
-// Owns a child process. Destroying it leaves the process alone: a child that still runs goes on, unreaped.
+// Owns a child process. Destroying this does not affect the process: a running child continues, unreaped.
 // Loop thread.
 class Child {
  public:
-  // `on_ended` is called when the child can be reaped, until it is; it may destroy this. Without a pidfd it
-  // is never called: then reap() at every SIGCHLD. Where there is a reaper, which is not owned, the child is
-  // claimed, and `on_ended` must reap it.
+  // `on_ended` is called when the child can be reaped, repeatedly until it is; it may destroy this. Without a
+  // pidfd it is never called: then call reap() at every SIGCHLD. With a reaper, which is not owned, the child
+  // is claimed there, and `on_ended` must reap it.
   Child(Loop& loop, Launched launched, std::function<void()> on_ended, Reaper* reaper = nullptr);
 
   [[nodiscard]] pid_t pid() const { return launched_.pid; }
   [[nodiscard]] bool watched() const { return static_cast<bool>(launched_.pidfd); }
 
-  // Never reaches another process: the pid is not reused before it is reaped here.
+  // Never reaches another process: the pid is not reused before the child is reaped here.
   [[nodiscard]] Result<> signal(int signo) const;
 
-  // To the process group that the child was made to lead, and to the child where it has left that; true to
-  // the same promise.
+  // Signals the process group that the child was made to lead, and the child itself if it has left that
+  // group. Never reaches other processes, as above.
   [[nodiscard]] Result<> signal_group(int signo) const;
 
-  // The signal that has stopped it since the last call: SIGTSTP of ^Z, SIGTTIN or SIGTTOU of using the
-  // terminal from the background, SIGSTOP of whoever wanted it. Does not block.
+  // The signal that stopped the child since the last call: SIGTSTP from ^Z, SIGTTIN or SIGTTOU for using the
+  // terminal from the background, SIGSTOP from any process. Does not block.
   [[nodiscard]] std::optional<int> stopped() const;
 
-  // The status if the child has ended. It stays there to be reaped: until then its pid and the group that it
-  // led are nobody else's. Does not block.
+  // The status if the child has ended. The child stays to be reaped: until then its pid and the id of its
+  // group are not reused. Does not block.
   [[nodiscard]] std::optional<ExitStatus> ended() const;
 
-  // Of a child that has ended: lets it stay unreaped for as long as its group is of use. `on_ended` is not
-  // called any more, and the reaper passes over it.
+  // Keeps a child that has ended unreaped, for as long as its group is needed. `on_ended` is not called any
+  // more, and the reaper skips it.
   void hold();
 
-  // To what is left of the group that it led.
+  // Signals the remaining members of the group that it led.
   [[nodiscard]] Result<> signal_rest(int signo) const;
 
-  // The status, once, if the child has ended. Does not block. Not to be asked again after an answer.
+  // The status, once, if the child has ended. Does not block. Do not call it again after it returned a
+  // status.
   [[nodiscard]] std::optional<ExitStatus> reap();
 
  private:

@@ -22,12 +22,12 @@ bool is_deadly(int signo) {
     case SIGCONT:
     case SIGURG:
     case SIGWINCH:
-    // These stop, they do not end.
+    // These stop a process, but do not end it.
     case SIGSTOP:
     case SIGTSTP:
     case SIGTTIN:
     case SIGTTOU:
-    // Waiting for a handler would be in vain.
+    // No handler is possible, so do not wait for one.
     case SIGKILL:
       return false;
     default:
@@ -42,7 +42,7 @@ Actions ChildMachine::handle(const Event& event, BootTime now) {
 
 void ChildMachine::set_policy(const Policy& policy) {
   policy_ = policy;
-  blocked_ = false;  // that was another signal, perhaps
+  blocked_ = false;  // the new policy may have another signal
 }
 
 Actions ChildMachine::on(const Begin&) {
@@ -52,7 +52,7 @@ Actions ChildMachine::on(const Begin&) {
 }
 
 Actions ChildMachine::on(const Published& event) {
-  // A signal that waits for the child's readiness tells of this generation too.
+  // A signal that waits for the child's readiness also covers this generation.
   const bool waiting = pending();
   if (published_ && event.generation <= *published_) return {};
   published_ = event.generation;
@@ -78,7 +78,7 @@ Actions ChildMachine::rotate() {
     case OnRotate::restart:
       return stop(Target::start);
     case OnRotate::signal:
-      // Each time anew: a script that traps it may have become a program that does not.
+      // Check each time: a script that traps the signal may have executed a program that does not.
       if (policy_.deadly) return {CheckReady{}};
       return signal(true);
     case OnRotate::none:
@@ -96,7 +96,7 @@ Actions ChildMachine::on(const StartFailed& event) {
     return {ReportFailedStart{.next = Next::backoff, .delay = delay}, ArmTimer{delay}};
   }
   last_code_ = event.code;
-  told_ = published_;  // it is not to be told of what it could not be started for
+  told_ = published_;  // do not notify it again of files with which it could not be started
   return after_end(ReportFailedStart{}, true, std::chrono::nanoseconds::zero());
 }
 
@@ -125,12 +125,12 @@ Actions ChildMachine::on(const Exited& event) {
   return {};
 }
 
-// A child has ended by itself, or could not be started.
+// A child ended by itself, or could not be started.
 template <class Report>
 Actions ChildMachine::after_end(Report report, bool failed, std::chrono::nanoseconds lived) {
   const auto wait = restarts_.after(policy_.restart, failed, lived, random(), policy_.wrap);
   if (!wait && !policy_.wrap) {
-    // It ended before it could be told: the new one is told by its start.
+    // It ended before the pending signal; a new child gets the files by its start.
     report.next = pending() ? Next::restart : Next::next_rotation;
     state_ = State::gone;
     return Actions{report} + (pending() ? start() : Actions{});
@@ -148,7 +148,7 @@ Actions ChildMachine::after_end(Report report, bool failed, std::chrono::nanosec
 Actions ChildMachine::on(const Readiness& event) {
   if (state_ != State::run || !pending()) return {};
   const bool young = now_ - started_ < kGuardGrace;
-  // Shells block everything for the moment in which they start a program: one look is not enough.
+  // Shells block all signals for the moment when they start a program, so one check is not enough.
   const bool was_blocked = std::exchange(blocked_, event.use == SignalUse::blocked);
   if (event.use == SignalUse::handled || (blocked_ && (was_blocked || !young))) return signal(true);
   if (young) return {ArmTimer{kGuardPoll}};
@@ -213,7 +213,7 @@ Actions ChildMachine::on(const Terminate& event) {
       state_ = State::killing;
       return {CancelTimer{}, Kill{}};
     case State::killing:
-      // Once more, because a refused kill is only answered once.
+      // Kill again, because a refused kill is answered only once.
       return before == Target::start ? Actions{Kill{}} : Actions{};
     case State::clearing:
     case State::ended:
@@ -281,7 +281,7 @@ Actions ChildMachine::on(const Cleared&) {
   return cancel + (target_ == Target::start ? start() : end(end_code_));
 }
 
-// Nothing follows for those who were killed and whose end is waited for, however long it takes.
+// No timer runs while a Start waits for killed processes, however long they take to end.
 Actions ChildMachine::rest_timer() const {
   return killed_ && target_ == Target::start ? Actions{} : Actions{CancelTimer{}};
 }

@@ -1,9 +1,10 @@
-// When the child is started, signalled, stopped and killed: a state machine without I/O, clock or log. Events
-// go in, actions come out, and Supervisor does them, in order. Used on the loop's thread only.
+// Decides when the child is started, signalled, stopped and killed: a state machine without I/O, clock or
+// log. It takes events and returns actions, which Supervisor performs in order. Used on the loop's thread
+// only.
 //
-// W is the generation published last, N the one the child was told of, by its start or by a signal. A
-// rotation is W > N; the first generation of the helper's life is one, whatever its number. Every Start sets
-// N = W.
+// W is the generation published last; N is the one that the child knows, by its start or by a signal. W > N
+// is a rotation. The first generation since the helper's start always is one, whatever its number. Every
+// Start sets N = W.
 //
 //   state        event            actions                                       next state
 //   wait         Begin            start_timeout: ArmTimer{start_timeout}        wait
@@ -17,7 +18,7 @@
 //                  none           N = W                                         run
 //                Readiness
 //                  handled        Signal, N = W                                 run
-//                  blocked        ArmTimer{kGuardPoll}; if so at the last look or past the grace:
+//                  blocked        ArmTimer{kGuardPoll}; if so at the last check or past the grace:
 //                                 Signal, N = W                                 run
 //                  none           ArmTimer{kGuardPoll}; past the grace:
 //                                 withhold: ReportWithheld once, ArmTimer{kWithheldPoll}
@@ -26,7 +27,7 @@
 //                Replaced         SendStop, ArmTimer{stop_timeout}              stopping(start)
 //                Exited           ReportExit, and by the policy:
 //                  again          ArmTimer{back-off}                            backoff
-//                  not, job       where W > N: Start                            gone or run
+//                  not, job       if W > N: Start                               gone or run
 //                  not, wrap      End                                           ended
 //                StartFailed, shortage
 //                                 ReportFailedStart, ArmTimer{back-off}         backoff
@@ -36,7 +37,7 @@
 //   gone (job)   Published, W > N Start                                         run
 //                Replaced         Start                                         run
 //                Terminate        End                                           ended
-//   backoff      Published        (W only: the next start tells it)             backoff
+//   backoff      Published        (W only: for the next start)                  backoff
 //                TimerFired       Start                                         run
 //                Terminate        CancelTimer, End                              ended
 //   stopping(x)  Published        (W only)                                      stopping(x)
@@ -60,20 +61,21 @@
 //                  first, x = start  (the timer runs on; killed: ArmTimer{kRestPatience}) clearing(end)
 //                  first, x = end (the timer runs on)                           clearing(end)
 //                  second         ArmTimer{kRestPatience}, EndRest{kill}        clearing(end)
-//   ended        anything                                                       ended
+//   ended        any event                                                      ended
 //
-// clearing: the child has ended, others of its process group live on (Exited::remains), and it is time for a
-// Start or an End, which wait until the group is empty. From run, gone and backoff it begins with
-// ArmTimer{stop_timeout}, EndRest{stop}; until then they may live, and serve. From stopping the timer runs
-// on, with EndRest{wait} where the group got the stop signal with the child (wrap), else EndRest{stop}; from
-// killing it begins with EndRest{kill}, and for x = end ArmTimer{kRestPatience}. Where the child is left at
-// our end, so are they.
+// clearing: the child has ended, other members of its process group are alive (Exited::remains), and a Start
+// or an End is due, which waits until the group is empty. From run, gone and backoff, clearing begins with
+// ArmTimer{stop_timeout} and EndRest{stop}; until then the other members may live and serve. From stopping,
+// the timer continues, with EndRest{wait} if the group got the stop signal together with the child (wrap),
+// else EndRest{stop}. From killing, clearing begins with EndRest{kill}, and for x = end also with
+// ArmTimer{kRestPatience}. If the child is left running at our end, so are the other members.
 //
-// What a cell does not name is ignored. A second child never exists before the first is reaped and its group
-// is empty. In job mode five quick failures are no end: the helper has files to renew, and goes on trying.
-// The code of End is 0 in job mode; in wrap mode it is the child's, 128 + n where the helper was told by
-// signal n to end before it was ever started, and 1 where it is left because it may not be killed. A shortage
-// is no end of a child: no policy is asked, and it does not count as a failure.
+// Events that are not in the table are ignored. There is never a second child before the first is reaped and
+// its group is empty. In job mode, five quick failures do not end the helper, which has files to renew and
+// continues trying. The code of End is 0 in job mode. In wrap mode it is the child's; 128 + n if signal n
+// ended the helper before the child was ever started; and 1 if the child is left because it may not be
+// killed. A shortage is not an end of a child: it is independent of the policy and does not count as a
+// failure.
 #pragma once
 
 #include <chrono>
@@ -95,78 +97,79 @@ using Generation = std::uint64_t;
 
 enum class State { wait, run, gone, backoff, stopping, killing, clearing, ended };
 
-// What follows when a child that is being stopped has been reaped, and its group is empty.
+// What follows when a child that is being stopped has been reaped and its group is empty.
 enum class Target { start, end };
 
-// A child that is not ready for a deadly signal is looked at this often, for this long after its start.
+// If a child is not ready for a deadly signal, it is checked at this interval, for this long after its start.
 inline constexpr std::chrono::milliseconds kGuardPoll{100};
 inline constexpr std::chrono::seconds kGuardGrace{10};
-// And this often after that, where the signal is withheld.
+// And at this interval after that, while the signal is withheld.
 inline constexpr std::chrono::seconds kWithheldPoll{1};
-// How long our end waits for what was killed of the child's group.
+// How long our end waits for killed members of the child's group.
 inline constexpr std::chrono::milliseconds kRestPatience{500};
 
-// How the child gets to know the files of the generation published last.
+// How the child learns about the files of the last published generation.
 enum class Learning {
   pending,     // by a signal that waits until the child is ready for it
-  next_start,  // it starts, or starts again, with them
-  by_start,    // it was started with them, or could not be
-  running,     // it ran already, and was signalled, is not to be, or may not be because that would end it
+  next_start,  // by its next start
+  by_start,    // it was started with them, or its start failed
+  running,     // was already running: was signalled, is not to be, or must not be because that would end it
 };
 
-// Whether `signo`'s default action ends a process that could have survived it by a handler.
+// Whether the default action of `signo` ends a process, and a handler could prevent that.
 [[nodiscard]] bool is_deadly(int signo);
 
 // Events.
-struct Begin {};    // the first one
+struct Begin {};    // the first event
 struct Published {  // every file of the generation is on disk
   Generation generation = 0;
 };
-struct StartFailed {      // the answer to Start where there is no child
-  int code = 127;         // as a shell would report it
-  bool shortage = false;  // of the machine: nothing is wrong with the program
+struct StartFailed {      // the answer to Start if there is no child
+  int code = 127;         // as a shell reports it
+  bool shortage = false;  // the machine lacks resources; the program is not at fault
 };
 struct Exited {  // the child has ended
   ExitStatus status;
-  bool remains = false;  // others of its process group live on
+  bool remains = false;  // other members of its process group are still alive
 };
-struct Cleared {};  // nobody is left of that group: the answer to EndRest, or some time after it
+struct Cleared {};  // its group is empty: the answer to EndRest, or some time after it
 struct Readiness {  // the answer to CheckReady
   SignalUse use = SignalUse::none;
 };
 struct TimerFired {};
-struct KillRefused {};  // the answer to Kill where the child may not be signalled
-struct Replaced {};     // the next Start starts another command: the present one has no place any more
-struct Terminate {      // the helper shall end
-  int signal = 0;       // that told it so; 0 where it was none
+struct KillRefused {};  // the answer to Kill if the child may not be signalled
+struct Replaced {};     // the next Start starts another command; the present child must be stopped
+struct Terminate {      // the helper must end
+  int signal = 0;       // the signal that requested it; 0 if none did
 };
 using Event = std::variant<Begin, Published, StartFailed, Exited, Cleared, Readiness, TimerFired, KillRefused,
                            Replaced, Terminate>;
 
-// Actions. Start, CheckReady, Kill and EndRest may be answered by an event, which goes in before any other;
-// an answer's action is the last of its list, and so is End.
+// Actions. Start, CheckReady, Kill and EndRest may be answered by an event, which must be handled before any
+// other. An action with an answer is the last of its list, and so is End.
 struct Start {};
-struct CheckReady {};  // what does the child do with the renewal signal?
+struct CheckReady {};  // check what the child does with the renewal signal
 struct Signal {        // the renewal signal
   bool handled = true;
 };
 struct SendStop {};  // stop_signal, then SIGCONT
 struct Kill {};      // SIGKILL
-// What is left of the group: only waited for, or told by stop_signal and SIGCONT, or killed.
+// For the remaining members of the group: only wait for them, send them stop_signal and SIGCONT, or kill
+// them.
 enum class Force { wait, stop, kill };
 struct EndRest {
   Force force = Force::stop;
 };
-struct ArmTimer {  // there is one timer; arming replaces
+struct ArmTimer {  // there is one timer; arming it replaces its deadline
   std::chrono::nanoseconds delay{};
 };
 struct CancelTimer {};
-// What follows an end that was not asked for.
+// What follows an end that was not requested.
 enum class Next { next_rotation, restart, backoff, give_up, end };
 struct ReportExit {
   ExitStatus status;
   Next next = Next::next_rotation;
-  std::chrono::nanoseconds delay{};  // with backoff
+  std::chrono::nanoseconds delay{};  // only with backoff
 };
 struct ReportFailedStart {
   Next next = Next::next_rotation;
@@ -176,7 +179,7 @@ struct ReportWithheld {};  // the renewal signal waits until the child is ready 
 struct ReportTimeout {};   // start_timeout
 struct End {
   int exit_code = 0;
-  bool left = false;  // the child, or what is left of its group, is meant to run on
+  bool left = false;  // the child, or remaining members of its group, are left running on purpose
 };
 using Action = std::variant<Start, CheckReady, Signal, SendStop, Kill, EndRest, ArmTimer, CancelTimer,
                             ReportExit, ReportFailedStart, ReportWithheld, ReportTimeout, End>;
@@ -187,26 +190,26 @@ class ChildMachine {
   struct Policy {
     bool wrap = false;
     OnRotate on_rotate = OnRotate::none;
-    bool deadly = false;    // the renewal signal: is_deadly()
-    bool withhold = false;  // a deadly signal from a child that is past its grace and still not ready
+    bool deadly = false;    // is_deadly() of the renewal signal
+    bool withhold = false;  // withhold a deadly signal from a child that is not ready after its grace
     bool leave_at_end = false;
     Restart restart = Restart::never;
     std::chrono::nanoseconds stop_timeout = std::chrono::seconds(10);
-    std::chrono::nanoseconds start_timeout{0};  // 0 = no limit
+    std::chrono::nanoseconds start_timeout{0};  // 0: no limit
   };
 
-  // `seed`: of the back-off's jitter.
+  // `seed` is for the jitter of the back-off.
   explicit ChildMachine(Policy policy, unsigned seed = 1) : policy_(policy), random_(seed) {}
 
   [[nodiscard]] Actions handle(const Event& event, BootTime now);
 
-  // What is under way goes on under the new policy; start_timeout stays as it was.
+  // What is in progress continues under the new policy; start_timeout keeps its value.
   void set_policy(const Policy& policy);
 
   [[nodiscard]] State state() const { return state_; }
   // Meaningful in stopping, killing and clearing.
   [[nodiscard]] Target target() const { return target_; }
-  // N; nothing before the first start.
+  // N; nullopt before the first start.
   [[nodiscard]] std::optional<Generation> told() const { return told_; }
   [[nodiscard]] Learning learning() const;
 
@@ -244,16 +247,16 @@ class ChildMachine {
   std::optional<Generation> published_;  // W
   std::optional<Generation> told_;       // N
   std::optional<Generation> read_;       // N at the last Start
-  BootTime now_;                         // of the event being handled
-  BootTime started_;                     // this child
-  std::optional<int> last_code_;         // of the last child; nothing: none was ever started
-  bool timed_ = false;                   // start_timeout runs
-  bool remains_ = false;                 // somebody of the last child's group lives on
-  bool killed_ = false;                  // and was killed
-  bool terminated_ = false;              // the helper was told to end
-  int end_code_ = 0;                     // with clearing(end)
-  bool blocked_ = false;                 // at the last look this child blocked the signal
-  bool withheld_ = false;                // and that it was withheld is said
+  BootTime now_;                         // the time of the event being handled
+  BootTime started_;                     // when this child was started
+  std::optional<int> last_code_;         // of the last child; nullopt if none was ever started
+  bool timed_ = false;                   // start_timeout is running
+  bool remains_ = false;                 // members of the last child's group are alive
+  bool killed_ = false;                  // the remaining members were killed
+  bool terminated_ = false;              // a Terminate was received
+  int end_code_ = 0;                     // for clearing(end)
+  bool blocked_ = false;                 // this child blocked the signal at the last check
+  bool withheld_ = false;                // withholding the signal is reported
 };
 
 }  // namespace spiffe::process

@@ -28,7 +28,7 @@ CoreDumps CoreDumps::forbid() {
   std::array<char, 32> text{};
   const ssize_t n = ::read(fd.get(), text.data(), text.size());
   if (n <= 1 || !write_filter(fd.get(), "0")) return found;
-  // The kernel prints "00000033" in hexadecimal and reads a number with C's prefixes.
+  // The kernel prints "00000033" in hexadecimal, but parses a number with C's prefixes.
   std::string_view digits(text.data(), static_cast<std::size_t>(n));
   while (!digits.empty() && digits.back() == '\n') digits.remove_suffix(1);
   found.filter_ = "0x" + std::string(digits);

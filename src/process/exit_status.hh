@@ -8,14 +8,14 @@
 namespace spiffe::process {
 
 struct ExitStatus {
-  int code = 0;              // where it exited
-  int signal = 0;            // where a signal killed it, else 0
+  int code = 0;              // if it exited by itself
+  int signal = 0;            // the signal that killed it, else 0
   bool core_dumped = false;  // only with a signal
-  bool known = true;         // false: somebody else has reaped it
+  bool known = true;         // false if another part of the process has reaped it
 
   bool operator==(const ExitStatus&) const = default;
 
-  // As waitid(2) filled it in for WEXITED.
+  // From waitid(2) with WEXITED.
   [[nodiscard]] static ExitStatus from(const siginfo_t& info);
 
   // "exited with code 3", "was killed by SIGSEGV (core dumped)".

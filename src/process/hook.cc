@@ -17,7 +17,7 @@ namespace spiffe::process {
 
 namespace {
 
-constexpr std::size_t kPerTurn = std::size_t{16} * 1024;  // bytes of output between two turns of others
+constexpr std::size_t kPerTurn = std::size_t{16} * 1024;  // bytes of output per turn of the loop
 constexpr std::string_view kChanged = "SPIFFE_HELPER_CHANGED=";
 constexpr std::string_view kCertDir = "SPIFFE_HELPER_CERT_DIR=";
 
@@ -36,7 +36,7 @@ std::vector<std::string> environment(std::vector<std::string> env, const std::st
   return env;
 }
 
-// Whether the child can be reaped. Until it is, its pid and its group are nobody else's.
+// Whether the child can be reaped. Until it is, its pid and its group's id are not reused.
 bool has_ended(pid_t pid) {
   siginfo_t info{};
   return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
@@ -50,7 +50,7 @@ spiffe::Result<std::unique_ptr<Hook>> Hook::create(Loop& loop, Options options,
   int ends[2] = {-1, -1};
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe for the output of " + options.name, errno);
   Pipe pipe{.reader = Fd(ends[0]), .writer = Fd(ends[1])};
-  // Only our end: a command does not expect its stdout to be full.
+  // Only our end is non-blocking: a command does not expect a full stdout.
   if (::fcntl(pipe.reader.get(), F_SETFL, O_NONBLOCK) != 0) {
     return fail_errno("pipe for the output of " + options.name, errno);
   }
@@ -83,7 +83,7 @@ Hook::Hook(Loop& loop, Options options, Pipe pipe, std::function<void(int)> on_e
       troubles_(loop),
       timer_(loop,
              [this] {
-               // Where the run ended in time the timer was another's.
+               // If the run has just ended in time, this timer no longer applies.
                if (!reap()) step(HookSchedule::TimerFired{});
              }),
       output_(loop, pipe_.reader.get(), [this] { read(kPerTurn); }) {}
@@ -106,7 +106,7 @@ void Hook::child_changed() {
 bool Hook::reap() {
   if (!child_ || !has_ended(child_->pid())) return false;
   const bool had_to = state() == HookSchedule::State::stopping || state() == HookSchedule::State::killing;
-  if (had_to) signal_group(SIGKILL);  // the rest of it
+  if (had_to) signal_group(SIGKILL);  // the other members of its group
   const ExitStatus status = child_->reap().value_or(ExitStatus{.known = false});
   child_.reset();
   finish_output();
@@ -139,13 +139,13 @@ void Hook::read(std::size_t bytes) {
   std::array<char, kPerTurn> buffer;
   while (bytes > 0) {
     const ssize_t n = ::read(pipe_.reader.get(), buffer.data(), std::min(bytes, buffer.size()));
-    if (n <= 0) return;  // EAGAIN: we hold the other end, too
+    if (n <= 0) return;  // EAGAIN; never the end, because we also hold the writing end
     lines_.feed({buffer.data(), static_cast<std::size_t>(n)});
     bytes -= static_cast<std::size_t>(n);
   }
 }
 
-// What is in the pipe now, which may be a megabyte, and not what a process left behind goes on writing.
+// Reads what is in the pipe now, up to a megabyte, but not what a process left behind continues to write.
 void Hook::finish_output() {
   int bytes = 0;
   if (::ioctl(pipe_.reader.get(), FIONREAD, &bytes) == 0 && bytes > 0) read(static_cast<std::size_t>(bytes));
@@ -156,7 +156,7 @@ void Hook::finish_output() {
 }
 
 std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::Start& action) {
-  finish_output();  // of what an earlier run left behind
+  finish_output();  // written by processes of an earlier run
   std::vector<std::string> env = env_;
   env.push_back(std::string(kChanged) + action.changes.words());
   launcher_.set_env(std::move(env));
@@ -177,7 +177,7 @@ std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::Start& acti
 
 std::optional<HookSchedule::Event> Hook::perform(const HookSchedule::SendTerm&) {
   signal_group(SIGTERM);
-  signal_group(SIGCONT);  // a stopped process takes no signal but SIGKILL
+  signal_group(SIGCONT);  // a stopped process handles no signal except SIGKILL
   return std::nullopt;
 }
 

@@ -146,7 +146,7 @@ HookSchedule::Actions HookSchedule::end(int code) {
 }
 
 std::chrono::nanoseconds HookSchedule::next_back_off() {
-  constexpr int kDoublings = 6;  // to 64 s
+  constexpr int kDoublings = 6;  // up to 64 s
   return std::min(kMaxBackOff, std::chrono::seconds(1 << std::min(failures_++, kDoublings)));
 }
 

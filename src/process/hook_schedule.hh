@@ -1,13 +1,13 @@
-// When a command of ours (prepare_cmd, renew_cmd) runs and runs again: a state machine without I/O, clock or
-// log. Events go in, actions come out, and Hook does them, in order. Used on the loop's thread only.
+// Decides when a hook (prepare_cmd, renew_cmd) runs, and runs again: a state machine without I/O, clock or
+// log. It takes events and returns actions, which Hook performs in order. Used on the loop's thread only.
 //
 //   state        event            actions                                             next state
 //   idle         Published        run                                                 run
 //                Stop             End                                                 ended
 //   run          Published        (remembered)                                        run
-//                Exited 0         CancelTimer, Report; where remembered: run          idle or run
+//                Exited 0         CancelTimer, Report; if remembered: run             idle or run
 //                Exited else, StartFailed
-//                                 CancelTimer, Report; where remembered: run,
+//                                 CancelTimer, Report; if remembered: run,
 //                                 else ArmTimer{1, 2, 4 … 60 s}                       backoff or run
 //                TimerFired       SendTerm, ArmTimer{term_grace}                      stopping(next)
 //                Stop             SendTerm, ArmTimer{term_grace}                      stopping(end)
@@ -15,7 +15,7 @@
 //                TimerFired       run                                                 run
 //                Stop             CancelTimer, End                                    ended
 //   stopping(x)  Published        (remembered)                                        stopping(x)
-//                Exited           x = next: as where a run fails
+//                Exited           x = next: as for a failed run
 //                                 x = end: CancelTimer, Report, End                   ended
 //                TimerFired       Kill; x = end: ArmTimer{kKillPatience}              killing(x)
 //                Stop, x = next   (the timer runs on)                                 stopping(end)
@@ -24,11 +24,11 @@
 //                Exited           as in stopping(x)
 //                TimerFired       x = end: End, the run is left                       ended
 //                Stop, x = next   ArmTimer{kKillPatience}                             killing(end)
-//   ended        anything                                                             ended
+//   ended        any event                                                            ended
 //
-// where "run" is ArmTimer{timeout} (unless 0), Start. With Policy::once the first run is the last: whatever
-// it comes to is followed by End. Without Policy::retry a run that fails is followed as one
-// that succeeds. What a cell does not name is ignored. There are never two runs at once.
+// "run" means ArmTimer{timeout} (unless 0), Start. With Policy::once the first run is the last: End follows
+// it, whatever its result. Without Policy::retry, a failed run is treated like a successful one. Events that
+// are not in the table are ignored. There are never two runs at once.
 #pragma once
 
 #include <chrono>
@@ -39,7 +39,7 @@
 
 namespace spiffe::process {
 
-// What was published.
+// The kinds of material that were published.
 struct Changes {
   bool x509 = false;
   bool jwt = false;
@@ -54,42 +54,42 @@ struct Changes {
 
 class HookSchedule {
  public:
-  // How long the end of the helper waits for one that was killed.
+  // How long the end of the helper waits for a killed run.
   static constexpr std::chrono::seconds kKillPatience{1};
   static constexpr std::chrono::seconds kMaxBackOff{60};
 
   // Events.
   struct Published {
-    Changes changes;  // one at least
+    Changes changes;  // at least one
   };
-  struct StartFailed {  // the answer to Start where there is no run
+  struct StartFailed {  // the answer to Start if there is no run
     int code = 127;
   };
   struct Exited {
-    int code = 0;  // as a shell gives it
+    int code = 0;  // as a shell reports it
   };
   struct TimerFired {};
-  struct Stop {};  // the helper shall end
+  struct Stop {};  // the helper must end
   using Event = std::variant<Published, StartFailed, Exited, TimerFired, Stop>;
 
-  // Actions. Start may be answered by StartFailed, which goes in before any other event; it is the last of
-  // its list, and so is End.
+  // Actions. Start may be answered by StartFailed, which must be handled before any other event. Start is the
+  // last of its list, and so is End.
   struct Start {
-    Changes changes;  // all since the start of the last run that succeeded
+    Changes changes;  // everything since the start of the last successful run
   };
   struct SendTerm {};
   struct Kill {};
-  struct ArmTimer {  // there is one timer; arming replaces
+  struct ArmTimer {  // there is one timer; arming it replaces its deadline
     std::chrono::nanoseconds delay{};
   };
-  struct CancelTimer {};  // also where none is armed
-  struct Report {         // of the run that is over
+  struct CancelTimer {};  // also if none is armed
+  struct Report {         // of the run that has ended
     bool succeeded = false;
-    bool overtaken = false;  // something newer was published while it ran
+    bool overtaken = false;  // something newer was published during the run
     std::optional<std::chrono::nanoseconds> retry_in = std::nullopt;
   };
   struct End {
-    int code = 0;  // with Policy::once that of the run, never 0 where it did not succeed; else 0
+    int code = 0;  // with Policy::once the run's code, never 0 if it failed; else 0
   };
   using Action = std::variant<Start, SendTerm, Kill, ArmTimer, CancelTimer, Report, End>;
   using Actions = std::vector<Action>;
@@ -99,10 +99,10 @@ class HookSchedule {
   enum class Target { next, end };
 
   struct Policy {
-    std::chrono::nanoseconds timeout = std::chrono::seconds(30);    // of one run; 0: none
-    std::chrono::nanoseconds term_grace = std::chrono::seconds(2);  // of a run that must end, until SIGKILL
+    std::chrono::nanoseconds timeout = std::chrono::seconds(30);    // for one run; 0: none
+    std::chrono::nanoseconds term_grace = std::chrono::seconds(2);  // for a run that must end, until SIGKILL
     bool once = false;
-    bool retry = true;  // else one that failed waits for the next Published, as one that succeeded
+    bool retry = true;  // if false, a failed run waits for the next Published, like a successful one
   };
 
   explicit HookSchedule(Policy policy) : policy_(policy) {}
@@ -120,7 +120,7 @@ class HookSchedule {
   Actions on(const TimerFired& event);
   Actions on(const Stop& event);
 
-  // The run is over.
+  // The run has ended.
   Actions over(bool succeeded, int code);
   void run(Actions& out);
   Actions terminate(Target target);
@@ -131,8 +131,8 @@ class HookSchedule {
   Policy policy_;
   State state_ = State::idle;
   Target target_ = Target::next;
-  Changes told_;   // what the current or failed run was started for
-  Changes newer_;  // what came after its start
+  Changes told_;   // the reason of the present or failed run
+  Changes newer_;  // published after its start
   int failures_ = 0;
 };
 

@@ -21,19 +21,19 @@ namespace spiffe::process {
 
 namespace {
 
-constexpr std::size_t kStackSize = std::size_t{128} * 1024;  // its last page guards it, which may have 64 KiB
+constexpr std::size_t kStackSize = std::size_t{128} * 1024;  // the guard page, up to 64 KiB, is part of it
 
-// vfork's kind of clone: no page table is copied, which keeps a start under a millisecond however much memory
+// The flags of vfork: no page table is copied, which keeps a start under a millisecond however much memory
 // gRPC has mapped, and the parent is suspended until the exec.
 #ifdef __SANITIZE_THREAD__
-// Thread sanitizer tells the cloned thread, in its own memory, that it is a fork's child and no longer to be
-// watched. In shared memory that thread is the parent's.
+// Thread sanitizer marks the cloned thread, in its own memory, as a fork's child that it no longer observes.
+// With shared memory it would mark the parent's thread.
 constexpr int kCloneFlags = CLONE_VFORK | SIGCHLD;
 #else
 constexpr int kCloneFlags = CLONE_VM | CLONE_VFORK | SIGCHLD;
 #endif
 
-// What the child needs between clone and exec.
+// The data that the child needs between clone and exec.
 struct Plan {
   const char* program;
   char* const* argv;
@@ -50,11 +50,11 @@ struct Plan {
   int error_fd;  // above 2
 };
 
-// The functions of the child never return, and the next child runs on the same stack: AddressSanitizer would
-// take its variables for those of the last one.
+// The child's functions never return, and the next child runs on the same stack: AddressSanitizer would take
+// its variables for those of the previous child.
 [[gnu::no_sanitize_address]] void close_on_exec_from(unsigned first) {
   if (::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;
-  // Before Linux 5.11. Every descriptor of ours has the flag already; this is for those found at the start.
+  // Before Linux 5.11. All our descriptors have the flag already; this is for those inherited at the start.
   for (int fd = static_cast<int>(first); fd < 1024; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
@@ -70,31 +70,31 @@ struct Plan {
   sigset_t ttou;
   ::sigemptyset(&ttou);
   ::sigaddset(&ttou, SIGTTOU);
-  ::sigprocmask(SIG_BLOCK, &ttou, nullptr);  // the new group is in the background until this is done
+  ::sigprocmask(SIG_BLOCK, &ttou, nullptr);  // the new group is in the background until tcsetpgrp()
   ::tcsetpgrp(terminal, ::getpid());
 }
 
-// False with errno. The copies above 2 are for sources that are targets too.
+// Returns false with errno. The copies above 2 are for sources that are also targets.
 [[gnu::no_sanitize_address]] bool redirect(int stdout_fd, int stderr_fd) {
   if (stdout_fd < 0 && stderr_fd < 0) return true;
   const int out = stdout_fd < 0 ? -1 : ::fcntl(stdout_fd, F_DUPFD_CLOEXEC, 3);
   const int err = stderr_fd < 0 ? -1 : ::fcntl(stderr_fd, F_DUPFD_CLOEXEC, 3);
   if ((stdout_fd >= 0 && out < 0) || (stderr_fd >= 0 && err < 0)) return false;
   ::close(STDIN_FILENO);
-  if (::open("/dev/null", O_RDONLY) != STDIN_FILENO) return false;  // the lowest number is free
+  if (::open("/dev/null", O_RDONLY) != STDIN_FILENO) return false;  // the lowest free number is used
   if (out >= 0 && ::dup2(out, STDOUT_FILENO) < 0) return false;
   return err < 0 || ::dup2(err, STDERR_FILENO) >= 0;
 }
 
-// In the child, which shares the memory of its suspended parent: async-signal-safe calls only, nothing is
-// allocated, and no variable of the parent is written.
+// Runs in the child, which shares the memory of its suspended parent: only async-signal-safe calls, no
+// allocation, and no write to the parent's variables.
 [[gnu::no_sanitize_address]] int run(void* argument) {
   const Plan& plan = *static_cast<const Plan*>(argument);
-  // Before the mask is lifted, so that no handler of the parent ever runs here.
+  // Before the mask is restored, so that no handler of the parent ever runs here.
   set_dispositions(*plan.ignored);
   if (plan.die_with_parent) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (::getppid() != plan.parent) ::_exit(127);  // it died before the line above
+    if (::getppid() != plan.parent) ::_exit(127);  // the parent died before the line above
   }
   if (plan.own_group) ::setpgid(0, 0);
   if (plan.own_group && plan.terminal >= 0) take_foreground(plan.terminal);
@@ -125,7 +125,7 @@ std::string path_of(const std::vector<std::string>& env) {
   return "/usr/local/bin:/usr/bin:/bin";
 }
 
-// What the child wrote before it gave up, 0 where exec closed the pipe.
+// The errno that the child reported, 0 if exec closed the pipe.
 int read_error(int fd) {
   int error = 0;
   ssize_t n = 0;
@@ -135,7 +135,7 @@ int read_error(int fd) {
   return n == sizeof error ? error : 0;
 }
 
-// errno of executing `path`, 0 where nothing speaks against it.
+// The errno that executing `path` would give, 0 if it seems possible.
 int check_program(const std::string& path) {
   struct stat info{};
   if (::stat(path.c_str(), &info) != 0) return errno;
@@ -143,8 +143,8 @@ int check_program(const std::string& path) {
   return ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0 ? 0 : errno;
 }
 
-// Limits of the machine, of its user or of its container, which the next moment may lift: clone(), pipe2(),
-// dup and execve() alike. execve() says EAGAIN where a user has more processes than RLIMIT_NPROC.
+// Limits of the machine, its user or its container, which may be over in a moment. They affect clone(),
+// pipe2(), dup and execve(); execve() returns EAGAIN if a user has more processes than RLIMIT_NPROC.
 bool is_shortage(int error) {
   return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE;
 }
@@ -196,7 +196,7 @@ Launcher::Launcher(LaunchOptions options)
       argv_(pointers(options_.argv)),
       envp_(pointers(options_.env)),
       search_path_(path_of(options_.env)) {
-  // Failures are reported by launch(), which tries again.
+  // launch() reports failures, and tries again.
   static_cast<void>(map_stack());
   static_cast<void>(find());
 }
@@ -243,7 +243,7 @@ std::expected<Launched, StartError> Launcher::launch() {
   if (!first.started || is_shortage(first.error)) {
     return std::unexpected(start_error(options_.argv.front(), first.error));
   }
-  // The program may have moved since it was looked up.
+  // The program may have moved since it was found.
   const std::string tried = program_;
   if (auto found = find(); !found) return std::unexpected(std::move(found.error()));
   if (program_ != tried) {
@@ -267,7 +267,7 @@ Launcher::Attempt Launcher::attempt() {
   if (::pipe2(ends, O_CLOEXEC) != 0) return {.child = {}, .error = errno};
   const Fd reader(ends[0]);
   Fd writer(ends[1]);
-  // Where this process was started with one of the three closed.
+  // If this process was started with one of the three closed, the pipe may have its number.
   if (writer.get() <= STDERR_FILENO) writer = Fd(::fcntl(writer.get(), F_DUPFD_CLOEXEC, 3));
   if (!writer) return {.child = {}, .error = errno};
   Plan plan{.program = program_.c_str(),
@@ -287,7 +287,7 @@ Launcher::Attempt Launcher::attempt() {
   char* const top = static_cast<char*>(stack_) + kStackSize;
   if (options_.core_dumps != nullptr) options_.core_dumps->open_filter();
   pid_t pid = ::clone(run, top, kCloneFlags | CLONE_PIDFD, &plan, &pidfd);
-  // Sandboxes that know no pidfd.
+  // For sandboxes without pidfd.
   if (pid < 0 && !is_shortage(errno)) pid = ::clone(run, top, kCloneFlags, &plan);
   const int clone_error = errno;
   Attempt out{.child = {.pid = pid, .pidfd = Fd(pid > 0 ? pidfd : -1)}};

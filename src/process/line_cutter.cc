@@ -9,7 +9,7 @@ namespace spiffe::process {
 
 namespace {
 
-// Without the beginning of a character whose rest was cut off.
+// Removes an incomplete UTF-8 character at the end.
 void drop_partial_character(std::string& text) {
   for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
     const std::size_t at = text.size() - back;

@@ -8,26 +8,26 @@
 
 namespace spiffe::process {
 
-// Whatever comes in, it holds one line at most: of longer ones the beginning is shown, of more lines the
-// first. Empty lines are nothing. Lines come out as they are, not escaped.
+// Keeps at most one line in memory, for any input: only the beginning of longer lines is shown, and only the
+// first kMaxLines. Empty lines are ignored. Lines are passed on unescaped.
 class LineCutter {
  public:
-  static constexpr std::size_t kMaxBytes = 200;  // of a line; "…" stands for the rest
-  static constexpr std::size_t kMaxLines = 100;  // from one finish() to the next
+  static constexpr std::size_t kMaxBytes = 200;  // bytes of a line; "…" replaces the rest
+  static constexpr std::size_t kMaxLines = 100;  // between two calls of finish()
 
   explicit LineCutter(std::function<void(std::string_view line)> on_line) : on_line_(std::move(on_line)) {}
 
   void feed(std::string_view bytes);
 
-  // Shows the line begun; then the count of lines begins anew. How many were not shown.
+  // Shows the unfinished line, and resets the count of lines. Returns how many were not shown.
   std::size_t finish();
 
  private:
   void end_line();
 
   std::function<void(std::string_view)> on_line_;
-  std::string line_;  // without its end
-  bool cut_ = false;  // it was longer
+  std::string line_;  // without its newline
+  bool cut_ = false;  // the line was longer
   std::size_t lines_ = 0;
 };
 

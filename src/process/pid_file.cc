@@ -19,10 +19,10 @@ PidFile::PidFile(Loop& loop, Options options)
 void PidFile::rotated() {
   timer_.cancel();
   tries_ = 0;
-  // A process that only blocks the signal for a moment gets it for both rotations at once.
+  // A process that only blocked the signal for a moment gets one signal for both rotations.
   if (const auto replaced = std::exchange(pending_, std::nullopt); replaced && !replaced->usual) {
     const Error& error = replaced->error;
-    // A storm of rotations must not fill the log with one cause.
+    // Many rotations in a row must not fill the log with one cause.
     const bool quiet = std::exchange(missed_, error.message) == error.message;
     give_up(error, quiet ? log::Level::debug : log::Level::error);
   }
@@ -66,7 +66,7 @@ void PidFile::give_up(const Error& error, log::Level level) {
 void PidFile::put_off(const Refusal& refusal) {
   const auto wait = first_wait_ * (1 << (tries_ - 1));
   const std::string& error = refusal.error.message;
-  // A storm of rotations, each replacing the last, must not fill the log.
+  // Many rotations in a row, each replacing the last, must not fill the log.
   const bool quiet = refusal.usual || std::exchange(warned_, error) == error;
   log_.write(quiet ? log::Level::debug : log::Level::warning, "PID file not signalled yet",
              {{"path", path_}, {"signal", signal_name(signo_)}, {"error", error}, {"retry_in", human(wait)}});

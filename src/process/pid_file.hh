@@ -1,4 +1,4 @@
-// Tells the program of a PID file of every rotation.
+// Signals the program of a PID file after every rotation.
 #pragma once
 
 #include <chrono>
@@ -12,30 +12,31 @@
 
 namespace spiffe::process {
 
-// How often a rotation is tried, and the wait before the second try; later ones double. 51 s together.
+// How often a rotation is tried, and the wait before the second try, which doubles with each further one. 51
+// s in total.
 inline constexpr int kPidFileTries = 10;
 inline constexpr std::chrono::milliseconds kPidFileWait{100};
 
-// Create one only where a PID file is configured. Loop thread.
+// Create one only if a PID file is configured. Loop thread.
 class PidFile {
  public:
   struct Options {
     std::string path;  // relative to the working directory
     int signal = 0;
     log::Logger log = {};
-    bool check = true;  // look whether the process can be the one that is meant
-    // The signal was sent, or the rotation given up: after all its tries, or because a newer one replaced it
-    // before it succeeded. Called from rotated() or from the loop; must not call back.
+    bool check = true;  // check whether the process can be the one that is meant
+    // Called when the signal was sent, or the rotation was given up: after all its tries, or because a newer
+    // one replaced it before it succeeded. Called from rotated() or from the loop; must not call back.
     std::function<void(bool sent)> on_result = nullptr;
     std::chrono::nanoseconds first_wait = kPidFileWait;
   };
 
   PidFile(Loop& loop, Options options);
 
-  // Signals at once if possible. A rotation that is still being tried is replaced: it has failed.
+  // Signals at once if possible. A rotation that is still being tried is replaced, which counts as a failure.
   void rotated();
 
-  // Gives up what is being tried, without a word.
+  // Stops trying, without a result or a log line.
   void stop();
 
  private:
@@ -51,9 +52,9 @@ class PidFile {
   std::chrono::nanoseconds first_wait_;
   PidSignal signal_;
   int tries_ = 0;
-  std::string warned_;              // the cause that was warned of last, until a signal is sent
-  std::string missed_;              // likewise, the cause logged last for which a rotation was replaced
-  std::optional<Refusal> pending_;  // why the rotation being tried has not succeeded yet
+  std::string warned_;              // the last cause with a warning, cleared when a signal is sent
+  std::string missed_;              // likewise, the last cause logged for a replaced rotation
+  std::optional<Refusal> pending_;  // why the present rotation has not succeeded yet
   Timer timer_;
 };
 

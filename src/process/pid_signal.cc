@@ -26,7 +26,7 @@ namespace spiffe::process {
 
 namespace {
 
-// A process may start this much after its PID file was written: by a script that execs it, by its parent.
+// A process may start this long after its PID file was written: by a script that execs it, or by its parent.
 constexpr std::chrono::seconds kLateStart{5};
 
 constexpr std::size_t kMaxFile = 4096;
@@ -54,7 +54,7 @@ std::expected<Content, Refusal> read_pid_file(const std::string& path) {
   const auto failed = [&step](int code) {
     return refuse(step, error_of(code), code == EACCES || code == EPERM || code == ELOOP);
   };
-  // Looked at before it is opened: to open a FIFO waits, to open a device may start something.
+  // Check before opening: opening a FIFO waits, and opening a device may have effects.
   struct stat info{};
   if (::stat(path.c_str(), &info) != 0) return failed(errno);
   if (!S_ISREG(info.st_mode)) return refuse(step, Error{.message = "not a regular file"}, true);
@@ -89,7 +89,7 @@ std::string process_name(pid_t pid) {
 
 Result<pid_t> parse_pid(std::string_view text, pid_t own) {
   std::string_view digits = trim(text);
-  // PostgreSQL's postmaster.pid has eight lines, and the number in the first.
+  // PostgreSQL's postmaster.pid has eight lines, the first of which is the number.
   digits = trim(digits.substr(0, digits.find('\n')));
   if (digits.empty()) return fail("it is empty");
   const std::string found = quote(digits.substr(0, 40)) + (digits.size() > 40 ? "…" : "");
@@ -122,9 +122,9 @@ std::expected<void, Refusal> judge(const Finding& finding, int signo) {
                       " after the file was written: the number now belongs to another process",
                   RefusalCause::judged);
   }
-  // Who sends these two means the end: something starts the process again.
+  // A user who configures one of these two wants the process to end; something else starts it again.
   if (!is_deadly(signo) || signo == SIGTERM || signo == SIGINT) return {};
-  // Also of one signalled before: programs that exec themselves anew catch nothing for a moment.
+  // Also for a process signalled before: programs that exec themselves again handle nothing for a moment.
   if (finding.use == SignalUse::none) {
     return refuse("it does not catch " + signal_name(signo) + ", which would end it",
                   RefusalCause::not_caught);
@@ -136,12 +136,13 @@ std::expected<void, Refusal> judge(const Finding& finding, int signo) {
   return {};
 }
 
-// The process that has the number now. With a pidfd it stays that one, whoever gets the number next.
+// The process that has the number now. With a pidfd it always means this process, even if the number is
+// reused.
 class PidSignal::Target {
  public:
   static std::expected<Target, Refusal> open(pid_t pid) {
     Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    // EPERM is of a seccomp profile older than the call, which itself asks for no right.
+    // EPERM comes from a seccomp profile older than the call, which itself needs no permission.
     if (!pidfd && errno != ENOSYS && errno != EPERM) {
       return refuse("find " + process_name(pid), error_of(errno));
     }
@@ -153,7 +154,7 @@ class PidSignal::Target {
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] bool held() const { return static_cast<bool>(pidfd_); }
 
-  // 0, or errno.
+  // Returns 0 or errno.
   [[nodiscard]] int send(int signo) const {
     return ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signo, nullptr, 0) == 0 ? 0 : errno;
   }
@@ -161,7 +162,7 @@ class PidSignal::Target {
  private:
   Target(pid_t pid, Fd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
 
-  // A zombie takes signals without complaint.
+  // Signalling a zombie would succeed.
   [[nodiscard]] bool ended() const {
     pollfd waiting{.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
     return held() && ::poll(&waiting, 1, 0) > 0;
@@ -207,7 +208,7 @@ std::expected<PidSignal::Target, Refusal> PidSignal::find() {
   return target;
 }
 
-// /proc goes by the number. Should the process in hand end, and another be looked at, sending will fail.
+// /proc uses the number. If the process ends and another one is checked instead, sending will fail.
 std::expected<void, Refusal> PidSignal::check(pid_t pid, WallTime written) {
   const BootTime now = BootClock::now();
   const auto started = start_time(pid);
@@ -228,7 +229,7 @@ std::expected<void, Refusal> PidSignal::check(pid_t pid, WallTime written) {
 
 std::expected<void, Refusal> PidSignal::deliver(const Target& target) {
   int code = target.held() ? target.send(signo_) : ENOSYS;
-  // As with pidfd_open, EPERM may be of the call and not of the process.
+  // As for pidfd_open, EPERM may be about the call and not about the process.
   if (code == ENOSYS || code == EPERM) {
     code = ::kill(target.pid(), signo_) == 0 ? 0 : errno;
     if (code == 0) warn_no_pidfd();

@@ -1,6 +1,6 @@
-// One signal to the process whose number is in a file. A number is a poor name: the file may be stale, or
-// half written, and the number another's by now. So: read the file, take hold of the process (pidfd), look at
-// it, read the file again, send.
+// Sends one signal to the process whose number is in a file. A number does not identify a process reliably:
+// the file may be stale or half written, and the number may belong to another process by now. So: read the
+// file, get a handle of the process (pidfd), check it, read the file again, send.
 #pragma once
 
 #include <expected>
@@ -16,51 +16,53 @@
 
 namespace spiffe::process {
 
-// The number in the first line of a PID file that is not blank, as Go reads it: a sign, decimal digits, ASCII
-// white space around. Refused: 0 and less, and `own`.
+// The number in the first non-blank line of a PID file, as Go parses it: a sign, decimal digits, ASCII white
+// space around. Refused are numbers below 1, and `own`.
 [[nodiscard]] Result<pid_t> parse_pid(std::string_view text, pid_t own);
 
 enum class RefusalCause {
   other,       // a step failed
-  judged,      // the process is not the one that is meant, or not ready: pid_file_check would not look
+  judged,      // the process is not the intended one, or not ready; pid_file_check = false skips this check
   not_caught,  // the signal would end the process
 };
 
-// Why nothing was sent. The message names the step that failed.
+// Why no signal was sent. The message names the failed step.
 struct Refusal {
   Error error;
-  bool lasting = false;  // trying again soon is of no use
-  bool usual = false;    // nothing is wrong yet: the next look decides
+  bool lasting = false;  // trying again soon does not help
+  bool usual = false;    // not an error yet: the next check decides
   RefusalCause cause = RefusalCause::other;
 };
 
-// What is known of the process that has the number. The last two are of the process, not only of its number.
+// What is known of the process with this number. The last two fields belong to the process, not only to its
+// number.
 struct Finding {
   SignalUse use = SignalUse::handled;
-  std::optional<WallTime> started;  // nothing: cannot be found out
-  WallTime written;                 // the file
+  std::optional<WallTime> started;  // nullopt if unknown
+  WallTime written;                 // when the file was written
   bool signalled_before = false;
-  std::chrono::nanoseconds blocked_for{0};  // so long every look found the signal blocked
+  std::chrono::nanoseconds blocked_for{0};  // for this long, every check found the signal blocked
 };
 
-// Whether the process may be the one that is meant, and survives `signo`.
+// Whether the process may be the intended one, and survives `signo`.
 [[nodiscard]] std::expected<void, Refusal> judge(const Finding& finding, int signo);
 
 class PidSignal {
  public:
-  // `check` = false: whatever has the number is signalled, unjudged.
+  // With `check` false, the process that has the number is signalled without any check.
   PidSignal(std::string path, int signo, bool check);
 
-  // The pid signalled. Blocks no longer than a local file takes to be read, whatever is at the path.
+  // Returns the pid that was signalled. Blocks no longer than it takes to read a local file, whatever is at
+  // the path.
   [[nodiscard]] std::expected<pid_t, Refusal> send();
 
-  // What send() would signal. Signals nothing.
+  // Returns the pid that send() would signal. Sends nothing.
   [[nodiscard]] std::expected<pid_t, Refusal> look();
 
  private:
   class Target;
 
-  // A process, and not whoever has its number later.
+  // Identifies a process, as opposed to a later one with the same number.
   struct Identity {
     pid_t pid = 0;
     BootTime started;
@@ -76,9 +78,9 @@ class PidSignal {
   int signo_;
   bool check_;
   bool warned_no_pidfd_ = false;
-  std::optional<Identity> signalled_;      // last
-  std::optional<Identity> checked_;        // last
-  std::optional<BootTime> blocked_since_;  // by that one
+  std::optional<Identity> signalled_;      // the process signalled last
+  std::optional<Identity> checked_;        // the process checked last
+  std::optional<BootTime> blocked_since_;  // by `checked_`
 };
 
 }  // namespace spiffe::process

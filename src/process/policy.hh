@@ -1,12 +1,12 @@
-// What the configuration chooses about the child. Plain values: src/config has them as they stand.
+// Settings for the child. Plain values, which src/config stores as they are.
 #pragma once
 
 namespace spiffe::process {
 
-// Whether a child that has ended by itself is started again.
+// Whether a child that ended by itself is started again.
 enum class Restart { never, on_failure, always };
 
-// What a rotation means for a running child.
+// What a rotation does to a running child.
 enum class OnRotate { signal, restart, none };
 
 }  // namespace spiffe::process

@@ -22,20 +22,20 @@ std::optional<std::string> read_proc_file(std::string_view name) {
   const std::string path = "/proc/" + std::string(name);
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return std::nullopt;
-  // `status` is mostly under 2 KiB, but a process may be in many groups.
+  // `status` is usually under 2 KiB, but a process may be in many groups.
   std::string text;
   std::array<char, 4096> buffer{};
   ssize_t n = 0;
   while ((n = ::read(fd.get(), buffer.data(), buffer.size())) > 0) {
     text.append(buffer.data(), static_cast<std::size_t>(n));
   }
-  if (n < 0) return std::nullopt;  // it has ended meanwhile
+  if (n < 0) return std::nullopt;  // the process has ended meanwhile
   return text;
 }
 
 std::optional<BootTime> start_time(std::string_view stat) {
   constexpr int kField = 22;
-  // The second field is the program's name in parentheses, with anything in it.
+  // The second field is the program's name in parentheses, which may contain anything.
   const std::size_t name_end = stat.rfind(')');
   if (name_end == std::string_view::npos) return std::nullopt;
   stat.remove_prefix(name_end + 1);
@@ -56,7 +56,7 @@ std::optional<ProcStat> parse_stat(std::string_view stat) {
   std::istringstream fields{std::string(stat.substr(name_end + 2))};
   ProcStat out;
   fields >> out.state >> out.parent >> out.group >> out.session;
-  constexpr int kBetween = 13;  // of 7, tty_nr, to 19, nice
+  constexpr int kBetween = 13;  // from field 7, tty_nr, to field 19, nice
   std::string skipped;
   for (int i = 0; i < kBetween; ++i) fields >> skipped;
   fields >> out.threads;

@@ -17,14 +17,14 @@ namespace spiffe::process {
 
 namespace {
 
-// Others on the loop want their turn too.
+// Other events on the loop must have their turn.
 constexpr int kPerTurn = 256;
 
-// Not every process that must end is our child, and only of children there is news: somebody may have entered
+// Not every process that must end is our child, and only children cause a SIGCHLD: a process may have entered
 // the container.
 constexpr std::chrono::milliseconds kPoll{50};
 
-// 0 where there is none.
+// 0 if there is none.
 pid_t wait_id(idtype_t type, pid_t pid, int flags) {
   siginfo_t info{};
   int rc = 0;
@@ -82,7 +82,7 @@ void Reaper::reap() {
   more_.after(std::chrono::nanoseconds::zero());
 }
 
-// One look shows one child, and the same one until it is reaped.
+// waitid() returns one child, and the same one until it is reaped.
 bool Reaper::reap_one() {
   const pid_t pid = wait_id(P_ALL, 0, WNOWAIT);
   if (pid == 0) return false;
@@ -90,7 +90,7 @@ bool Reaper::reap_one() {
   return true;
 }
 
-// waitid() shows no other child than the one that is held.
+// While a child is held, waitid() would return only that one.
 void Reaper::reap_beside_held() {
   for (const Process& each : processes()) {
     if (each.stat.parent != ::getpid() || !each.stat.ended()) continue;
@@ -103,7 +103,7 @@ void Reaper::take(pid_t pid) {
   const auto found = claims_.find(pid);
   if (found != claims_.end() && found->second.number != last_told_) {
     last_told_ = found->second.number;
-    const auto on_ended = found->second.on_ended;  // the owner may drop its claim
+    const auto on_ended = found->second.on_ended;  // a copy: the owner may drop its claim
     on_ended();
     return;
   }
@@ -120,7 +120,7 @@ void Reaper::end_others(std::function<void()> on_done) {
   if (!init_) return on_done();
   on_done_ = std::move(on_done);
   deadline_ = BootClock::now() + kGrace;
-  ::kill(-1, SIGTERM);  // all but ourselves
+  ::kill(-1, SIGTERM);  // all processes except this one
   ::kill(-1, SIGCONT);
   child_changed();
 }

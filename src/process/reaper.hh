@@ -1,5 +1,5 @@
-// Processes that nobody else waits for: their parents ended before them, and the kernel gave them to us, as
-// PID 1 of a container or as a subreaper.
+// Reaps orphans: their parents ended before them, and the kernel gave them to us, as PID 1 of a container or
+// as a subreaper.
 #pragma once
 
 #include <chrono>
@@ -16,23 +16,23 @@
 
 namespace spiffe::process {
 
-// Reaps every child of this process but the claimed ones, which it leaves to their owners. Loop thread, which
-// is the only one that may start processes: what it starts is claimed before the loop runs again. Outlives
-// every claim.
+// Reaps every child of this process except the claimed ones, which their owners reap. Loop thread, and only
+// this thread may start processes: a new child is claimed before the loop runs again. Must outlive every
+// claim.
 class Reaper {
  public:
-  // None where nothing is to be reaped here: this process is not PID 1 and `subreaper` is false. Otherwise
-  // with what there is already being reaped.
+  // Null if there is nothing to reap here: this process is not PID 1 and `subreaper` is false. Otherwise it
+  // starts reaping existing children.
   static Result<std::unique_ptr<Reaper>> create(Loop& loop, bool subreaper);
 
-  // While it lives, this pid is its owner's to reap.
+  // While this object exists, its owner reaps this pid.
   class Claim {
    public:
     Claim(Claim&& other) noexcept;
     Claim& operator=(Claim&&) = delete;
     ~Claim();
 
-    // The child has ended, and stays unreaped as long as this claim lives: it hides nobody.
+    // The child has ended and stays unreaped while this claim exists: the reaper looks for others beside it.
     void hold();
 
    private:
@@ -43,16 +43,17 @@ class Reaper {
     std::uint64_t number_;
   };
 
-  // `on_ended` is called when the child is found to have ended, and must reap it: as long as it is there, it
-  // hides others. One that is not reaped then is treated as an orphan. It may drop the claim and make others.
+  // `on_ended` is called when the child has ended, and must reap it, because an unreaped child hides others
+  // from waitid(). A child that is not reaped then is treated as an orphan. It may drop the claim and make
+  // others.
   [[nodiscard]] Claim claim(pid_t pid, std::function<void()> on_ended);
 
-  // Tell of every SIGCHLD. Of many that ended in a moment the kernel sends one.
+  // Call it at every SIGCHLD. If many children end at the same time, the kernel sends one signal.
   void child_changed();
 
-  // For PID 1, when the claimed children are gone: TERM to all other processes, after kGrace KILL, and
-  // `on_done` when none is left or nothing more can be done; where this is not PID 1, `on_done` at once. It
-  // may be called before this returns, and must not destroy this. Once.
+  // For PID 1, when the claimed children have ended: sends TERM to all other processes, KILL after kGrace,
+  // and calls `on_done` when none is left or nothing more can be done. If this is not PID 1, calls `on_done`
+  // at once. `on_done` may be called before this returns, and must not destroy this object. Call it once.
   void end_others(std::function<void()> on_done);
 
   static constexpr std::chrono::seconds kGrace{2};
@@ -60,26 +61,26 @@ class Reaper {
 
  private:
   struct Entry {
-    std::uint64_t number = 0;  // tells a claim from a later one of the same pid
+    std::uint64_t number = 0;  // distinguishes a claim from a later one of the same pid
     std::function<void()> on_ended;
     bool held = false;
   };
 
   Reaper(Loop& loop, bool init);
   void reap();
-  // False where nothing has ended.
+  // Returns false if no child has ended.
   bool reap_one();
   void reap_beside_held();
   void take(pid_t pid);
   void go_on_ending();
 
-  const bool init_;  // PID 1
+  const bool init_;  // this process is PID 1
   std::map<pid_t, Entry> claims_;
   std::uint64_t last_number_ = 0;
-  std::uint64_t last_told_ = 0;  // the claim whose owner was called last, in this turn
-  Timer more_;                   // to be reaped, after others have had their turn
+  std::uint64_t last_told_ = 0;  // the claim whose owner was called last in this turn
+  Timer more_;                   // continues reaping after other events had their turn
 
-  std::function<void()> on_done_;  // while the others are being ended
+  std::function<void()> on_done_;  // set while the others are being ended
   BootTime deadline_;
   bool killed_ = false;
   Timer poll_;

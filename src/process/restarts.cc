@@ -23,7 +23,7 @@ std::chrono::nanoseconds jittered(std::chrono::seconds wait, double random) {
 std::optional<std::chrono::nanoseconds> Restarts::after(Restart policy, bool failed,
                                                         std::chrono::nanoseconds lived, double random,
                                                         bool limit) {
-  shortage_wait_ = 0s;  // it could be started
+  shortage_wait_ = 0s;  // there was no shortage this time
   quick_failures_ = failed && lived < kQuick ? quick_failures_ + 1 : 0;
   if (policy == Restart::never || (policy == Restart::on_failure && !failed)) {
     quick_failures_ = 0;

@@ -21,10 +21,10 @@ namespace {
 
 constexpr auto kRetry = 100ms;
 
-// systemd drops a message of 4096 bytes and more.
+// systemd drops messages of 4096 bytes or more.
 constexpr std::size_t kMaxStatus = 3000;
 
-// The value of `name` ("NAME="); empty where it is not set.
+// The value of `name` ("NAME="); empty if not set.
 std::string_view variable(const char* const* environment, std::string_view name) {
   for (; *environment != nullptr; ++environment) {
     const std::string_view entry(*environment);
@@ -33,7 +33,7 @@ std::string_view variable(const char* const* environment, std::string_view name)
   return {};
 }
 
-// 0 where it is no number.
+// 0 if it is not a number.
 std::int64_t number(std::string_view text) {
   std::int64_t out = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
@@ -80,7 +80,7 @@ ServiceManager::ServiceManager(Loop& loop, const Options& options)
   if (socket_ && options.watchdog > 0us) ping_timer_.after(ping_every_);
 }
 
-// No connection that lasts: the manager may make its socket anew.
+// Uses no lasting connection, because the manager may create its socket again.
 Result<> ServiceManager::connect(std::string_view address) {
   if (address.size() < 2 || (address.front() != '/' && address.front() != '@')) {
     return fail(ErrorKind::config, "NOTIFY_SOCKET is neither a path nor an abstract name");
@@ -142,7 +142,7 @@ void ServiceManager::ping() {
   flush();
 }
 
-// A phase that was not told yet is skipped.
+// A phase that was not sent yet is skipped.
 void ServiceManager::enter(Phase phase, std::string assignments) {
   phase_ = phase;
   extend_timer_.cancel();
@@ -179,7 +179,7 @@ void ServiceManager::flush() {
     pending_ = {};
     return retry_timer_.cancel();
   }
-  // What is pending goes with whatever is said next; a queue that is full gets empty by itself.
+  // Pending data is sent with the next message; a full queue is retried by the timer.
   const int code = errno;
   if (code == EAGAIN || code == ENOBUFS) retry_timer_.after(kRetry);
   complain(fail_errno("send", code).error());

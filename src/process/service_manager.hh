@@ -1,5 +1,4 @@
-// What the service manager that started us, systemd, is told: the protocol of sd_notify(3), without its
-// library.
+// Notifies the service manager that started us, systemd: the protocol of sd_notify(3), without its library.
 #pragma once
 
 #include <chrono>
@@ -17,36 +16,37 @@
 
 namespace spiffe::process {
 
-// While an identity is waited for, the start may last this much longer, said again this often.
+// While there is no identity yet, the start may take this much longer; repeated at this interval.
 inline constexpr std::chrono::seconds kStartExtension{30};
 inline constexpr std::chrono::seconds kExtendEvery{10};
 
-// Does nothing where nobody listens. Never blocks: what the manager has no room for is told a moment later,
-// the newest of it. That it cannot be told is logged once. Loop thread.
+// Does nothing if there is no socket. Never blocks: if the manager's queue is full, the newest state is sent
+// a moment later. A failure to send is logged once. Loop thread.
 class ServiceManager {
  public:
   struct Options {
-    std::string socket;                     // an absolute path, or '@' and an abstract name; empty: nobody
-    std::chrono::microseconds watchdog{0};  // silent for longer means hung; 0: not watched
+    std::string socket;                     // an absolute path, or '@' and an abstract name; empty: none
+    std::chrono::microseconds watchdog{0};  // hung if silent for longer; 0: not watched
     std::chrono::nanoseconds extend_every = kExtendEvery;
 
-    // NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID of `environment` ("NAME=value", ended by a null). `own`:
-    // our pid.
+    // From NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID of `environment` ("NAME=value", ended by a null).
+    // `own` is our pid.
     static Options from(const char* const* environment, pid_t own);
   };
 
   ServiceManager(Loop& loop, const Options& options);
 
-  // Texts are for people ("spiffe://example.org/web, valid until …"); they are escaped and shortened here.
+  // Texts are for operators ("spiffe://example.org/web, valid until …"); they are escaped and shortened here.
 
-  // An identity is waited for: until ready(), the start is given more time. Later only a status().
+  // There is no identity yet: extends the start's time limit until ready(). Later this only sets the status.
   void waiting(std::string_view reason);
-  // Everything is in place, for the first time or after reloading(). Else only a status().
+  // Everything is in place, for the first time or after reloading(). Otherwise this only sets the status.
   void ready(std::string_view text);
   void status(std::string_view text);
-  // The configuration is read again: until the next ready(), also where it fails. Nothing before the first.
+  // The configuration is being reloaded, until the next ready(), which must also follow a failed reload.
+  // Ignored before the first ready().
   void reloading();
-  // The end has begun: from here on only status() is heard.
+  // The end has begun: from now on only status() has an effect.
   void stopping();
 
  private:
@@ -62,17 +62,17 @@ class ServiceManager {
   void complain(const Error& error);
 
   Phase phase_ = Phase::starting;
-  Fd socket_;  // none: nobody listens
+  Fd socket_;  // none if there is no NOTIFY_SOCKET
   sockaddr_un address_{};
   socklen_t address_size_ = 0;
   std::chrono::nanoseconds extend_every_;
   std::chrono::nanoseconds ping_every_;
   bool complained_ = false;
-  std::string status_;  // as said, or to be said
+  std::string status_;  // the status that was sent, or is to be sent
 
-  // What the manager has not been told yet.
+  // What has not been sent to the manager yet.
   struct Pending {
-    std::string phase;  // its assignments
+    std::string phase;  // the assignments of the phase
     bool extend = false;
     bool status = false;
     bool ping = false;

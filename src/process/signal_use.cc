@@ -20,7 +20,7 @@ bool contains(std::uint64_t set, int signo) {
   return (set >> (signo - 1) & 1) != 0;
 }
 
-// Whether `signo` is in the set behind `name` ("SigCgt:"); nothing where there is no such line.
+// Whether `signo` is in the set after `name` ("SigCgt:"); nullopt if there is no such line.
 std::optional<bool> in_set(std::string_view status, std::string_view name, int signo) {
   const std::size_t at = status.find(name);
   if (at == std::string_view::npos) return std::nullopt;
@@ -31,8 +31,8 @@ std::optional<bool> in_set(std::string_view status, std::string_view name, int s
   return contains(set, signo);
 }
 
-// While a process waits in sigwait(), its signals are taken out of the set that it blocks. False where we may
-// not look into its memory, as for a process of another user.
+// While a process waits in sigwait(), the kernel removes the awaited signals from its blocked set. False if
+// we may not read its memory, for example of another user's process.
 bool waits_for(pid_t pid, int signo) {
   const auto address = awaited_set(read_proc(pid, "syscall").value_or(""));
   if (!address) return false;

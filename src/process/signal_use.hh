@@ -1,4 +1,4 @@
-// What a process does with a signal, as /proc tells.
+// What a process does with a signal, according to /proc.
 #pragma once
 
 #include <cstdint>
@@ -11,18 +11,18 @@ namespace spiffe::process {
 
 enum class SignalUse {
   none,     // the default action
-  blocked,  // only blocked: for signalfd or sigwait, or for the moment in which a shell starts a program
+  blocked,  // only blocked: for signalfd or sigwait, or for the moment when a shell starts a program
   handled,  // caught or ignored
 };
 
-// From the text of /proc/<pid>/status. `handled` where it does not tell.
+// From the text of /proc/<pid>/status. `handled` if that does not show it.
 [[nodiscard]] SignalUse signal_use(std::string_view status, int signo);
 
-// Where in its memory a process has the set of signals that it waits for in sigwait(), from the text of
-// /proc/<pid>/syscall; nothing where it does something else.
+// The address, in the process's memory, of the set of signals that it waits for in sigwait(), from the text
+// of /proc/<pid>/syscall; nullopt if it is in another call.
 [[nodiscard]] std::optional<std::uintptr_t> awaited_set(std::string_view syscall);
 
-// Of the main thread of `pid`, now. `handled` where that cannot be found out.
+// For the main thread of `pid`, now. `handled` if it cannot be determined.
 [[nodiscard]] SignalUse signal_use(pid_t pid, int signo);
 
 }  // namespace spiffe::process

@@ -13,10 +13,11 @@ namespace spiffe::process {
 
 namespace {
 
-// How often is looked whether a group is empty: soon, then less often, since each look reads all of /proc.
+// How often to check whether a group is empty: at first often, then less often, since each check reads all of
+// /proc.
 constexpr std::chrono::milliseconds kFirstRestPoll{10};
 constexpr std::chrono::milliseconds kLongestRestPoll{200};
-constexpr std::chrono::milliseconds kLongestIdleRestPoll{10'000};  // where nothing waits for it
+constexpr std::chrono::milliseconds kLongestIdleRestPoll{10'000};  // while nothing waits for it
 
 ChildMachine::Policy policy(const Supervisor::Options& options) {
   ChildMachine::Policy out = options.policy;
@@ -24,7 +25,7 @@ ChildMachine::Policy policy(const Supervisor::Options& options) {
   return out;
 }
 
-// What comes next, as the end of a sentence.
+// The next step, as the end of a sentence.
 std::string sequel(Next next, std::chrono::nanoseconds delay) {
   switch (next) {
     case Next::next_rotation:
@@ -91,7 +92,7 @@ void Supervisor::suspend() {
   reap();
   if (!terminal_) return;
   if (child_) {
-    send_to_group(SIGTSTP);  // it tells when it has stopped
+    send_to_group(SIGTSTP);  // SIGCHLD follows when it has stopped
   } else {
     terminal_->stop();
   }
@@ -124,7 +125,7 @@ void Supervisor::child_changed() {
   if (const auto signo = child_->stopped()) terminal_->stop_with(child_->pid(), *signo);
 }
 
-// A child that ended a moment ago must be replaced, not signalled: a signal to it would succeed and be lost.
+// Reap first: a child that has just ended must be replaced. A signal to it would succeed and be lost.
 void Supervisor::deliver(const Event& event) {
   reap();
   step(event);
@@ -136,7 +137,7 @@ void Supervisor::reap() {
   if (!status) return;
   reaped_ = child_->pid();
   rest_ = std::move(child_);
-  // Of one that somebody else reaped the number may be another group's by now.
+  // If another part of the process reaped it, the number may belong to another group by now.
   if (!status->known || !leads_group_) {
     static_cast<void>(rest_->reap());
     rest_.reset();
@@ -209,7 +210,7 @@ std::optional<Event> Supervisor::perform(const Signal& action) {
 
 std::optional<Event> Supervisor::perform(const SendStop&) {
   if (send_to_group(stop_signal_)) {
-    send_to_group(SIGCONT);  // a stopped process takes no signal but SIGKILL
+    send_to_group(SIGCONT);  // a stopped process handles no signal except SIGKILL
     log::info("stopping the child", {{"event", "signalled"},
                                      {"pid", std::to_string(child_pid())},
                                      {"signal", signal_name(stop_signal_)}});

@@ -1,5 +1,5 @@
-// The child of `cmd`: started at the first publication, told of every later one, stopped when the helper
-// ends. Does what ChildMachine decides, and logs it.
+// The child of `cmd`: started at the first publication, notified of every later one, stopped when the helper
+// ends. Performs the actions of ChildMachine and logs them.
 #pragma once
 
 #include <chrono>
@@ -22,63 +22,67 @@ namespace spiffe::process {
 
 enum class ChildNews { started, ended, signalled, signal_failed, signal_withheld };
 
-// Create one only where a command is configured. Destroying it before it has ended leaves the child running.
+// Create one only if a command is configured. Destroying it before it has ended leaves the child running.
 // Loop thread, which must be the main thread (LaunchOptions::die_with_parent).
 class Supervisor {
  public:
   struct Options {
-    // In wrap mode stop signals go to the child's group, and the terminal, where there is one, is the child's
-    // while it runs. In either mode a group of its own is ended before the next start, and at the end.
+    // In wrap mode, stop signals go to the child's group, and the child has the terminal, if there is one,
+    // while it runs. In both modes, a group of its own is ended before the next start and at the end.
     LaunchOptions launch;
-    ChildMachine::Policy policy;  // `deadly` is found out here
+    ChildMachine::Policy policy;  // `deadly` is set here
     int renew_signal = 0;         // 0: none
     int stop_signal = SIGTERM;
     Reaper* reaper = nullptr;                          // not owned
-    std::function<void(ChildNews)> on_news = nullptr;  // for whoever counts; must not call back
+    std::function<void(ChildNews)> on_news = nullptr;  // for counters; must not call back
   };
 
-  // `on_end` gets the exit code of the helper, once, as the last thing done here, possibly from within
-  // terminate(). It must not destroy this object.
+  // `on_end` gets the exit code of the helper, once, as the last action, possibly from within terminate(). It
+  // must not destroy this object.
   Supervisor(Loop& loop, Options options, std::function<void(int exit_code)> on_end);
 
-  // Every output that counts is on disk. Numbers grow; the first one starts the child.
+  // Every output that the child needs is on disk. Numbers increase; the first one starts the child.
   void published(Generation generation);
 
-  // First call: stops the child, then ends; at once where there is none. Second call: kills it. `signal`:
-  // that told the helper to end, 0 where none did.
+  // First call: stops the child and then ends; ends at once if there is no child. Second call: kills the
+  // child. `signal` is the one that requested the end, 0 if none did.
   void terminate(int signal = 0);
 
-  // Passes a signal on to the child, if it is there. Where it is not, the hang-up of the terminal is the end.
+  // Passes a signal on to the child, if there is one. If there is none, the hang-up of the terminal ends the
+  // helper.
   void forward(int signal);
 
-  // ^Z while the terminal is ours and not the child's, which shall stop with us.
+  // Handles ^Z while the terminal is ours and not the child's: the child stops with us.
   void suspend();
 
-  // Somebody of our own group, a pager behind us in a pipeline, was stopped for want of the terminal.
+  // A process of our own group, such as a pager after us in a pipeline, was stopped because it needs the
+  // terminal.
   void share_terminal();
 
-  // A new configuration: another command replaces the present child, anything else counts from now on, an
-  // environment from the next start.
+  // Applies a new configuration. Another command replaces the present child. Everything else takes effect
+  // now, a changed environment at the next start.
   void reconfigure(Options options);
 
-  // Tell of every SIGCHLD: a child that was stopped says so in no other way, nor does one without a pidfd.
+  // Call it at every SIGCHLD: it is the only notification of a child that was stopped, and of a child without
+  // a pidfd that ended.
   void child_changed();
 
   [[nodiscard]] bool ended() const { return machine_.state() == State::ended; }
   [[nodiscard]] State state() const { return machine_.state(); }
-  // Of the generation published last; may change with each ChildNews.
+  // For the last published generation; may change with each ChildNews.
   [[nodiscard]] Learning learning() const { return machine_.learning(); }
-  // 0 where no child runs.
+  // 0 if no child runs.
   [[nodiscard]] pid_t child_pid() const { return child_ ? child_->pid() : 0; }
 
  private:
   void deliver(const Event& event);
   void step(const Event& event);
   void reap();
-  // Where nobody is left of the last child's group, gives up its number: true.
+  // If the last child's group is empty, reaps the child, which releases the group's id. Returns whether it
+  // did.
   bool release_rest();
 
-  // Does one action; an event where the action has an answer.
+  // Performs one action; returns an event if the action has an answer.
   std::optional<Event> perform(const Start& action);
   std::optional<Event> perform(const CheckReady& action);
   std::optional<Event> perform(const Signal& action);
@@ -93,8 +97,8 @@ class Supervisor {
   std::optional<Event> perform(const ReportTimeout& action);
   std::optional<Event> perform(const End& action);
 
-  // To the child alone, or in wrap mode to its group, or to what is left of that. False where it was refused,
-  // which is logged.
+  // To the child alone; in wrap mode to its group; or to the remaining members of that group. False if
+  // refused, which is logged.
   bool send(int signo);
   bool send_to_group(int signo);
   bool send_to_rest(int signo);
@@ -107,9 +111,9 @@ class Supervisor {
   Loop& loop_;
   std::string command_;
   bool wrap_;
-  bool own_group_;     // of the child started next
-  bool hang_up_ends_;  // not under nohup
-  bool of_a_script_;   // in its background, which ^C is not for: the terminal is lent only when asked for
+  bool own_group_;     // for the next child
+  bool hang_up_ends_;  // false under nohup
+  bool of_a_script_;   // in the background of a script, out of reach of ^C: gets the terminal only on request
   int renew_signal_;
   int stop_signal_;
   Reaper* reaper_;
@@ -119,13 +123,13 @@ class Supervisor {
   std::unique_ptr<Launcher> launcher_;
   std::optional<Terminal> terminal_;  // in wrap mode only
   std::unique_ptr<Child> child_;
-  std::unique_ptr<Child> rest_;  // the last one, which has ended, held as long as others of its group live on
-  bool leads_group_ = false;     // child_ and rest_
+  std::unique_ptr<Child> rest_;  // the last child, which has ended, held while its group has members
+  bool leads_group_ = false;     // for child_ and rest_
   std::optional<StartError> start_error_;
-  pid_t reaped_ = 0;  // the child of the exit being reported
+  pid_t reaped_ = 0;  // the child whose exit is being reported
   bool warned_no_pidfd_ = false;
   Timer timer_;
-  Timer rest_poll_;  // nobody tells when a group is empty
+  Timer rest_poll_;  // there is no notification of an empty group
   std::chrono::milliseconds rest_wait_{};
 };
 

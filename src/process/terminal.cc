@@ -23,8 +23,8 @@ pid_t parent_of(pid_t pid) {
   return 0;
 }
 
-// Whoever made our process group is there to continue it: somebody of our session, but of another group. The
-// leader of the group may be another process of the same pipeline or script.
+// Whether the process that created our process group can continue it: it is in our session, but in another
+// group. The leader of our group may be another process of the same pipeline or script.
 bool shell_waits() {
   const pid_t parent = ::getpgrp() == ::getpid() ? ::getppid() : parent_of(::getpgrp());
   return parent > 0 && ::getsid(parent) == ::getsid(0) && ::getpgid(parent) != ::getpgrp();
@@ -32,7 +32,7 @@ bool shell_waits() {
 
 // Returns when the shell continues it.
 void stop_our_group() {
-  ::kill(0, SIGTSTP);  // the others of a pipeline; we block it, and SIGCONT discards it
+  ::kill(0, SIGTSTP);  // for the others of a pipeline; we block it, and SIGCONT discards it
   ::raise(SIGSTOP);
 }
 
@@ -72,7 +72,7 @@ void Terminal::stop() const {
 
 void Terminal::stop_with(pid_t group, int signo) const {
   if (signo == SIGSTOP && (::tcgetpgrp(fd_.get()) != group || !shell_waits())) return;
-  // A shell that brings a job to the foreground tells it so only where it was stopped.
+  // A shell that brings a job to the foreground continues it only if it was stopped.
   const bool brought_back = (signo == SIGTTIN || signo == SIGTTOU) && ours();
   if (!brought_back && shell_waits()) {
     take_back(group);
