@@ -61,7 +61,7 @@ bool check_first_line(const char* step, const std::string& program, Findings& ou
 
 void check_program(const char* step, const std::string& program, Findings& out) {
   if (program.empty()) return;
-  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nobody sets variables
+  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): the environment does not change
   const auto found = process::find_program(program, path != nullptr ? path : "");
   if (found) {
     if (!check_first_line(step, *found, out)) return;

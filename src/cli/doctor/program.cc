@@ -33,7 +33,7 @@ std::string_view title(std::string_view word) {
 }
 
 std::string path_of(const std::string& command) {
-  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nobody sets variables
+  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): the environment does not change
   const auto found = process::find_program(command, path != nullptr ? path : "");
   return found ? *found : std::string();
 }

@@ -31,7 +31,7 @@ std::size_t break_at(std::string_view text, std::size_t width) {
 Terminal Terminal::of(int fd) {
   Terminal out;
   const bool terminal = ::isatty(fd) == 1;
-  // NOLINTBEGIN(concurrency-mt-unsafe): nobody sets variables
+  // NOLINTBEGIN(concurrency-mt-unsafe): the environment does not change
   const char* kind = std::getenv("TERM");
   const char* no_colour = std::getenv("NO_COLOR");
   // NOLINTEND(concurrency-mt-unsafe)
