@@ -56,7 +56,7 @@ TEST_CASE("a command's flags, words and common flags") {
   CHECK(arguments->configuration.flags[0].value == "/a.sock");
 }
 
-TEST_CASE("without flags") {
+TEST_CASE("a command line without flags") {
   const auto arguments = parse({"jwt"});
   REQUIRE(arguments);
   CHECK_FALSE(arguments->json);
@@ -67,7 +67,7 @@ TEST_CASE("without flags") {
   CHECK_FALSE(arguments->configuration.path_given);
 }
 
-TEST_CASE("of a flag given twice the last value holds") {
+TEST_CASE("the last value of a repeated flag counts") {
   const auto arguments =
       parse({"jwt", "-write=a", "-all", "-write", "b", "-all=false", "-output=json", "-output=text"});
   REQUIRE(arguments);
@@ -76,12 +76,12 @@ TEST_CASE("of a flag given twice the last value holds") {
   CHECK_FALSE(arguments->json);
 }
 
-TEST_CASE("words behind -- are words, and so is a lone dash") {
+TEST_CASE("arguments after -- are words, and so is a lone dash") {
   CHECK(parse({"jwt", "--", "-write"})->words == Words{"-write"});
   CHECK(parse({"jwt", "-"})->words == Words{"-"});
 }
 
-TEST_CASE("help is help whatever else there is") {
+TEST_CASE("help takes priority over everything else") {
   for (const Words& words :
        {Words{"-h"}, {"--help"}, {"nonsense", "-help"}, {"-nope", "-h"}, {"jwt", "-output=xml", "-h"}}) {
     const auto arguments = parse(words);
@@ -90,7 +90,7 @@ TEST_CASE("help is help whatever else there is") {
   }
 }
 
-TEST_CASE("what is wrong with a command line is said") {
+TEST_CASE("an invalid command line is an error with a hint") {
   CHECK(complaint({}) == "fetch needs x509 or jwt");
   CHECK(complaint({"x590"}) == "fetch needs x509 or jwt, not \"x590\"");
   CHECK(complaint({"jwt", "a", "b"}) == "unexpected argument \"b\"");
@@ -105,7 +105,7 @@ TEST_CASE("what is wrong with a command line is said") {
   CHECK_FALSE(complaint({"jwt", "-write"}).empty());
 }
 
-TEST_CASE("a command takes the log levels that run takes") {
+TEST_CASE("a command accepts the same log levels as run") {
   CHECK(parse({"jwt", "-log-level", "warn"})->log_level == spiffe::log::Level::warning);
   CHECK(parse({"jwt", "-log-level=TRACE"})->log_level == spiffe::log::Level::debug);
   CHECK(complaint({"jwt", "-log-level=loud"}) ==
@@ -118,7 +118,7 @@ TEST_CASE("a command may take every key") {
   REQUIRE(arguments);
   const auto& flags = arguments->configuration.flags;
   REQUIRE(flags.size() == 4);
-  // Their order counts for each key alone.
+  // Order matters only between values of the same key.
   CHECK(std::ranges::any_of(flags, [](const auto& f) { return f.key == "cert_dir" && f.value == "c"; }));
   CHECK(
       std::ranges::any_of(flags, [](const auto& f) { return f.key == "timeout" && f.source == "-timeout"; }));
@@ -128,7 +128,7 @@ TEST_CASE("a command may take every key") {
   CHECK(complaint({"-output=json"}, kKeys) == "flag provided but not defined: -output");
 }
 
-TEST_CASE("a command may take the keys but for the flags of its own, and the command that run wraps") {
+TEST_CASE("a command may take the keys except its own flags, and the command that run wraps") {
   constexpr Command kMost = {.name = "most", .summary = "", .help = "", .keys = spiffe::cli::Keys::most};
   const auto arguments = parse({"-cert-dir", "c", "-timeout=5s", "-log-level", "warn", "-agent-address", "/a",
                                 "--", "nginx", "-g", "daemon off;"},

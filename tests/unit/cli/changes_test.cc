@@ -15,7 +15,7 @@ std::string words(const X509View& before, const X509View& after) {
 
 }  // namespace
 
-TEST_CASE("the first update adds all there is") {
+TEST_CASE("the first update adds everything") {
   const test::Ca ca(test::authority());
   auto material = message(ca, svid(ca, kWeb, "internal"));
   material.federated_bundles["spiffe://partner.example"] = ca.der();
@@ -33,7 +33,7 @@ TEST_CASE("the same message again changes nothing") {
   CHECK(compare(seen(material), seen(material)).none());
 }
 
-TEST_CASE("a rotation is a new serial, and nothing else") {
+TEST_CASE("a rotation is reported as a new serial only") {
   const test::Ca ca(test::authority());
   const X509View before = seen(message(ca, svid(ca)));
   const X509View after = seen(message(ca, svid(ca)));
@@ -48,7 +48,7 @@ TEST_CASE("a rotation is a new serial, and nothing else") {
   CHECK(json["bundles"].empty());
 }
 
-TEST_CASE("SVIDs are told apart by ID and hint, whatever their order") {
+TEST_CASE("SVIDs are distinguished by ID and hint, in any order") {
   const test::Ca ca(test::authority());
   auto a = svid(ca, kWeb, "a");
   auto b = svid(ca, kWeb, "b");
@@ -74,7 +74,7 @@ TEST_CASE("another hint is a change, not another SVID") {
   CHECK(text == "  ~ spiffe://example.org/web\n    hint  none, was old\n");
 }
 
-TEST_CASE("authorities that come and go are named") {
+TEST_CASE("added and removed authorities are named") {
   const test::Ca old_ca(test::authority("Old"));
   const test::Ca new_ca(test::authority("New"));
   auto material = message(old_ca, svid(old_ca));
@@ -88,7 +88,7 @@ TEST_CASE("authorities that come and go are named") {
   CHECK(contains(removed, "    removed  CN=New, "));
 }
 
-TEST_CASE("federated domains that come and go are named") {
+TEST_CASE("added and removed federated domains are named") {
   const test::Ca ca(test::authority());
   auto material = message(ca, svid(ca));
   const X509View before = seen(material);
@@ -98,7 +98,7 @@ TEST_CASE("federated domains that come and go are named") {
   CHECK(words(after, before) == "  - federated bundle of partner.example\n");
 }
 
-TEST_CASE("of thousands of domains at once some are named and the rest is counted") {
+TEST_CASE("of thousands of added domains some are named, and the rest is counted") {
   const test::Ca ca(test::authority());
   auto material = message(ca, svid(ca));
   const X509View before = seen(material);
@@ -106,7 +106,7 @@ TEST_CASE("of thousands of domains at once some are named and the rest is counte
   CHECK(contains(words(before, seen(material)), "    and of 994 more trust domains\n"));
 }
 
-TEST_CASE("an SVID that goes bad says why, and that it is good again") {
+TEST_CASE("an SVID that becomes invalid is shown with the reason, and later as valid again") {
   const test::Ca ca(test::authority());
   const test::Ca other(test::authority("Other"));
   auto material = message(ca, svid(ca));
@@ -117,7 +117,7 @@ TEST_CASE("an SVID that goes bad says why, and that it is good again") {
   CHECK(contains(words(bad, good), "  ~ spiffe://example.org/web\n    good  again\n"));
 }
 
-TEST_CASE("another chain is told") {
+TEST_CASE("a changed chain is reported") {
   const test::Ca root(test::authority("Root"));
   const test::Ca one = root.intermediate(test::authority("One"));
   const test::Ca two = root.intermediate(test::authority("Two"));

@@ -45,14 +45,14 @@ TEST_CASE("the overview names every command once") {
   }
 }
 
-TEST_CASE("what begins with a flag is for run") {
+TEST_CASE("a command line that begins with a flag is for run") {
   using Words = std::vector<std::string>;
   for (const Words& words : {Words{}, {"run"}, {"-config", "x"}, {"--", "cmd"}, {"-"}})
     CHECK_FALSE(is_subcommand(words));
   for (const Words& words : {Words{"help"}, {"wach"}, {""}}) CHECK(is_subcommand(words));
 }
 
-TEST_CASE("an unknown command is told with the nearest one") {
+TEST_CASE("an unknown command is an error with the nearest command") {
   CHECK(unknown_command("versoin").message == "unknown command \"versoin\"");
   CHECK(unknown_command("versoin").hint == "did you mean version?");
   CHECK(unknown_command("xyzzy").hint == "spiffe-helper help lists the commands");

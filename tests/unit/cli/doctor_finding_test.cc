@@ -35,7 +35,7 @@ TEST_CASE("doctor: a finding is a line, and its hint another") {
   CHECK(has_fail({{Grade::fail, "a", ""}, {Grade::ok, "b", ""}}));
 }
 
-TEST_CASE("doctor: outside of the SVID's validity the clock is suspected") {
+TEST_CASE("doctor: outside of the SVID's validity the clock may be the cause") {
   CHECK(judge_clock(kNow - 1min, kNow + 1h, kNow).grade == Grade::ok);
   const Finding slow = judge_clock(kNow + 1h, kNow + 2h, kNow);
   CHECK(slow.grade == Grade::fail);
@@ -49,7 +49,7 @@ TEST_CASE("doctor: outside of the SVID's validity the clock is suspected") {
   CHECK(judge_clock(kNow - 1s, kNow, kNow).grade == Grade::fail);
 }
 
-TEST_CASE("doctor: what the agent answers is told in the words of the log") {
+TEST_CASE("doctor: the agent's errors have the same text as in the log") {
   const auto failure = classify({7, "no identity issued"}, 0, "unix:///a");
   const Finding denied = judge_failure(failure);
   CHECK(denied.denied);
@@ -62,14 +62,14 @@ TEST_CASE("doctor: what the agent answers is told in the words of the log") {
   CHECK(other.hint.find("does not speak") != std::string::npos);
 }
 
-TEST_CASE("doctor: a directory that others can write is a warning, but an emptyDir") {
+TEST_CASE("doctor: a directory that others can write is a warning, except an emptyDir") {
   CHECK(grade_of(0755) == Grade::ok);
   CHECK(grade_of(0777) == Grade::warn);
   CHECK(grade_of(01777) == Grade::ok);
   CHECK(grade_of(0777, true) == Grade::ok);
   CHECK(grade_of(0777, true, true) == Grade::fail);
   CHECK(grade_of(0755, false, true) == Grade::ok);
-  // The group of directory() is the helper's own.
+  // The group of directory() is the helper's.
   CHECK(grade_of(0775, false, true) == Grade::ok);
   struct stat shared = directory(02770);
   shared.st_gid = 12345;
@@ -85,7 +85,7 @@ TEST_CASE("doctor: a directory that others can write is a warning, but an emptyD
   CHECK(judge_directory("certs", file, spiffe::output::Writers::trusted, false, false).grade == Grade::fail);
 }
 
-TEST_CASE("doctor: an emptyDir is told by its mount") {
+TEST_CASE("doctor: an emptyDir is recognised by its mount") {
   constexpr std::string_view kMounts =
       "22 1 0:20 / / rw,relatime shared:1 - overlay overlay rw\n"
       "40 22 8:1 /var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/certs /certs rw - ext4 /dev/sda1 "
@@ -101,7 +101,7 @@ TEST_CASE("doctor: an emptyDir is told by its mount") {
   CHECK_FALSE(is_empty_dir("garbage", "/certs"));
 }
 
-TEST_CASE("doctor: the configuration of a helper is on its command line") {
+TEST_CASE("doctor: the configuration of a helper is read from its command line") {
   CHECK(config_of("spiffe-helper\0"sv) == "helper.conf");
   CHECK(config_of("spiffe-helper\0-config\0/a.conf\0"sv) == "/a.conf");
   CHECK(config_of("spiffe-helper\0run\0--config=b.conf\0-log-level\0debug\0"sv) == "b.conf");

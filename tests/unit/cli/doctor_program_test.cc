@@ -30,7 +30,7 @@ Finding judged(const Config& config, const HelperChildren& children, bool publis
 
 }  // namespace
 
-TEST_CASE("doctor: a child is told by argv[0], by its name, or as the script that an interpreter runs") {
+TEST_CASE("doctor: a child is recognised by argv[0], by its name, or as a script of an interpreter") {
   CHECK(runs_command(child("nginx\0-g\0daemon off;\0"s), "nginx", ""));
   CHECK(runs_command(child("/usr/sbin/nginx\0"s), "nginx", ""));
   CHECK(runs_command(child("nginx: master process /usr/sbin/nginx\0"s), "/usr/sbin/nginx", ""));
@@ -45,7 +45,7 @@ TEST_CASE("doctor: a child is told by argv[0], by its name, or as the script tha
   CHECK_FALSE(runs_command(child("", ""), "nginx", ""));
 }
 
-TEST_CASE("doctor: the running helper's program runs, does not, or is not to be seen") {
+TEST_CASE("doctor: the running helper's program runs, does not run, or is not visible") {
   Config config = with_command("/usr/sbin/nginx");
   const HelperChildren none{.complete = true, .all = {}};
 
@@ -67,7 +67,7 @@ TEST_CASE("doctor: the running helper's program runs, does not, or is not to be 
   CHECK(judged(config, none, false).hint.starts_with("it starts when all files"));
 }
 
-TEST_CASE("doctor: what is not certain of the helper's program is no alarm") {
+TEST_CASE("doctor: uncertainty about the helper's program is not a failure") {
   Config config = with_command("run.sh");
   const Finding hidden = judged(config, {.complete = false, .all = {}});
   CHECK(hidden.grade == Grade::ok);
@@ -78,12 +78,12 @@ TEST_CASE("doctor: what is not certain of the helper's program is no alarm") {
   CHECK(judged(config, other).message ==
         "the helper (pid 12) runs, and its child redis-server (pid 34), which run.sh may have started");
   CHECK(judged(config, other).grade == Grade::ok);
-  // A hook that runs is not the program.
+  // A running hook is not the program.
   config.renew_cmd = {"redis-server"};
   CHECK(judged(config, other).grade == Grade::warn);
 }
 
-TEST_CASE("doctor: /proc/locks tells who holds a lock file") {
+TEST_CASE("doctor: the holder of a lock file is found in /proc/locks") {
   struct stat file{};
   file.st_ino = 77;
   file.st_dev = makedev(0xfe, 0x10);
@@ -92,7 +92,7 @@ TEST_CASE("doctor: /proc/locks tells who holds a lock file") {
   CHECK(said("1: FLOCK  ADVISORY  WRITE 13 fe:10:77 0 EOF\n") == LockSaid::held_by_another);
   CHECK(said("1: FLOCK  ADVISORY  WRITE 13 fe:10:78 0 EOF\n2: FLOCK  ADVISORY  WRITE 12 fe:10:77 0 EOF\n") ==
         LockSaid::held);
-  // Of another file system, of other kinds, of one who waits, and what is no line of it.
+  // Another file system, another kind of lock, a process that waits, and invalid lines.
   CHECK(said("1: FLOCK  ADVISORY  WRITE 13 fe:11:77 0 EOF\n") == LockSaid::nothing);
   CHECK(said("1: POSIX  ADVISORY  WRITE 12 fe:10:77 0 EOF\n") == LockSaid::nothing);
   CHECK(said("1: -> FLOCK  ADVISORY  WRITE 12 fe:10:77 0 EOF\n") == LockSaid::nothing);

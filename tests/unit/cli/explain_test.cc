@@ -52,7 +52,7 @@ Explained of(std::string_view text) {
   std::istringstream lines(out->rows.text());
   for (std::string line; std::getline(lines, line);) {
     CAPTURE(line);
-    // A word that is longer than the line stands out.
+    // A word that is longer than the line is not broken.
     CHECK((spiffe::cli::length(line) <= kWidth || line.find(' ', 20) == std::string::npos));
   }
   return *std::move(out);
@@ -72,7 +72,7 @@ bool has(const Explained& out, std::string_view words) {
 
 }  // namespace
 
-TEST_CASE("explain: an SVID of every type of key says who it is and how long") {
+TEST_CASE("explain: an SVID of every key type shows its identity and validity") {
   const std::vector<std::pair<test::KeyType, std::string>> kinds = {
       {test::KeyType::ec_p256, "EC P-256"}, {test::KeyType::ec_p384, "EC P-384"},
       {test::KeyType::ec_p521, "EC P-521"}, {test::KeyType::rsa_2048, "RSA 2048"},
@@ -99,7 +99,7 @@ TEST_CASE("explain: an SVID of every type of key says who it is and how long") {
   }
 }
 
-TEST_CASE("explain: chains, bundles and combined files are told apart") {
+TEST_CASE("explain: chains, bundles and combined files are distinguished") {
   const Ca root(authority());
   const auto issued = root.intermediate(authority("Intermediate")).issue(leaf());
   const std::string chain = pem(issued.der) + pem(issued.intermediates[0]);
@@ -117,7 +117,7 @@ TEST_CASE("explain: chains, bundles and combined files are told apart") {
   CHECK(of(many).json["certificates"].size() == 40);
 }
 
-TEST_CASE("explain: SEC 1 and PKCS#1 keys, alone and before or behind a chain") {
+TEST_CASE("explain: SEC 1 and PKCS#1 keys, alone and before or after a chain") {
   const Ca root(authority());
   const std::tuple<test::KeyType, std::string, std::string> kinds[] = {
       {test::KeyType::ec_p384, "EC P-384", "EC PRIVATE KEY"},
@@ -151,7 +151,7 @@ TEST_CASE("explain: a key of another type than its label says is a problem") {
         "the private key is of another type than its label says");
 }
 
-TEST_CASE("explain: a key that cannot be read is a problem, and none of it is shown") {
+TEST_CASE("explain: a key that cannot be read is a problem, and none of its content is shown") {
   const auto key = test::Key::generate().pkcs8();
   CHECK(of(pem(key.bytes(), "ENCRYPTED PRIVATE KEY")).json["problems"][0] == "the private key is encrypted");
   CHECK(of(pem(key.bytes().first(40), "PRIVATE KEY")).json["problems"][0] ==
@@ -161,7 +161,7 @@ TEST_CASE("explain: a key that cannot be read is a problem, and none of it is sh
   CHECK(of(pem(longer.bytes(), "PRIVATE KEY")).json["problems"][0] == "bytes follow the private key");
 }
 
-TEST_CASE("explain: what the rules refuse is shown, and why") {
+TEST_CASE("explain: a rule that refuses a certificate is shown") {
   const Ca root(authority());
   auto options = leaf();
   options.uris = {"spiffe://example.org/a", "spiffe://example.org/b"};
@@ -181,7 +181,7 @@ TEST_CASE("explain: control characters of a certificate are escaped") {
   CHECK_FALSE(has(out, "\x1b"));
 }
 
-TEST_CASE("explain: a token tells its claims and not its signature") {
+TEST_CASE("explain: a token shows its claims and not its signature") {
   const auto key = test::Key::generate();
   const auto token = test::token(key, {{"alg", "ES256"}, {"kid", "k1"}},
                                  {{"sub", "spiffe://example.org/web"},
@@ -205,7 +205,7 @@ TEST_CASE("explain: a token tells its claims and not its signature") {
   CHECK(of(endless).json["problems"] == json({"it has no exp"}));
 }
 
-TEST_CASE("explain: JWK Sets, bundle maps and the helper's file are told apart") {
+TEST_CASE("explain: JWK Sets, bundle maps and the helper's file are distinguished") {
   const Ca root(authority());
   json x509 = test::jwk(root.key(), "");
   x509["use"] = "x509-svid";
@@ -239,7 +239,7 @@ TEST_CASE("explain: a bundle map of 9,000 domains is summarised") {
   CHECK(map.json["trust_domains"].size() == 9000);
 }
 
-TEST_CASE("explain: what is none of these is an error in words") {
+TEST_CASE("explain: other content is an error with a description") {
   CHECK(refused("") == "is empty");
   CHECK(refused(" \n") == "is empty");
   CHECK(refused("garbage").starts_with("neither PEM, JSON nor a token"));
@@ -252,7 +252,7 @@ TEST_CASE("explain: what is none of these is an error in words") {
   CHECK(refused("eyJhbGciOiJub25lIn0.e30.").find("alg") != std::string::npos);
 }
 
-TEST_CASE("PKCS#12 is explained as PEM is, with its password") {
+TEST_CASE("PKCS#12 is explained like PEM, with its password") {
   const Ca ca(authority());
   auto material = test::material(ca, "spiffe://example.org/web");
   const auto context = spiffe::identity::X509Context::from(material, {}, nullptr, spiffe::wall_now(), false);

@@ -26,7 +26,7 @@ TEST_CASE("files have spire-agent's names, federated bundles numbered for each S
     CHECK(by_name.at("svid." + number + ".key")->mode == 0600);
     CHECK(by_name.at("svid." + number + ".pem")->mode == 0644);
     CHECK(by_name.contains("bundle." + number + ".pem"));
-    // By the name of the trust domain.
+    // Sorted by the name of the trust domain.
     const auto parsed = [](const test::Ca& of) { return identity::Certificate::parse(of.der())->pem(); };
     CHECK(by_name.at("federated_bundle." + number + ".0.pem")->content.text() == parsed(other));
     CHECK(by_name.at("federated_bundle." + number + ".1.pem")->content.text() == parsed(partner));

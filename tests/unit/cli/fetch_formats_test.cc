@@ -36,7 +36,7 @@ TEST_CASE("-format reaches every row of the table of outputs") {
   CHECK(formats->outputs.size() == wanted.size());
 }
 
-TEST_CASE("-format: what each word stands for") {
+TEST_CASE("-format: the outputs of each value") {
   using Keys = std::set<std::string_view>;
   CHECK(parse_fetch_formats("")->pem);
   CHECK(keys(*parse_fetch_formats("")).empty());
@@ -47,11 +47,11 @@ TEST_CASE("-format: what each word stands for") {
   CHECK_FALSE(parse_fetch_formats("pem,combined")->takes_password());
   CHECK(keys(*parse_fetch_formats("pem,bundle-map,bundle-dir,bundle-map")) ==
         Keys{"bundle_map_file_name", "bundle_dir"});
-  // Each once, whatever the list repeats.
+  // Without duplicates, even if the list repeats a value.
   CHECK(parse_fetch_formats("truststore,pkcs12")->outputs.size() == 2);
 }
 
-TEST_CASE("-format: words that are not formats") {
+TEST_CASE("-format: values that are not formats") {
   for (const std::string_view list : {"der", "pem,", ",", "pem, combined", "svid_combined_file_name"}) {
     CAPTURE(list);
     const auto refused = parse_fetch_formats(list);
@@ -61,7 +61,7 @@ TEST_CASE("-format: words that are not formats") {
   }
 }
 
-TEST_CASE("the outputs of each SVID are what its encoders give, under names of their own") {
+TEST_CASE("the outputs of each SVID are those of its encoders, with separate names") {
   const test::Ca ca(test::authority());
   const test::Ca partner(test::authority("Partner"));
   auto web = svid(ca);

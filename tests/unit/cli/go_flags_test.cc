@@ -28,7 +28,7 @@ std::string complaint(const Words& args) {
 
 }  // namespace
 
-TEST_CASE("one dash and two, value behind '=' and as the next word, are the same") {
+TEST_CASE("one or two dashes, and a value after '=' or as the next word, are equivalent") {
   const Values expected = {{"config", "f.conf"}};
   CHECK(parse({"-config", "f.conf"}).values == expected);
   CHECK(parse({"--config", "f.conf"}).values == expected);
@@ -36,7 +36,7 @@ TEST_CASE("one dash and two, value behind '=' and as the next word, are the same
   CHECK(parse({"--config=f.conf"}).values == expected);
 }
 
-TEST_CASE("a value is taken as it is") {
+TEST_CASE("a value is used unchanged") {
   for (const char* value :
        {"-x", "--config=b", "--", "", "a=b", "[a,b]", "{}", "\"q\"", "%%", "++", "run", "a\nb"}) {
     INFO(value);
@@ -46,7 +46,7 @@ TEST_CASE("a value is taken as it is") {
   }
 }
 
-TEST_CASE("an empty value takes nothing of what follows it") {
+TEST_CASE("an empty value does not take the following word") {
   for (const Words& args :
        {Words{"-hint=", "-daemon-mode=false", "run"}, {"-hint", "", "-daemon-mode=false", "run"}}) {
     const GivenFlags given = parse(args);
@@ -55,12 +55,12 @@ TEST_CASE("an empty value takes nothing of what follows it") {
   }
 }
 
-TEST_CASE("a value takes no word that follows it") {
+TEST_CASE("a value does not take the word that follows it") {
   CHECK(parse({"-config=a", "b"}).words == Words{"b"});
   CHECK(parse({"-config", "a", "b"}).words == Words{"b"});
 }
 
-TEST_CASE("a boolean flag alone is true, and takes a following word only where it is a boolean") {
+TEST_CASE("a boolean flag alone is true, and takes the following word only if that is a boolean") {
   const Values yes = {{"daemon-mode", "true"}};
   CHECK(parse({"-daemon-mode"}).values == yes);
   CHECK(parse({"-daemon-mode", "run"}).values == yes);
@@ -70,15 +70,15 @@ TEST_CASE("a boolean flag alone is true, and takes a following word only where i
   CHECK(parse({"-daemon-mode", ""}).words == Words{""});
 }
 
-TEST_CASE("a flag given again comes again") {
+TEST_CASE("a repeated flag is reported each time") {
   CHECK(parse({"-hint", "a", "-hint=b"}).values == Values{{"hint", "a"}, {"hint", "b"}});
 }
 
-TEST_CASE("words and a lone dash pass through") {
+TEST_CASE("words and a lone dash are kept") {
   CHECK(parse({"run", "-", ""}).words == Words{"run", "-", ""});
 }
 
-TEST_CASE("everything behind -- is left alone") {
+TEST_CASE("everything after -- is kept unchanged") {
   const GivenFlags given = parse({"-config", "a", "--", "-config", "b", "--"});
   CHECK(given.values == Values{{"config", "a"}});
   REQUIRE(given.behind);
@@ -87,14 +87,14 @@ TEST_CASE("everything behind -- is left alone") {
   CHECK(parse({"--"}).behind == Words{});
 }
 
-TEST_CASE("help is asked for by true alone, and forgives an unknown flag") {
+TEST_CASE("help is requested only by true, and then unknown flags are accepted") {
   for (const Words& args : {Words{"-h"}, {"--h"}, {"-help"}, {"--help=T"}, {"-nope", "-h"}})
     CHECK(parse(args).help);
   for (const Words& args : {Words{}, {"-h=false"}, {"-help", "0"}, {"--", "-h"}})
     CHECK_FALSE(parse(args).help);
 }
 
-TEST_CASE("what is wrong with a flag is said") {
+TEST_CASE("an invalid flag is an error with a hint") {
   CHECK(complaint({"-config"}) == "flag needs an argument: -config");
   CHECK(complaint({"--nope=1"}) == "flag provided but not defined: -nope");
   CHECK(complaint({"-confgi", "x"}) == "flag provided but not defined: -confgi; did you mean -config?");
@@ -108,7 +108,7 @@ TEST_CASE("what is wrong with a flag is said") {
   CHECK(complaint({"-version=2"}) == "-version must be true or false, not \"2\"");
 }
 
-TEST_CASE("booleans are spelt as Go's ParseBool takes them") {
+TEST_CASE("booleans have the forms of Go's ParseBool") {
   for (const char* yes : {"1", "t", "T", "TRUE", "true", "True"}) CHECK(parse_go_bool(yes) == true);
   for (const char* no : {"0", "f", "F", "FALSE", "false", "False"}) CHECK(parse_go_bool(no) == false);
   for (const char* neither : {"", "yes", "tRUE", "2"}) CHECK_FALSE(parse_go_bool(neither).has_value());

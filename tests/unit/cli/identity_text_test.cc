@@ -46,7 +46,7 @@ TEST_CASE("an SVID that does not verify is shown with the reason") {
   CHECK(json_of(view, test::kNow)["svids"][0]["problem"] == view.svids[0].problem);
 }
 
-TEST_CASE("what breaks a rule is shown as far as it can be read") {
+TEST_CASE("an SVID that breaks a rule is shown as far as it can be parsed") {
   const test::Ca ca(test::authority());
   auto options = test::leaf();
   options.uris.push_back("spiffe://example.org/two");
@@ -57,7 +57,7 @@ TEST_CASE("what breaks a rule is shown as far as it can be read") {
   CHECK(contains(view.svids[0].problem, "2 URI SANs"));
 }
 
-TEST_CASE("text from outside is escaped, wherever it is") {
+TEST_CASE("text from outside is escaped everywhere") {
   const test::Ca ca(test::authority());
   auto one = svid(ca, kWeb, "h\x1b[31m");
   one.spiffe_id = "x\x1b]0;";
@@ -68,7 +68,7 @@ TEST_CASE("text from outside is escaped, wherever it is") {
   CHECK(contains(text, "h\\x1b[31m"));
 }
 
-TEST_CASE("a message without SVIDs, or with a bundle that cannot be read, is a problem") {
+TEST_CASE("a message without SVIDs, or with a bundle that cannot be parsed, is a problem") {
   CHECK_FALSE(first_problem({}).empty());
   const test::Ca ca(test::authority());
   auto material = message(ca, svid(ca));
@@ -78,7 +78,7 @@ TEST_CASE("a message without SVIDs, or with a bundle that cannot be read, is a p
   CHECK(contains(text_of(seen(material), test::kNow, {}), "partner.example  cannot be read: "));
 }
 
-TEST_CASE("a federated bundle never replaces that of the own trust domain") {
+TEST_CASE("a federated bundle does not replace that of our own trust domain") {
   const test::Ca ca(test::authority());
   const test::Ca evil(test::authority("Evil"));
   auto material = message(ca, svid(ca));
@@ -89,7 +89,7 @@ TEST_CASE("a federated bundle never replaces that of the own trust domain") {
   CHECK(view.bundles.at("example.org").authorities[0].der() == ca.der());
 }
 
-TEST_CASE("of very many federated domains the text names some, JSON all") {
+TEST_CASE("of very many federated domains the text lists some, JSON all") {
   const test::Ca ca(test::authority());
   auto material = message(ca, svid(ca));
   for (int i = 0; i < 100; ++i) material.federated_bundles["d" + std::to_string(i) + ".example"] = ca.der();
@@ -100,7 +100,7 @@ TEST_CASE("of very many federated domains the text names some, JSON all") {
   CHECK(json_of(view, test::kNow)["bundles"].size() == 101);
 }
 
-TEST_CASE("time left is in whole seconds, upwards") {
+TEST_CASE("remaining time is in whole seconds, rounded up") {
   const WallTime now = test::kNow;
   CHECK(time_left(now - 1h, now + 59s + 1ms, now) == "1m left");
   CHECK(time_left(now - 1h, now, now) == "expired 1s ago");
@@ -109,7 +109,7 @@ TEST_CASE("time left is in whole seconds, upwards") {
   CHECK(seconds_left(now - 1ms, now) == -1);
 }
 
-TEST_CASE("colour marks the verdict and stays out of pipes") {
+TEST_CASE("colour marks the verdict and is not written to pipes") {
   const test::Ca ca(test::authority());
   const X509View view = seen(message(ca, svid(ca)));
   CHECK_FALSE(contains(text_of(view, test::kNow, {}), "\x1b"));

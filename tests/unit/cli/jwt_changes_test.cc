@@ -20,7 +20,7 @@ identity::JwtBundles bundles(std::initializer_list<identity::JwtBundle> all) {
 
 }  // namespace
 
-TEST_CASE("the first JWT bundles are all new, the same ones again are nothing") {
+TEST_CASE("the first JWT bundles are all added, the same ones again are not a change") {
   const auto key = test::jwk(test::Key::generate(), "k1");
   const auto one = bundles({bundle("example.org", {key})});
   const JwtChanges changes = compare({}, one);
@@ -29,7 +29,7 @@ TEST_CASE("the first JWT bundles are all new, the same ones again are nothing") 
   CHECK(compare(one, bundles({bundle("example.org", {key})})).empty());
 }
 
-TEST_CASE("keys that came and went are told, of each trust domain that has other ones") {
+TEST_CASE("added and removed keys are reported for each trust domain that changed") {
   const auto first = test::jwk(test::Key::generate(), "k1");
   const auto second = test::jwk(test::Key::generate(), "k2");
   const auto before = bundles({bundle("example.org", {first}), bundle("gone.example", {first})});
@@ -48,7 +48,7 @@ TEST_CASE("keys that came and went are told, of each trust domain that has other
   CHECK(json_of(after)[0]["jwt_authorities"][0]["key_id"] == "k2");
 }
 
-TEST_CASE("another key under the ID of an old one is a change") {
+TEST_CASE("another key with the ID of an old one is a change") {
   const auto before = bundles({bundle("example.org", {test::jwk(test::Key::generate(), "k")})});
   const auto after = bundles({bundle("example.org", {test::jwk(test::Key::generate(), "k")})});
   const JwtChanges changes = compare(before, after);

@@ -4,7 +4,7 @@
 
 using namespace spiffe::cli;
 
-TEST_CASE("columns are as wide as their widest cell, the last one excepted") {
+TEST_CASE("columns are as wide as their widest cell, except the last one") {
   TextTable table;
   table.row({"a", "bb", "last"});
   table.row({"käse", "b", "another"});
@@ -39,7 +39,7 @@ TEST_CASE("empty cells leave no space at the end of a line") {
   CHECK(table.text() == "a\n\n");
 }
 
-TEST_CASE("colour only where it is wanted") {
+TEST_CASE("colour is used only if enabled") {
   CHECK(paint({}, Colour::red, "x") == "x");
   CHECK(paint({.colour = true}, Colour::red, "x") == "\x1b[31mx\x1b[0m");
 }

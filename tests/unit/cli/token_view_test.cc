@@ -27,7 +27,7 @@ struct Tokens {
 
 }  // namespace
 
-TEST_CASE("a token is shown with whom it is for and how long") {
+TEST_CASE("a token is shown with its audiences and validity") {
   const Tokens tokens;
   const auto material = tokens.token(1767323045 + 60);
   const TokenView view = view_of(material, kAudience, tokens.bundles(), test::kNow);
@@ -45,7 +45,7 @@ TEST_CASE("a token is shown with whom it is for and how long") {
   CHECK_FALSE(contains(json_text(json), std::string(material.token.text())));
 }
 
-TEST_CASE("a token that is bad is shown with the reason") {
+TEST_CASE("a token that is not valid is shown with the reason") {
   const Tokens tokens;
   const TokenView view = view_of(tokens.token(1767323045 - 60), kAudience, tokens.bundles(), test::kNow);
   CHECK_FALSE(view.problem.empty());

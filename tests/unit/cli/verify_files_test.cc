@@ -78,7 +78,7 @@ CertificateOptions with_uris(std::vector<std::string> uris) {
 
 }  // namespace
 
-TEST_CASE("verify: what the standards accept is good") {
+TEST_CASE("verify: an identity that meets the standards is accepted") {
   CHECK(verdict(leaf()) == "ok");
   CHECK(verdict_by(authority("Intermediate")) == "ok");
   CHECK(verdict_by(changed(authority("Intermediate"), [](auto& o) { o.uris = {"spiffe://example.org"}; })) ==
@@ -181,7 +181,7 @@ TEST_CASE("verify: a key in the file must be the leaf's, and bytes after DER are
   Bytes longer = issued.der;
   longer.push_back(std::byte{0});
   CHECK(verdict(pem(longer), pem(root.der())) != "ok");
-  // Readers of PEM would not find one certificate in two blocks, or two in one.
+  // A reader of PEM would not find one certificate in two blocks, nor two in one.
   const std::span der(issued.der);
   CHECK(verdict(pem(der.first(100)) + pem(der.subspan(100)), pem(root.der())) == "not a DER certificate");
   const auto below = root.intermediate(authority("I")).issue(leaf());
@@ -189,7 +189,7 @@ TEST_CASE("verify: a key in the file must be the leaf's, and bytes after DER are
   CHECK(verdict(pem(below.chain()), pem(root.der())) == "bytes follow the certificate");
 }
 
-TEST_CASE("verify: SEC 1 and PKCS#1 keys must be the leaf's too, before or behind the chain") {
+TEST_CASE("verify: SEC 1 and PKCS#1 keys must be the leaf's too, before or after the chain") {
   const Ca root(authority());
   for (const auto type : {test::KeyType::ec_p256, test::KeyType::ec_p521, test::KeyType::rsa_2048}) {
     const auto issued = root.issue(changed(leaf(), [&](auto& o) { o.key_type = type; }));
@@ -203,7 +203,7 @@ TEST_CASE("verify: SEC 1 and PKCS#1 keys must be the leaf's too, before or behin
   }
 }
 
-TEST_CASE("verify: a key in the file that nobody can read is no good") {
+TEST_CASE("verify: a key in the file that cannot be read is refused") {
   const Ca root(authority());
   const auto issued = root.issue(leaf());
   const auto key = issued.key.pkcs8();
@@ -215,7 +215,7 @@ TEST_CASE("verify: a key in the file that nobody can read is no good") {
   CHECK(with(key.bytes().first(40), "EC PRIVATE KEY") == "the private key cannot be read");
 }
 
-TEST_CASE("verify: -id must be who it is of") {
+TEST_CASE("verify: -id must be the SVID's ID") {
   const Ca root(authority());
   const auto svid = pem_of(root.issue(leaf()));
   CHECK(verdict(svid, pem(root.der()), *SpiffeId::parse(kId)) == "ok");
@@ -238,7 +238,7 @@ TEST_CASE("verify: without a bundle there is no verdict") {
   CHECK(verdict("", pem(root.der())) == "holds no PEM certificate");
 }
 
-TEST_CASE("verify: a token is judged with a JWK Set, a bundle map and the helper's file alike") {
+TEST_CASE("verify: a token is verified with a JWK Set, a bundle map or the helper's file") {
   const auto key = test::Key::generate();
   const json set = json::parse(test::jwks({test::jwk(key, "k1")}));
   const auto now = spiffe::WallTime(1'800'000'000s);
@@ -266,7 +266,7 @@ TEST_CASE("verify: a token is judged with a JWK Set, a bundle map and the helper
   CHECK(verify_jwt("garbage", audience, set.dump(), {}, now).error().kind == ErrorKind::verification);
 }
 
-TEST_CASE("PKCS#12 is verified as PEM is") {
+TEST_CASE("PKCS#12 is verified like PEM") {
   const Ca ca;
   const auto material = test::material(ca, "spiffe://example.org/web");
   const auto now = spiffe::wall_now();
@@ -290,7 +290,7 @@ TEST_CASE("PKCS#12 is verified as PEM is") {
   CHECK(other.error().kind == ErrorKind::verification);
 }
 
-TEST_CASE("PEM: comments between blocks are left out, what is torn is refused") {
+TEST_CASE("PEM: text between blocks is ignored, an incomplete block is refused") {
   const std::string block = "-----BEGIN CERTIFICATE-----\nAAAA\nBBBB\n-----END CERTIFICATE-----\n";
   const auto two = parse_pem("subject=x\r\n" + block + "# more\n" + block);
   REQUIRE(two);

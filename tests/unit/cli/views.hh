@@ -1,4 +1,4 @@
-// Messages for the tests of what fetch and watch print; the clock stands at test::kNow.
+// Messages for the tests of fetch's and watch's text; the clock is fixed at test::kNow.
 #pragma once
 
 #include <sstream>

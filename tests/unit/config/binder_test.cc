@@ -63,7 +63,7 @@ key_file_mode = 0400
   CHECK(loaded.warnings.empty());
 }
 
-TEST_CASE("the camelCase names of old tutorials load, each with a warning") {
+TEST_CASE("the camelCase names of old tutorials load, with a warning for each") {
   const auto loaded = must_load({.text = R"(
 agentAddress = "/tmp/spire-agent/public/api.sock"
 cmd = "sleep"
@@ -93,12 +93,12 @@ addIntermediatesToBundle = true
           "add_intermediates_to_bundle"});
 }
 
-TEST_CASE("keys match in any case, and the last of several scalars wins") {
+TEST_CASE("keys match in any case, and the last of repeated scalars wins") {
   CHECK(read("CERT_DIR = \"a\"\nCert_Dir = \"b\"").cert_dir == "b");
   CHECK(read("certdir = \"a\"\nCERTDIR = \"b\"").cert_dir == "b");
 }
 
-TEST_CASE("an alias given twice is deprecated once") {
+TEST_CASE("a repeated alias causes one warning") {
   const auto loaded = must_load({.text = std::string(kFiles) + "certDir = \"a\"\ncertDir = \"b\""});
   CHECK(loaded.config.cert_dir == "b");
   CHECK(
@@ -108,7 +108,7 @@ TEST_CASE("an alias given twice is deprecated once") {
               "does not"});
 }
 
-TEST_CASE("a number where a string is due is taken as it is spelled") {
+TEST_CASE("a number in place of a string is used as it is spelled") {
   CHECK(read("hint = 0644").hint == "0644");
   CHECK(read("hint = -0x1F").hint == "-0x1F");
   CHECK(read("cmd = \"x\" cmd_args = 5").cmd_args == Strings{"5"});
@@ -116,12 +116,12 @@ TEST_CASE("a number where a string is due is taken as it is spelled") {
   CHECK(read("renew_signal = 1").renew_signal == SIGHUP);
 }
 
-TEST_CASE("a string where a number is due is read as a number") {
+TEST_CASE("a string in place of a number is parsed as a number") {
   CHECK(read("health_checks { bind_port = \"0x1F90\" }").health_checks.bind_port == 8080);
   CHECK(read("health_checks { bind_port = 0 }").health_checks.bind_port == 8081);
 }
 
-TEST_CASE("jwt_svids may be a list, an object, blocks, and several of them") {
+TEST_CASE("jwt_svids may be a list, an object or blocks, and may be repeated") {
   const Config config = read(R"(
 jwt_svids = [{ jwt_audience = "a", jwt_svid_file_name = "a.token" }]
 jwt_svids { jwt_audience = "b" jwt_svid_file_name = "b.token" }
@@ -134,14 +134,14 @@ jwt_svids = { jwt_audience = "d", jwt_svid_file_name = "d.token" }
   CHECK(audiences == "abcd");
 }
 
-TEST_CASE("jwt_extra_audiences given again adds up") {
+TEST_CASE("repeated jwt_extra_audiences are appended") {
   const Config config = read(
       "jwt_svids = [{ jwt_audience = \"a\", jwt_svid_file_name = \"a\", jwt_extra_audiences = [\"b\"]\n"
       "jwt_extra_audiences = [\"c\", 4] }]");
   CHECK(config.jwt_svids[0].jwt_extra_audiences == Strings{"b", "c", "4"});
 }
 
-TEST_CASE("health_checks may be a block, an object, and several of them") {
+TEST_CASE("health_checks may be a block or an object, and may be repeated") {
   const Config config =
       read("health_checks { listener_enabled = true }\nhealth_checks = { bind_port = 9000 }");
   CHECK(config.health_checks.listener_enabled);
@@ -149,7 +149,7 @@ TEST_CASE("health_checks may be a block, an object, and several of them") {
   CHECK(read("health_checks { liveness_path = \"\" }").health_checks.liveness_path == "/live");
 }
 
-TEST_CASE("unknown keys that the Go helper lets pass are warnings") {
+TEST_CASE("unknown keys that the Go helper accepts are warnings") {
   const auto loaded =
       must_load({.text = std::string(kFiles) + "\"frobnicate\" = 1\nhealth_checks { bind_prot = 1 }"});
   CHECK(
@@ -158,7 +158,7 @@ TEST_CASE("unknown keys that the Go helper lets pass are warnings") {
               "helper.conf:5:17 | unknown key \"bind_prot\" in health_checks; did you mean \"bind_port\"?"});
 }
 
-TEST_CASE("unknown keys of health_checks and variables lead to the keys that were meant") {
+TEST_CASE("unknown keys of health_checks and variables suggest the keys that were meant") {
   const auto loaded = must_load({.text = std::string(kFiles) + R"(
 health_checks { listener_enabled = true, port = 80, liveness = "/l", enabled = true }
 )",
@@ -212,7 +212,7 @@ TEST_CASE("of very many mistakes the first twenty are reported") {
   CHECK(loaded.error().also.back().message == "helper.conf:21:1: this is wrong too, and there may be more");
 }
 
-TEST_CASE("a log level is read in every word of logrus, in any case") {
+TEST_CASE("every word of logrus is accepted as a log level, in any case") {
   const auto level = [](const std::string& word) { return read("log_level = \"" + word + "\"").log_level; };
   CHECK(level("warn") == log::Level::warning);
   CHECK(level("WARNING") == log::Level::warning);
@@ -226,7 +226,7 @@ TEST_CASE("a log level is read in every word of logrus, in any case") {
   CHECK(variable.config.log_level == log::Level::debug);
 }
 
-TEST_CASE("JSON documents bind: nulls are absent, blocks may come in a list") {
+TEST_CASE("JSON documents bind: null counts as absent, blocks may be in a list") {
   const auto loaded = must_load({.text = R"({
   "svid_file_name": "a", "svid_key_file_name": "b", "svid_bundle_file_name": "c",
   "hint": null, "daemon_mode": null, "cert_file_mode": 420,
@@ -239,7 +239,7 @@ TEST_CASE("JSON documents bind: nulls are absent, blocks may come in a list") {
   CHECK(loaded.config.jwt_svids.size() == 1);
 }
 
-TEST_CASE("every key can be set, and reads back what was set") {
+TEST_CASE("every key can be set and read back") {
   std::string outputs;
   for (const output::Format& format : output::kFormats) {
     outputs += std::string(format.key) + " = \"out/" + std::string(format.key) + "\"\n";
@@ -262,7 +262,7 @@ health_checks { bind_address = "::1" unix_socket = "/h.sock" metrics_path = "/me
 )"})
                             .config;
   const Config defaults;
-  // Whatever the text above sets must differ from the defaults where the table says it is stored.
+  // All values above must differ from the defaults if the key is not listed here.
   for (const Key& key : config_keys()) {
     const bool unset = key.name == "agent_address" || key.name == "spiffe_id" || key.name == "cert_dir" ||
                        key.name.starts_with("jwt_") || key.name == "cmd_args" ||

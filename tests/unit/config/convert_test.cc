@@ -15,7 +15,7 @@ std::string converted(std::string_view text, const std::string& source = "f.conf
 
 }  // namespace
 
-TEST_CASE("values stay as they are written, numbers become what the other syntax can say") {
+TEST_CASE("values stay as written, except numbers that the other syntax spells differently") {
   CHECK(converted(R"(agent_address = "run/agent.sock"
 stop_timeout = "90s"
 cmd_args = "-c \"a b\""
@@ -47,7 +47,7 @@ bind_port = 8081
 )");
 }
 
-TEST_CASE("keys get their names of today, and one of each is left") {
+TEST_CASE("keys get their current names, and repeated keys are merged") {
   CHECK(converted(R"(certDir = "a"
 HINT = "one"
 Hint = "two"
@@ -73,7 +73,7 @@ bind_port = 1
 )");
 }
 
-TEST_CASE("JSON: null is nothing, and blocks in lists are blocks") {
+TEST_CASE("JSON: null is left out, and blocks in lists are blocks") {
   const std::string_view json =
       R"({"hint": null, "cert_dir": "a", "health_checks": [{"bind_port": 1}, {"listener_enabled": true}],
           "jwt_svids": {"jwt_audience": "a", "jwt_svid_file_name": "t"}})";
@@ -153,18 +153,18 @@ jwt_svid_file_name = "u"
   CHECK(converted(converted(toml, "f.toml")) == toml);
 }
 
-TEST_CASE("a hash sign in a string begins no comment") {
+TEST_CASE("a hash sign in a string does not begin a comment") {
   CHECK(converted("hint = \"# a\" # b\n") == "# b\nhint = \"# a\"\n");
   CHECK(converted("hint = '# a' # b\n", "f.toml") == "# b\nhint = \"# a\"\n");
   CHECK(converted("hint = \"\"\"\n# a\n\"\"\" # b\n", "f.toml") == "hint = \"# a\\n\"\n\n# b\n");
   CHECK(converted("hint = <<EOF\n# a\nEOF\n") == "hint = \"# a\\n\"\n");
 }
 
-TEST_CASE("control characters of a comment are escaped, for TOML takes none") {
+TEST_CASE("control characters of a comment are escaped, since TOML does not accept them") {
   CHECK(converted("hint = \"a\" # b\x0b\x01 c\n") == "# b\\v\\x01 c\nhint = \"a\"\n");
 }
 
-TEST_CASE("what is only warned of is left out, with the warning") {
+TEST_CASE("keys that only cause a warning are left out, with the warning") {
   const auto out = convert("# why\n\"unknown\" = 1\nhint = \"a\"\n", "f.conf", Format::by_name, Format::toml);
   REQUIRE(out);
   CHECK(out->text == "hint = \"a\"\n\n# why\n");
@@ -173,7 +173,7 @@ TEST_CASE("what is only warned of is left out, with the warning") {
   CHECK(out->warnings[0].at == "f.conf:2:1");
 }
 
-TEST_CASE("what run would not read is not converted") {
+TEST_CASE("a configuration that run would refuse is not converted") {
   for (const char* text : {"hint = [", "hint = true\n", "hitn = \"a\"\n", "cert_file_mode = \"0888\"\n"}) {
     const auto out = convert(text, "f.conf", Format::by_name, Format::toml);
     REQUIRE_FALSE(out);
@@ -184,7 +184,7 @@ TEST_CASE("what run would not read is not converted") {
   CHECK(converted("hint = \"\\xe9\"\n", "f.conf", Format::hcl) == "hint = \"\\xe9\"\n");
 }
 
-TEST_CASE("from and to YAML, with comments") {
+TEST_CASE("conversion from and to YAML, with comments") {
   constexpr std::string_view kYaml = R"(# where it is
 cert_dir: /certs
 # two

@@ -81,7 +81,7 @@ constexpr Row kRows[] = {
 };
 }  // namespace
 
-TEST_CASE("a key without effect is a warning that names what it needs") {
+TEST_CASE("a key without effect is a warning that names the missing key") {
   for (const Row& row : kRows) {
     INFO(row.text);
     const Strings found = warnings(row.files, row.text);
@@ -91,12 +91,12 @@ TEST_CASE("a key without effect is a warning that names what it needs") {
   }
 }
 
-TEST_CASE("what has an effect, or asks for nothing, is no warning") {
+TEST_CASE("a key that has an effect, or its default value, is not a warning") {
   const auto quiet = [](std::string_view files, const std::string& text) {
     INFO(text);
     CHECK(warnings(files, text) == Strings{});
   };
-  // The Go helper's own example leaves them empty.
+  // These are empty in the Go helper's own example.
   quiet(kFiles, R"(cmd = "" cmd_args = "" renew_signal = "" pid_file_name = "")");
   quiet(kFiles, R"(stop_timeout = "10s" stop_signal = "TERM" renew_cmd_once = false omit_expired = false)");
   quiet(kFiles,
@@ -120,7 +120,7 @@ TEST_CASE("what has an effect, or asks for nothing, is no warning") {
   quiet(kFiles, "health_checks {}");
 }
 
-TEST_CASE("a key without effect is named where it was given") {
+TEST_CASE("a key without effect is reported where it was given") {
   const auto loaded = must_load({.text = std::string(kFiles),
                                  .environment = {{"SPIFFE_HLP_STOP_SIGNAL", "INT"}},
                                  .flags = {{"renew_signal", "HUP", "-renew-signal"},
@@ -149,7 +149,7 @@ TEST_CASE("a key given twice is a warning with both places") {
       Strings{
           "helper.conf:4:36 | jwt_svids[0].jwt_audience is given twice: the value here counts, the one at "
           "helper.conf:4:16 does not"});
-  // Lists add up, and a flag is there to override the file.
+  // Lists are appended, and a flag is meant to override the file.
   CHECK(warnings(kFiles, std::string(kTokens) +
                              "jwt_svids = [{ jwt_audience = \"b\", jwt_svid_file_name = \"u\" }]") ==
         Strings{});
@@ -158,7 +158,7 @@ TEST_CASE("a key given twice is a warning with both places") {
   CHECK(warnings_of(flag) == Strings{});
 }
 
-TEST_CASE("single quotes in cmd_args are a warning with the list to write") {
+TEST_CASE("single quotes in cmd_args are a warning that shows the equivalent list") {
   const auto args = [](const std::string& value) {
     return warnings(kFiles, "cmd = \"x\"\ncmd_args = \"" + value + "\"\n");
   };
@@ -182,7 +182,7 @@ TEST_CASE("single quotes in cmd_args are a warning with the list to write") {
                 R"(["sh", "-c", "nginx -s reload"])"});
 }
 
-TEST_CASE("what an entry of x509_svids sets without effect is named with the entry") {
+TEST_CASE("a key without effect in an entry of x509_svids is named with the entry") {
   const auto of = [](const std::string& keys) {
     return warnings(
         "", "x509_svids = [{ hint = \"a\", dir = \"a\", bundle_map_file_name = \"m\", " + keys + " }]\n");

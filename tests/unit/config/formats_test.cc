@@ -1,4 +1,4 @@
-// One configuration in four formats: what is written in each reads back as the same.
+// One configuration in four formats: the text in each format reads back as the same configuration.
 #include "output/formats.hh"
 
 #include <random>
@@ -58,7 +58,7 @@ Config bound(const std::string& text, Format format) {
   return config;
 }
 
-// A tree that every format says in its way, and the configuration it is bound to.
+// A tree that every format can represent, and the configuration that it binds to.
 void check_all_formats(const Value& tree, bool json_as_yaml) {
   const Value expected = effective(bound(json_of(tree).dump(), Format::json));
   CHECK(effective(bound(to_hcl(tree), Format::hcl)).same_as(expected));
@@ -115,7 +115,7 @@ class Generator {
       case KeyType::duration:
         return Value::of_text("1m30s");
       case KeyType::owner:
-        return below(2) == 0 ? Value::of_text("7") : Value::of_integer("5");  // names are looked up: slow
+        return below(2) == 0 ? Value::of_text("7") : Value::of_integer("5");  // looking up names is slow
       case KeyType::choice:
         return Value::of_text(std::string(key.words[below(key.words.size())]));
       case KeyType::arguments:

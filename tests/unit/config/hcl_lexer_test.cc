@@ -8,7 +8,7 @@ namespace {
 
 using Kind = HclToken::Kind;
 
-// Kinds and texts of all tokens, "kind:text" apart by spaces; the error's message where there is one.
+// Kinds and texts of all tokens, "kind:text" separated by spaces; or the error's message.
 std::string tokens(std::string_view text) {
   HclLexer lexer(text, "f");
   std::string out;
@@ -22,7 +22,7 @@ std::string tokens(std::string_view text) {
   }
 }
 
-// The content of the one string or heredoc in `text`.
+// The content of the only string or heredoc in `text`.
 std::string content(std::string_view text) {
   HclLexer lexer(text, "f");
   const auto token = lexer.next();
@@ -33,7 +33,7 @@ std::string content(std::string_view text) {
 
 }  // namespace
 
-TEST_CASE("the lexer knows every kind of token") {
+TEST_CASE("the lexer finds every kind of token") {
   CHECK(tokens("a = { b [ ] , }") == "n:a =:= l:{ n:b L:[ R:] c:, r:}");
   CHECK(tokens("a-b a.b _a A1") == "n:a-b n:a.b n:_a n:A1");
   CHECK(tokens("true false truely True") == "b:true b:false n:truely n:True");
@@ -58,7 +58,7 @@ TEST_CASE("comments of every style are skipped") {
   CHECK(tokens("/*/") == "f:1:1: this comment is never closed");
 }
 
-TEST_CASE("strings take Go's escapes") {
+TEST_CASE("strings support Go's escapes") {
   CHECK(content(R"("\a\b\f\n\r\t\v\\\"")") == "\a\b\f\n\r\t\v\\\"");
   CHECK(content(R"("\x41\101\u00e9\U0001F600")") == "AA\xC3\xA9\xF0\x9F\x98\x80");
   CHECK(content(R"("\377")") == "\xFF");
@@ -68,7 +68,7 @@ TEST_CASE("strings take Go's escapes") {
   CHECK(content(R"("\')") == R"(f:1:2: unknown escape "\\'")");
 }
 
-TEST_CASE("interpolations stay as they are") {
+TEST_CASE("interpolations are kept unchanged") {
   CHECK(content(R"("a${b}c")") == "a${b}c");
   CHECK(content(R"("a${"x"}c")") == R"(a${"x"}c)");
   CHECK(content(R"("${ {a} \n }\n")") == "${ {a} \\n }\n");
@@ -84,7 +84,7 @@ TEST_CASE("heredocs keep their last line end") {
   CHECK(content("<<EOF\n\nEOF\n") == "\n");
   CHECK(content("<<EOF\nfoo\nEOF") == "foo\n");
   CHECK(content("<<EOF\nEOFX\n EOF X\nEOF\n") == "EOFX\n EOF X\n");
-  // An indented anchor ends a plain heredoc, and what stands before it is kept, as by the Go helper.
+  // As in the Go helper, an indented anchor ends a plain heredoc, and the white space before it is kept.
   CHECK(content("<<EOF\nfoo\n  EOF\n") == "foo\n  ");
   CHECK(content("<<EOF\n\"${\\q\nEOF\n") == "\"${\\q\n");
 }

@@ -6,7 +6,7 @@ namespace spiffe::config {
 
 namespace {
 
-// The tree in one line: {key=value …}, quoted keys as "key", labels behind their key.
+// The tree in one line: {key=value …}, quoted keys as "key", labels after their key.
 std::string show(const Value& value) {
   std::string out;
   switch (value.kind) {
@@ -40,7 +40,7 @@ std::string tree(std::string_view text) {
 
 }  // namespace
 
-TEST_CASE("attributes are apart by line ends, spaces or commas") {
+TEST_CASE("attributes are separated by line ends, spaces or commas") {
   CHECK(tree("a = 1\nb = 2") == "{a=1 b=2}");
   CHECK(tree("a = 1 b = 2") == "{a=1 b=2}");
   CHECK(tree("a=\"x\"b=\"y\"") == "{a='x' b='y'}");
@@ -82,7 +82,7 @@ TEST_CASE("values carry their positions") {
   CHECK(b.value.entries[0].value.items[0].at == Position{3, 10});
 }
 
-TEST_CASE("what no document may hold is refused with its place") {
+TEST_CASE("content that no document may have is refused with its place") {
   CHECK(tree("a = \"\xFF\"") == "f:1:6: this is not valid UTF-8");
   CHECK(tree("# \xC3\n") == "f:1:3: this is not valid UTF-8");
   CHECK(tree(std::string("a = 1\n\0", 7)) == "f:2:1: a NUL byte");

@@ -27,13 +27,13 @@ TEST_CASE("JSON documents keep order, duplicates and positions") {
   CHECK(list.items[2].entries[0].at == Position{3, 22});
 }
 
-TEST_CASE("commas before a closing bracket pass, as by the Go helper") {
+TEST_CASE("commas before a closing bracket are accepted, as in the Go helper") {
   CHECK(parse_json("{\"a\": [1, 2,],}", "f"));
   CHECK_FALSE(parse_json("{,}", "f"));
   CHECK_FALSE(parse_json("{\"a\": [1,,2]}", "f"));
 }
 
-TEST_CASE("JSON strings take JSON's escapes") {
+TEST_CASE("JSON strings support JSON's escapes") {
   CHECK(text_of(R"("\"\\\/\b\f\n\r\t")") == "\"\\/\b\f\n\r\t");
   CHECK(text_of(R"("\u00e9\uD83D\ude00")") == "\xC3\xA9\xF0\x9F\x98\x80");
   CHECK(text_of(R"("${a}")") == "${a}");
@@ -60,7 +60,7 @@ TEST_CASE("JSON depth is limited") {
   CHECK(text_of(std::string(500000, '[')) == "f:1:65: more than 64 levels deep");
 }
 
-TEST_CASE("a JSON document is an object") {
+TEST_CASE("a JSON document must be an object") {
   const auto document = parse_json("[1]", "f");
   REQUIRE_FALSE(document);
   CHECK(document.error().message == "f:1:1: a JSON configuration is an object, found a list");

@@ -1,4 +1,4 @@
-// The blocks start and reload: in every format, as flags and variables; rule by rule.
+// The blocks start and reload: in every format, as flags and variables, and the rules for them.
 #include "config/lifecycle.hh"
 
 #include "config/convert.hh"
@@ -74,7 +74,7 @@ Strings warnings_of(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("start and reload mean the keys at the top, in every format") {
+TEST_CASE("start and reload set the keys at the top level, in every format") {
   check_all_set(test::must_load({.text = with_files(kHcl)}));
   check_all_set(test::must_load({.text = with_files(kToml), .file = "helper.toml"}));
   check_all_set(test::must_load({.text = kYaml, .file = "helper.yaml"}));
@@ -102,15 +102,15 @@ TEST_CASE("start and reload as variables and flags") {
   CHECK(flag_name(*find_key("reload.pid_file_name")) == "reload-pid-file-name");
 }
 
-TEST_CASE("the flat keys stay as they are, without a warning") {
+TEST_CASE("the flat keys remain valid, without a warning") {
   CHECK(
       warnings_of("cmd = \"a\"\ncmd_args = \"b\"\nrenew_signal = \"HUP\"\npid_file_name = \"p\"\n").empty());
-  // Also beside blocks that say something else.
+  // Also with blocks that set other keys.
   CHECK(warnings_of("cmd = \"a\"\nrenew_signal = \"HUP\"\nreload { cmd = \"c\" }\n").empty());
   CHECK(warnings_of("cmd = \"a\"\nstart { }\nreload { signal = \"HUP\" }\n").empty());
 }
 
-TEST_CASE("one of a pair only") {
+TEST_CASE("only one key of a pair may be set") {
   CHECK(error_of("cmd = \"a\"\nstart { cmd = \"a\" }\n") ==
         "helper.conf:5:15: cmd cannot be used with start.cmd");
   CHECK(error_of("cmd = \"a\"\ncmd_args = \"b\"\nstart { args = \"b\" }\n") ==
@@ -119,7 +119,7 @@ TEST_CASE("one of a pair only") {
         "helper.conf:6:19: renew_signal cannot be used with reload.signal");
   CHECK(error_of("renew_signal = \"HUP\"\npid_file_name = \"p\"\nreload { pid_file_name = \"q\" }\n") ==
         "helper.conf:6:26: pid_file_name cannot be used with reload.pid_file_name");
-  // Wherever they come from; and all of them at once.
+  // From any source, and all of them at once.
   CHECK(error_of("cmd = \"a\"\n", {{"SPIFFE_HLP_START_CMD", "b"}}) ==
         "SPIFFE_HLP_START_CMD: cmd cannot be used with start.cmd");
   CHECK(error_of("start { cmd = \"a\" }\n", {}, {{"cmd", "b", "-cmd"}}) ==
@@ -167,7 +167,7 @@ TEST_CASE("without daemon mode the blocks are ignored with a warning") {
         "helper.conf:5:26: reload.pid_file_name works in daemon mode only, and daemon_mode is false");
 }
 
-TEST_CASE("a key of a block without effect is warned of by its own name") {
+TEST_CASE("a key of a block without effect is named by its own name in the warning") {
   CHECK(warnings_of("start { args = \"a\" }\nreload { args = \"b\" }\n") ==
         Strings{"helper.conf:4:9 | start.args has no effect without start.cmd",
                 "helper.conf:5:10 | reload.args has no effect without reload.cmd"});
@@ -175,7 +175,7 @@ TEST_CASE("a key of a block without effect is warned of by its own name") {
         Strings{"helper.conf:4:10 | reload.signal has no effect without cmd or pid_file_name"});
 }
 
-TEST_CASE("a command behind -- replaces the one of start") {
+TEST_CASE("a command after -- replaces that of start") {
   const test::WorkingDirectory directory;
   directory.write("helper.conf", with_files("start { cmd = \"a\", args = \"b\" }\n"));
   LoadOptions options;
@@ -186,7 +186,7 @@ TEST_CASE("a command behind -- replaces the one of start") {
   CHECK(loaded->config.cmd_args.empty());
 }
 
-TEST_CASE("config convert keeps blocks, and makes them on request") {
+TEST_CASE("config convert keeps blocks, and creates them on request") {
   constexpr std::string_view kFlat = R"(# the program
 cmd = "nginx"
 cmd_args = ["-g", "daemon off;"]

@@ -22,7 +22,7 @@ std::string error_of(const Result<Loaded>& loaded) {
   return loaded ? "loaded" : loaded.error().message;
 }
 
-// The address that comes out, and where it came from.
+// The resulting address and its source.
 std::string address(const Environment& environment, const std::string& line = "",
                     const std::vector<FlagValue>& flags = {}) {
   const auto loaded = load_text({.text = kText + line, .environment = environment, .flags = flags});
@@ -32,7 +32,7 @@ std::string address(const Environment& environment, const std::string& line = ""
 
 }  // namespace
 
-TEST_CASE("a flag comes before a variable, a variable before the file, the file before the default") {
+TEST_CASE("a flag has priority over a variable, a variable over the file, the file over the default") {
   const std::string line = "cert_dir = \"file\"\n";
   CHECK(must_load({.text = kText}).config.cert_dir.empty());
   CHECK(must_load({.text = kText + line}).config.cert_dir == "file");
@@ -45,7 +45,7 @@ TEST_CASE("a flag comes before a variable, a variable before the file, the file 
   CHECK(loaded.config.cert_dir == "flag");
 }
 
-TEST_CASE("every kind of key can be a variable") {
+TEST_CASE("every kind of key can be set by a variable") {
   const auto loaded = must_load(
       {.text = kText,
        .environment = {{"SPIFFE_HLP_HEALTH_CHECKS_BIND_PORT", "9000"},
@@ -78,7 +78,7 @@ TEST_CASE("a list of a later source replaces the earlier one") {
   CHECK(loaded.config.jwt_svids[0].jwt_audience == "b");
 }
 
-TEST_CASE("an empty variable is not set, an empty flag is") {
+TEST_CASE("an empty variable counts as not set, an empty flag as set") {
   const std::string line = "hint = \"db\"\n";
   CHECK(must_load({.text = kText + line, .environment = {{"SPIFFE_HLP_HINT", ""}}}).config.hint == "db");
   CHECK(must_load({.text = kText + line, .flags = {{"hint", "", "-hint"}}}).config.hint.empty());
@@ -95,7 +95,7 @@ TEST_CASE("unknown SPIFFE_HLP_ variables are warnings") {
                 "SPIFFE_HLP_CERT_DIR?"});
 }
 
-TEST_CASE("the agent's address comes from the first place that names one") {
+TEST_CASE("the agent's address is taken from the first source that sets it") {
   Environment environment;
   CHECK(address(environment) == "unix:///tmp/spire-agent/public/api.sock default");
   environment.emplace_back("SPIRE_AGENT_ADDRESS", "/old.sock");
@@ -112,21 +112,21 @@ TEST_CASE("the agent's address comes from the first place that names one") {
         "unix:///x -agent-address");
 }
 
-TEST_CASE("an empty agent_address undoes an earlier one") {
+TEST_CASE("an empty agent_address cancels an earlier one") {
   CHECK(address({}, "agent_address = \"/f\"\nagent_address = \"\"\n") ==
         "unix:///tmp/spire-agent/public/api.sock default");
   CHECK(address({{"SPIFFE_ENDPOINT_SOCKET", "unix:///e"}}, "agent_address = \"/f\"\n",
                 {{"agent_address", "", "-agent-address"}}) == "unix:///e SPIFFE_ENDPOINT_SOCKET");
 }
 
-TEST_CASE("the old name of the address variable warns") {
+TEST_CASE("the old name of the address variable causes a warning") {
   const auto loaded = must_load({.text = kText, .environment = {{"SPIRE_AGENT_ADDRESS", "/a"}}});
   CHECK(warnings_of(loaded) ==
         Strings{
             "SPIRE_AGENT_ADDRESS | SPIRE_AGENT_ADDRESS is deprecated. Use SPIFFE_ENDPOINT_SOCKET instead."});
 }
 
-TEST_CASE("a default file that is missing matters only where nothing else names an output") {
+TEST_CASE("a missing default file matters only if no other source sets an output") {
   const test::WorkingDirectory directory;
   LoadOptions options;
   auto loaded = load(options);
@@ -173,7 +173,7 @@ TEST_CASE("control characters in a file's name are escaped") {
   CHECK(error_of(loaded).starts_with("a\\x1b[31m.conf:1:2: "));
 }
 
-TEST_CASE("keys without effect warn") {
+TEST_CASE("keys without effect cause a warning") {
   CHECK(warnings_of(must_load({.text = kText + "timeout = \"5s\"\n"})) ==
         Strings{"helper.conf:4:1 | timeout is ignored in daemon mode: there is no limit"});
   CHECK(warnings_of(must_load({.text = kText + "daemon_mode = false\ntimeout = \"5s\"\n"})).empty());
@@ -186,13 +186,13 @@ TEST_CASE("keys without effect warn") {
             "This may become an error in a future release."});
 }
 
-TEST_CASE("hint as a flag beside spiffe_id in the file is refused") {
+TEST_CASE("hint as a flag together with spiffe_id in the file is refused") {
   const auto loaded = load_text(
       {.text = kText + "spiffe_id = \"spiffe://example.org/db\"\n", .flags = {{"hint", "db", "-hint"}}});
   CHECK(error_of(loaded) == "helper.conf:4:13: hint and spiffe_id are both set: use one of them");
 }
 
-TEST_CASE("a flag that no key has is refused") {
+TEST_CASE("a flag without a key is refused") {
   const auto loaded = load_text({.text = kText, .flags = {{"certs", "x", "-certs"}}});
   CHECK(error_of(loaded) == "-certs: unknown key \"certs\"");
 }

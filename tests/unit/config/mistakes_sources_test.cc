@@ -1,5 +1,4 @@
-// Mistakes in JSON and TOML documents, variables and flags: every mistake with the whole message it earns,
-// and its hint.
+// Mistakes in JSON and TOML documents, variables and flags, each with its whole message and hint.
 #include "support/catch.hh"
 #include "unit/config/support.hh"
 

@@ -1,4 +1,4 @@
-// Mistakes in spelling, syntax and types of HCL: every mistake with the whole message it earns, and its hint.
+// Mistakes in spelling, syntax and types of HCL, each with its whole message and hint.
 #include "support/catch.hh"
 #include "unit/config/support.hh"
 
@@ -328,9 +328,9 @@ constexpr Mistake kTypes[] = {
 TEST_CASE("a mistake in spelling names its place and the key that was meant") {
   check_mistakes(kSpelling);
 }
-TEST_CASE("a mistake in syntax names its place and what was expected") {
+TEST_CASE("a mistake in syntax names its place and the expected syntax") {
   check_mistakes(kSyntax);
 }
-TEST_CASE("a value of the wrong type names its key and what was found") {
+TEST_CASE("a value of the wrong type names its key and the value") {
   check_mistakes(kTypes);
 }

@@ -1,4 +1,4 @@
-// Mistakes in values, and between keys: every mistake with the whole message it earns, and its hint.
+// Mistakes in values, and between keys, each with its whole message and hint.
 #include "support/catch.hh"
 #include "unit/config/support.hh"
 
@@ -358,9 +358,9 @@ svid_combined_file_name = "./key.pem"
 
 }  // namespace
 
-TEST_CASE("a value that cannot be names what would do") {
+TEST_CASE("an invalid value is refused with a valid alternative") {
   check_mistakes(kValues);
 }
-TEST_CASE("keys that do not go together are named") {
+TEST_CASE("keys that exclude each other are named") {
   check_mistakes(kRules);
 }

@@ -1,4 +1,4 @@
-// Mistakes in x509_svids: every mistake with the whole message it earns, and its hint.
+// Mistakes in x509_svids, each with its whole message and hint.
 #include "config/identities.hh"
 #include "config/outputs.hh"
 #include "support/catch.hh"
@@ -116,7 +116,7 @@ x509_svids = [
 
 }  // namespace
 
-TEST_CASE("an entry of x509_svids that cannot be names what would do") {
+TEST_CASE("an invalid entry of x509_svids is refused with a valid alternative") {
   check_mistakes(kEntries);
 }
 
@@ -141,7 +141,7 @@ TEST_CASE("an entry is a configuration of its own, below cert_dir") {
   CHECK(paths == std::vector<std::string>{"/certs/all.pem", "/certs/web/all.pem", "/certs/of/db/map.json"});
 }
 
-TEST_CASE("what an entry does not use leaves its configuration as it was") {
+TEST_CASE("a change of a key that an entry does not use does not change its configuration") {
   const auto before = load_text({.text = kTwo});
   auto after = load_text({.text = kTwo});
   REQUIRE((before.has_value() && after.has_value()));

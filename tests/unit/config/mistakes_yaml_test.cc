@@ -1,4 +1,4 @@
-// What is wrong in YAML: every mistake with the whole message it earns, and its hint.
+// Mistakes in YAML, each with its whole message and hint.
 #include "support/catch.hh"
 #include "unit/config/support.hh"
 
@@ -322,6 +322,6 @@ constexpr Mistake kYaml[] = {
 
 }  // namespace
 
-TEST_CASE("a mistake in YAML names its place and what was expected") {
+TEST_CASE("a mistake in YAML names its place and the expected syntax") {
   check_mistakes(kYaml);
 }

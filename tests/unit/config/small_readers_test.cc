@@ -1,4 +1,4 @@
-// Integers, durations, arguments and paths: what Go's own functions make of the same text.
+// Integers, durations, arguments and paths, compared with the results of Go's functions.
 #include "config/csv_args.hh"
 #include "config/duration.hh"
 #include "config/integer.hh"
@@ -25,7 +25,7 @@ std::string duration(std::string_view text) {
 
 }  // namespace
 
-TEST_CASE("integers are read as Go's ParseInt with base 0 reads them") {
+TEST_CASE("integers are parsed like Go's ParseInt with base 0") {
   struct Row {
     std::string_view text;
     std::optional<std::int64_t> value;
@@ -46,7 +46,7 @@ TEST_CASE("integers are read as Go's ParseInt with base 0 reads them") {
   }
 }
 
-TEST_CASE("durations are read and written as Go does") {
+TEST_CASE("durations are parsed and formatted like Go's") {
   constexpr std::pair<std::string_view, std::string_view> kRows[] = {
       {"1m30s", "90000000000 1m30s"},
       {"0", "0 0s"},
@@ -87,7 +87,7 @@ TEST_CASE("durations are read and written as Go does") {
   }
 }
 
-TEST_CASE("arguments are split as Go's CSV reader splits them at spaces") {
+TEST_CASE("arguments are split at spaces like Go's CSV reader does") {
   const std::pair<std::string_view, Args> kRows[] = {
       {"", {}},
       {"a b", {"a", "b"}},
@@ -122,7 +122,7 @@ TEST_CASE("arguments are split as Go's CSV reader splits them at spaces") {
   }
 }
 
-TEST_CASE("paths are joined and cleaned as Go's package path does") {
+TEST_CASE("paths are joined and cleaned like Go's package path does") {
   constexpr std::string_view kRows[][3] = {
       {"certs", "svid.pem", "certs/svid.pem"},
       {"", "svid.pem", "svid.pem"},
@@ -146,7 +146,7 @@ TEST_CASE("paths are joined and cleaned as Go's package path does") {
   }
 }
 
-TEST_CASE("names that lead out of a directory are known") {
+TEST_CASE("names that lead out of a directory are recognised") {
   for (const std::string_view name : {"..", "../x", "a/../../x", "/../x", ".", "", "a/..", "/"}) {
     INFO(name);
     CHECK(leaves_directory(name));

@@ -1,4 +1,4 @@
-// Loads configurations given as text, in a directory that lives as long as one test.
+// Loads configurations given as text, in a directory that exists for one test.
 #pragma once
 
 #include <span>
@@ -10,7 +10,7 @@
 
 namespace spiffe::config::test {
 
-// Makes a temporary directory and works in it; goes back and removes it.
+// Creates a temporary directory and changes to it; changes back and removes it.
 class WorkingDirectory {
  public:
   WorkingDirectory();
@@ -38,12 +38,12 @@ struct Given {
 };
 // Loads `given` from a file in a fresh directory.
 [[nodiscard]] Result<Loaded> load_text(const Given& given);
-// The same, for text that must load: fails the test otherwise.
+// The same for text that must load; otherwise the test fails.
 [[nodiscard]] Loaded must_load(const Given& given);
 // "place | message" of each warning.
 [[nodiscard]] std::vector<std::string> warnings_of(const Loaded& loaded);
 
-// A configuration that must be refused, with the whole error message and the hint that comes with it.
+// A configuration that must be refused, with its whole error message and hint.
 struct Mistake {
   const char* name;
   const char* file;
@@ -53,7 +53,7 @@ struct Mistake {
 };
 void check_mistakes(std::span<const Mistake> mistakes);
 
-// A variable, or a flag where `key` is not empty.
+// A variable, or a flag if `key` is not empty.
 struct MistakenSetting {
   const char* name;
   const char* source;

@@ -1,4 +1,4 @@
-// The helpers of support.hh.
+// Implementation of support.hh.
 #include "unit/config/support.hh"
 
 #include <filesystem>

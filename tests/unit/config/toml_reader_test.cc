@@ -64,13 +64,13 @@ TEST_CASE("TOML that would overflow the stack is refused") {
   REQUIRE_FALSE(document);
   CHECK(document.error().message == "f:1:4002: more dotted keys than a configuration can need");
   CHECK_FALSE(parse_toml("a = " + std::string(100000, '['), "f"));
-  // Dots in strings and comments are no keys.
+  // Dots in strings and comments do not make keys.
   const std::string many(5000, '.');
   CHECK(parse_toml(
       "a = \"\\\"" + many + "\"\nb = '" + many + "'\nc = \"\"\"\n" + many + "\"\"\" # " + many + "\n", "f"));
 }
 
-TEST_CASE("TOML takes other than ASCII in strings and comments only") {
+TEST_CASE("TOML accepts characters that are not ASCII only in strings and comments") {
   const auto good =
       parse_toml("a = '\xC3\xA9' # \xC3\xA9\nb = \"\"\"\n\xC3\xA9\"\"\"\"\"\n\"\xC3\xA9\" = 1\n", "f");
   CHECK(good);
@@ -78,7 +78,7 @@ TEST_CASE("TOML takes other than ASCII in strings and comments only") {
     INFO(text);
     CHECK_FALSE(parse_toml(text, "f"));
   }
-  // White space behind a backslash at the end of a line goes, whatever comes then.
+  // White space after a backslash at the end of a line is dropped, whatever follows.
   const auto document = parse_toml("a = \"\"\"\\\n  \xC3\xA9\"\"\"", "f");
   REQUIRE(document);
   CHECK(document->root.entries[0].value.text == "\xC3\xA9");

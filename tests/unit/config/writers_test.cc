@@ -1,4 +1,4 @@
-// The writers: what they write, and that reading it gives the same document.
+// The writers: their output, and that it reads back as the same document.
 #include "config/hcl_parser.hh"
 #include "config/hcl_writer.hh"
 #include "config/toml_reader.hh"
@@ -20,7 +20,7 @@ Value list(std::vector<Value> items) {
   return out;
 }
 
-// Every kind of value, at every place where a configuration may have it.
+// Every kind of value, in every place that a configuration allows.
 Value sample() {
   Value item = object();
   item.add("name", Value::of_text("one"));
@@ -44,7 +44,7 @@ Value without_null(Value value) {
   return value;
 }
 
-// In any order: TOML has tables last.
+// The order does not matter, since TOML has tables last.
 void sort(Value& value) {
   for (Entry& entry : value.entries) sort(entry.value);
   for (Value& item : value.items) sort(item);
@@ -88,7 +88,7 @@ std::vector<std::string> difficult_strings() {
 
 }  // namespace
 
-TEST_CASE("TOML: tables behind the keys of the file") {
+TEST_CASE("TOML: tables after the keys of the file") {
   CHECK(to_toml(sample()).value() == R"(text = "x"
 none = []
 "odd key" = [false]
@@ -107,7 +107,7 @@ extra = ["a", "b"]
 )");
 }
 
-TEST_CASE("HCL: blocks, and lists of objects as the Go helper's documents have them") {
+TEST_CASE("HCL: blocks, and lists of objects as in the Go helper's documentation") {
   CHECK(to_hcl(sample()) == R"(section {
   enabled = true
   port = 8081
@@ -143,7 +143,7 @@ empty: {}
 )");
 }
 
-TEST_CASE("YAML writes without quotes only what every reader takes for a string") {
+TEST_CASE("YAML writes without quotes only text that every reader reads as a string") {
   const auto written = [](const std::string& text) {
     Value value = object();
     value.add("key", Value::of_text(text));
@@ -171,7 +171,7 @@ TEST_CASE("YAML writes without quotes only what every reader takes for a string"
   }
 }
 
-TEST_CASE("what is written reads back as it was") {
+TEST_CASE("a written document reads back unchanged") {
   Value expected = without_null(sample());
   sort(expected);
   for (Value got : {read_back_toml(sample()), read_back_hcl(sample()), read_back_yaml(sample())}) {
@@ -180,7 +180,7 @@ TEST_CASE("what is written reads back as it was") {
   }
 }
 
-TEST_CASE("every string reads back as it was") {
+TEST_CASE("every string reads back unchanged") {
   for (const std::string& text : difficult_strings()) {
     CAPTURE(text);
     Value value = object();
@@ -191,7 +191,7 @@ TEST_CASE("every string reads back as it was") {
   }
 }
 
-TEST_CASE("bytes that are not UTF-8: HCL has escapes for them, TOML and YAML have none") {
+TEST_CASE("bytes that are not UTF-8: HCL has escapes for them, TOML and YAML do not") {
   Value section = object();
   section.add("key", list({Value::of_text("good"), Value::of_text("bad \xE9")}));
   Value value = object();
@@ -203,7 +203,7 @@ TEST_CASE("bytes that are not UTF-8: HCL has escapes for them, TOML and YAML hav
   CHECK(to_yaml(value).error().message == "section.key is not valid UTF-8, and YAML has no way to write it");
 }
 
-TEST_CASE("comments stand above their keys, indented as they are") {
+TEST_CASE("comments are above their keys, with the same indentation") {
   Value section = object();
   section.add("inner", Value::of_boolean(true));
   section.entries[0].comments = {"inside"};

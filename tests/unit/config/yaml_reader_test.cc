@@ -66,7 +66,7 @@ jwt_svids:
   }
 }
 
-TEST_CASE("a YAML mode is octal where it says so, and otherwise as in HCL") {
+TEST_CASE("a YAML mode with an octal prefix is octal, and otherwise read as in HCL") {
   const std::string files = "svid_file_name: a\nsvid_key_file_name: b\nsvid_bundle_file_name: c\n";
   const auto mode = [&](const std::string& text) {
     return must_load({.text = files + "cert_file_mode: " + text + "\n", .file = "f.yaml"});
@@ -130,7 +130,7 @@ TEST_CASE("YAML places count characters and lines as an editor does") {
   CHECK(entries[1].value.at == Position{2, 4});
 }
 
-TEST_CASE("a YAML file without any value is an empty configuration") {
+TEST_CASE("a YAML file without a value is an empty configuration") {
   for (const std::string text : {"", "# nothing\n", "---\n", "--- \n...\n", "null\n"}) {
     INFO(text);
     const auto document = parse_yaml(text, "f");
@@ -140,7 +140,7 @@ TEST_CASE("a YAML file without any value is an empty configuration") {
   }
 }
 
-TEST_CASE("a YAML alias is a copy of what its anchor names") {
+TEST_CASE("a YAML alias is a copy of its anchor's value") {
   const auto value = parse_yaml_value("- &a {x: &b [1, 2]}\n- *a\n- *b\n", "f");
   REQUIRE(value);
   REQUIRE(value->items.size() == 3);
@@ -149,11 +149,11 @@ TEST_CASE("a YAML alias is a copy of what its anchor names") {
   CHECK(value->items[1].at == Position{2, 3});
 }
 
-TEST_CASE("YAML that would fill the memory is refused at once") {
+TEST_CASE("YAML that would use up the memory is refused at once") {
   const auto message = [](const std::string& text) {
     const auto begin = std::chrono::steady_clock::now();
     const auto document = parse_yaml(text, "f");
-    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));  // never minutes
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));  // must not take minutes
     return document ? "read" : document.error().message;
   };
   // Nine of nine of nine …
@@ -165,7 +165,7 @@ TEST_CASE("YAML that would fill the memory is refused at once") {
     laughs += std::string(1, c) + ": &" + c + " [" + items + "]\n";
   }
   CHECK(message(laughs) == "f:5:32: more values than a configuration can need");
-  // One long string, many times.
+  // One long string, repeated many times.
   std::string copies = "a: &a " + std::string(100000, 'x') + "\nb:\n";
   for (int i = 0; i < 100; ++i) copies += "- *a\n";
   CHECK(message(copies).contains("more values than a configuration can need"));
@@ -180,7 +180,7 @@ TEST_CASE("YAML that would fill the memory is refused at once") {
   CHECK(message("a: " + std::string(500000, '&')) != "read");
 }
 
-TEST_CASE("YAML comments are found beside values, not inside them") {
+TEST_CASE("YAML comments are found next to values, not inside them") {
   auto document = parse_yaml(R"(# first
 a: 'x # y' # behind
 b: "x
@@ -244,7 +244,7 @@ TEST_CASE("the format of the file: flag, variable, name") {
         "SPIFFE_HLP_CONFIG_FORMAT: the format must be auto, hcl, toml, json or yaml, not \"yml\"");
 }
 
-TEST_CASE("an empty file name is no file") {
+TEST_CASE("an empty file name means no file") {
   const test::WorkingDirectory directory;
   directory.write("helper.conf", "this is not read");
   LoadOptions options;

@@ -52,7 +52,7 @@ Line with(Line line, const std::string& key, std::string value) {
 
 }  // namespace
 
-TEST_CASE("of the first update every trust domain is added, our own first") {
+TEST_CASE("the first update adds every trust domain, our own first") {
   const test::Ca ca;
   const test::Ca other;
   const auto first = context(ca, ca.der(), {{"another.example", other.der()}});
@@ -61,7 +61,7 @@ TEST_CASE("of the first update every trust domain is added, our own first") {
                     with(line("added", "another.example"), "authorities_added", fingerprint(other))});
 }
 
-TEST_CASE("the same authorities are no change, in any order") {
+TEST_CASE("the same authorities in another order are not a change") {
   const test::Ca ca;
   const test::Ca next;
   const auto before = context(ca, test::concat({ca.der(), next.der()}));
@@ -70,7 +70,7 @@ TEST_CASE("the same authorities are no change, in any order") {
   CHECK(lines(&before, context(ca, test::concat({next.der(), ca.der(), next.der()}))).empty());
 }
 
-TEST_CASE("authorities that come and go are named by their fingerprints") {
+TEST_CASE("added and removed authorities are listed by fingerprint") {
   const test::Ca ca;
   const test::Ca gone;
   const test::Ca fresh;
@@ -81,7 +81,7 @@ TEST_CASE("authorities that come and go are named by their fingerprints") {
                          "authorities_removed", fingerprint(gone))});
 }
 
-TEST_CASE("trust domains come and go, also our own") {
+TEST_CASE("trust domains are added and removed, including our own") {
   const test::Ca ca;
   const test::Ca one;
   const test::Ca two;
@@ -96,7 +96,7 @@ TEST_CASE("trust domains come and go, also our own") {
                     with(line("removed", "one.example"), "authorities_removed", fingerprint(one))});
 }
 
-TEST_CASE("a trust domain that was federated and becomes our own has not come anew") {
+TEST_CASE("a federated trust domain that becomes our own is not reported as added") {
   const test::Ca ca;
   const test::Ca one;
   const auto before = context(ca, ca.der(), {{"one.example", one.der()}});
@@ -104,7 +104,7 @@ TEST_CASE("a trust domain that was federated and becomes our own has not come an
   CHECK(lines(&before, after).empty());
 }
 
-TEST_CASE("of many changes the first ones are named, and the rest is counted") {
+TEST_CASE("of many changes the first ones are listed, and the rest is counted") {
   const test::Ca ca;
   identity::Bytes many = ca.der();
   for (std::size_t i = 0; i < BundleChanges::kMaxAuthorities; ++i) {

@@ -1,4 +1,4 @@
-// Consumers with a real program, for the tests of them.
+// Consumers with a real program.
 #pragma once
 
 #include <filesystem>
@@ -11,7 +11,7 @@
 
 namespace spiffe::daemon {
 
-// Consumers with a program that appends to the file "out": "ready", and "renewed" at SIGUSR1.
+// Consumers with a program that appends to the file "out": "ready", and "renewed" on SIGUSR1.
 struct ConsumersFixture : process::LoopFixture {
   process::TempDir dir;
   process::CapturedLog log{dir};

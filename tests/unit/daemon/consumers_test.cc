@@ -13,13 +13,13 @@ TEST_CASE_METHOD(Fixture, "all are notified in order: the program, the PID file,
   const std::string pid_file = dir / "pid";
   config.renew_cmd = {"/bin/sh", "-c", "echo \"$SPIFFE_HELPER_CHANGED\" >> " + (dir / "changed")};
   config.pid_file_name = pid_file;
-  config.renew_signal = SIGWINCH;  // harmless: nobody waits for a handler
+  config.renew_signal = SIGWINCH;  // harmless: does not wait for a handler
   assemble();
   consumers->changed({Kind::x509});
   REQUIRE(until_out("ready\n"));
   static_cast<void>(dir.write("pid", std::to_string(::getppid())));
   consumers->changed({Kind::x509, Kind::jwt});
-  // Not for the start: the program has just read the files.
+  // Not at the start, since the program has just read the files.
   REQUIRE(until([&] { return read_all(dir / "changed") == "x509,jwt\n"; }));
   REQUIRE(until([&] { return log.has("PID file signalled"); }));
   const std::string text = log.text();
@@ -29,7 +29,7 @@ TEST_CASE_METHOD(Fixture, "all are notified in order: the program, the PID file,
   CHECK(status.child.starts == 1);
 }
 
-TEST_CASE_METHOD(Fixture, "changes that follow each other are told of together") {
+TEST_CASE_METHOD(Fixture, "changes in quick succession are notified together") {
   config.renew_debounce = milliseconds(150);
   assemble();
   consumers->changed({Kind::x509});
@@ -40,12 +40,12 @@ TEST_CASE_METHOD(Fixture, "changes that follow each other are told of together")
   REQUIRE(until_out("ready\nrenewed\nrenewed\n"));
 }
 
-TEST_CASE_METHOD(Fixture, "changes that never stop are told of all the same") {
+TEST_CASE_METHOD(Fixture, "continuous changes are notified within a limit") {
   config.renew_debounce = milliseconds(50);
   assemble();
   consumers->changed({Kind::x509});
   REQUIRE(until_out("ready\n"));
-  REQUIRE(until([&] {  // asked every millisecond
+  REQUIRE(until([&] {  // called every millisecond
     consumers->changed({Kind::x509});
     return out() == "ready\nrenewed\n";
   }));
@@ -60,7 +60,7 @@ TEST_CASE_METHOD(Fixture, "a random wait is bounded") {
   REQUIRE(until_out("ready\nrenewed\n"));
 }
 
-TEST_CASE_METHOD(Fixture, "a program that a new configuration does not want is stopped, and may come back") {
+TEST_CASE_METHOD(Fixture, "a program that a new configuration removes is stopped, and can be added again") {
   assemble();
   consumers->changed({Kind::x509});
   REQUIRE(until_out("ready\n"));
@@ -68,7 +68,7 @@ TEST_CASE_METHOD(Fixture, "a program that a new configuration does not want is s
   without.cmd.clear();
   REQUIRE(consumers->reconfigure(without));
   SECTION("later") {
-    // It is forgotten in a turn of the loop after the one in which it ends.
+    // The child is removed in a turn of the loop after the one in which it ends.
     REQUIRE(until([&] { return !status.child.configured; }));
     CHECK_FALSE(status.child.up);
     consumers->changed({Kind::x509});
@@ -86,7 +86,7 @@ TEST_CASE_METHOD(Fixture, "a program that a new configuration does not want is s
   REQUIRE(until([&] { return !ends.empty(); }));
 }
 
-TEST_CASE_METHOD(Fixture, "a program that comes with a new configuration starts where the files are there") {
+TEST_CASE_METHOD(Fixture, "a program added by a new configuration starts if the files exist") {
   config::Config with = config;
   config.cmd.clear();
   assemble();
@@ -102,7 +102,7 @@ TEST_CASE_METHOD(Fixture, "a program that comes with a new configuration starts 
   REQUIRE(until_out("ready\n"));
 }
 
-TEST_CASE_METHOD(Fixture, "it ends once, and not before everything has") {
+TEST_CASE_METHOD(Fixture, "on_end is called once, after everything has ended") {
   config.renew_cmd = {"/bin/sh", "-c", "echo run >> " + (dir / "run") + "; exec sleep 60"};
   config.renew_cmd_at_start = true;
   assemble();
@@ -117,7 +117,7 @@ TEST_CASE_METHOD(Fixture, "it ends once, and not before everything has") {
   CHECK(ends.size() == 1);
 }
 
-TEST_CASE_METHOD(Fixture, "the end of a wrapped program is the end") {
+TEST_CASE_METHOD(Fixture, "the end of a wrapped program ends the consumers") {
   config.cmd_mode = config::CmdMode::wrap;
   config.cmd_args = {"-c", "exit 7"};
   assemble();
@@ -126,7 +126,7 @@ TEST_CASE_METHOD(Fixture, "the end of a wrapped program is the end") {
   CHECK(ends == std::vector{7});
 }
 
-TEST_CASE_METHOD(Fixture, "one-shot ends with what renew_cmd came to") {
+TEST_CASE_METHOD(Fixture, "one-shot ends with the result of renew_cmd") {
   config.daemon_mode = false;
   SECTION("without one") {
     config.renew_cmd.clear();

@@ -4,7 +4,7 @@
 
 using spiffe::daemon::SharedDiskWorker;
 
-TEST_CASE("one disk worker serves all who need one at a time, and ends with the last") {
+TEST_CASE("users at the same time share one disk worker, which ends with the last of them") {
   SharedDiskWorker shared;
   auto first = shared.get();
   auto second = shared.get();
@@ -18,7 +18,7 @@ TEST_CASE("one disk worker serves all who need one at a time, and ends with the 
   CHECK(shared.get().has_value());
 }
 
-TEST_CASE("a drained disk worker has done its jobs") {
+TEST_CASE("a drained disk worker has finished its jobs") {
   SharedDiskWorker shared;
   auto worker = shared.get();
   REQUIRE(worker.has_value());

@@ -35,7 +35,7 @@ struct Bench : process::LoopFixture {
 }  // namespace
 
 // The files are checked every 10 s, and each check calls watch() again.
-TEST_CASE("an expiry is logged once, however often that identity is found on disk") {
+TEST_CASE("an expiry is logged once, however often the identity is checked") {
   Bench bench;
   const auto now = spiffe::wall_now();
   for (int i = 0; i < 3; ++i) bench.svid(now - 60s, now - 1s);
@@ -69,7 +69,7 @@ TEST_CASE("each token has its own lifetime, and is identified by its file") {
   CHECK(bench.told("X.509") == 0);
 }
 
-TEST_CASE("each expiry is logged in time, also of a token that came later and expires earlier") {
+TEST_CASE("each expiry is logged in time, even that of a token that comes later and expires earlier") {
   Bench bench;
   const auto now = spiffe::wall_now();
   bench.svid(now, now + 1h);

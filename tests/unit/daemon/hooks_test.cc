@@ -24,7 +24,7 @@ struct HooksFixture : ConsumersFixture {
 
 const std::string kWait = "while [ ! -e go ]; do sleep 0.01; done; ";
 
-TEST_CASE_METHOD(HooksFixture, "nobody is notified before prepare_cmd has succeeded") {
+TEST_CASE_METHOD(HooksFixture, "consumers are not notified before prepare_cmd has succeeded") {
   prepare_with("[ -e good ]");
   assemble();
   consumers->changed({Kind::x509});
@@ -43,7 +43,7 @@ TEST_CASE_METHOD(HooksFixture, "nobody is notified before prepare_cmd has succee
   REQUIRE(until_out("prepare\nprepare\nready\nprepare\nrenewed\n"));
 }
 
-TEST_CASE_METHOD(HooksFixture, "a program that runs is not notified of files that are not prepared") {
+TEST_CASE_METHOD(HooksFixture, "a running program is not notified of files that are not prepared") {
   prepare_with("[ ! -e bad ]");
   renew();
   assemble();
@@ -55,20 +55,20 @@ TEST_CASE_METHOD(HooksFixture, "a program that runs is not notified of files tha
   CHECK(log.has("the program is not notified of the new files until it succeeds"));
   CHECK(status.signals == decltype(status.signals){});
   std::filesystem::remove(dir / "bad");
-  consumers->changed({Kind::bundle});  // something newer does not wait for the retry
+  consumers->changed({Kind::bundle});  // a new publication does not wait for the retry
   REQUIRE(until([&] { return renewed() == "jwt,bundle\n"; }));
   REQUIRE(until_out("prepare\nready\nprepare\nprepare\nrenewed\n"));
 }
 
 TEST_CASE_METHOD(HooksFixture,
-                 "a run of prepare_cmd that was overtaken notifies nobody, but not twice in a row") {
+                 "an overtaken run of prepare_cmd notifies no consumer, but not twice in a row") {
   prepare_with(kWait + "rm go");
   assemble();
   consumers->changed({Kind::x509});
   REQUIRE(until_out("prepare\n"));
   consumers->changed({Kind::x509});
   touch("go");
-  REQUIRE(until_out("prepare\nprepare\n"));  // its files may have been of both
+  REQUIRE(until_out("prepare\nprepare\n"));  // the first run may have read files of both publications
   CHECK_FALSE(consumers->told());
   consumers->changed({Kind::x509});
   touch("go");
@@ -79,8 +79,7 @@ TEST_CASE_METHOD(HooksFixture,
   CHECK(hook(HookKind::prepare).succeeded == 3);
 }
 
-TEST_CASE_METHOD(HooksFixture,
-                 "renew_cmd runs for a program that ran already, and after the start if so wanted") {
+TEST_CASE_METHOD(HooksFixture, "renew_cmd runs for a running program, and after the start if configured") {
   renew();
   config.renew_signal = 0;
   config.on_rotate = config::OnRotate::none;
@@ -198,7 +197,7 @@ TEST_CASE_METHOD(HooksFixture, "the same prepare_cmd does not run again for a ne
 }
 
 TEST_CASE_METHOD(HooksFixture,
-                 "one-shot runs prepare_cmd, then renew_cmd, and its exit code tells how it went") {
+                 "one-shot runs prepare_cmd, then renew_cmd, and its exit code reports the result") {
   config.daemon_mode = false;
   config.renew_cmd_once = true;
   renew();

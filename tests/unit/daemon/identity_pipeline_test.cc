@@ -29,7 +29,7 @@ spiffe::config::Config with_files() {
   return config;
 }
 
-// A pipeline, and what it asks of its queue.
+// A pipeline, and the requests to its queue.
 struct Bench {
   explicit Bench(spiffe::config::Config given = with_files()) : config(std::move(given)) {
     pipeline.expect();
@@ -39,11 +39,11 @@ struct Bench {
   spiffe::config::Config config;
   spiffe::output::FilePlan plan = spiffe::daemon::plan_of(config)->x509;
   spiffe::health::Status status;
-  std::size_t prepared = 0;  // files
+  std::size_t prepared = 0;  // number of files
   int confirmed = 0;
   int dismissed = 0;
   std::vector<std::string> withdrawn;
-  std::vector<bool> written;  // whether that was expected
+  std::vector<bool> written;  // the `expected` arguments
   IdentityPipeline pipeline{
       *loop,
       config,
@@ -61,7 +61,7 @@ struct Bench {
            },
        .on_written = [this](bool expected) { written.push_back(expected); }}};
 
-  // What the queue does: the number of files it would write.
+  // Does the queue's part: returns the number of files to write.
   std::size_t publish(Change change) {
     const auto content = pipeline.render();
     if (!content || !*content) return 0;
@@ -72,7 +72,7 @@ struct Bench {
 
 }  // namespace
 
-TEST_CASE("a message becomes files, and their identity is known only then") {
+TEST_CASE("a message becomes files, and only then is their identity published") {
   const test::Ca ca;
   Bench bench;
   CHECK(bench.pipeline.unwritten());
@@ -87,7 +87,7 @@ TEST_CASE("a message becomes files, and their identity is known only then") {
   CHECK(bench.written == std::vector{true});
 }
 
-TEST_CASE("what is on disk already is news once, and another content each time") {
+TEST_CASE("content already on disk is reported once, and other content each time") {
   const test::Ca ca;
   Bench bench;
   bench.pipeline.receive(*update(test::material(ca, "spiffe://example.org/a")));
@@ -98,7 +98,7 @@ TEST_CASE("what is on disk already is news once, and another content each time")
   CHECK(bench.written == std::vector{true, false});
 }
 
-TEST_CASE("a failed write is known until one succeeds") {
+TEST_CASE("a failed write is reported until one succeeds") {
   const test::Ca ca;
   Bench bench;
   bench.pipeline.receive(*update(test::material(ca, "spiffe://example.org/a")));
@@ -108,7 +108,7 @@ TEST_CASE("a failed write is known until one succeeds") {
   CHECK(bench.status.x509->state == WriteState::written);
 }
 
-TEST_CASE("an identity that was taken away loses its key, until the next good message") {
+TEST_CASE("a denied identity loses its key, until the next accepted message") {
   const test::Ca ca;
   auto config = with_files();
   config.revoke = spiffe::config::Revoke::remove;
@@ -125,7 +125,7 @@ TEST_CASE("an identity that was taken away loses its key, until the next good me
   CHECK(bench.publish(Change::published) == 3);
 }
 
-TEST_CASE("a stream that is lost for another reason takes no key away") {
+TEST_CASE("a stream that fails for another reason does not remove the key") {
   auto config = with_files();
   config.revoke = spiffe::config::Revoke::remove;
   config.revoke_after = 0ns;
@@ -138,7 +138,7 @@ TEST_CASE("a stream that is lost for another reason takes no key away") {
   CHECK(bench.withdrawn.empty());
 }
 
-TEST_CASE("files are prepared while a message is being judged, and dismissed where it is refused") {
+TEST_CASE("files are prepared while a message is verified, and dismissed if it is refused") {
   const test::Ca ca;
   Bench bench;
   const auto good = update(test::material(ca, "spiffe://example.org/a"));
@@ -158,7 +158,7 @@ TEST_CASE("files are prepared while a message is being judged, and dismissed whe
   CHECK(bench.pipeline.current()->svid.id.str() == "spiffe://example.org/a");
 }
 
-TEST_CASE("what was prepared for an earlier configuration is dismissed") {
+TEST_CASE("files prepared for an earlier configuration are dismissed") {
   Bench bench;
   bench.pipeline.reconfigured();
   CHECK(bench.dismissed == 1);

@@ -27,20 +27,20 @@ using spiffe::test::TempDir;
 
 namespace {
 
-// A publication of one file whose content is a number, and everything it reports.
+// A queue for one file whose content is a number, and all its callbacks.
 struct Bench {
   std::unique_ptr<Loop> loop = std::move(*Loop::create());
-  int content = 0;  // 0: there is nothing to publish yet
+  int content = 0;  // 0: no content yet
   std::vector<Change> on_disk;
   std::vector<std::string> locked_out;
-  std::map<std::string, std::string> singles;  // their contents
+  std::map<std::string, std::string> singles;  // content by name
   std::vector<std::pair<std::string, Change>> put;
   std::vector<std::string> failed;
-  int withdrawn = 0;                 // times that something was
-  std::function<void()> then;        // after each report
+  int withdrawn = 0;                 // number of on_withdrawn
+  std::function<void()> then;        // after each publication
   std::function<void()> then_put;    // after each single file
   std::function<void()> when_asked;  // for a single file
-  spiffe::BootTime now{};            // for what is logged again
+  spiffe::BootTime now{};            // for repeated log lines
   spiffe::daemon::SharedDiskWorker disk;
   std::unique_ptr<PublishQueue> queue;
 
@@ -76,7 +76,7 @@ struct Bench {
     queue = std::move(*created);
   }
 
-  // The files of the identity; negative: cannot be encoded.
+  // The files of the identity; a negative number cannot be encoded.
   static Result<Content> set(int number) {
     if (number < 0) return spiffe::fail("cannot be encoded");
     return of("a", std::to_string(number), false);
@@ -96,22 +96,22 @@ struct Bench {
     return content;
   }
 
-  // Starts, and runs the loop until the directory was looked at.
+  // Starts, and runs the loop until the directory is open.
   void start(PublishQueue::Occasion occasion = PublishQueue::Occasion::launch) {
     queue->start(occasion);
     run_until_idle();
   }
 
-  // Runs the loop until what was asked for is done.
+  // Runs the loop until all requests are done.
   void run_until_idle() {
-    // Of a single file that there never is it asks as soon as that is done.
+    // A single file without content is rendered as soon as they are.
     queue->request(single(""));
     when_asked = [this] { loop->stop(); };
     loop->run();
     when_asked = nullptr;
   }
 
-  // Runs the loop until so many single files were told of, well or not.
+  // Runs the loop until `count` single files were reported, written or failed.
   void run_until_put(std::size_t count) {
     then_put = [this, count] {
       if (put.size() + failed.size() == count) loop->stop();
@@ -120,7 +120,7 @@ struct Bench {
     then_put = nullptr;
   }
 
-  // Runs the loop until `done` says so after a report.
+  // Runs the loop until `done` returns true after a publication.
   void run_until(std::function<bool()> done) {
     then = [this, done = std::move(done)] {
       if (done()) loop->stop();
@@ -155,7 +155,7 @@ TEST_CASE("on a memory file system a set is on disk when request() returns") {
   CHECK(read(dir.path() + "/a") == "1");
 }
 
-TEST_CASE("on a disk the worker writes, and requests meanwhile are coalesced to the last state") {
+TEST_CASE("on a disk the worker writes, and requests in the meantime are coalesced to the last state") {
   const TempDir dir("/var/tmp");
   Bench bench(dir.path());
   bench.start();
@@ -196,7 +196,7 @@ TEST_CASE("a directory that is missing at the start is tried again until it is t
   CHECK(read(certs + "/a") == "1");
 }
 
-TEST_CASE("another helper's lock is waited for: at the start nothing has failed, later on it has") {
+TEST_CASE("another helper's lock is awaited: at the start without a failure, later with one") {
   using Occasion = PublishQueue::Occasion;
   for (const Occasion occasion : {Occasion::launch, Occasion::reload}) {
     const TempDir dir("/dev/shm");
@@ -218,7 +218,7 @@ TEST_CASE("another helper's lock is waited for: at the start nothing has failed,
   }
 }
 
-TEST_CASE("a lock that stays with another helper for 30 s ends the waiting once") {
+TEST_CASE("a lock that another helper keeps for 30 s ends the wait once") {
   const TempDir dir("/dev/shm");
   Bench first(dir.path());
   first.start();
@@ -235,7 +235,7 @@ TEST_CASE("a lock that stays with another helper for 30 s ends the waiting once"
   };
   CHECK(look_after(std::chrono::seconds(29)) == 0);
   CHECK(look_after(std::chrono::seconds(1)) == 1);
-  // A timer that was due in the same turn of the loop, or a message, while the daemon ends.
+  // A later attempt, by a timer or a message, while the daemon ends.
   CHECK(look_after(std::chrono::seconds(0)) == 1);
   CHECK(second.failed.empty());
   CHECK(read(dir.path() + "/a") == "1");
@@ -268,7 +268,7 @@ TEST_CASE("finish() removes superseded generations and then calls back") {
   }
 }
 
-TEST_CASE("nothing is published after finish(), not even once that is done") {
+TEST_CASE("nothing is published after finish(), not even when it is done") {
   for (const char* where : {"/dev/shm", "/var/tmp"}) {
     const TempDir dir(where);
     Bench bench(dir.path());
@@ -286,7 +286,7 @@ TEST_CASE("nothing is published after finish(), not even once that is done") {
   }
 }
 
-TEST_CASE("what is prepared is published once it is confirmed, and not where it is dismissed") {
+TEST_CASE("prepared content is published after confirm(), and not after dismiss()") {
   for (const char* parent : {"/dev/shm", "/var/tmp"}) {
     const TempDir dir(parent);
     Bench bench(dir.path());
@@ -300,7 +300,7 @@ TEST_CASE("what is prepared is published once it is confirmed, and not where it 
     if (bench.on_disk.size() < 2) bench.run_until([] { return true; });
     CHECK(bench.on_disk.back() == Change::unchanged);
     bench.queue->prepare([] { return Bench::set(3); });
-    // Somebody looks at the files meanwhile.
+    // A check of the files in the meantime.
     bench.queue->request(kIdentity);
     if (bench.on_disk.size() < 3) bench.run_until([] { return true; });
     CHECK(bench.on_disk.back() == Change::unchanged);
@@ -313,7 +313,7 @@ TEST_CASE("what is prepared is published once it is confirmed, and not where it 
   }
 }
 
-TEST_CASE("on memory what was prepared is not rendered again") {
+TEST_CASE("in memory, prepared content is not rendered again") {
   const TempDir dir("/dev/shm");
   Bench bench(dir.path());
   bench.start();
@@ -324,7 +324,7 @@ TEST_CASE("on memory what was prepared is not rendered again") {
   CHECK(read(dir.path() + "/a") == "1");
 }
 
-TEST_CASE("what cannot be encoded is a failure to write, once it is wanted") {
+TEST_CASE("content that cannot be encoded is a failed write, once it is requested") {
   const TempDir directory("/dev/shm");
   Bench bench(directory.path());
   bench.start();
@@ -343,7 +343,7 @@ TEST_CASE("what cannot be encoded is a failure to write, once it is wanted") {
   CHECK(bench.on_disk.back() == Change::published);
 }
 
-TEST_CASE("single files are published beside the set, and each is told of") {
+TEST_CASE("single files are published in addition to the set, and each is reported") {
   const TempDir directory("/dev/shm");
   Bench bench(directory.path());
   bench.start();
@@ -363,7 +363,7 @@ TEST_CASE("single files are published beside the set, and each is told of") {
   CHECK(bench.put.back() == std::pair(std::string("token"), Change::published));
 }
 
-TEST_CASE("a single file that cannot be written is told of, and written once it can be") {
+TEST_CASE("a single file that cannot be written is reported, and written once this is possible") {
   const TempDir directory("/dev/shm");
   Bench bench(directory.path());
   bench.start();
@@ -381,7 +381,7 @@ TEST_CASE("a single file that cannot be written is told of, and written once it 
   CHECK(bench.put.back() == std::pair(std::string("token"), Change::published));
 }
 
-TEST_CASE("what cannot be written is logged every five minutes, and when it can be written again") {
+TEST_CASE("a failed write is logged every five minutes, and so is its end") {
   const TempDir directory("/dev/shm");
   const spiffe::process::TempDir log_dir;
   const spiffe::process::CapturedLog log(log_dir);
@@ -411,7 +411,7 @@ TEST_CASE("what cannot be written is logged every five minutes, and when it can 
   CHECK(told(R"("level":"error")") == 2);
 }
 
-TEST_CASE("a set does not wait for all single files, and none of them is forgotten") {
+TEST_CASE("a set does not wait for all single files, and none of them is lost") {
   for (const char* parent : {"/dev/shm", "/var/tmp"}) {
     const TempDir dir(parent);
     std::vector<std::string> names;
@@ -422,7 +422,7 @@ TEST_CASE("a set does not wait for all single files, and none of them is forgott
       bench.singles[name] = "content of " + name;
       bench.queue->request(single(name));
     }
-    // Once the first has been told of. Then sets follow each other for a while.
+    // After the first one is reported. Then sets follow each other for a while.
     bench.then_put = [&] {
       if (bench.put.size() == 1) {
         bench.loop->post([&] {
@@ -445,7 +445,7 @@ TEST_CASE("a set does not wait for all single files, and none of them is forgott
   }
 }
 
-TEST_CASE("on a disk a single file is given up for a set once, and written after it") {
+TEST_CASE("on a disk a single file is given up for a set once, and written afterwards") {
   const TempDir dir("/var/tmp");
   if (in_memory(dir.path())) return;
   Bench bench(dir.path());
@@ -456,8 +456,8 @@ TEST_CASE("on a disk a single file is given up for a set once, and written after
     events += 't';
     bench.loop->stop();
   };
-  // While it is being written there are requests, the first of them most likely before its end. Where the
-  // loop's thread was too late, it is tried again.
+  // Requests arrive while the file is written, most likely the first one before it is done. If the loop's
+  // thread was too late, the test tries again.
   bench.when_asked = [&] {
     events += '?';
     bench.loop->post([&] {
@@ -476,7 +476,7 @@ TEST_CASE("on a disk a single file is given up for a set once, and written after
   CHECK(events.ends_with("?s?t"));
 }
 
-TEST_CASE("what is withdrawn is gone, and comes back with the next set") {
+TEST_CASE("withdrawn files are removed, and come back with the next set") {
   const TempDir directory("/dev/shm");
   Bench bench(directory.path());
   bench.start();

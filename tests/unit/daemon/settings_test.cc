@@ -29,7 +29,7 @@ constexpr const char* kNoKeys = R"({"keys":[]})";
 
 }  // namespace
 
-TEST_CASE("JWT bundle and JWKS are told from tokens") {
+TEST_CASE("JWT bundle and JWKS are distinguished from tokens") {
   struct Row {
     const char* bundle;
     const char* jwks;
@@ -47,7 +47,7 @@ TEST_CASE("JWT bundle and JWKS are told from tokens") {
   }
 }
 
-TEST_CASE("a JWKS alone is of the only trust domain, or of that which spiffe_id names") {
+TEST_CASE("a JWKS alone is of the only trust domain, or of the one in spiffe_id") {
   Config config;
   config.jwks_file_name = "jwks.json";
   const JwtBundles one = bundles({{"a.example", kNoKeys}});

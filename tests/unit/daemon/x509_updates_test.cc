@@ -12,7 +12,7 @@ namespace test = spiffe::test;
 
 namespace {
 
-// An update with its verdict, as the source hands it over.
+// An update with its verdict, as the source passes it on.
 std::shared_ptr<X509Update> update(spiffe::identity::X509Material material) {
   auto made = std::make_shared<X509Update>(
       std::make_shared<spiffe::identity::X509Material>(std::move(material)), X509Rules{}, nullptr);
@@ -33,7 +33,7 @@ std::string id_of(const X509Updates& updates) {
 
 }  // namespace
 
-TEST_CASE("a good message becomes current") {
+TEST_CASE("an accepted message becomes current") {
   const test::Ca ca;
   Bench bench;
   CHECK(bench.updates.current() == nullptr);
@@ -42,7 +42,7 @@ TEST_CASE("a good message becomes current") {
   CHECK(id_of(bench.updates) == "spiffe://example.org/a");
 }
 
-TEST_CASE("a refused message changes nothing, and the next good one is accepted") {
+TEST_CASE("a refused message changes nothing, and the next valid one is accepted") {
   const test::Ca ca;
   Bench bench;
   bench.updates.receive(*update(test::material(ca, "spiffe://example.org/a")));
@@ -56,7 +56,7 @@ TEST_CASE("a refused message changes nothing, and the next good one is accepted"
   CHECK(id_of(bench.updates) == "spiffe://example.org/c");
 }
 
-TEST_CASE("a message that is only too early is accepted later without a new message") {
+TEST_CASE("a message that is not valid yet is accepted later without a new message") {
   const test::Ca ca;
   Bench bench;
   // Certificates have whole seconds: this one is valid from the next second on.
@@ -71,7 +71,7 @@ TEST_CASE("a message that is only too early is accepted later without a new mess
   CHECK(id_of(updates) == "spiffe://example.org/early");
 }
 
-TEST_CASE("a further SVID that is only early is added by itself once its time has come") {
+TEST_CASE("a further SVID that is not valid yet is added at its NotBefore") {
   const test::Ca ca;
   Bench bench;
   const auto next = std::chrono::ceil<std::chrono::seconds>(spiffe::wall_now() + 500ms);
@@ -94,7 +94,7 @@ TEST_CASE("a further SVID that is only early is added by itself once its time ha
   CHECK(updates.current()->further[0].svid.id.str() == "spiffe://example.org/early");
 }
 
-TEST_CASE("a newer message replaces one that is too early") {
+TEST_CASE("a newer message replaces one that is not valid yet") {
   const test::Ca ca;
   Bench bench;
   const auto later = spiffe::wall_now() + 1h;
@@ -109,7 +109,7 @@ TEST_CASE("a newer message replaces one that is too early") {
   CHECK(id_of(bench.updates) == "spiffe://example.org/now");
 }
 
-TEST_CASE("another selection forgets what the one before gave, other rules do not") {
+TEST_CASE("another selection discards the identity, other rules do not") {
   const test::Ca ca;
   Bench bench;
   bench.updates.receive(*update(test::material(ca, "spiffe://example.org/a")));

@@ -19,13 +19,13 @@ Status everything_written() {
   return status;
 }
 
-// As the Go helper 0.11.0 answered with these files.
+// The answer of the Go helper 0.11.0 with these files.
 constexpr auto kGood = R"({"status":"OK","health":{"file_write_statuses":{"x509_write_status":"written",)"
                        R"("jwt_write_status":{"/certs/bundle.json":"written","/certs/t.token":"written"}}}})";
 
 }  // namespace
 
-TEST_CASE("where all is well both probes answer with the Go helper's bytes") {
+TEST_CASE("if all is well, both probes answer with the Go helper's bytes") {
   const Status status = everything_written();
   for (const Answer& answer : {liveness(status, kNow), readiness(status, kNow)}) {
     CHECK(answer.code == 200);
@@ -33,7 +33,7 @@ TEST_CASE("where all is well both probes answer with the Go helper's bytes") {
   }
 }
 
-TEST_CASE("before the first publication the helper lives and is not ready") {
+TEST_CASE("before the first publication the helper is live and not ready") {
   Status status;
   status.x509.emplace();
   status.jwt["t"];
@@ -45,7 +45,7 @@ TEST_CASE("before the first publication the helper lives and is not ready") {
   CHECK(readiness(status, kNow).body == R"({"status":"Service Unavailable",)" + rest);
 }
 
-TEST_CASE("what is not configured is not waited for, and X.509 is left out") {
+TEST_CASE("outputs that are not configured are not awaited, and X.509 is left out") {
   Status status;
   CHECK(readiness(status, kNow).code == 200);
   status.jwt["/certs/t.token"].state = WriteState::written;
@@ -60,7 +60,7 @@ TEST_CASE("what is not configured is not waited for, and X.509 is left out") {
       R"({"status":"OK","health":{"file_write_statuses":{"x509_write_status":"written","jwt_write_status":{}}}})");
 }
 
-TEST_CASE("a failed write of any output turns both probes off, a later success on") {
+TEST_CASE("a failed write of any output fails both probes, a later success restores them") {
   Status status = everything_written();
   Output& output = GENERATE(true, false) ? *status.x509 : status.jwt["/certs/t.token"];
   output.state = WriteState::failed;
@@ -72,7 +72,7 @@ TEST_CASE("a failed write of any output turns both probes off, a later success o
   CHECK(readiness(status, kNow).code == 200);
 }
 
-TEST_CASE("readiness ends when anything on disk expires, says what, and liveness does not") {
+TEST_CASE("readiness fails and names the output when anything on disk expires, liveness does not") {
   const Status status = everything_written();
   CHECK(readiness(status, kNow + 5min - 1ns).code == 200);
   const Answer token = readiness(status, kNow + 5min);
@@ -88,7 +88,7 @@ TEST_CASE("readiness ends when anything on disk expires, says what, and liveness
   CHECK(liveness(status, kNow + 24h).body == kGood);
 }
 
-TEST_CASE("a denied identity is told where the probe fails, and turns nothing off while files are good") {
+TEST_CASE("a denied identity is reported if the probe fails, but does not fail it while files are valid") {
   Status status = everything_written();
   status.identity_denied = true;
   CHECK(readiness(status, kNow).code == 200);
@@ -98,7 +98,7 @@ TEST_CASE("a denied identity is told where the probe fails, and turns nothing of
   CHECK(readiness(status, kNow).body.ends_with(R"(}}},"identity_denied":true})"));
 }
 
-TEST_CASE("the program turns readiness off where it counts, with the reasons, and never liveness") {
+TEST_CASE("the program affects readiness if configured, with the reasons, and never liveness") {
   Status status = everything_written();
   status.child.configured = true;
   const auto reasons = [&status] {
@@ -171,7 +171,7 @@ TEST_CASE("further identities follow the Go helper's fields, by directory") {
   CHECK(liveness(status, kNow).code == 503);
 }
 
-TEST_CASE("the hooks and PID files of further identities count where the program does") {
+TEST_CASE("hooks and PID files of further identities count if the program does") {
   Status status = everything_written();
   const auto web = std::make_shared<Identity>();
   web->output.state = WriteState::written;

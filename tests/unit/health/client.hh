@@ -1,4 +1,4 @@
-// A server on a loop of its own, and the clients that bother it.
+// A server on its own loop, and clients for it.
 #pragma once
 
 #include <chrono>
@@ -88,7 +88,7 @@ class Client {
     REQUIRE(::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
   }
 
-  // False where the server has closed the connection.
+  // False if the server has closed the connection.
   [[nodiscard]] bool send(std::string_view text) const {
     while (!text.empty()) {
       const auto n = ::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL);

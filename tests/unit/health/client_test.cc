@@ -15,7 +15,8 @@ Endpoint at(std::uint16_t port) {
   return *endpoint;
 }
 
-// Listens on a port of the kernel's; answers one connection with `answer` and closes it, or keeps it open.
+// Listens on a port that the kernel chooses, answers one connection with `answer`, and closes it or keeps it
+// open.
 class Listening {
  public:
   explicit Listening(std::string answer, bool close = true) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
@@ -74,7 +75,7 @@ TEST_CASE("the server's answers are read, on a port and on a socket") {
   }
 }
 
-TEST_CASE("where nobody listens that is said") {
+TEST_CASE("an address without a server is reported") {
   std::uint16_t port = 0;
   {
     Running running(local());
@@ -93,7 +94,7 @@ TEST_CASE("where nobody listens that is said") {
   CHECK(missing.error().message.ends_with("/x.sock: no such file or directory"));
 }
 
-TEST_CASE("an answer that does not come, or does not end, is waited for so long") {
+TEST_CASE("an answer that does not come or does not end is awaited until the limit") {
   for (const char* begun : {"", "HTTP/1.1 200 OK\r\n\r\n{"}) {
     Listening silent(begun, false);
     const auto answer = health::ask(at(silent.port), "/live", 50ms);
@@ -103,7 +104,7 @@ TEST_CASE("an answer that does not come, or does not end, is waited for so long"
   }
 }
 
-TEST_CASE("what is no HTTP is no answer") {
+TEST_CASE("an answer that is not HTTP is an error") {
   for (const char* words :
        {"SSH-2.0-OpenSSH\r\n", "HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/1.1 200 OK\r\n", "HTTP/1.1\r\n\r\n"}) {
     Listening other(words);
@@ -118,7 +119,7 @@ TEST_CASE("what is no HTTP is no answer") {
   CHECK(answer.error().message.ends_with(" closed the connection without an answer"));
 }
 
-TEST_CASE("a body without end is cut, and a path cannot smuggle a header") {
+TEST_CASE("a long body is truncated, and a path cannot inject a header") {
   Listening big("HTTP/1.0 200 OK\r\n\r\n" + std::string(200'000, 'x'));
   const auto answer = health::ask(at(big.port), "/a b\r\nX: y?%", 10s);
   REQUIRE(answer);

@@ -1,4 +1,4 @@
-// Clients that are slow, many or wrong. Whatever they do: the next honest one is answered.
+// Clients that are slow, many or wrong. In every case the next honest client gets an answer.
 #include <future>
 #include <vector>
 
@@ -32,7 +32,7 @@ std::chrono::nanoseconds cpu_time_of_this_thread() {
 
 }  // namespace
 
-TEST_CASE("a client that says nothing, or half a request, is cut off") {
+TEST_CASE("a client that sends nothing, or half a request, is cut off") {
   Running running(impatient());
   for (const std::string_view part : {"", "GET /live HT", "GET /live HTTP/1.1\r\nHost: x\r\n",
                                       "POST /live HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc"}) {
@@ -46,7 +46,7 @@ TEST_CASE("a client that says nothing, or half a request, is cut off") {
   CHECK(running.open_connections() == 0);
 }
 
-TEST_CASE("a client that sends byte after byte is cut off all the same") {
+TEST_CASE("a client that sends single bytes is cut off as well") {
   Running running(impatient());
   const Client client(running.port());
   REQUIRE(client.send("GET /live HTTP/1.1\r\nX: "));
@@ -60,7 +60,7 @@ TEST_CASE("a client that sends byte after byte is cut off all the same") {
 
 TEST_CASE("a client that does not read its answer is cut off") {
   Running running(impatient());
-  // More than the buffers of two sockets hold.
+  // More than the buffers of two sockets can take.
   running.on_loop([&] { running.status.svid_not_after[std::string(16 << 20, 'x')]; });
   const Client client(running.port());
   REQUIRE(client.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"));
@@ -74,7 +74,7 @@ TEST_CASE("a client that does not read its answer is cut off") {
   CHECK(client.read_all().size() < 16 << 20);
 }
 
-TEST_CASE("with more connections than allowed the oldest go and a new one is answered") {
+TEST_CASE("with more connections than allowed, the oldest are cut and a new one is answered") {
   auto options = local();
   options.connections.open = 4;
   Running running(std::move(options));
@@ -96,7 +96,7 @@ TEST_CASE("a header or a body that is too large is refused") {
         "POST /live HTTP/1.1\r\nContent-Length: 65536\r\n\r\n" + much,
         "POST /live HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n10000\r\n" + much + "\r\n0\r\n\r\n"}) {
     const Client client(running.port());
-    static_cast<void>(client.send(request));  // it may be cut off in the middle
+    static_cast<void>(client.send(request));  // it may be cut off before the end
     const std::string answer = client.read_all();
     INFO(status_line(answer));
     CHECK((answer.empty() || answer.starts_with("HTTP/1.1 4")));
@@ -104,7 +104,7 @@ TEST_CASE("a header or a body that is too large is refused") {
   CHECK(status_line(get(running.port(), "/live")) == kOk);
 }
 
-TEST_CASE("many small headers are refused as one large one") {
+TEST_CASE("many small headers are refused like one large header") {
   Running running(local());
   const Client client(running.port());
   bool open = client.send("GET /live HTTP/1.1\r\n");
@@ -112,11 +112,11 @@ TEST_CASE("many small headers are refused as one large one") {
   CHECK_FALSE(open);
 }
 
-TEST_CASE("whoever gets the number of an answered connection's descriptor can be watched") {
+TEST_CASE("the descriptor number of an answered connection can be reused and watched") {
   Running running(local());
   for (int i = 0; i < 20; ++i) {
     CHECK(status_line(get(running.port(), "/live")) == kOk);
-    // The client has seen the end of the answer: its number may be free from here on.
+    // The client has seen the end of the answer, so the number may be free from now on.
     std::vector<Fd> events;
     std::vector<std::unique_ptr<Watch>> watches;
     std::promise<void> rung;
@@ -163,7 +163,7 @@ TEST_CASE("of pipelined requests the first is answered") {
   CHECK(answer.rfind("HTTP/1.1") == 0);
 }
 
-TEST_CASE("what is no HTTP is refused or cut off") {
+TEST_CASE("a request that is not HTTP is refused or cut off") {
   Running running(impatient());
   for (const std::string_view request :
        {"garbage\r\n\r\n", "\r\n\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -179,7 +179,7 @@ TEST_CASE("what is no HTTP is refused or cut off") {
   CHECK(status_line(get(running.port(), "/live")) == kOk);
 }
 
-TEST_CASE("clients that vanish leave nothing behind") {
+TEST_CASE("clients that disconnect leave nothing behind") {
   Running running(local());
   for (int i = 0; i < 100; ++i) {
     const Client client(running.port());
@@ -192,7 +192,7 @@ TEST_CASE("clients that vanish leave nothing behind") {
   CHECK(running.open_connections() == 0);
 }
 
-TEST_CASE("without a free descriptor the server rests, and goes on once there is one") {
+TEST_CASE("without a free descriptor the server pauses, and continues once there is one") {
   Running running(local());
   const Client client(running.port());
   CHECK(status_line(get(running.port(), "/live")) == kOk);  // the listener has caught up
@@ -221,7 +221,7 @@ TEST_CASE("without a free descriptor the server rests, and goes on once there is
   CHECK(status_line(waiting.read_all()) == kOk);
 }
 
-TEST_CASE("a server that goes while clients are connected leaves nothing behind") {
+TEST_CASE("a server that stops while clients are connected leaves nothing behind") {
   std::vector<std::unique_ptr<Client>> clients;
   {
     Running running(local());

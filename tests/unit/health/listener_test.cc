@@ -39,7 +39,7 @@ bool have_ipv6() {
   return fd && ::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
 }
 
-// The file of a process that died while it listened.
+// Leaves the socket file of a process that died while it listened.
 void leave_stale_socket(const std::string& path) {
   const Fd fd(::socket(AF_UNIX, SOCK_STREAM, 0));
   sockaddr_un address{};
@@ -69,7 +69,7 @@ TEST_CASE("an address is bound as given, and named") {
   }
 }
 
-TEST_CASE("a port is free again at once after its server has gone") {
+TEST_CASE("a port is free again as soon as its server is gone") {
   auto first = Listener::tcp("127.0.0.1", 0);
   REQUIRE(first);
   const auto port = first->port();
@@ -92,7 +92,7 @@ TEST_CASE("an address that cannot be bound is named in the error") {
   CHECK(again.error().message.ends_with(":" + std::to_string(taken->port()) + ": address already in use"));
 }
 
-TEST_CASE("a socket's file has its mode whatever the umask, and goes with it") {
+TEST_CASE("a socket's file has its mode whatever the umask, and is removed at the end") {
   const spiffe::test::TempDir dir;
   const std::string path = dir.path() + "/s";
   const mode_t old = ::umask(GENERATE(0U, 0077U));
@@ -113,7 +113,7 @@ TEST_CASE("a stale socket is replaced") {
   CHECK(Listener::unix_socket(path, 0600));
 }
 
-TEST_CASE("a socket that answers, and what is no socket, stay") {
+TEST_CASE("a socket that answers, and a file that is not a socket, are kept") {
   const spiffe::test::TempDir dir;
   const std::string path = dir.path() + "/s";
   const auto first = Listener::unix_socket(path, 0600);
@@ -132,7 +132,7 @@ TEST_CASE("a socket that answers, and what is no socket, stay") {
   CHECK(std::filesystem::file_size(file) == 8);
 }
 
-TEST_CASE("a socket whose file was replaced by another's leaves that one alone") {
+TEST_CASE("a socket whose file was replaced does not remove the new file") {
   const spiffe::test::TempDir dir;
   const std::string path = dir.path() + "/s";
   {
@@ -144,7 +144,7 @@ TEST_CASE("a socket whose file was replaced by another's leaves that one alone")
   CHECK(std::filesystem::exists(path));
 }
 
-TEST_CASE("a path that cannot hold a socket is an error that names it") {
+TEST_CASE("a path that cannot be a socket is an error that names it") {
   const spiffe::test::TempDir dir;
   CHECK(Listener::unix_socket(dir.path() + "/" + std::string(120, 'x'), 0600)
             .error()

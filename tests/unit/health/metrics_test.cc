@@ -52,7 +52,7 @@ bool has_line(const std::string& text, const std::string& line) {
 
 }  // namespace
 
-TEST_CASE("metrics tell what happened, by kind and result") {
+TEST_CASE("metrics count events by kind and result") {
   const std::string text = metrics(busy());
   for (const char* line : {
            "# TYPE spiffe_helper_updates_total counter",
@@ -90,7 +90,7 @@ TEST_CASE("metrics tell what happened, by kind and result") {
   }
 }
 
-TEST_CASE("metrics leave out what is not configured or not known yet") {
+TEST_CASE("metrics without a value or a configured output are left out") {
   Status status;
   status.of(Kind::bundle);
   const std::string text = metrics(status);
@@ -103,7 +103,7 @@ TEST_CASE("metrics leave out what is not configured or not known yet") {
 }
 
 // tests/run.sh names the program; by hand: SPIFFE_PROMTOOL=$(tests/support/promtool.sh).
-TEST_CASE("metrics have every identity") {
+TEST_CASE("metrics include every identity") {
   Status status = busy();
   const auto web = std::make_shared<Identity>();
   const auto db = std::make_shared<Identity>();
@@ -130,7 +130,7 @@ TEST_CASE("metrics have every identity") {
   }
 }
 
-TEST_CASE("promtool finds nothing wrong with the metrics") {
+TEST_CASE("promtool accepts the metrics") {
   const char* promtool = std::getenv("SPIFFE_PROMTOOL");
   const char* ci = std::getenv("CI");
   if (promtool == nullptr || *promtool == '\0') {

@@ -17,7 +17,7 @@ constexpr auto kEmpty = R"({"status":"OK","health":{"file_write_statuses":{"jwt_
 
 }  // namespace
 
-TEST_CASE("a probe is answered with code, JSON and length, and the connection closed") {
+TEST_CASE("a probe is answered with code, JSON and length, and the connection is closed") {
   Running running(local());
   const std::string answer = get(running.port(), "/live");
   CHECK(status_line(answer) == kOk);
@@ -41,7 +41,7 @@ TEST_CASE("the answer follows the status") {
   CHECK(status_line(get(running.port(), "/ready")) == kUnavailable);
 }
 
-TEST_CASE("every method is answered as GET, HEAD without the body but with its length") {
+TEST_CASE("every method is answered like GET, HEAD without the body but with its length") {
   Running running(local());
   for (const std::string method : {"POST", "PUT", "DELETE", "OPTIONS", "PATCH"}) {
     INFO(method);
@@ -75,7 +75,7 @@ TEST_CASE("the query is ignored, escapes are decoded, other paths are not found"
   CHECK(body(head).empty());
 }
 
-TEST_CASE("a path that ends in a slash stands for all below it, and the longest path that fits answers") {
+TEST_CASE("a path that ends in a slash matches all below it, and the longest match answers") {
   auto options = local();
   options.liveness_path = "/";
   options.readiness_path = "/probes/ready/";
@@ -87,7 +87,7 @@ TEST_CASE("a path that ends in a slash stands for all below it, and the longest 
   CHECK(status_line(get(running.port(), "/probes/ready/now")) == kUnavailable);
 }
 
-TEST_CASE("metrics are served where their path is set, and only there") {
+TEST_CASE("metrics are served if their path is set, and only there") {
   Running with(local());
   const std::string answer = get(with.port(), "/metrics");
   CHECK(status_line(answer) == kOk);
@@ -108,7 +108,7 @@ TEST_CASE("HTTP/1.0 is answered, with and without keep-alive") {
   CHECK_FALSE(has_header(kept, "Connection: keep-alive"));
 }
 
-TEST_CASE("a unix socket answers, beside a port or alone") {
+TEST_CASE("a unix socket answers, with a port or alone") {
   const spiffe::test::TempDir dir;
   const std::string path = dir.path() + "/health.sock";
   auto options = local();
@@ -123,7 +123,7 @@ TEST_CASE("a unix socket answers, beside a port or alone") {
   CHECK_FALSE(std::filesystem::exists(path));
 }
 
-TEST_CASE("a port that is taken is an error that says what to do") {
+TEST_CASE("a port in use is an error with a hint") {
   Running running(local());
   auto loop = *Loop::create();
   const Status status;

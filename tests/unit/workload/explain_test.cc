@@ -22,7 +22,7 @@ Endpoint socket_at(const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("a missing socket: the hint tells a missing mount from an agent that does not run") {
+TEST_CASE("a missing socket: the hint distinguishes a missing mount from an agent that does not run") {
   const TempDir dir;
   const auto alone = explain({14, "x"}, socket_at(dir.path() + "/a.sock"));
   CHECK(alone.kind == FailureKind::unreachable);
@@ -34,7 +34,7 @@ TEST_CASE("a missing socket: the hint tells a missing mount from an agent that d
                               dir.path() + " is there");
 }
 
-TEST_CASE("what stands where the socket should be is named") {
+TEST_CASE("a file in place of the socket is described") {
   const TempDir dir;
   std::filesystem::create_directory(dir.path() + "/a.sock");
   const auto failure = explain({14, "x"}, socket_at(dir.path() + "/a.sock"));
@@ -42,7 +42,7 @@ TEST_CASE("what stands where the socket should be is named") {
   CHECK(failure.hint.starts_with("it is a directory, not a socket: "));
 }
 
-TEST_CASE("a socket that may not be opened: the hint has the user, and what stands there") {
+TEST_CASE("a socket without permission: the hint has the user, and the file's owner and mode") {
   const TempDir dir;
   std::ofstream(dir.path() + "/a.sock") << "";
   const auto failure = explain_connect(EACCES, socket_at(dir.path() + "/a.sock"));
@@ -50,7 +50,7 @@ TEST_CASE("a socket that may not be opened: the hint has the user, and what stan
   CHECK(failure.hint.starts_with("user " + std::to_string(::geteuid()) + " may not open it (owner "));
 }
 
-TEST_CASE("who is denied an identity hears what the agent sees") {
+TEST_CASE("a denied identity: the hint has the attributes that the agent sees") {
   // A tcp address is not probed.
   const auto failure = explain({7, "no identity issued"}, Endpoint::parse("tcp://127.0.0.1:1").value());
   CHECK(failure.kind == FailureKind::no_identity);
@@ -59,7 +59,7 @@ TEST_CASE("who is denied an identity hears what the agent sees") {
                           std::to_string(::getpid())) != std::string::npos);
 }
 
-TEST_CASE("every other answer of a server has a hint, too") {
+TEST_CASE("every other answer of a server has a hint as well") {
   const auto tcp = Endpoint::parse("tcp://127.0.0.1:1").value();
   for (const int code : {1, 2, 3, 4, 8, 12, 13, 14}) CHECK_FALSE(explain({code, "x"}, tcp).hint.empty());
   CHECK(explain({0, ""}, tcp).hint.empty());

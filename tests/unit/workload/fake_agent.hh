@@ -1,5 +1,5 @@
-// A Workload API server inside the test's process, for what spiffe-dev-agent cannot be asked to do: to hold
-// calls back, and to say what it saw.
+// A Workload API server in the test's process, for behaviour that spiffe-dev-agent does not have: it holds
+// calls back, and reports the requests that it received.
 #pragma once
 
 #include <functional>
@@ -26,7 +26,7 @@ class FakeAgent {
     std::size_t headers;  // of "workload.spiffe.io: true"
     bool deadline;
   };
-  // Nothing: the call is held until it is cancelled or release() is called. Any thread.
+  // Empty: the call is held until it is cancelled or release() is called. Any thread.
   using Answer = std::function<std::optional<grpc::Status>(const JWTSVIDRequest&, JWTSVIDResponse&)>;
 
   FakeAgent(const std::string& socket, Answer answer) : service_(std::move(answer)) {
@@ -41,10 +41,10 @@ class FakeAgent {
     server_->Wait();
   }
 
-  // Calls so far, and of them those that are held now.
+  // All calls so far; and the number of those held now.
   [[nodiscard]] std::vector<Seen> seen() { return service_.seen(); }
   [[nodiscard]] std::size_t held() { return service_.held(); }
-  // All calls held now end as Unavailable.
+  // All held calls end as Unavailable.
   void release() { service_.release(); }
   // The one message of every JWT bundle stream; each ends after it.
   void set_bundles(std::vector<std::pair<std::string, std::string>> bundles) {

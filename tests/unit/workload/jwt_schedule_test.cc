@@ -28,7 +28,7 @@ auto none = [] { return 0.0; };
 
 }  // namespace
 
-TEST_CASE("all JWT-SVIDs are asked for at once, sixteen at a time") {
+TEST_CASE("all JWT-SVIDs are requested at once, sixteen at a time") {
   JwtSchedule schedule(20);
   CHECK(schedule.take_due(at(0s)).size() == 16);
   CHECK_FALSE(schedule.next());
@@ -40,7 +40,7 @@ TEST_CASE("all JWT-SVIDs are asked for at once, sixteen at a time") {
   CHECK(schedule.take_due(at(0s)) == Entries{17});
 }
 
-TEST_CASE("what is longest due is asked for first") {
+TEST_CASE("the token that is due longest is requested first") {
   JwtSchedule schedule(18);
   REQUIRE(schedule.take_due(at(0s)).size() == 16);
   schedule.answered(0);
@@ -54,7 +54,7 @@ TEST_CASE("what is longest due is asked for first") {
   CHECK(schedule.take_due(at(10s)) == Entries{0});
 }
 
-TEST_CASE("a call that never ends holds up no other JWT-SVID") {
+TEST_CASE("a call that does not end does not delay other JWT-SVIDs") {
   JwtSchedule schedule(2);
   REQUIRE(schedule.take_due(at(0s)) == Entries{0, 1});
   for (int i = 0; i < 100; ++i) {
@@ -78,13 +78,13 @@ TEST_CASE("a JWT-SVID is requested again after half of its remaining life, and n
   }
 }
 
-TEST_CASE("a JWT-SVID that lasts as long as time does not overflow the schedule") {
+TEST_CASE("a JWT-SVID with the longest possible lifetime does not overflow the schedule") {
   auto schedule = judged();
   schedule.accepted(0, at(0s), std::chrono::nanoseconds::max());
   CHECK(*schedule.next() > at(24h * 365 * 100));
 }
 
-TEST_CASE("a failed call is repeated after 1, 2, 4 … 60 s, a refused token too") {
+TEST_CASE("a failed call is repeated after 1, 2, 4 … 60 s, and so is a refused token") {
   const std::chrono::seconds waits[] = {1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s, 60s};
   for (const bool refused : {false, true}) {
     JwtSchedule schedule(1);
@@ -101,7 +101,7 @@ TEST_CASE("a failed call is repeated after 1, 2, 4 … 60 s, a refused token too
   }
 }
 
-TEST_CASE("a good token resets the back-off, an answer alone does not") {
+TEST_CASE("a valid token resets the back-off, an answer alone does not") {
   JwtSchedule schedule(1);
   for (int i = 0; i < 3; ++i) {
     REQUIRE(schedule.take_due(at(1h)) == Entries{0});
@@ -117,7 +117,7 @@ TEST_CASE("a good token resets the back-off, an answer alone does not") {
   CHECK(schedule.failed(0, FailureKind::transient, true, at(0s), 0.0).wait == 1s);
 }
 
-TEST_CASE("jitter makes the wait for a JWT-SVID longer by a fifth at most") {
+TEST_CASE("jitter makes the wait for a JWT-SVID at most a fifth longer") {
   JwtSchedule schedule(1);
   for (int i = 0; i < 9; ++i) {
     REQUIRE(schedule.take_due(at(1h)) == Entries{0});
@@ -128,7 +128,7 @@ TEST_CASE("jitter makes the wait for a JWT-SVID longer by a fifth at most") {
   }
 }
 
-TEST_CASE("one bad JWT-SVID does not slow down the others") {
+TEST_CASE("one invalid JWT-SVID does not slow down the others") {
   JwtSchedule schedule(2);
   REQUIRE(schedule.take_due(at(0s)) == Entries{0, 1});
   for (int i = 0; i < 5; ++i) {
@@ -153,7 +153,7 @@ TEST_CASE("InvalidArgument and Unimplemented are fatal before the first answer f
   }
 }
 
-TEST_CASE("while the agent's socket is gone nothing is asked for, and it is probed") {
+TEST_CASE("while the agent's socket is missing, no token is requested, and the socket is probed") {
   JwtSchedule schedule(3);
   REQUIRE(schedule.take_due(at(0s)) == Entries{0, 1, 2});
   schedule.answered(2);
@@ -174,7 +174,7 @@ TEST_CASE("while the agent's socket is gone nothing is asked for, and it is prob
   CHECK(schedule.next() == at(10s));
 }
 
-TEST_CASE("the agent's coming back ends every wait after a failure, spread over half a second") {
+TEST_CASE("the agent's return ends every wait after a failure, spread over half a second") {
   JwtSchedule schedule(16);
   REQUIRE(schedule.take_due(at(0s)).size() == 16);
   for (std::size_t i = 0; i < 15; ++i) {
@@ -197,7 +197,7 @@ TEST_CASE("the agent's coming back ends every wait after a failure, spread over 
   CHECK(moments.size() == 16);
 }
 
-TEST_CASE("the agent's coming back changes nothing for good tokens and calls in flight") {
+TEST_CASE("the agent's return changes nothing for valid tokens and calls in flight") {
   JwtSchedule schedule(2);
   REQUIRE(schedule.take_due(at(0s)) == Entries{0, 1});
   schedule.answered(0);
@@ -216,7 +216,7 @@ TEST_CASE("an unreachable tcp address is not probed: its JWT-SVIDs back off") {
   CHECK(schedule.next() == at(1s));
 }
 
-TEST_CASE("a verdict that nobody waits for changes nothing") {
+TEST_CASE("a verdict for a token that does not wait for one changes nothing") {
   JwtSchedule schedule(1);
   REQUIRE(schedule.take_due(at(0s)) == Entries{0});
   schedule.accepted(0, at(0s), 10s);

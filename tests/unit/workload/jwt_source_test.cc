@@ -27,7 +27,7 @@ using spiffe::workload::Lost;
 
 namespace {
 
-// One token, named after the audience: "token of a".
+// Serves one token, named after the audience: "token of a".
 std::optional<Status> serve(const JWTSVIDRequest& request, JWTSVIDResponse& response) {
   if (request.audience(0).starts_with("hang")) return std::nullopt;
   if (request.audience(0) == "bad") return Status(StatusCode::INVALID_ARGUMENT, "no such audience");
@@ -38,7 +38,7 @@ std::optional<Status> serve(const JWTSVIDRequest& request, JWTSVIDResponse& resp
   return Status::OK;
 }
 
-// A source with its loop, and everything that it reported.
+// A source with its loop, and all its reports.
 class Bench {
  public:
   explicit Bench(std::vector<JwtRequest> requests)
@@ -56,7 +56,7 @@ class Bench {
   JwtSource& source() { return *source_; }
   void drop() { source_.reset(); }
 
-  // Runs the loop until `done` returns true, for a generous time at most; calls it every few milliseconds.
+  // Runs the loop until `done` returns true, with a generous time limit; calls it every few milliseconds.
   template <class Done>
   [[nodiscard]] bool until(Done done) {
     const auto end = spiffe::BootClock::now() + 20s;
@@ -87,7 +87,7 @@ JwtRequest for_audience(std::string audience) {
 
 }  // namespace
 
-TEST_CASE("each JWT-SVID is asked for with its audiences, its ID, a deadline and one header") {
+TEST_CASE("each JWT-SVID is requested with its audiences, its ID, a deadline and one header") {
   Bench bench({{.audiences = {"a", "b", "c"}, .spiffe_id = "spiffe://example.org/web", .hint = {}},
                for_audience("d")});
   FakeAgent agent(bench.path(), serve);
@@ -106,7 +106,7 @@ TEST_CASE("each JWT-SVID is asked for with its audiences, its ID, a deadline and
   CHECK(bench.losses.empty());
 }
 
-TEST_CASE("a JWT-SVID is selected by its hint; an answer without it is a failure that names what there is") {
+TEST_CASE("a JWT-SVID is selected by its hint; an answer without it fails and lists the hints") {
   Bench bench({{.audiences = {"a"}, .spiffe_id = {}, .hint = "inner"},
                {.audiences = {"a"}, .spiffe_id = {}, .hint = "absent"}});
   FakeAgent agent(bench.path(), [](const JWTSVIDRequest&, JWTSVIDResponse& response) {
@@ -126,7 +126,7 @@ TEST_CASE("a JWT-SVID is selected by its hint; an answer without it is a failure
       "no JWT-SVID has the hint \"absent\"; the agent offers"));
 }
 
-TEST_CASE("calls that hang hold up no other JWT-SVID, and end with the source") {
+TEST_CASE("calls that hang do not delay other JWT-SVIDs, and end with the source") {
   Bench bench({for_audience("hang"), for_audience("a"), for_audience("hang 2"), for_audience("b")});
   FakeAgent agent(bench.path(), serve);
   bench.source().start();
@@ -169,7 +169,7 @@ TEST_CASE("PermissionDenied means no identity; the return of the agent ends the 
   CHECK_FALSE(bench.losses[0].at(1).new_cause);
 }
 
-TEST_CASE("the refusal of one token leads to what was asked for, and not to the agent's address alone") {
+TEST_CASE("the refusal of one token names the request, and not only the agent's address") {
   Bench bench({{.audiences = {"a"}, .spiffe_id = {}, .hint = {}},
                {.audiences = {"bad"}, .spiffe_id = {}, .hint = {}}});
   FakeAgent agent(bench.path(), serve);
@@ -181,7 +181,7 @@ TEST_CASE("the refusal of one token leads to what was asked for, and not to the 
   CHECK(failure.hint.starts_with("look at the audience"));
 }
 
-TEST_CASE("a socket that is not there yet is told once, and its coming ends the wait") {
+TEST_CASE("a missing socket is reported once, and its creation ends the wait") {
   Bench bench({for_audience("a"), for_audience("b")});
   bench.source().start();
   REQUIRE(bench.until([&] { return bench.losses.size() == 2; }));
@@ -194,7 +194,7 @@ TEST_CASE("a socket that is not there yet is told once, and its coming ends the 
   CHECK_FALSE(bench.source().accepted(0, wall_now() + 60s));
 }
 
-TEST_CASE("an agent that was replaced behind its socket is met by a new connection") {
+TEST_CASE("an agent that was replaced behind its socket gets a new connection") {
   Bench bench({for_audience("a")});
   auto agent = std::make_unique<FakeAgent>(bench.path(), serve);
   bench.source().start();
@@ -218,7 +218,7 @@ TEST_CASE("an answer with an empty mandatory field is discarded and reported") {
   CHECK(bench.losses[0].at(0).failure.cause == "svids[0] (\"spiffe://example.org/web\"): svid is empty");
 }
 
-TEST_CASE("a token that is refused is asked for again, and the next good one is a restoration") {
+TEST_CASE("a refused token is requested again, and the next valid one is reported as restored") {
   Bench bench({for_audience("a")});
   FakeAgent agent(bench.path(), serve);
   bench.source().start();
@@ -231,7 +231,7 @@ TEST_CASE("a token that is refused is asked for again, and the next good one is 
   CHECK(bench.source().accepted(0, wall_now() + 60s));
 }
 
-TEST_CASE("a source that never started ends quietly, and so does one whose answers nobody took") {
+TEST_CASE("a source that never started ends cleanly, and so does one with answers not yet taken") {
   Bench idle({for_audience("a")});
   idle.drop();
   Bench bench({for_audience("a"), for_audience("b")});
@@ -242,7 +242,7 @@ TEST_CASE("a source that never started ends quietly, and so does one whose answe
   CHECK(bench.tokens.empty());
 }
 
-TEST_CASE("JWT bundles arrive as they were sent, and again after the stream was lost") {
+TEST_CASE("JWT bundles arrive as sent, and again after the stream failed") {
   const TempDir dir;
   const std::string path = dir.path() + "/agent.sock";
   const auto loop = Loop::create().value();

@@ -25,7 +25,7 @@ using spiffe::workload::MessageStream;
 
 namespace {
 
-// Sends the bytes it was given on every stream, then ends it with `end`, or not at all.
+// Sends the given bytes on every stream, then ends it with `end`, or not at all.
 class RawAgent {
  public:
   RawAgent(std::deque<std::string> messages, std::optional<grpc::Status> end)
@@ -102,7 +102,7 @@ std::string message(const std::string& id) {
 
 }  // namespace
 
-TEST_CASE("a stream gives its messages and then says how it ended") {
+TEST_CASE("a stream returns its messages and then how it ended") {
   RawAgent agent({message("a"), message("b")}, grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "no more"));
   grpc::ClientContext context;
   MessageStream stream(agent.endpoint(), "FetchX509SVID", context);
@@ -117,9 +117,9 @@ TEST_CASE("a stream gives its messages and then says how it ended") {
   CHECK(end.message == "no more");
 }
 
-TEST_CASE("a stream that sends rubbish is left, though it stays open") {
-  // Wire types that there are not, text that is no UTF-8, an end that comes too early.
-  spiffe::workload::init_grpc();  // Protobuf's complaint is for our log
+TEST_CASE("a stream that sends an invalid message is cancelled, although it stays open") {
+  // Wire types that do not exist, text that is not UTF-8, an end that comes too early.
+  spiffe::workload::init_grpc();  // sends Protobuf's error to our log
   std::string no_text = message("a-");
   no_text.back() = '\xff';
   for (const std::string& rubbish : {std::string("\xff\xff\xff\xff"), no_text, message("a").substr(1)}) {
@@ -146,7 +146,7 @@ TEST_CASE("a stream that waits for its first message can be cancelled") {
   CHECK(stream.finish().code == grpc::StatusCode::CANCELLED);
 }
 
-TEST_CASE("a stream that cannot be opened says so") {
+TEST_CASE("a stream that cannot be opened returns the error") {
   const TempDir dir;
   grpc::ClientContext context;
   MessageStream stream(*Endpoint::parse(dir.path() + "/none.sock"), "FetchX509SVID", context);

@@ -13,7 +13,7 @@ namespace test = spiffe::test;
 
 namespace {
 
-// The loop's side: what it heard, as text. "u<name>": a message; "j<name>", "r<name>": one of its verdicts.
+// The loop's side, which records calls as text. "u<name>": a message; "j<name>", "r<name>": a verdict.
 struct Bench {
   explicit Bench(std::size_t selections = 1) : inbox(std::vector<X509Rules>(selections)) {}
 
@@ -44,7 +44,7 @@ struct Bench {
 
 }  // namespace
 
-TEST_CASE("a message is handed over before it is judged, and its verdict follows") {
+TEST_CASE("a message is passed on before it is verified, and its verdict follows") {
   Bench bench;
   bool first = true;
   bench.receive("a", [&] {
@@ -54,7 +54,7 @@ TEST_CASE("a message is handed over before it is judged, and its verdict follows
   CHECK(bench.heard == std::vector<std::string>{"ua", "ja"});
 }
 
-TEST_CASE("of messages that nobody looked at only the last counts, and one notice is enough") {
+TEST_CASE("of messages that were not taken only the last counts, and one notification is enough") {
   Bench bench;
   for (const char* name : {"a", "b", "c"}) bench.receive(name);
   CHECK(bench.notified == 1);
@@ -64,7 +64,7 @@ TEST_CASE("of messages that nobody looked at only the last counts, and one notic
   CHECK(bench.heard.size() == 2);
 }
 
-TEST_CASE("a message that was handed over gets its verdict, whatever comes after it") {
+TEST_CASE("a message that was passed on gets its verdict, whatever comes after it") {
   Bench bench;
   bool first = true;
   bench.receive("a", [&] {
@@ -76,7 +76,7 @@ TEST_CASE("a message that was handed over gets its verdict, whatever comes after
   CHECK(bench.heard == std::vector<std::string>{"ua", "ja", "uc", "jc"});
 }
 
-TEST_CASE("each selection has a verdict of its own") {
+TEST_CASE("each selection has its own verdict") {
   Bench bench(3);
   std::vector<std::size_t> after;
   bench.receive("a", [&] {
@@ -86,14 +86,14 @@ TEST_CASE("each selection has a verdict of its own") {
   CHECK(after == std::vector<std::size_t>{1, 2, 3, 4});
 }
 
-TEST_CASE("nobody is called any more once the source is gone") {
+TEST_CASE("no callback is called after the source is destroyed") {
   Bench bench(3);
   bench.receive("a");
   bench.inbox.look(bench.alive, {.on_update = [&](const auto&) { bench.alive.reset(); },
                                  .on_judged = [](std::size_t, const auto&) { FAIL(); }});
 }
 
-TEST_CASE("two threads: every message that is handed over is judged, and the last one arrives") {
+TEST_CASE("two threads: every message that is passed on is verified, and the last one arrives") {
   Bench bench;
   const int count = 300;
   std::atomic<int> due = 0;

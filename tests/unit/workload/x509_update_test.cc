@@ -43,7 +43,7 @@ TEST_CASE("each of the rules gets its own SVID of one message") {
   for (const auto& update : updates) CHECK_FALSE(update->verdict().refusal.has_value());
 }
 
-TEST_CASE("one that is not offered stops no other") {
+TEST_CASE("a selection that is not offered does not affect the others") {
   const test::Ca ca;
   const auto updates = judged(offer(ca, {"spiffe://example.org/a"}),
                               {of_id("spiffe://example.org/other"), of_id("spiffe://example.org/a")});
@@ -52,7 +52,7 @@ TEST_CASE("one that is not offered stops no other") {
   CHECK_FALSE(updates[1]->verdict().refusal.has_value());
 }
 
-TEST_CASE("one that is refused stops no other, and is no finding of theirs") {
+TEST_CASE("a refused selection does not affect the others, and is not one of their findings") {
   const test::Ca ca;
   const auto material = offer(ca, {"spiffe://example.org/a", "spiffe://example.org/b"});
   material->svids[1].key = spiffe::SecretBytes(std::string_view("no key"));
@@ -62,7 +62,7 @@ TEST_CASE("one that is refused stops no other, and is no finding of theirs") {
   CHECK(updates[1]->verdict().refusal.has_value());
 }
 
-TEST_CASE("an SVID that nobody selects is examined once") {
+TEST_CASE("an SVID that no rule selects is checked once") {
   const test::Ca ca;
   const auto material =
       offer(ca, {"spiffe://example.org/a", "spiffe://example.org/b", "spiffe://example.org/c"});
@@ -86,7 +86,7 @@ TEST_CASE("federated bundles are parsed once, shared, and reported once") {
   CHECK(updates[1]->context()->findings.empty());
 }
 
-TEST_CASE("a prefix begins at the scheme, and is compared as IDs are") {
+TEST_CASE("a prefix begins at the scheme, and is compared like IDs") {
   const test::Ca ca;
   const auto material = offer(ca, {"spiffe://example.org/db/blue", "spiffe://example.org/web"});
   const auto taken = [&](const char* prefix) {
@@ -100,7 +100,7 @@ TEST_CASE("a prefix begins at the scheme, and is compared as IDs are") {
   CHECK(taken("spiffe://example.or/*").empty());
 }
 
-TEST_CASE("further SVIDs are read for the rules that ask for them, and examined once") {
+TEST_CASE("further SVIDs are read for rules that request them, and checked once") {
   const test::Ca ca;
   const auto material =
       offer(ca, {"spiffe://example.org/a", "spiffe://example.org/b", "spiffe://example.org/c"});
