@@ -1,4 +1,4 @@
-// Readers beside a busy publisher, and a publisher that is killed at any moment.
+// Readers beside a busy publisher, and a publisher that is killed at any time.
 #include <atomic>
 #include <chrono>
 #include <random>
@@ -16,7 +16,7 @@ namespace spiffe::output::test {
 
 namespace {
 
-// Large enough that a file takes several pages; the number stands at both ends.
+// Each file spans several pages and has the number at both ends.
 FileSet numbered_set(int number) {
   const std::string text =
       std::to_string(number) + '\n' + std::string(9000, 'x') + '\n' + std::to_string(number);
@@ -28,7 +28,7 @@ FileSet numbered_set(int number) {
   return set;
 }
 
-// The number in a whole file, else -1.
+// The number in a complete file, else -1.
 int number_in(const std::string& content) {
   const std::size_t first = content.find('\n');
   const std::size_t last = content.rfind('\n');
@@ -45,9 +45,9 @@ std::string read_at(int directory, const std::string& name) {
   return out;
 }
 
-// Certificate and key through one look at "..data" carry one number. The generation behind it stays
-// while 62 follow: a reader that was held up for longer finds it gone, and looks again.
-// `publication` is the one at work.
+// Whether certificate and key, both read through one resolution of "..data", have the same number. The
+// generation stays while 62 more follow. A reader delayed for longer finds it removed and tries again.
+// `publication` is the current one.
 bool is_pair(const std::string& dir, const std::atomic<int>& publication) {
   for (;;) {
     const int before = publication;
@@ -120,7 +120,7 @@ TEST_CASE("readers see neither half a file nor a mismatched pair during 1,000 pu
   }
 }
 
-TEST_CASE("a publisher killed at any moment leaves whole files that the next one takes over") {
+TEST_CASE("a publisher killed at any time leaves complete files, which the next one takes over") {
   std::minstd_rand random(20260102);
   for (const std::string& base : kMemoryAndDisk) {
     for (const Layout layout : {Layout::snapshot, Layout::files}) {

@@ -1,4 +1,4 @@
-// cert_dir and the directories below it: found, made, replaced, refused.
+// cert_dir and the directories below it: found, created, replaced, refused.
 #include "output/directory.hh"
 
 #include <cerrno>
@@ -13,7 +13,7 @@
 
 namespace spiffe::output::test {
 
-TEST_CASE("a missing cert_dir is an error with a way out") {
+TEST_CASE("a missing cert_dir is an error with a hint") {
   const Scratch dir;
   Publisher publisher = make_publisher(options_for(dir / "certs"));
   const Error error = must_fail(publish(publisher, make_set("1")));
@@ -23,11 +23,11 @@ TEST_CASE("a missing cert_dir is an error with a way out") {
   CHECK_FALSE(publisher.on_memory());
   fs::create_directory(dir / "certs");
   const Outcome outcome = must_publish(publisher, make_set("1"));
-  CHECK_FALSE(outcome.moved);  // it is the first one
+  CHECK_FALSE(outcome.moved);  // it is the first publication
   CHECK(holds_version(dir / "certs", "1"));
 }
 
-TEST_CASE("a missing directory below cert_dir is an error with the same way out") {
+TEST_CASE("a missing directory below cert_dir is an error with the same hint") {
   const Scratch dir;
   PublisherOptions options = options_for(dir.path());
   for (std::string& name : options.names) name.insert(0, "sub/");
@@ -37,7 +37,7 @@ TEST_CASE("a missing directory below cert_dir is an error with the same way out"
   CHECK(error.hint == "create it, mount it, or set create_cert_dir = true");
 }
 
-TEST_CASE("a cert_dir that leads nowhere is not said to lack what is set") {
+TEST_CASE("a cert_dir that is a dangling symlink has no hint to set create_cert_dir") {
   const Scratch dir;
   fs::create_symlink("nowhere", dir / "certs");
   PublisherOptions options = options_for(dir / "certs");
@@ -46,7 +46,7 @@ TEST_CASE("a cert_dir that leads nowhere is not said to lack what is set") {
   CHECK(must_fail(publish(publisher, make_set("1"))).hint.empty());
 }
 
-TEST_CASE("create_cert_dir makes it with its parents, mode 0755 whatever the umask") {
+TEST_CASE("create_cert_dir creates it with its parents, with mode 0755 for any umask") {
   const Scratch dir;
   in_child([&] {
     ::umask(0077);
@@ -60,7 +60,7 @@ TEST_CASE("create_cert_dir makes it with its parents, mode 0755 whatever the uma
   });
 }
 
-TEST_CASE("a cert_dir that was replaced is noticed, told once, and published to") {
+TEST_CASE("a replaced cert_dir is noticed, reported once, and published to") {
   for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
     const Scratch dir;
     fs::create_directory(dir / "certs");
@@ -87,7 +87,7 @@ TEST_CASE("a cert_dir that was replaced is noticed, told once, and published to"
   }
 }
 
-TEST_CASE("a directory below cert_dir that was replaced is noticed") {
+TEST_CASE("a replaced directory below cert_dir is noticed") {
   const Scratch dir;
   fs::create_directory(dir / "sub");
   PublisherOptions options = options_for(dir.path());
@@ -100,7 +100,7 @@ TEST_CASE("a directory below cert_dir that was replaced is noticed") {
   CHECK(holds_version(dir / "sub", "1"));
 }
 
-TEST_CASE("cert_dir may be a symlink, and may be led elsewhere") {
+TEST_CASE("cert_dir may be a symlink, whose target may change") {
   const Scratch dir;
   fs::create_directory(dir / "a");
   fs::create_directory(dir / "b");
@@ -114,7 +114,7 @@ TEST_CASE("cert_dir may be a symlink, and may be led elsewhere") {
   CHECK(holds_version(dir / "b", "1"));
 }
 
-TEST_CASE("below cert_dir no symlink is followed") {
+TEST_CASE("symlinks below cert_dir are not followed") {
   const Scratch dir;
   const Scratch outside;
   fs::create_directory_symlink(outside.path(), dir / "sub");
@@ -129,7 +129,7 @@ TEST_CASE("below cert_dir no symlink is followed") {
   }
 }
 
-TEST_CASE("with and without openat2 a directory below another opens the same way") {
+TEST_CASE("with and without openat2, a directory below another opens in the same way") {
   const Scratch dir;
   const Scratch outside;
   fs::create_directories(dir / "a/b");
@@ -164,7 +164,7 @@ TEST_CASE("a kernel or a sandbox without openat2 is no obstacle") {
   }
 }
 
-TEST_CASE("without a cert_dir names are taken from the working directory, and absolute ones stay") {
+TEST_CASE("without a cert_dir, names are relative to the working directory, and absolute names stay") {
   const Scratch dir;
   fs::create_directories(dir / "work");
   fs::create_directories(dir / "other");
@@ -186,7 +186,7 @@ TEST_CASE("without a cert_dir names are taken from the working directory, and ab
   });
 }
 
-TEST_CASE("two outputs of one name, and names that are none, are configuration errors") {
+TEST_CASE("duplicate and invalid names of outputs are configuration errors") {
   const auto refused = [](std::vector<std::string> names) {
     const auto publisher = Publisher::create({.cert_dir = "/certs", .names = std::move(names)});
     return !publisher && publisher.error().kind == ErrorKind::config;
@@ -198,7 +198,7 @@ TEST_CASE("two outputs of one name, and names that are none, are configuration e
   CHECK_FALSE(refused({"a/x.pem", "x.pem"}));
 }
 
-TEST_CASE("a file of a directory that the publisher was not told of is an error") {
+TEST_CASE("a file in a directory that is not the publisher's is an error") {
   const Scratch dir;
   Publisher publisher = make_publisher(options_for(dir.path()));
   CHECK(must_fail(publish(publisher, make_set("1", "sub/"))).message ==

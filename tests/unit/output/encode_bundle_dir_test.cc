@@ -42,7 +42,7 @@ TEST_CASE("a bundle directory has a PEM file for each own and federated trust do
                                            {"other.test.pem", pem({other.der()})}});
 }
 
-TEST_CASE("no trust domain's file has a name of the publisher's own") {
+TEST_CASE("the file name of a trust domain never begins with the publisher's own prefix") {
   CHECK(name_of("example.org") == "example.org.pem");
   CHECK(name_of("..data") == "%2E.data.pem");
   CHECK(name_of(".") == "%2E.pem");
@@ -51,7 +51,7 @@ TEST_CASE("no trust domain's file has a name of the publisher's own") {
   CHECK(name_of("." + std::string(250, 'a')).empty());
 }
 
-TEST_CASE("a trust domain's name that is too long for a file is left out, our own is an error") {
+TEST_CASE("a federated domain whose name is too long for a file is left out; our own is an error") {
   const std::string longest(252, 'a');
   const pki::Ca own;
   auto material = pki::material(own, "spiffe://example.org/web");

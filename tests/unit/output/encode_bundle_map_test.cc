@@ -45,7 +45,7 @@ std::vector<std::string> base64(std::initializer_list<identity::Bytes> certifica
 
 }  // namespace
 
-TEST_CASE("a bundle map has the JWKs of own and federated trust domains, sorted") {
+TEST_CASE("a bundle map has the JWKs of our own and federated trust domains, sorted") {
   const pki::Ca own;
   const pki::Ca older;
   const pki::Ca zeta(ca_options(pki::KeyType::rsa_2048));
@@ -66,7 +66,7 @@ TEST_CASE("a bundle map has the JWKs of own and federated trust domains, sorted"
   CHECK(text_of(context_of(material)) == text);
 }
 
-TEST_CASE("each JWK of a bundle map is one that gRPC takes") {
+TEST_CASE("gRPC accepts each JWK of a bundle map") {
   const pki::Ca own;
   auto material = pki::material(own, "spiffe://example.org/web");
   material.federated_bundles["rsa.test"] = pki::Ca(ca_options(pki::KeyType::rsa_2048)).der();
@@ -81,7 +81,7 @@ TEST_CASE("each JWK of a bundle map is one that gRPC takes") {
   }
 }
 
-TEST_CASE("a bundle map leaves out what readers would refuse the whole file for") {
+TEST_CASE("a bundle map leaves out entries for which readers would refuse the whole file") {
   const pki::Ca own;
   const pki::Ca odd(ca_options(pki::KeyType::ed25519));
   const pki::Ca good;
@@ -94,7 +94,7 @@ TEST_CASE("a bundle map leaves out what readers would refuse the whole file for"
   CHECK(certificates(map, "example.org") == base64({own.der()}));
 }
 
-TEST_CASE("a bundle map cannot be made where our own authorities do not fit") {
+TEST_CASE("a bundle map without a usable authority of our own is an error") {
   const pki::Ca own(ca_options(pki::KeyType::ed25519));
   const auto encoded = encode(context_of(pki::material(own, "spiffe://example.org/web")));
   REQUIRE_FALSE(encoded);
@@ -104,7 +104,7 @@ TEST_CASE("a bundle map cannot be made where our own authorities do not fit") {
   CHECK(encoded.error().hint == "remove bundle_map_file_name");
 }
 
-TEST_CASE("omit_expired goes by trust domain") {
+TEST_CASE("omit_expired is applied to each trust domain separately") {
   pki::CertificateOptions expired = ca_options(pki::KeyType::ec_p256);
   expired.not_after = wall_now() - 1h;
   const pki::Ca own;

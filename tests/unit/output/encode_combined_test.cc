@@ -38,8 +38,8 @@ struct Parts {
   std::string chain;
 };
 
-// What SSL_CTX_use_certificate_chain_file() and SSL_CTX_use_PrivateKey_file() find: each reads the file from
-// its start.
+// The results of SSL_CTX_use_certificate_chain_file() and SSL_CTX_use_PrivateKey_file(): each reads the file
+// from its start.
 struct Loaded {
   std::vector<X509Ptr> chain;
   PkeyPtr key;
@@ -62,7 +62,7 @@ Parts parts(const Source& source, const EncodeOptions& options) {
 
 }  // namespace
 
-TEST_CASE("the combined file is the key file and the chain file, in either order") {
+TEST_CASE("the combined file contains the key file and the chain file, in either order") {
   const pki::Ca root;
   const pki::Ca middle = root.intermediate();
   const auto context = context_of(middle);
@@ -78,7 +78,7 @@ TEST_CASE("the combined file is the key file and the chain file, in either order
   }
 }
 
-TEST_CASE("OpenSSL takes chain and key from the one file, of every type of key") {
+TEST_CASE("OpenSSL loads chain and key from the combined file, for every type of key") {
   const pki::Ca root;
   const pki::Ca middle = root.intermediate();
   for (const auto type : {pki::KeyType::ec_p256, pki::KeyType::ec_p384, pki::KeyType::ec_p521,
@@ -119,7 +119,7 @@ TEST_CASE("a combined file has the key's mode and owner, changes last and is rev
   CHECK(plan->names_with(Contents::key) == std::vector<std::string>{"combined.pem"});
 }
 
-TEST_CASE("a combined file whose key does not fit key_format is not made") {
+TEST_CASE("a combined file whose key does not fit key_format is an error") {
   const pki::Ca ca;
   const auto context = context_of(ca, pki::KeyType::ed25519);
   const EncodeOptions options{.key_format = KeyFormat::sec1, .combined_order = CombinedOrder::chain_first};

@@ -58,7 +58,7 @@ TEST_CASE("section 2.1: a PKCS#8 key, then the chain from the leaf, and nothing 
   const pki::Ca middle = root.intermediate();
   const auto context = every_svid(pki::material(middle, "spiffe://example.org/web"));
   REQUIRE(context.svid.chain.size() == 2);
-  // Options are for other outputs.
+  // These options affect only other outputs.
   const auto files = encoded(context, {.add_intermediates_to_bundle = true,
                                        .include_federated_domains = true,
                                        .key_format = KeyFormat::sec1,
@@ -87,7 +87,7 @@ TEST_CASE("section 2.1: the chain stops at the certificate preceding the trust a
         pem("PRIVATE KEY", context.svid.key.bytes()) + pem("CERTIFICATE", context.svid.chain[0].der()));
 }
 
-TEST_CASE("section 2.2: a file for each trust domain, of certificates alone, never of two domains") {
+TEST_CASE("section 2.2: a file for each trust domain, with its certificates only") {
   const pki::Ca own;
   const pki::Ca next;
   const pki::Ca other;
@@ -101,7 +101,7 @@ TEST_CASE("section 2.2: a file for each trust domain, of certificates alone, nev
   CHECK(files.at("other.test.spiffe-trust-bundle.x509.pem") == pem("CERTIFICATE", other.der()));
 }
 
-TEST_CASE("a trust domain without a name for its file is left out, an own one is an error") {
+TEST_CASE("a trust domain without a file name is left out; our own is an error") {
   const pki::Ca ca;
   auto material = pki::material(ca, "spiffe://example.org/web");
   material.federated_bundles["..hidden"] = ca.der();
@@ -116,7 +116,7 @@ TEST_CASE("a trust domain without a name for its file is left out, an own one is
   CHECK(refused.error().hint == "use bundle_map_file_name in place of credential_folder");
 }
 
-TEST_CASE("further SVIDs are numbered from 1, and the hints name each by the bytes of its file") {
+TEST_CASE("further SVIDs are numbered from 1, and the hints identify each file by its bytes") {
   const pki::Ca ca;
   auto material = pki::material(ca, "spiffe://example.org/web");
   material.svids.push_back(pki::svid_material(ca, "spiffe://example.org/db", "say \"db\""));
@@ -130,7 +130,7 @@ TEST_CASE("further SVIDs are numbered from 1, and the hints name each by the byt
   };
   CHECK(files.at(kMain) == bundle(0, material.svids[0].certificates));
   CHECK(files.at("1." + std::string(kMain)) == bundle(1, material.svids[1].certificates));
-  // The number of the one that is left out stays free: those behind it keep theirs.
+  // The number of the SVID that is left out stays unused: later ones keep theirs.
   CHECK_FALSE(files.contains("2." + std::string(kMain)));
   CHECK(files.at("3." + std::string(kMain)) == bundle(3, material.svids[3].certificates));
   const auto hints = nlohmann::json::parse(files.at("hints.json")).at("hints");
@@ -144,13 +144,13 @@ TEST_CASE("further SVIDs are numbered from 1, and the hints name each by the byt
   CHECK(hints[2].at("id") == 3);
 }
 
-TEST_CASE("a further SVID of another trust domain brings its authorities along") {
+TEST_CASE("a further SVID of another trust domain adds its authorities") {
   const pki::Ca own;
   const pki::Ca other;
   const pki::Ca forged;
   auto material = pki::material(own, "spiffe://example.org/web");
   material.svids.push_back(pki::svid_material(other, "spiffe://other.test/web"));
-  // Of its own domain, it knows better than a federation; of ours, it does not.
+  // Its bundle overrides the federated one of its own domain, but not the bundle of ours.
   material.federated_bundles["other.test"] = forged.der();
   material.svids.push_back(pki::svid_material(forged, "spiffe://example.org/odd"));
   const auto files = encoded(every_svid(material));
@@ -158,7 +158,7 @@ TEST_CASE("a further SVID of another trust domain brings its authorities along")
   CHECK(files.at("example.org.spiffe-trust-bundle.x509.pem") == pem("CERTIFICATE", own.der()));
 }
 
-TEST_CASE("the names of the credential folder are members of it, and nothing else is") {
+TEST_CASE("only the names of the credential folder are members of it") {
   CHECK(takes_every_svid({{"credential_folder", "creds"}}));
   CHECK_FALSE(takes_every_svid({{"svid_combined_file_name", "c"}}));
   for (const char* name : {"tls.crt", "credential-bundle.pem", "x.pem", "..data",

@@ -23,7 +23,7 @@ std::string indented(std::string_view label, std::span<const std::byte> der, std
 
 }  // namespace
 
-TEST_CASE("Envoy's secrets are inline, certificate with key and one validator entry a trust domain") {
+TEST_CASE("Envoy's secrets are inline: certificate with key, and one validator entry per trust domain") {
   const pki::Ca root;
   const pki::Ca own = root.intermediate();
   const pki::Ca other;
@@ -31,7 +31,7 @@ TEST_CASE("Envoy's secrets are inline, certificate with key and one validator en
   material.federated_bundles["spiffe://true"] = other.der();
   const auto context = context_of(material);
   REQUIRE(context.svid.chain.size() == 2);
-  // The intermediates belong to the chain, wherever other outputs have them.
+  // The intermediates belong to the chain, even if other outputs have them elsewhere.
   const auto encoded =
       encode_envoy_sds({.identity = context, .now = wall_now()}, {.add_intermediates_to_bundle = true});
   REQUIRE(encoded);

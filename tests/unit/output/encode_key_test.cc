@@ -36,13 +36,13 @@ Error refused(const pki::Key& key, KeyFormat format) {
   return done.error();
 }
 
-// As consumers read it.
+// Reads the key as consumers do.
 PkeyPtr read_back(const std::string& text) {
   const BioPtr bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
   return PkeyPtr(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
 }
 
-// As openssl itself writes it: `openssl ec`, `openssl rsa -traditional`.
+// The key as openssl itself writes it: `openssl ec`, `openssl rsa -traditional`.
 std::string of_openssl(const pki::Key& key) {
   const BioPtr bio(BIO_new(BIO_s_mem()));
   REQUIRE(PEM_write_bio_PrivateKey_traditional(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) ==
@@ -54,7 +54,7 @@ std::string of_openssl(const pki::Key& key) {
 
 struct Row {
   pki::KeyType type;
-  KeyFormat traditional;  // what the type has
+  KeyFormat traditional;  // the format besides PKCS#8
   std::string_view label;
 };
 constexpr Row kRows[] = {
@@ -67,14 +67,14 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-TEST_CASE("PKCS#8 is what the agent sent, of every type of key") {
+TEST_CASE("PKCS#8 is the agent's key unchanged, for every type of key") {
   for (const Row& row : kRows) {
     const pki::Key key = pki::Key::generate(row.type);
     CHECK(written(key, KeyFormat::pkcs8) == pem("PRIVATE KEY", key.pkcs8().bytes()));
   }
 }
 
-TEST_CASE("SEC 1 and PKCS#1 are byte for byte what openssl writes, and read back") {
+TEST_CASE("SEC 1 and PKCS#1 are byte for byte what openssl writes, and can be read back") {
   for (const Row& row : kRows) {
     CAPTURE(row.label);
     const pki::Key key = pki::Key::generate(row.type);
@@ -98,7 +98,7 @@ TEST_CASE("SEC 1 names its curve") {
   CHECK(std::string_view(encoding.data()) == "named_curve");
 }
 
-TEST_CASE("a format that does not fit the key is an error that names the key's type and the way out") {
+TEST_CASE("a format that does not fit the key is an error with the key's type and a hint") {
   const pki::Key rsa = pki::Key::generate(pki::KeyType::rsa_2048);
   const pki::Key ec = pki::Key::generate(pki::KeyType::ec_p256);
   const pki::Key ed25519 = pki::Key::generate(pki::KeyType::ed25519);
@@ -118,7 +118,7 @@ TEST_CASE("a format that does not fit the key is an error that names the key's t
   CHECK(other.hint.starts_with("set key_format = \"pkcs8\", or \"traditional\""));
 }
 
-TEST_CASE("what is no key is an error that repeats nothing of it") {
+TEST_CASE("the error for an invalid key contains none of its bytes") {
   SecretBytes out;
   const auto done = append_key(out, SecretBytes(std::string_view("secret")), KeyFormat::traditional);
   REQUIRE_FALSE(done);

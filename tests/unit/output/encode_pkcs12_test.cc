@@ -66,7 +66,7 @@ std::string name_of(const ASN1_OBJECT* object) {
   return OBJ_obj2txt(text, sizeof text, object, 1) > 0 ? text : "";
 }
 
-// What OpenSSL makes of a file.
+// The result of parsing a file with OpenSSL.
 struct Parsed {
   PkeyPtr key;
   identity::Bytes leaf;
@@ -86,7 +86,7 @@ Parsed parse(const std::string& der, const char* password) {
   return out;
 }
 
-// The bags of a file as text: type, alias, attributes; and the algorithm of an encrypted key.
+// The bags of a file as text (type, alias, attributes), and the algorithm of an encrypted key.
 struct Inside {
   Strings bags;
   std::vector<std::string> aliases;
@@ -150,7 +150,7 @@ constexpr std::string_view kTrusted = "2.16.840.1.113894.746875.1.1=2.5.29.37.0"
 
 }  // namespace
 
-TEST_CASE("a keystore holds key and chain of every type of key, in both kinds of algorithms") {
+TEST_CASE("a keystore has key and chain for every type of key, with both kinds of algorithms") {
   for (const KeyType type :
        {KeyType::ec_p256, KeyType::ec_p384, KeyType::ec_p521, KeyType::rsa_2048, KeyType::ed25519}) {
     for (const bool legacy : {false, true}) {
@@ -175,7 +175,7 @@ TEST_CASE("a keystore holds key and chain of every type of key, in both kinds of
   }
 }
 
-TEST_CASE("a keystore's algorithms are PBES2 with AES and SHA-256, or for old Java 3DES and SHA-1") {
+TEST_CASE("a keystore uses PBES2 with AES and SHA-256, or for old Java 3DES and SHA-1") {
   const pki::Ca root;
   const auto context = context_of(pki::material(root.intermediate(), "spiffe://example.org/web"));
   const Inside modern = look_into(keystore(context));
@@ -194,7 +194,7 @@ TEST_CASE("a keystore's algorithms are PBES2 with AES and SHA-256, or for old Ja
   CHECK(look_into(truststore(context, options)).mac == "SHA1");
 }
 
-TEST_CASE("the password is the one given, or changeit") {
+TEST_CASE("the password is the given one, or changeit") {
   const pki::Ca ca;
   const auto context = context_of(pki::material(ca, "spiffe://example.org/web"));
   const SecretBytes password(std::string_view("pässwörd"));
@@ -210,7 +210,7 @@ TEST_CASE("the password is the one given, or changeit") {
   }
 }
 
-TEST_CASE("PKCS#12 of the same identity is the same, and of another key or password another") {
+TEST_CASE("PKCS#12 is the same for the same input, and differs for another key or password") {
   const pki::Ca ca;
   const auto material = pki::material(ca, "spiffe://example.org/web");
   const auto context = context_of(material);
@@ -219,14 +219,14 @@ TEST_CASE("PKCS#12 of the same identity is the same, and of another key or passw
   CHECK(truststore(context) == truststore(again));
   const auto other = context_of(pki::material(ca, "spiffe://example.org/web"));
   CHECK(keystore(context) != keystore(other));
-  // A new certificate by the same authorities is no change of the truststore.
+  // A new certificate from the same authorities does not change the truststore.
   CHECK(truststore(context) == truststore(other));
   const SecretBytes password(std::string_view("other"));
   CHECK(keystore(context) != keystore(context, {}, &password));
   CHECK(truststore(context) != truststore(context, {}, &password));
 }
 
-TEST_CASE("salts differ from key to key and from workload to workload") {
+TEST_CASE("salts differ between keys and between workloads") {
   const auto salt_of = [](const std::string& der) {
     const ASN1_OCTET_STRING* salt = nullptr;
     const Pkcs12Ptr file = read(der);
@@ -241,13 +241,13 @@ TEST_CASE("salts differ from key to key and from workload to workload") {
   CHECK(salt_of(keystore(web)).size() == 16);
   CHECK(salt_of(keystore(web)) != salt_of(keystore(web_again)));
   CHECK(salt_of(truststore(web)) != salt_of(truststore(db)));
-  // Nobody is to try passwords on a salt.
+  // The salt must not allow testing passwords, so it does not depend on the password.
   const SecretBytes password(std::string_view("other"));
   CHECK(salt_of(keystore(web)) == salt_of(keystore(web, {}, &password)));
   CHECK(salt_of(truststore(web)) == salt_of(truststore(web, {}, &password)));
 }
 
-TEST_CASE("a truststore holds each authority once, trusted, under an alias of its own") {
+TEST_CASE("a truststore has each authority once, trusted, under an alias of its own") {
   const pki::Ca own;
   const pki::Ca next;
   const pki::Ca partner;
@@ -271,7 +271,7 @@ TEST_CASE("a truststore holds each authority once, trusted, under an alias of it
                                      alias("partner.test", partner), alias("partner.test", own)});
 }
 
-TEST_CASE("intermediates go to the truststore, and expired authorities not, as in the bundle") {
+TEST_CASE("a truststore has intermediates but no expired authorities, like the bundle") {
   const pki::Ca root;
   pki::CertificateOptions expired = pki::authority_options("Old CA");
   expired.not_after = wall_now() - 1h;

@@ -1,5 +1,5 @@
-// Full disks, read-only ones, missing rights, no descriptors: the old set stays, nothing half-made is left,
-// and the same call succeeds once the obstacle is gone.
+// Full disks, read-only ones, missing permissions, no descriptors: the old set stays, nothing half-made
+// remains, and the same call succeeds once the obstacle is gone.
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -18,7 +18,7 @@ namespace spiffe::output::test {
 
 namespace {
 
-// The directory holds version "1" alone: no generation that was begun, no temporaries.
+// Whether the directory contains only version "1": no unfinished generation, no temporaries.
 bool is_untouched(const std::string& dir, const std::string& generation) {
   const std::vector<std::string> generations =
       generation.empty() ? std::vector<std::string>{} : std::vector<std::string>{"..gen." + generation};
@@ -56,7 +56,7 @@ TEST_CASE("ENOSPC: the old set stays, partial work is removed") {
   }
 }
 
-TEST_CASE("a disk that superseded generations fill takes every new set, and loses the oldest of them") {
+TEST_CASE("a disk full of superseded generations takes every new set and loses the oldest generations") {
   const Scratch dir;
   in_mount_namespace([&] {
     if (!mount_tmpfs(dir.path(), "size=64k")) return false;
@@ -72,7 +72,7 @@ TEST_CASE("a disk that superseded generations fill takes every new set, and lose
       before = generation;
     }
     const std::size_t kept = entries(dir.path(), "..gen.").size();
-    // What is too large for the whole disk costs the superseded ones, and nothing else.
+    // A set too large for the whole disk costs the superseded generations, but nothing else.
     const auto result = publish(publisher, large_set("21", 60'000), now);
     return kept < 20 && !result && result.error().sys == ENOSPC && holds_version(dir.path(), "20") &&
            entries(dir.path(), "..gen.") == std::vector<std::string>{"..gen." + before} &&
@@ -80,7 +80,7 @@ TEST_CASE("a disk that superseded generations fill takes every new set, and lose
   });
 }
 
-TEST_CASE("superseded generations make room for a single file, too") {
+TEST_CASE("superseded generations also make room for a single file") {
   const Scratch dir;
   in_mount_namespace([&] {
     if (!mount_tmpfs(dir.path(), "size=64k")) return false;
@@ -94,7 +94,7 @@ TEST_CASE("superseded generations make room for a single file, too") {
   });
 }
 
-TEST_CASE("without inodes: whichever step fails, the old set stays or the new one is whole") {
+TEST_CASE("without inodes, the old set stays or the new one is complete, whichever step fails") {
   for (const Layout layout : {Layout::snapshot, Layout::files}) {
     const Scratch base;
     in_mount_namespace([&] {
@@ -107,7 +107,7 @@ TEST_CASE("without inodes: whichever step fails, the old set stays or the new on
         Publisher publisher = make_publisher(options_for(dir, layout));
         const auto first = publish(publisher, make_set("1"));
         if (!first) {
-          // Never half of a first set, at most what does not matter to a reader.
+          // Never part of a first set; at most entries that readers ignore.
           if (!entries(dir, "svid").empty() || !entries(dir, "..gen.").empty()) return false;
           continue;
         }
@@ -136,13 +136,14 @@ TEST_CASE("a write that stops midway leaves nothing behind") {
   }
 }
 
-TEST_CASE("EMFILE: an error, and the next try succeeds") {
+TEST_CASE("EMFILE is an error, and the next try succeeds") {
   for (const Layout layout : {Layout::snapshot, Layout::files}) {
     const Scratch dir;
     in_child([&] {
       Publisher publisher = make_publisher(options_for(dir.path(), layout));
       const std::string generation = must_publish(publisher, make_set("1")).generation;
-      // 0 and 1 free descriptors: the directory of the generation opens in the second case, its files do not.
+      // With one free descriptor the generation's directory can be opened, but not its files; with none, not
+      // even that.
       for (const int free : {0, 1}) {
         const int next = ::dup(0);
         ::close(next);
@@ -169,14 +170,14 @@ TEST_CASE("whichever system call fails, the old set stays and nothing half-made 
   struct Fault {
     long call;
     int code;
-    bool also_files;  // the files layout makes no directories and links
+    bool also_files;  // false if only directories or links need it, which the files layout does not make
   };
   for (const Layout layout : {Layout::snapshot, Layout::files}) {
     for (const Fault& fault : {Fault{SYS_mkdirat, EDQUOT, false}, Fault{SYS_symlinkat, EDQUOT, false},
                                Fault{SYS_fchmod, EPERM, true}, Fault{SYS_write, EDQUOT, true},
                                Fault{SYS_fsync, EIO, true}, Fault{SYS_renameat, EIO, true}}) {
       if (layout == Layout::files && !fault.also_files) continue;
-      const Scratch dir("/tmp");  // on memory fsync is not called
+      const Scratch dir("/tmp");  // fsync is not called in memory
       Publisher publisher = make_publisher(options_for(dir.path(), layout));
       const std::string generation = must_publish(publisher, make_set("1")).generation;
       in_child([&] {
@@ -191,7 +192,7 @@ TEST_CASE("whichever system call fails, the old set stays and nothing half-made 
   }
 }
 
-TEST_CASE("EROFS: an error that names path and call, and the old set stays") {
+TEST_CASE("EROFS is an error with path and call, and the old set stays") {
   for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
     const Scratch dir;
     in_mount_namespace([&] {
@@ -216,12 +217,12 @@ TEST_CASE("EROFS: an error that names path and call, and the old set stays") {
   }
 }
 
-TEST_CASE("EACCES: an error, and the old set stays") {
+TEST_CASE("EACCES is an error, and the old set stays") {
   if (skipped_without_root()) return;
   for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
     const Scratch dir;
     in_child([&] {
-      // World-readable keys: the child below looks at them as somebody else.
+      // World-readable keys, because the child below reads them as another user.
       FileSet set = make_set("1");
       for (File& file : set.files) file.mode = 0644;
       std::string generation;
@@ -251,7 +252,7 @@ TEST_CASE("a file system without symlinks is an error with a way out") {
   });
 }
 
-TEST_CASE("a single file that something is mounted on is written in place, with one warning") {
+TEST_CASE("a file that is a mount point is written in place, with one warning") {
   for (const Layout layout : {Layout::snapshot, Layout::files}) {
     const Scratch dir;
     in_mount_namespace([&] {
@@ -268,7 +269,7 @@ TEST_CASE("a single file that something is mounted on is written in place, with 
       const Outcome second = must_publish(publisher, make_set("2"));
       good = good && second.notices.empty() && holds_version(dir.path(), "2") &&
              mode_of(dir / "svid.pem") == 0644 && entries(dir.path(), "..tmp.").empty();
-      // After a restart, too, nothing is written that is there already.
+      // After a restart, content that is already there is not written again either.
       publisher = make_publisher(options_for(dir.path() + "/elsewhere"));
       Publisher next = make_publisher(options_for(dir.path(), layout));
       good = good && must_publish(next, make_set("2")).change == Change::unchanged;
@@ -278,9 +279,9 @@ TEST_CASE("a single file that something is mounted on is written in place, with 
   }
 }
 
-TEST_CASE("a leaf link that cannot be renewed after the switch is made up for, and counts as published") {
-  // The window between two renames of one publication is met by exhausting the steps: an immutable leaf
-  // cannot be had on memory, so a mount point that refuses writes stands for it.
+TEST_CASE("a leaf link that fails after the switch is restored later and counts as published") {
+  // This tests the time between two renames of one publication. A file in memory cannot be made immutable, so
+  // a read-only mount point stands for it.
   const Scratch dir;
   in_mount_namespace([&] {
     write(dir / "mounted", "old");

@@ -41,7 +41,7 @@ std::string certificate(const identity::Bytes& der) {
   return pem("CERTIFICATE", der);
 }
 
-// The content of the file that holds this; "" where there is no such file.
+// The content of the file with these contents; "" if there is none.
 std::string content(const FileSet& set, Contents contents) {
   for (const File& file : set.files) {
     if (file.contents == contents) return std::string(file.content.text());
@@ -65,17 +65,17 @@ pki::CertificateOptions expired_authority() {
 
 }  // namespace
 
-TEST_CASE("PEM is what Go's encoding/pem writes") {
+TEST_CASE("PEM has the format of Go's encoding/pem") {
   CHECK(pem("PRIVATE KEY", {}) == "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n");
   CHECK(pem("X", pki::bytes("a")) == "-----BEGIN X-----\nYQ==\n-----END X-----\n");
-  // 48 bytes make one full line and no empty one after it.
+  // 48 bytes fill exactly one line, without an empty one after it.
   CHECK(pem("X", pki::bytes(std::string(48, 'a'))) ==
         "-----BEGIN X-----\nYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh\n-----END "
         "X-----\n");
   CHECK(pem("X", pki::bytes(std::string(49, 'a'))).ends_with("YWFh\nYQ==\n-----END X-----\n"));
 }
 
-TEST_CASE("PEM of every length is as long as foretold and reads back") {
+TEST_CASE("pem_size() is exact for every length, and the PEM can be read back") {
   for (std::size_t n = 0; n < 4000; n += n < 200 ? 1 : 37) {
     identity::Bytes der(n);
     for (std::size_t i = 0; i < n; ++i) der[i] = static_cast<std::byte>(i * 7 + n);
@@ -96,7 +96,7 @@ TEST_CASE("PEM of every length is as long as foretold and reads back") {
   }
 }
 
-TEST_CASE("the certificate file holds leaf and intermediates, the bundle the domain's roots") {
+TEST_CASE("the certificate file has leaf and intermediates, the bundle has the domain's roots") {
   const pki::Ca root;
   const pki::Ca middle = root.intermediate();
   auto material = pki::material(middle, "spiffe://example.org/web");
@@ -116,7 +116,7 @@ TEST_CASE("the certificate file holds leaf and intermediates, the bundle the dom
   CHECK(content(set, Contents::trust) == certificate(root.der()) + intermediate);
 }
 
-TEST_CASE("federated domains come last, in the order of their names, where asked for") {
+TEST_CASE("federated domains come last, sorted by name, if configured") {
   const pki::Ca own;
   const pki::Ca alpha;
   const pki::Ca beta;
@@ -164,7 +164,7 @@ TEST_CASE("modes and owners: key_owner overrides owner field by field") {
   }
 }
 
-TEST_CASE("outputs without a name are not planned") {
+TEST_CASE("outputs without a configured name are not planned") {
   const pki::Ca ca;
   const auto context = context_of(pki::material(ca, "spiffe://example.org/web"));
   Given given{.names = {}};

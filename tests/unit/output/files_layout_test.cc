@@ -1,4 +1,4 @@
-// The layouts of plain files: by rename and in place; and the ways from one layout to another.
+// The layouts of plain files, by rename and in place, and changes from one layout to another.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,7 +26,7 @@ TEST_CASE("files layout: plain files, replaced by rename in the order bundle, ke
   }
 }
 
-TEST_CASE("files layout: a pair left mismatched by a crash is found at the next start") {
+TEST_CASE("files layout: a pair left mismatched by a crash is noticed at the next start") {
   const Scratch dir;
   {
     Publisher publisher = make_publisher(options_for(dir.path(), Layout::files));
@@ -50,7 +50,7 @@ TEST_CASE("a missing file and a wrong mode are repaired without new content") {
     CHECK(must_publish(publisher, make_set("1")).change == Change::repaired);
     CHECK(holds_version(dir.path(), "1"));
     CHECK(must_publish(publisher, make_set("1")).change == Change::unchanged);
-    // A wrong mode left by an earlier life, too.
+    // Also a wrong mode left by an earlier run.
     ::chmod((dir / "svid.pem").c_str(), 0640);
     publisher = Publisher(make_publisher(options_for(dir.path() + "/nowhere")));
     Publisher next = make_publisher(options_for(dir.path(), layout));
@@ -87,7 +87,7 @@ TEST_CASE("in-place layout: files keep their inode and symlinks are followed") {
   write(dir / "elsewhere/key", "a key that is longer than the next one", 0600);
   write(dir / "svid.pem", "x");
   fs::create_symlink("elsewhere/key", dir / "svid_key.pem");
-  fs::create_symlink("elsewhere/bundle", dir / "svid_bundle.pem");  // leads nowhere yet
+  fs::create_symlink("elsewhere/bundle", dir / "svid_bundle.pem");  // dangling so far
   const ino_t inode = stat_of(dir / "svid.pem").st_ino;
   Publisher publisher = make_publisher(options_for(dir.path(), Layout::in_place));
   const Outcome outcome = must_publish(publisher, make_set("1"));
@@ -104,7 +104,7 @@ TEST_CASE("in-place layout: files keep their inode and symlinks are followed") {
   CHECK(holds_version(dir.path(), "2"));
 }
 
-TEST_CASE("in-place layout: new files have their mode whatever the umask") {
+TEST_CASE("in-place layout: new files have their mode for any umask") {
   const Scratch dir;
   in_child([&] {
     ::umask(0777);
@@ -114,14 +114,14 @@ TEST_CASE("in-place layout: new files have their mode whatever the umask") {
   });
 }
 
-TEST_CASE("in-place layout: a FIFO without a reader is an error and not a wait") {
+TEST_CASE("in-place layout: a FIFO without a reader is an error and does not block") {
   const Scratch dir;
   REQUIRE(::mkfifo((dir / "svid.pem").c_str(), 0600) == 0);
   Publisher publisher = make_publisher(options_for(dir.path(), Layout::in_place));
   CHECK_FALSE(publish(publisher, make_set("1")));
 }
 
-TEST_CASE("in-place layout: one file that may be written in a directory that may not") {
+TEST_CASE("in-place layout: a writable file in a directory that is not writable") {
   if (skipped_without_root()) return;
   const Scratch dir;
   in_child([&] {
@@ -136,7 +136,7 @@ TEST_CASE("in-place layout: one file that may be written in a directory that may
   });
 }
 
-TEST_CASE("from snapshot to files: links become files, generations go") {
+TEST_CASE("from snapshot to files: links become files, generations are removed") {
   for (const Layout layout : {Layout::files, Layout::in_place}) {
     for (const std::string version : {"1", "2"}) {
       const Scratch dir;
@@ -159,7 +159,7 @@ TEST_CASE("from snapshot to files: links become files, generations go") {
   }
 }
 
-TEST_CASE("from files to snapshot: files become links without a word") {
+TEST_CASE("from files to snapshot: files become links, without a notice") {
   const Scratch dir;
   {
     Publisher publisher = make_publisher(options_for(dir.path(), Layout::files));
@@ -172,7 +172,7 @@ TEST_CASE("from files to snapshot: files become links without a word") {
   CHECK(holds_version(dir.path(), "1"));
 }
 
-TEST_CASE("a directory that another publisher of snapshots manages is no obstacle for plain files") {
+TEST_CASE("plain files can be published beside another publisher's snapshots") {
   const Scratch dir;
   fs::create_directory(dir / "..2026_01_02");
   fs::create_symlink("..2026_01_02", dir / "..data");

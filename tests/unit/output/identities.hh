@@ -9,7 +9,7 @@ namespace spiffe::output::test {
 
 namespace pki = spiffe::test;
 
-// Requires that it is accepted.
+// Requires that the material is accepted.
 inline identity::X509Context context_of(const identity::X509Material& material) {
   auto context = identity::X509Context::from(material, {}, nullptr, wall_now(), true);
   INFO((context ? "" : context.error().error.message));
@@ -17,7 +17,7 @@ inline identity::X509Context context_of(const identity::X509Material& material) 
   return std::move(*context);
 }
 
-// A good authority with a key of this type.
+// A valid authority with a key of this type.
 inline pki::CertificateOptions ca_options(pki::KeyType type) {
   pki::CertificateOptions options = pki::authority_options();
   options.key_type = type;

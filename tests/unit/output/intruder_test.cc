@@ -1,5 +1,5 @@
-// What others may have put into the directory: none of it stops a publication, is followed or is deleted when
-// it is not ours.
+// Files that others may have put into the directory: they never stop a publication, are never followed, and
+// are not deleted unless they are ours.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,7 +51,7 @@ TEST_CASE("temporaries that were not renamed are removed") {
   CHECK(entries(dir.path()).empty());
 }
 
-TEST_CASE("a start removes what an earlier life left, and nothing else") {
+TEST_CASE("a start removes leftovers of an earlier run, and nothing else") {
   const Scratch dir;
   {
     Publisher publisher = make_publisher(options_for(dir.path()));
@@ -62,7 +62,7 @@ TEST_CASE("a start removes what an earlier life left, and nothing else") {
   fs::create_symlink("..data/svid.pem", dir / "..tmp.0011223344556677-1");
   fs::create_directory(dir / "..gen.00");
   write(dir / "..gen.00/svid_key.pem", "half a key");
-  // Of others: another hash, other schemes, files of the user.
+  // Files of others: another hash, other name patterns, a user's files.
   fs::create_directory(dir / "..gen.0123456789abcdef.00");
   write(dir / "..gen.0123456789abcdef.00/svid.pem", "not ours");
   write(dir / "..tmp.0123456789abcdef.00", "not ours");
@@ -78,7 +78,7 @@ TEST_CASE("a start removes what an earlier life left, and nothing else") {
   CHECK(holds_version(dir.path(), "2"));
 }
 
-TEST_CASE("deletion follows no symlink and goes no deeper than the files of a generation") {
+TEST_CASE("removal follows no symlink and goes no deeper than the files of a generation") {
   const Scratch dir;
   const Scratch outside;
   write(outside / "precious", "precious");
@@ -99,7 +99,7 @@ TEST_CASE("deletion follows no symlink and goes no deeper than the files of a ge
   CHECK(entries(dir.path(), "..tmp.").empty());
 }
 
-TEST_CASE("..data of somebody else is an error that says so") {
+TEST_CASE("a ..data that is not ours is an error") {
   const auto refused = [](const Scratch& dir) {
     Publisher publisher = make_publisher(options_for(dir.path()));
     const Error error = must_fail(publish(publisher, make_set("1")));
@@ -127,7 +127,7 @@ TEST_CASE("..data of somebody else is an error that says so") {
   refused(other_hash);
 }
 
-TEST_CASE("a generation that is a planted symlink is not taken for ours") {
+TEST_CASE("a generation that is a planted symlink is not used") {
   const Scratch dir;
   const Scratch outside;
   for (const File& file : make_set("1").files) write(outside / file.name, file.content.text());
@@ -141,7 +141,7 @@ TEST_CASE("a generation that is a planted symlink is not taken for ours") {
   CHECK(holds_version(outside.path(), "1"));
 }
 
-TEST_CASE("a leaf that is somebody's symlink is replaced with one warning that names the in-place layout") {
+TEST_CASE("a leaf that is another user's symlink is replaced with one warning about the in-place layout") {
   for (const Layout layout : {Layout::snapshot, Layout::files}) {
     const Scratch dir;
     const Scratch outside;
@@ -159,7 +159,7 @@ TEST_CASE("a leaf that is somebody's symlink is replaced with one warning that n
   }
 }
 
-TEST_CASE("a leaf with more than one link is replaced with one warning") {
+TEST_CASE("a leaf with several hard links is replaced with one warning") {
   for (const Layout layout : {Layout::snapshot, Layout::files}) {
     const Scratch dir;
     write(dir / "other", "untouched");
@@ -218,7 +218,7 @@ TEST_CASE("a directory that others can write is used with one warning, or refuse
   CHECK(must_publish(strict, make_set("3")).notices.empty());
 }
 
-TEST_CASE("planted lock files are not followed and not waited for") {
+TEST_CASE("planted lock files are not followed and do not block") {
   const Scratch dir;
   Publisher publisher = make_publisher(options_for(dir.path()));
   const auto refused = [&] {

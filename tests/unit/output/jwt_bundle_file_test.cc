@@ -19,8 +19,8 @@ TEST_CASE("the JWT bundle file maps sorted trust domains to base64, without whit
         R"({"a.example":"eyJrZXlzIjpbXX0=","b.example":"eyJrZXlzIjpbXX0="})");
 }
 
-TEST_CASE("the JWT bundle file holds each key as Go's helper writes it") {
-  // RFC 7515, appendix A.3; members in another order than they are written.
+TEST_CASE("the JWT bundle file has each key in the Go helper's form") {
+  // RFC 7515, appendix A.3, with the members in another order than ours.
   const std::string jwks =
       R"({"keys":[{"y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","kid":"1","kty":"EC","alg":"ES256",)"
       R"("x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","crv":"P-256"}]})";

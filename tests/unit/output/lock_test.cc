@@ -1,5 +1,5 @@
 // One helper per set of names; helpers with other names share a directory without touching each other's
-// things.
+// files.
 #include "output/lock.hh"
 
 #include <cerrno>
@@ -31,7 +31,7 @@ FileSet one_file(const std::string& name, const std::string& content) {
 
 }  // namespace
 
-TEST_CASE("a lock file says who holds what") {
+TEST_CASE("a lock file names its holder and the outputs") {
   const Scratch dir;
   Publisher publisher = make_publisher(options_for(dir.path()));
   REQUIRE(publisher.open());
@@ -40,7 +40,7 @@ TEST_CASE("a lock file says who holds what") {
   CHECK(mode_of(dir / "..lock") == 0600);
 }
 
-TEST_CASE("a second helper with the same names is refused and told by whom") {
+TEST_CASE("a second helper with the same names is refused with the first one's pid") {
   const Scratch dir;
   Publisher first = make_publisher(options_for(dir.path()));
   must_publish(first, make_set("1"));
@@ -55,12 +55,12 @@ TEST_CASE("a second helper with the same names is refused and told by whom") {
   }
   must_publish(first, make_set("3"));
   Publisher third = make_publisher(options_for(dir.path()));
-  first = make_publisher(options_for(dir.path() + "/elsewhere"));  // the first one ends
+  first = make_publisher(options_for(dir.path() + "/elsewhere"));  // ends the first one
   must_publish(third, make_set("4"));
   CHECK(holds_version(dir.path(), "4"));
 }
 
-TEST_CASE("a lock file can be opened again, whatever the umask") {
+TEST_CASE("a lock file can be opened again, for any umask") {
   const Scratch dir;
   in_child([&] {
     ::umask(0777);
@@ -70,7 +70,7 @@ TEST_CASE("a lock file can be opened again, whatever the umask") {
   });
 }
 
-TEST_CASE("a lock file of another user is an error that says what to do") {
+TEST_CASE("a lock file of another user is an error with a hint") {
   if (skipped_without_root()) return;
   const Scratch dir;
   write(dir / "..lock", "", 0600);
@@ -85,7 +85,7 @@ TEST_CASE("a lock file of another user is an error that says what to do") {
   });
 }
 
-TEST_CASE("one name in common is enough to be refused") {
+TEST_CASE("a single name in common is refused") {
   const Scratch dir;
   Publisher first = make_publisher(options_for(dir.path()));
   must_publish(first, make_set("1"));
@@ -94,7 +94,7 @@ TEST_CASE("one name in common is enough to be refused") {
   CHECK(entries(dir.path(), "..lock.").empty());
 }
 
-TEST_CASE("helpers with other names share a directory under a hash of them") {
+TEST_CASE("helpers with other names share a directory, with a hash of their names") {
   const Scratch dir;
   Publisher first = make_publisher(options_for(dir.path()));
   must_publish(first, make_set("1"));
@@ -117,7 +117,7 @@ TEST_CASE("helpers with other names share a directory under a hash of them") {
   }
 }
 
-TEST_CASE("names recorded by a helper that has ended still tell its things apart") {
+TEST_CASE("names recorded by a helper that has ended still protect its files") {
   const Scratch dir;
   {
     Publisher first = make_publisher(options_for(dir.path()));
@@ -131,7 +131,7 @@ TEST_CASE("names recorded by a helper that has ended still tell its things apart
   CHECK(must_publish(again, make_set("1")).change == Change::unchanged);
 }
 
-TEST_CASE("a third helper finds its name held under the hash of a second") {
+TEST_CASE("a third helper notices that its name is held under the hash of a second") {
   const Scratch dir;
   Publisher first = make_publisher(options_for(dir.path()));
   must_publish(first, make_set("1"));
@@ -143,7 +143,7 @@ TEST_CASE("a third helper finds its name held under the hash of a second") {
   must_publish(third, one_file("c.pem", "c"));
 }
 
-TEST_CASE("a whole directory as an output keeps everybody else out") {
+TEST_CASE("an output that is a whole directory excludes all other helpers") {
   const Scratch dir;
   Publisher first = make_publisher(options_with(dir.path(), {"svid.pem"}));
   must_publish(first, one_file("svid.pem", "1"));
@@ -151,7 +151,7 @@ TEST_CASE("a whole directory as an output keeps everybody else out") {
   CHECK(second.open().error().kind == ErrorKind::locked);
 }
 
-TEST_CASE("where one of two directories is taken neither is held") {
+TEST_CASE("if one of two directories is taken, neither is held") {
   const Scratch dir;
   fs::create_directory(dir / "a");
   fs::create_directory(dir / "b");
@@ -163,7 +163,7 @@ TEST_CASE("where one of two directories is taken neither is held") {
   CHECK(third.open());
 }
 
-TEST_CASE("a lock file that is being written names nobody yet, and is waited for") {
+TEST_CASE("an incomplete lock file that is held is waited for") {
   const Scratch dir;
   write(dir / "..lock", "pid 1\nname other.pem\n", 0600);
   {
@@ -176,7 +176,7 @@ TEST_CASE("a lock file that is being written names nobody yet, and is waited for
   CHECK(publisher.open());
 }
 
-TEST_CASE("an orderly end removes the lock file where nothing else has to say whose files those are") {
+TEST_CASE("an orderly end removes the lock file unless a live generation needs it") {
   for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
     for (const bool one_shot : {false, true}) {
       const Scratch dir;
@@ -184,7 +184,7 @@ TEST_CASE("an orderly end removes the lock file where nothing else has to say wh
       options.one_shot = one_shot;
       Publisher first = make_publisher(options);
       must_publish(first, make_set("1"));
-      // Waits with the old file open: it must not lock what has no name any more.
+      // A waiting helper has the old file open: it must not lock a file that has lost its name.
       const Fd waiting(::open((dir / "..lock").c_str(), O_RDWR | O_CLOEXEC));
       first.finish();
       const bool stays = layout == Layout::snapshot && !one_shot;
@@ -195,7 +195,7 @@ TEST_CASE("an orderly end removes the lock file where nothing else has to say wh
       if (!stays) {
         REQUIRE(second.open());
         CHECK(content_of(dir / "..lock").find("svid.pem") != std::string::npos);
-        // The first one's end must not take the name from the second.
+        // The end of the first helper must not remove the second one's file.
         first.finish();
         CHECK(entries(dir.path(), "..lock") == std::vector<std::string>{"..lock"});
       }
@@ -205,7 +205,7 @@ TEST_CASE("an orderly end removes the lock file where nothing else has to say wh
   }
 }
 
-TEST_CASE("where one-shot removed its lock file its generation still keeps other helpers' names apart") {
+TEST_CASE("the generation that one-shot mode leaves keeps other helpers' names apart") {
   const Scratch dir;
   PublisherOptions options = options_for(dir.path());
   options.one_shot = true;
@@ -227,7 +227,7 @@ TEST_CASE("where one-shot removed its lock file its generation still keeps other
   CHECK(must_publish(again, make_set("1")).change == Change::unchanged);
 }
 
-TEST_CASE("a lock file is removed under a helper: the next one does not lock a file without a name") {
+TEST_CASE("after a running helper's lock file is removed, the next one creates a new file") {
   const Scratch dir;
   Publisher first = make_publisher(options_for(dir.path()));
   must_publish(first, make_set("1"));
@@ -237,7 +237,7 @@ TEST_CASE("a lock file is removed under a helper: the next one does not lock a f
   CHECK(entries(dir.path(), "..lock") == std::vector<std::string>{"..lock"});
 }
 
-TEST_CASE("a lock file that is removed under a helper is made again, or the files are another's by then") {
+TEST_CASE("a helper restores its removed lock file, unless another helper has taken the names") {
   const Scratch dir;
   Publisher first = make_publisher(options_for(dir.path()));
   Publisher second = make_publisher(options_for(dir.path()));
@@ -265,7 +265,7 @@ TEST_CASE("where the file system knows no locks a warning is given and work goes
   }
 }
 
-TEST_CASE("what a lock file says is read with suspicion") {
+TEST_CASE("parsing a lock file accepts only complete records and numeric pids") {
   CHECK_FALSE(parse_lock("").whole);
   CHECK_FALSE(parse_lock("pid 1\nname a\n").whole);
   CHECK_FALSE(parse_lock("pid 1\nname a\nen").whole);

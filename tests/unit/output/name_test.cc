@@ -17,7 +17,7 @@ std::string cleaned(std::string_view cert_dir, std::string_view name) {
 
 }  // namespace
 
-TEST_CASE("an output's name is joined below cert_dir as path.Join does it") {
+TEST_CASE("an output's name is joined with cert_dir as path.Join does it") {
   CHECK(cleaned("/certs", "svid.pem") == "svid.pem");
   CHECK(cleaned("/certs", "a//./b/../svid.pem") == "a/svid.pem");
   CHECK(cleaned("/certs", "/etc/x.pem") == "etc/x.pem");
@@ -27,7 +27,7 @@ TEST_CASE("an output's name is joined below cert_dir as path.Join does it") {
   CHECK(cleaned("/certs", ".svid.pem") == ".svid.pem");
 }
 
-TEST_CASE("a name that cannot be an output is a configuration error") {
+TEST_CASE("an invalid output name is a configuration error") {
   for (const std::string_view name : {"", "..", "../x", "a/../../x", ".", "/", "a/", "a/.", "x/..", "..data",
                                       "..gen.1/x", "a/..lock", "...", "a\nb"}) {
     const auto clean = clean_name("/certs", name);
@@ -38,7 +38,7 @@ TEST_CASE("a name that cannot be an output is a configuration error") {
   CHECK(clean_name("/certs", "../x").error().message == "output file \"../x\" leaves cert_dir");
 }
 
-TEST_CASE("a name splits at its last slash") {
+TEST_CASE("a name is split at its last slash") {
   CHECK(split_name("a/b/c").directory == "a/b");
   CHECK(split_name("a/b/c").leaf == "c");
   CHECK(split_name("c").directory.empty());

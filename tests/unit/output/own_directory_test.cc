@@ -23,7 +23,7 @@ FileSet set_of(const std::vector<std::string>& members) {
   return out;
 }
 
-// Names without the publisher's own.
+// Names, except the publisher's own.
 std::vector<std::string> members(const Scratch& scratch) {
   std::vector<std::string> out = entries(scratch / "dir");
   std::erase_if(out, [](const std::string& name) { return name.starts_with(".."); });
@@ -34,7 +34,7 @@ const auto kLayouts = {Layout::snapshot, Layout::files, Layout::in_place};
 
 }  // namespace
 
-TEST_CASE("members are names that a pattern or a word stands for") {
+TEST_CASE("members are the names that match a pattern or a word") {
   CHECK(is_member("*.pem", "a.pem"));
   CHECK(is_member("*.pem", ".a.pem"));
   CHECK_FALSE(is_member("*.pem", ".pem"));
@@ -45,7 +45,7 @@ TEST_CASE("members are names that a pattern or a word stands for") {
   CHECK(fixed_members("a.yaml *.pem b.yaml") == std::vector<std::string>{"a.yaml", "b.yaml"});
 }
 
-TEST_CASE("a directory holds the members of the last set") {
+TEST_CASE("a directory contains the members of the last set") {
   for (const Layout layout : kLayouts) {
     const Scratch scratch;
     Publisher publisher = make_publisher(options(scratch, layout));
@@ -57,7 +57,7 @@ TEST_CASE("a directory holds the members of the last set") {
   }
 }
 
-TEST_CASE("members that an earlier life left go with the first publication") {
+TEST_CASE("the first publication removes members left by an earlier run") {
   for (const Layout before : kLayouts) {
     for (const Layout after : kLayouts) {
       const Scratch scratch;
@@ -71,7 +71,7 @@ TEST_CASE("members that an earlier life left go with the first publication") {
   }
 }
 
-TEST_CASE("a member that may be somebody else's is not removed, and nothing is published") {
+TEST_CASE("a member that may be another program's is not removed, and nothing is published") {
   for (const Layout layout : kLayouts) {
     const Scratch scratch;
     fs::create_directory(scratch / "dir");
@@ -90,7 +90,7 @@ TEST_CASE("a member that may be somebody else's is not removed, and nothing is p
   }
 }
 
-TEST_CASE("a stray file that is no member stays") {
+TEST_CASE("a stray file that is not a member stays") {
   const Scratch scratch;
   fs::create_directory(scratch / "dir");
   write(scratch / "dir/README", "mine");
@@ -99,7 +99,7 @@ TEST_CASE("a stray file that is no member stays") {
   CHECK(members(scratch) == std::vector<std::string>{"README", "a.pem"});
 }
 
-TEST_CASE("a stray symlink is removed, what it leads to is not") {
+TEST_CASE("a stray symlink is removed, but not its target") {
   for (const Layout layout : kLayouts) {
     const Scratch scratch;
     fs::create_directory(scratch / "dir");
@@ -112,13 +112,13 @@ TEST_CASE("a stray symlink is removed, what it leads to is not") {
   }
 }
 
-TEST_CASE("withdrawing a directory takes all members out of all generations, and nothing else") {
+TEST_CASE("withdrawing a directory removes all members from all generations, and nothing else") {
   for (const Layout layout : kLayouts) {
     const Scratch scratch;
     must_publish(*std::make_unique<Publisher>(make_publisher(options(scratch, layout))),
                  set_of({"a.pem", "fixed.yaml"}));
     write(scratch / "dir/README", "mine");
-    // By another life, which knows no set.
+    // By a later run, which has not published a set.
     Publisher publisher = make_publisher(options(scratch, layout));
     const auto outcome = publisher.withdraw(std::vector<std::string>{"dir/*"});
     REQUIRE(outcome);

@@ -1,4 +1,4 @@
-// Who may read the files: groups inherited, owners taken over, owners configured.
+// Who may read the files: inherited groups, kept owners, configured owners.
 #include <chrono>
 
 #include <linux/capability.h>
@@ -52,12 +52,12 @@ TEST_CASE("files get the group of a setgid directory, whose bit a generation inh
   }
 }
 
-TEST_CASE("a setgid directory works for a helper that has the group as a supplementary one") {
+TEST_CASE("a setgid directory works for a helper with the group as a supplementary one") {
   if (skipped_without_root()) return;
   for (const Layout layout : kRenamingLayouts) {
     const Scratch dir;
     give_to(dir.path(), 0, kGroup);
-    REQUIRE(::chmod(dir.path().c_str(), 02777) == 0);  // a Kubernetes emptyDir with fsGroup
+    REQUIRE(::chmod(dir.path().c_str(), 02777) == 0);  // like a Kubernetes emptyDir with fsGroup
     in_child([&] {
       become(kUser, kUser, kGroup);
       Publisher publisher = make_publisher(options_for(dir.path(), layout));
@@ -68,7 +68,7 @@ TEST_CASE("a setgid directory works for a helper that has the group as a supplem
   }
 }
 
-TEST_CASE("the owner of a key that was there before is taken over, told once and carried on") {
+TEST_CASE("the owner of an existing key is kept from then on, with one notice") {
   if (skipped_without_root()) return;
   for (const Layout layout : kRenamingLayouts) {
     const Scratch dir;
@@ -84,14 +84,14 @@ TEST_CASE("the owner of a key that was there before is taken over, told once and
     CHECK(owned_by(dir / "svid.pem", 0, 0));
     CHECK(must_publish(publisher, make_set("2")).notices.empty());
     CHECK(owned_by(dir / "svid_key.pem", kUser, kGroup));
-    // The next life remembers by the files.
+    // The next run takes the owner from the files.
     end(publisher);
     Publisher next = make_publisher(options_for(dir.path(), layout));
     must_publish(next, make_set("3"));
     must_publish(next, make_set("4"));
     CHECK(owned_by(dir / "svid_key.pem", kUser, kGroup));
     CHECK(mode_of(dir / "svid_key.pem") == 0600);
-    // And from one layout to the other.
+    // And so does another layout.
     end(next);
     Publisher other =
         make_publisher(options_for(dir.path(), layout == Layout::files ? Layout::snapshot : Layout::files));
@@ -100,7 +100,7 @@ TEST_CASE("the owner of a key that was there before is taken over, told once and
   }
 }
 
-TEST_CASE("an owner given by hand to a published file is carried on") {
+TEST_CASE("an owner set by hand on a published file is kept") {
   if (skipped_without_root()) return;
   for (const Layout layout : kRenamingLayouts) {
     const Scratch dir;
@@ -113,8 +113,7 @@ TEST_CASE("an owner given by hand to a published file is carried on") {
   }
 }
 
-TEST_CASE(
-    "a helper that runs as another user from now on takes over owners, and removes what it superseded") {
+TEST_CASE("a helper that now runs as another user keeps owners, and removes superseded generations") {
   if (skipped_without_root()) return;
   const Scratch dir;
   give_to(dir.path(), kUser, kGroup);
@@ -133,7 +132,7 @@ TEST_CASE(
   CHECK(holds_version(dir.path(), "1"));
 }
 
-TEST_CASE("no owner is taken over where others can write the directory") {
+TEST_CASE("owners are not kept if others can write the directory") {
   if (skipped_without_root()) return;
   for (const Layout layout : kRenamingLayouts) {
     for (const mode_t mode : {0777U, 01777U}) {
@@ -150,7 +149,7 @@ TEST_CASE("no owner is taken over where others can write the directory") {
   }
 }
 
-TEST_CASE("no owner is taken over from a planted generation in a directory that others can write") {
+TEST_CASE("owners are not kept from a planted generation in a directory that others can write") {
   if (skipped_without_root()) return;
   const Scratch dir;
   REQUIRE(::chmod(dir.path().c_str(), 0777) == 0);
@@ -163,7 +162,7 @@ TEST_CASE("no owner is taken over from a planted generation in a directory that 
   CHECK(owned_by(dir / "svid_key.pem", 0, 0));
 }
 
-TEST_CASE("a configured owner holds on every write, and is put right") {
+TEST_CASE("a configured owner is set by every write, and corrected") {
   if (skipped_without_root()) return;
   for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
     const Scratch dir;
@@ -187,7 +186,7 @@ TEST_CASE("a configured owner holds on every write, and is put right") {
   }
 }
 
-TEST_CASE("a configured owner that cannot be had is an error and leaves nothing") {
+TEST_CASE("a configured owner that cannot be set is an error that leaves nothing") {
   if (skipped_without_root()) return;
   for (const Layout layout : kRenamingLayouts) {
     const Scratch dir;
@@ -206,12 +205,12 @@ TEST_CASE("a configured owner that cannot be had is an error and leaves nothing"
   }
 }
 
-TEST_CASE("a helper that may not give files away says so once and goes on") {
+TEST_CASE("a helper that may not give files away has one notice and continues") {
   if (skipped_without_root()) return;
   for (const Layout layout : kRenamingLayouts) {
     const Scratch dir;
     give_to(dir.path(), kUser, kUser);
-    write(dir / "svid_key.pem", "", 0600);  // root's
+    write(dir / "svid_key.pem", "", 0600);  // owned by root
     in_child([&] {
       become(kUser, kUser);
       Publisher publisher = make_publisher(options_for(dir.path(), layout));
@@ -222,7 +221,7 @@ TEST_CASE("a helper that may not give files away says so once and goes on") {
   }
 }
 
-TEST_CASE("CAP_CHOWN is all that is needed to give files away") {
+TEST_CASE("CAP_CHOWN is sufficient to give files away") {
   if (skipped_without_root()) return;
   for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
     const Scratch dir;
@@ -233,7 +232,7 @@ TEST_CASE("CAP_CHOWN is all that is needed to give files away") {
       }
       keep_capability(CAP_CHOWN);
       Publisher publisher = make_publisher(options_for(dir.path(), layout));
-      // To open in place what was given away is another right.
+      // Opening a file in place after giving it away would need another capability.
       const int last = layout == Layout::in_place ? 1 : 2;
       for (int version = 1; version <= last; ++version) {
         FileSet set = make_set(std::to_string(version));
@@ -250,7 +249,7 @@ TEST_CASE("CAP_CHOWN is all that is needed to give files away") {
   }
 }
 
-TEST_CASE("in-place layout: a key in a file that is too open and cannot be closed is not written") {
+TEST_CASE("in-place layout: a key is not written to a file that is too open and cannot be closed") {
   if (skipped_without_root()) return;
   const Scratch dir;
   write(dir / "svid_key.pem", "old", 0666);

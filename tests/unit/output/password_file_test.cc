@@ -16,7 +16,7 @@ namespace spiffe::output::test {
 
 namespace {
 
-// What a file with this content gives: the password, or "error: …" without the path.
+// The result for a file with this content: the password, or "error: …" without the path.
 std::string read(const std::string& content) {
   const spiffe::test::TempDir directory;
   const std::string path = directory.path() + "/password";
@@ -31,7 +31,7 @@ std::string read(const std::string& content) {
 
 }  // namespace
 
-TEST_CASE("the password is the file's one line, without its line break") {
+TEST_CASE("the password is the file's only line, without its line break") {
   CHECK(read("secret") == "secret");
   CHECK(read("secret\n") == "secret");
   CHECK(read("secret\r\n") == "secret");
@@ -40,7 +40,7 @@ TEST_CASE("the password is the file's one line, without its line break") {
   CHECK(read(std::string(1024, 'a')) == std::string(1024, 'a'));
 }
 
-TEST_CASE("what is not one line of text is no password, and is not repeated") {
+TEST_CASE("a file that is not one line of text is an error that does not contain it") {
   CHECK(read("") == "error: it is empty");
   CHECK(read("\n") == "error: it is empty");
   CHECK(read("one\ntwo\n") == "error: it is not one line of UTF-8 text");
@@ -51,7 +51,7 @@ TEST_CASE("what is not one line of text is no password, and is not repeated") {
   CHECK(read(std::string(1U << 20U, 'a')) == "error: it is longer than 1024 bytes");
 }
 
-TEST_CASE("a password file that is not there, or that would be waited for, is an error") {
+TEST_CASE("a password file that is missing, or would block, is an error") {
   const spiffe::test::TempDir directory;
   const std::string path = directory.path() + "/none";
   const auto missing = read_password_file(path);

@@ -1,4 +1,4 @@
-// Files that somebody created beforehand in order to be given a secret, or to have a file of ours
+// Files that other users created beforehand in order to receive a secret, or to have a file of ours
 // overwritten.
 #include <array>
 
@@ -39,7 +39,7 @@ void as_planter(const std::function<void()>& body) {
   });
 }
 
-// Whether the key is a file of root's that nobody else may read, at its name alone.
+// Whether the key is a file of root's that nobody else may read, without further hard links.
 bool only_root_has_key(const std::string& path, const std::string& version) {
   const struct stat st = stat_of(path);
   UNSCOPED_INFO(path << ": " << st.st_uid << ':' << st.st_gid << " " << std::oct << st.st_mode);
@@ -57,7 +57,7 @@ bool has_warning(const std::vector<Notice>& notices, const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("a secret is not given to the owner of a planted file, in any layout and directory") {
+TEST_CASE("the owner of a planted file gets no secret, in any layout and directory") {
   if (skipped_without_root()) return;
   for (const Layout layout : kLayouts) {
     for (const Shared& shared : kShared) {
@@ -79,7 +79,7 @@ TEST_CASE("a secret is not given to the owner of a planted file, in any layout a
   }
 }
 
-TEST_CASE("a planted symlink or hard link gets no secret and has nothing overwritten") {
+TEST_CASE("a planted symlink or hard link gets no secret and overwrites nothing") {
   if (skipped_without_root()) return;
   for (const Layout layout : kLayouts) {
     for (const Shared& shared : kShared) {
@@ -100,7 +100,7 @@ TEST_CASE("a planted symlink or hard link gets no secret and has nothing overwri
           if (which == "dangling") fs::create_symlink(outside / "nowhere", dir / kKey);
           if (which == "fifo") fs::create_symlink(outside / "fifo", dir / kKey);
         });
-        // As where fs.protected_hardlinks is off.
+        // Possible if fs.protected_hardlinks is off.
         if (which == "hard link") fs::create_hard_link(outside / "root", dir / kKey);
         Publisher publisher = make_publisher(options_for(dir.path(), layout));
         const Outcome outcome = must_publish(publisher, make_set("1"));
@@ -116,7 +116,7 @@ TEST_CASE("a planted symlink or hard link gets no secret and has nothing overwri
   }
 }
 
-TEST_CASE("a planted FIFO or directory is an error that says so") {
+TEST_CASE("a planted FIFO or directory is an error") {
   if (skipped_without_root()) return;
   for (const Layout layout : kLayouts) {
     for (const Shared& shared : kShared) {
@@ -135,7 +135,7 @@ TEST_CASE("a planted FIFO or directory is an error that says so") {
   }
 }
 
-TEST_CASE("a token is a secret as a key is") {
+TEST_CASE("a token is as secret as a key") {
   if (skipped_without_root()) return;
   for (const Layout layout : kLayouts) {
     for (const Shared& shared : kShared) {
@@ -156,7 +156,7 @@ TEST_CASE("a token is a secret as a key is") {
   }
 }
 
-TEST_CASE("a file of the right content that was given away is taken back at the next start") {
+TEST_CASE("a file with the right content that was given away is taken back at the next start") {
   if (skipped_without_root()) return;
   for (const Layout layout : {Layout::snapshot, Layout::files}) {
     const Scratch dir;
@@ -171,7 +171,7 @@ TEST_CASE("a file of the right content that was given away is taken back at the 
   }
 }
 
-TEST_CASE("a key made for the database's user keeps its owner where only root can write, in all layouts") {
+TEST_CASE("a key made for the database's user keeps its owner if only root can write, in all layouts") {
   if (skipped_without_root()) return;
   for (const Layout layout : kLayouts) {
     const Scratch dir;
@@ -190,7 +190,7 @@ TEST_CASE("a key made for the database's user keeps its owner where only root ca
   }
 }
 
-TEST_CASE("a directory below cert_dir that somebody else created gives no key to its owner") {
+TEST_CASE("a directory below cert_dir that another user created does not give its owner the key") {
   if (skipped_without_root()) return;
   for (const Layout layout : kLayouts) {
     const Scratch dir;
@@ -209,7 +209,7 @@ TEST_CASE("a directory below cert_dir that somebody else created gives no key to
   }
 }
 
-TEST_CASE("in-place layout: who cannot replace a planted file does not write it either") {
+TEST_CASE("in-place layout: a planted file that cannot be replaced is not written") {
   if (skipped_without_root()) return;
   const Scratch dir;
   open_to_others(dir.path(), {01777, 0});
@@ -227,7 +227,7 @@ TEST_CASE("in-place layout: who cannot replace a planted file does not write it 
   });
 }
 
-TEST_CASE("a planted file in a sticky directory is an error with a hint in the layouts that rename") {
+TEST_CASE("layouts that rename: a planted file in a sticky directory is an error with a hint") {
   if (skipped_without_root()) return;
   for (const Layout layout : {Layout::snapshot, Layout::files}) {
     const Scratch dir;
@@ -243,7 +243,7 @@ TEST_CASE("a planted file in a sticky directory is an error with a hint in the l
   }
 }
 
-TEST_CASE("in-place layout: links and files of our own are written through as ever") {
+TEST_CASE("in-place layout: links and files of our own are written through") {
   if (skipped_without_root()) return;
   const Scratch dir;
   const Scratch outside;
@@ -260,13 +260,13 @@ TEST_CASE("in-place layout: links and files of our own are written through as ev
     CHECK(content_of(outside / "real/created") == std::string("certificate ") + version);
     CHECK(fs::is_symlink(dir / kKey));
   }
-  // Also one that leads to nothing but itself ends.
+  // A link to itself is an error, not an endless loop.
   fs::remove(dir / "svid.pem");
   fs::create_symlink("svid.pem", dir / "svid.pem");
   CHECK(must_fail(publish(publisher, make_set("3"))).message.contains("too many levels of symbolic links"));
 }
 
-TEST_CASE("in-place layout: a link of ours to somebody's file takes a certificate, and a key if configured") {
+TEST_CASE("in-place layout: our link to another user's file takes a certificate, and a configured key") {
   if (skipped_without_root()) return;
   const Scratch dir;
   const Scratch outside;
@@ -319,7 +319,7 @@ TEST_CASE("require_secure_dir refuses a directory that a foreign group can write
     CHECK(error.message == "cannot write " + dir.path() + ": group 12345 can write this directory");
     CHECK(error.hint.find("key_group") != std::string::npos);
     CHECK(entries(dir.path()).empty());
-    // One that is named, and the helper's own.
+    // Accepted are a trusted group, and the helper's own.
     options.trusted_groups = {kPlanter};
     Publisher named = make_publisher(options);
     must_publish(named, make_set("1"));
@@ -349,7 +349,7 @@ TEST_CASE("a lock file that is a hard link of another file is replaced, not over
   CHECK(second.open().error().kind == ErrorKind::locked);
 }
 
-TEST_CASE("a lock file of another user is replaced while nobody holds it, and named while somebody does") {
+TEST_CASE("a lock file of another user is replaced if free, and named in the error if held") {
   if (skipped_without_root()) return;
   for (const mode_t mode : {01777U, 0777U}) {
     const Scratch dir;
@@ -371,7 +371,7 @@ TEST_CASE("a lock file of another user is replaced while nobody holds it, and na
   }
 }
 
-TEST_CASE("a lock file of another user that cannot be replaced is named as such") {
+TEST_CASE("a lock file of another user that cannot be replaced is named in the error") {
   if (skipped_without_root()) return;
   const Scratch dir;
   REQUIRE(::chmod(dir.path().c_str(), 01777) == 0);

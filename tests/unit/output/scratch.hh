@@ -1,4 +1,4 @@
-// Real directories for the tests of src/output, and small questions about what is in them.
+// Real directories for the tests of src/output, and functions that inspect them.
 #pragma once
 
 #include <filesystem>
@@ -17,7 +17,7 @@ namespace spiffe::output::test {
 
 namespace fs = std::filesystem;
 
-// A new directory with mode 0755, removed with all it holds.
+// A new directory with mode 0755, removed with everything in it.
 class Scratch {
  public:
   explicit Scratch(const std::string& base = "/dev/shm");
@@ -32,7 +32,7 @@ class Scratch {
   std::string path_;
 };
 
-// Where each file system that matters is met: memory and disk.
+// The two kinds of file systems that matter: memory and disk.
 inline const std::vector<std::string> kMemoryAndDisk = {"/dev/shm", "/tmp"};
 
 inline const std::vector<std::string> kNames = {"svid.pem", "svid_key.pem", "svid_bundle.pem"};
@@ -45,18 +45,18 @@ File make_file(std::string name, std::string_view content, mode_t mode = 0644,
 PublisherOptions options_for(const std::string& cert_dir, Layout layout = Layout::snapshot);
 // Requires success.
 Publisher make_publisher(PublisherOptions options);
-// Staged and committed at once.
+// stage() and commit().
 Result<Outcome> publish(Publisher& publisher, const FileSet& set, BootTime now = BootClock::now());
-// A file that is no member of the set.
+// Publishes a file outside the set.
 Result<Outcome> publish_alone(Publisher& publisher, File file);
 FileSet copy_of(const FileSet& set);
 Outcome must_publish(Publisher& publisher, const FileSet& set, BootTime now = BootClock::now());
 // Requires an error.
 Error must_fail(Result<Outcome> result);
 
-std::string content_of(const std::string& path);  // "<missing>" where it cannot be read
+std::string content_of(const std::string& path);  // "<missing>" if it cannot be read
 void write(const std::string& path, std::string_view content, mode_t mode = 0644);
-std::string link_of(const std::string& path);  // "" where it is no symlink
+std::string link_of(const std::string& path);  // "" if it is not a symlink
 struct stat stat_of(const std::string& path);  // symlinks followed
 mode_t mode_of(const std::string& path);       // 07777, symlinks followed
 // Names that begin with `prefix`, sorted.
@@ -65,7 +65,7 @@ std::vector<std::string> entries(const std::string& directory, const std::string
 bool holds_version(const std::string& directory, const std::string& version);
 bool has_notice(const std::vector<Notice>& notices, std::string_view event);
 
-// What arrives in a directory by rename, in order.
+// Records the files renamed into a directory, in order.
 class Watcher {
  public:
   explicit Watcher(const std::string& directory);
@@ -75,19 +75,19 @@ class Watcher {
   Fd fd_;
 };
 
-// Runs `body` in a child process; requires that it returns true there. For tests that drop privileges, mount
-// or change the umask: none of that must stay.
+// Runs `body` in a child process and requires that it returns true there. For tests that drop privileges,
+// mount, or change the umask, none of which must outlast the test.
 void in_child(const std::function<bool()>& body);
-// The same in a mount namespace of its own. Without root the test says so and ends.
+// The same in a mount namespace of its own. Without root the test is skipped with a message.
 void in_mount_namespace(const std::function<bool()>& body);
 bool is_root();
-// From now on this process gets `error` from this system call. For children only.
+// From now on this system call returns `error` in this process. For children only.
 bool deny_syscall(long number, int error);
-// True without root, and says so: for a test that changes users and owners.
+// Returns true without root, with a message: for tests that change users and owners.
 bool skipped_without_root();
-// setuid and setgid to an unprivileged pair, with one supplementary group at most.
+// setuid and setgid to an unprivileged pair, with at most one supplementary group.
 void become(uid_t user, gid_t group, std::optional<gid_t> supplementary = std::nullopt);
-// Drops all capabilities but this one.
+// Drops all other capabilities.
 void keep_capability(unsigned capability);
 
 }  // namespace spiffe::output::test

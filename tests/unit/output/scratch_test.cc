@@ -189,7 +189,7 @@ void in_child(const std::function<bool()>& body) {
     try {
       good = body();
     } catch (...) {
-      // A failed REQUIRE of a helper; what it says is lost with this process.
+      // A REQUIRE of a helper function failed; its message is lost with this process.
       std::fputs("a requirement failed in the child process\n", stderr);
     }
     std::fflush(nullptr);

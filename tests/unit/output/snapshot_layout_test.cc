@@ -1,4 +1,4 @@
-// What the snapshot layout looks like on disk, and what a second publication changes.
+// The snapshot layout on disk, and the effects of a second publication.
 #include <chrono>
 
 #include <unistd.h>
@@ -30,7 +30,7 @@ TEST_CASE("snapshot layout: leaf links lead through ..data into one generation")
   }
 }
 
-TEST_CASE("the umask plays no part in modes") {
+TEST_CASE("the umask does not affect modes") {
   const Scratch dir;
   in_child([&] {
     ::umask(0777);
@@ -71,7 +71,7 @@ TEST_CASE("unchanged content makes no new generation") {
   CHECK(entries(dir.path(), "..gen.").size() == 1);
 }
 
-TEST_CASE("a restart with the same content finds it on disk") {
+TEST_CASE("after a restart, unchanged content is recognized on disk") {
   for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
     const Scratch dir;
     {
@@ -101,7 +101,7 @@ TEST_CASE("a superseded generation stays for ten seconds") {
   CHECK(holds_version(dir.path(), "2"));
 }
 
-TEST_CASE("no more than 64 generations are kept, the oldest goes first") {
+TEST_CASE("at most 64 generations are kept; the oldest is removed first") {
   const Scratch dir;
   Publisher publisher = make_publisher(options_for(dir.path()));
   const std::string oldest = must_publish(publisher, make_set("0")).generation;
@@ -113,14 +113,14 @@ TEST_CASE("no more than 64 generations are kept, the oldest goes first") {
   CHECK(entries(dir.path(), "..gen.").size() == 64);
   CHECK(entries(dir.path(), "..gen." + oldest).empty());
   CHECK(entries(dir.path(), "..gen.").back() == "..gen." + last);
-  // Room for the next one is made between publications.
+  // tidy() makes room for the next one between publications.
   CHECK(publisher.next_tidy() < BootClock::now());
   publisher.tidy(BootClock::now());
   CHECK(entries(dir.path(), "..gen.").size() == 63);
   CHECK(publisher.next_tidy() > BootClock::now());
 }
 
-TEST_CASE("an orderly exit leaves one generation and no temporaries") {
+TEST_CASE("an orderly end leaves one generation and no temporaries") {
   const Scratch dir;
   Publisher publisher = make_publisher(options_for(dir.path()));
   for (const std::string version : {"1", "2", "3"}) must_publish(publisher, make_set(version));
@@ -131,18 +131,18 @@ TEST_CASE("an orderly exit leaves one generation and no temporaries") {
   CHECK(holds_version(dir.path(), "3"));
 }
 
-TEST_CASE("whoever watches the name of a file sees it arrive at every publication") {
+TEST_CASE("a watcher of a file's name sees it arrive at every publication") {
   const Scratch dir;
   Publisher publisher = make_publisher(options_for(dir.path()));
   must_publish(publisher, make_set("1"));
   const Watcher watcher(dir.path());
   must_publish(publisher, make_set("2"));
-  // The certificate last: who reloads on it finds the rest in place.
+  // The certificate comes last: a reader that reloads on it finds the other files in place.
   CHECK(watcher.moved_to() ==
         std::vector<std::string>{"..data", "svid_bundle.pem", "svid_key.pem", "svid.pem"});
 }
 
-TEST_CASE("a name that is in the set no more vanishes") {
+TEST_CASE("a name that is no longer in the set is removed") {
   for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
     const Scratch dir;
     Publisher publisher = make_publisher(options_for(dir.path(), layout));
@@ -157,7 +157,7 @@ TEST_CASE("a name that is in the set no more vanishes") {
   }
 }
 
-TEST_CASE("snapshot layout: a name that was dropped between two lives vanishes") {
+TEST_CASE("snapshot layout: a name dropped between two runs is removed") {
   const Scratch dir;
   {
     Publisher publisher = make_publisher(options_for(dir.path()));
@@ -187,7 +187,7 @@ TEST_CASE("outputs in different directories form one snapshot each") {
   CHECK(link_of(dir / "..data").starts_with("..gen."));
 }
 
-TEST_CASE("the directory of the certificate is the last to change, whatever it is called") {
+TEST_CASE("the directory of the certificate changes last, whatever its name") {
   for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
     const Scratch dir;
     fs::create_directory(dir / "certs");
@@ -202,7 +202,7 @@ TEST_CASE("the directory of the certificate is the last to change, whatever it i
     };
     Publisher publisher = make_publisher(options);
     must_publish(publisher, set("1"));
-    // The key cannot be written: then no reader must be told to load a new certificate.
+    // The key cannot be written, so readers must not be notified of a new certificate.
     fs::remove(dir / "private/svid_key.pem");
     fs::create_directory(dir / "private/svid_key.pem");
     must_fail(publish(publisher, set("2")));
@@ -214,7 +214,7 @@ TEST_CASE("the directory of the certificate is the last to change, whatever it i
   }
 }
 
-TEST_CASE("a single file is a plain file and leaves the set alone") {
+TEST_CASE("a single file is a plain file and does not affect the set") {
   const Scratch dir;
   PublisherOptions options = options_for(dir.path());
   options.names.push_back("jwt.token");
@@ -232,7 +232,7 @@ TEST_CASE("a single file is a plain file and leaves the set alone") {
   CHECK(content_of(dir / "jwt.token") == "token 1");
 }
 
-TEST_CASE("withdrawn files are gone in all generations and come back with the next publication") {
+TEST_CASE("withdrawn files are removed from all generations and return with the next publication") {
   for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
     const Scratch dir;
     Publisher publisher = make_publisher(options_for(dir.path(), layout));
@@ -252,7 +252,7 @@ TEST_CASE("withdrawn files are gone in all generations and come back with the ne
   }
 }
 
-TEST_CASE("a file withdrawn before anything was published is gone from what an earlier life left") {
+TEST_CASE("withdrawing a file before the first publication removes it from an earlier run's files") {
   for (const Layout layout : {Layout::snapshot, Layout::files, Layout::in_place}) {
     const Scratch dir;
     {

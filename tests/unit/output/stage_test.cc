@@ -1,4 +1,4 @@
-// What is staged is out of sight until it is committed, and leaves nothing behind where it never is.
+// Staged files are invisible until they are committed, and leave nothing behind if they never are.
 #include "support/catch.hh"
 #include "unit/output/scratch.hh"
 
@@ -22,7 +22,7 @@ PublisherOptions with_token(const Scratch& dir, Layout layout) {
 
 }  // namespace
 
-TEST_CASE("what is staged and dropped leaves no trace") {
+TEST_CASE("staged files that are dropped leave nothing behind") {
   for (const std::string& base : kMemoryAndDisk) {
     for (const Layout layout : kLayouts) {
       const Scratch dir(base);
@@ -40,7 +40,7 @@ TEST_CASE("what is staged and dropped leaves no trace") {
   }
 }
 
-TEST_CASE("what is staged is seen with the commit") {
+TEST_CASE("staged files become visible with the commit") {
   for (const Layout layout : kLayouts) {
     const Scratch dir;
     Publisher publisher = make_publisher(with_token(dir, layout));
@@ -58,7 +58,7 @@ TEST_CASE("what is staged is seen with the commit") {
   }
 }
 
-TEST_CASE("what is committed after another set takes its place, whatever it was staged against") {
+TEST_CASE("a set committed after another one replaces it, whenever it was staged") {
   for (const Layout layout : kLayouts) {
     const Scratch dir;
     Publisher publisher = make_publisher(options_for(dir.path(), layout));
@@ -74,7 +74,7 @@ TEST_CASE("what is committed after another set takes its place, whatever it was 
   }
 }
 
-TEST_CASE("a key that was withdrawn since is there again after the commit") {
+TEST_CASE("a key withdrawn after staging is restored by the commit") {
   for (const Layout layout : kLayouts) {
     const Scratch dir;
     Publisher publisher = make_publisher(options_for(dir.path(), layout));
@@ -88,7 +88,7 @@ TEST_CASE("a key that was withdrawn since is there again after the commit") {
   }
 }
 
-TEST_CASE("what is staged goes to the directory that is there at the commit") {
+TEST_CASE("staged files go to the directory that exists at the commit") {
   for (const Layout layout : kLayouts) {
     const Scratch dir;
     fs::create_directory(dir / "certs");
@@ -107,12 +107,12 @@ TEST_CASE("what is staged goes to the directory that is there at the commit") {
   }
 }
 
-TEST_CASE("what a set that failed midway owes is not paid by a file alone") {
+TEST_CASE("a change owed by a set that failed midway is not reported for a single file") {
   const Scratch dir;
   Publisher publisher = make_publisher(with_token(dir, Layout::in_place));
   must_publish(publisher, make_set("1"));
   REQUIRE(publish(publisher, token("token")));
-  // The key is replaced before the certificate, which cannot be.
+  // The key is replaced before the certificate, which cannot be replaced.
   fs::remove(dir / "svid.pem");
   fs::create_directory(dir / "svid.pem");
   must_fail(publish(publisher, make_set("2")));
@@ -123,7 +123,7 @@ TEST_CASE("what a set that failed midway owes is not paid by a file alone") {
   CHECK(holds_version(dir.path(), "2"));
 }
 
-TEST_CASE("what is staged may outlive its publisher") {
+TEST_CASE("staged files may outlive their publisher") {
   for (const Layout layout : kLayouts) {
     const Scratch dir;
     std::optional<Publisher> publisher = make_publisher(options_for(dir.path(), layout));

@@ -1,4 +1,5 @@
-// Who watches a file's path holds the inode of a superseded generation, and hears of the switch at once.
+// A program that watches a file's path holds the inode of a superseded generation, and is notified of the
+// switch at once.
 #include <array>
 #include <cstring>
 
@@ -12,7 +13,7 @@ namespace spiffe::output::test {
 
 namespace {
 
-// Watches what a path leads to now, for these events.
+// Watches the file that a path leads to now, for these events.
 class PathWatch {
  public:
   PathWatch(const std::string& path, std::uint32_t events) : fd_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
@@ -29,8 +30,8 @@ class PathWatch {
 
 }  // namespace
 
-TEST_CASE("watchers of a file's path hear of every publication, in all layouts") {
-  // What systemd's PathChanged= waits for, and what most libraries call a modification.
+TEST_CASE("watchers of a file's path are notified of every publication, in all layouts") {
+  // The events that systemd's PathChanged= waits for, and those that most libraries report as a modification.
   constexpr std::uint32_t kPathChanged = IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB | IN_CLOSE_WRITE;
   constexpr std::uint32_t kModified = IN_MODIFY | IN_DELETE_SELF;
   for (const std::string& base : kMemoryAndDisk) {
@@ -48,7 +49,7 @@ TEST_CASE("watchers of a file's path hear of every publication, in all layouts")
         for (const PathWatch& watch : watches) CHECK(watch.heard());
         CHECK(holds_version(dir.path(), version));
       }
-      // Nothing new: nobody is woken.
+      // Unchanged content causes no events.
       const PathWatch quiet(dir / "svid.pem", IN_ALL_EVENTS & ~(IN_OPEN | IN_ACCESS | IN_CLOSE_NOWRITE));
       CHECK(must_publish(publisher, make_set("3")).change == Change::unchanged);
       CHECK_FALSE(quiet.heard());
@@ -56,7 +57,7 @@ TEST_CASE("watchers of a file's path hear of every publication, in all layouts")
   }
 }
 
-TEST_CASE("watchers of what an earlier life published hear of the switch, too") {
+TEST_CASE("watchers of an earlier run's files are notified of the switch, too") {
   const Scratch dir;
   {
     Publisher first = make_publisher(options_for(dir.path()));
@@ -68,7 +69,7 @@ TEST_CASE("watchers of what an earlier life published hear of the switch, too") 
   CHECK(watch.heard());
 }
 
-TEST_CASE("waking watchers follows no link out of a generation") {
+TEST_CASE("notifying watchers follows no link out of a generation") {
   const Scratch dir;
   const Scratch outside;
   write(outside / "file", "precious");

@@ -8,7 +8,7 @@ using namespace spiffe;
 using output::cannot_write;
 using output::hint_of_write;
 
-TEST_CASE("an error in writing names the path, the reason and the call, and has a hint") {
+TEST_CASE("a write error has the path, the reason, the call and a hint") {
   const Error error = cannot_write("/certs/..lock", "open", EACCES).error();
   CHECK(error.message == "cannot write /certs/..lock: permission denied (open)");
   CHECK(error.kind == ErrorKind::io);
@@ -17,7 +17,7 @@ TEST_CASE("an error in writing names the path, the reason and the call, and has 
   CHECK(error.hint.ends_with("set fsGroup or runAsUser"));
 }
 
-TEST_CASE("what fails in the field has a hint each") {
+TEST_CASE("the errors that occur in practice each have a hint") {
   for (const int code : {EACCES, EPERM, EROFS, ENOSPC, EDQUOT, ENOTDIR, ELOOP, EISDIR, EMFILE, ENFILE, EIO}) {
     CAPTURE(code);
     CHECK_FALSE(hint_of_write(code).empty());
