@@ -12,7 +12,7 @@ namespace {
 
 using std::chrono::seconds;
 
-// The other side of the machine: does the actions and breaks their rules loudly.
+// Performs the machine's actions and requires that they follow the rules.
 class World {
  public:
   World(std::uint64_t seed, ChildMachine::Policy policy)
@@ -74,7 +74,7 @@ class World {
       case 2:
         return send(Replaced{});
       case 3:
-        // As a reload does: the mode stays what it was.
+        // As in a reload, which does not change the mode.
         policy_.on_rotate = static_cast<OnRotate>(pick(3));
         was_none_ |= policy_.on_rotate == OnRotate::none;
         policy_.deadly = pick(2) == 0;
@@ -84,7 +84,7 @@ class World {
         return;
     }
   }
-  // Time passes until nothing is under way: timers fire, and what is being stopped obeys.
+  // Lets time pass until nothing is in progress: timers fire, and processes that are being stopped end.
   void settle() {
     for (int i = 0; i < 500 && busy(); ++i) {
       now_ += seconds(1);
@@ -100,7 +100,7 @@ class World {
   }
 
   const ChildMachine& machine() const { return machine_; }
-  // What was never changed to "none" tells of everything.
+  // Whether every rotation reaches the child: the policy never was "none".
   bool tells() const { return policy_.on_rotate != OnRotate::none && !was_none_; }
   bool alive() const { return alive_; }
   Generation published() const { return published_; }
@@ -186,7 +186,7 @@ class World {
     REQUIRE_FALSE(armed_);
     REQUIRE((action.left ? policy_.leave_at_end : true));
     REQUIRE((!rest_ || action.left || killed_));
-    // A job's helper goes on, whatever becomes of the job.
+    // In job mode the helper continues, whatever happens to the job.
     if (!policy_.wrap) REQUIRE((told_to_end_ || timed_out_));
     if (!policy_.wrap) REQUIRE((action.exit_code == 0 || published_ == 0));
     ended_ = true;
@@ -199,9 +199,9 @@ class World {
   bool was_none_;
   BootTime now_ = kStart;
   bool alive_ = false;
-  bool rest_ = false;     // others of the last child's group live
-  bool awaited_ = false;  // their end is
-  bool killed_ = false;   // they were
+  bool rest_ = false;     // other members of the last child's group are alive
+  bool awaited_ = false;  // their end is awaited
+  bool killed_ = false;   // they were killed
   bool armed_ = false;
   bool ended_ = false;
   bool told_to_end_ = false;
@@ -210,7 +210,7 @@ class World {
   Generation child_knows_ = 0;
 };
 
-TEST_CASE("child machine keeps its promises in ten thousand random lives") {
+TEST_CASE("child machine follows its rules in ten thousand random runs") {
   constexpr std::array kPolicies = {kNone,        kSignal,        kGuarded,   kWithheld,  kRestart,
                                     kLeave,       kLeaveGuarded,  kTimed,     kOnFailure, kWrap,
                                     kWrapGuarded, kWrapOnFailure, kWrapAlways};
@@ -222,7 +222,7 @@ TEST_CASE("child machine keeps its promises in ten thousand random lives") {
     for (int i = world.pick(30); i > 0; --i) world.random_event();
     world.settle();
     if (world.machine().state() != State::ended && world.tells()) {
-      // The last rotation was delivered, or a start took its place.
+      // The last rotation was delivered, or replaced by a start.
       CHECK(world.child_knows() == world.published());
     }
     world.send(Terminate{SIGTERM});
@@ -232,7 +232,7 @@ TEST_CASE("child machine keeps its promises in ten thousand random lives") {
   }
 }
 
-TEST_CASE("how a child gets to know new files") {
+TEST_CASE("how a child learns about new files") {
   const auto after = [](const ChildMachine::Policy& policy, const std::vector<Event>& events, BootTime now) {
     ChildMachine machine(policy);
     for (const Event& event : events) static_cast<void>(machine.handle(event, now));
@@ -259,7 +259,7 @@ TEST_CASE("how a child gets to know new files") {
   static_cast<void>(machine.handle(deaf, kStart));
   CHECK(machine.learning() == Learning::pending);
   static_cast<void>(machine.handle(deaf, kStart + kGuardGrace));
-  CHECK(machine.learning() == Learning::running);  // withheld
+  CHECK(machine.learning() == Learning::running);  // the signal is withheld
   static_cast<void>(machine.handle(Readiness{SignalUse::handled}, kStart + kGuardGrace));
   CHECK(machine.learning() == Learning::running);
 }

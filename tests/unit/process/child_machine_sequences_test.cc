@@ -7,14 +7,14 @@ namespace {
 
 using std::chrono::seconds;
 
-TEST_CASE("the first generation of the helper's life starts the child whatever its number") {
+TEST_CASE("the first generation since the helper's start starts the child, whatever its number") {
   ChildMachine machine(kSignal);
   CHECK(step(machine, Published{0}, kStart) == "Start -> run");
   CHECK(step(machine, Published{0}, kStart) == "-> run");
   CHECK(machine.told() == 0);
 }
 
-TEST_CASE("a deadly signal waits for the handler, but not longer than the child is young") {
+TEST_CASE("a deadly signal waits for the handler, but only while the child is young") {
   ChildMachine machine(kGuarded);
   static_cast<void>(machine.handle(Published{1}, kStart));
   SECTION("until the handler is there, which is asked for each time") {
@@ -65,7 +65,7 @@ TEST_CASE("a deadly signal waits for the handler, but not longer than the child 
   }
 }
 
-TEST_CASE("a deadly signal is withheld for as long as the child is not ready") {
+TEST_CASE("a deadly signal is withheld while the child is not ready") {
   ChildMachine machine(kWithheld);
   static_cast<void>(machine.handle(Published{1}, kStart));
   CHECK(step(machine, Published{2}, kStart + seconds(10)) == "CheckReady -> run");
@@ -90,7 +90,7 @@ TEST_CASE("a deadly signal is withheld for as long as the child is not ready") {
   }
 }
 
-TEST_CASE("a new policy counts for what is under way") {
+TEST_CASE("a new policy applies to what is in progress") {
   ChildMachine machine(kGuarded);
   for (const Event& event : std::vector<Event>{Published{1}, Published{2}, Readiness{SignalUse::none}})
     static_cast<void>(machine.handle(event, kStart));
@@ -111,7 +111,7 @@ TEST_CASE("a new policy counts for what is under way") {
   }
 }
 
-TEST_CASE("a wrapped child that keeps failing quickly is given up") {
+TEST_CASE("a wrapped child that repeatedly fails quickly is given up") {
   ChildMachine machine(kWrapOnFailure);
   BootTime now = kStart;
   CHECK(step(machine, Published{5}, now) == "Start -> run");
@@ -126,7 +126,7 @@ TEST_CASE("a wrapped child that keeps failing quickly is given up") {
   CHECK(step(machine, kExit3, now += seconds(9)) == "ReportExit(give_up) End(3) -> ended");
 }
 
-TEST_CASE("a job that keeps failing quickly is tried on") {
+TEST_CASE("a job that repeatedly fails quickly is started again") {
   ChildMachine machine(kOnFailure);
   BootTime now = kStart;
   CHECK(step(machine, Published{5}, now) == "Start -> run");
@@ -137,7 +137,7 @@ TEST_CASE("a job that keeps failing quickly is tried on") {
   }
 }
 
-TEST_CASE("starts for which there was no process left never end the helper") {
+TEST_CASE("starts that fail for lack of processes never end the helper") {
   ChildMachine machine(GENERATE(kWrap, kWrapAlways, kNone));
   BootTime now = kStart;
   CHECK(step(machine, Published{5}, now) == "Start -> run");
@@ -147,7 +147,7 @@ TEST_CASE("starts for which there was no process left never end the helper") {
   }
 }
 
-TEST_CASE("what was published while a child was being stopped is told by the next start") {
+TEST_CASE("generations published while a child is being stopped are read by the next start") {
   ChildMachine machine(kRestart);
   for (const Generation g : {1, 2, 3, 4}) static_cast<void>(machine.handle(Published{g}, kStart));
   CHECK(machine.told() == 1);
@@ -155,7 +155,7 @@ TEST_CASE("what was published while a child was being stopped is told by the nex
   CHECK(machine.told() == 4);
 }
 
-TEST_CASE("signals that end an unprepared process are deadly") {
+TEST_CASE("deadly signals are those that end an unprepared process") {
   for (const int signo : {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGQUIT, SIGRTMIN + 1}) CHECK(is_deadly(signo));
   for (const int signo : {SIGWINCH, SIGCHLD, SIGCONT, SIGURG, SIGTSTP, SIGKILL})
     CHECK_FALSE(is_deadly(signo));

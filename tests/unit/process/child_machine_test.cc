@@ -12,7 +12,7 @@ namespace {
 
 using std::chrono::seconds;
 
-// A column of the table: what each event does. Situations publish 5 first, so 9 is new and 1 is not.
+// A column of the table: the effect of each event. Situations publish 5 first, so 9 is new and 1 is old.
 const std::array<std::pair<const char*, Event>, 16> kEvents = {{
     {"begin", Begin{}},
     {"a new generation", Published{9}},
@@ -36,8 +36,8 @@ struct Situation {
   const char* name;
   ChildMachine::Policy policy;
   std::vector<Event> before;
-  // Of the events that do something; the others leave everything as it is. An exit that leaves some is one
-  // like another unless it is named.
+  // For the events that have an effect; the others change nothing. An exit that leaves other members of the
+  // group has the same effect as any exit, unless it is listed.
   std::map<std::string, std::string> expected;
 };
 
@@ -313,7 +313,7 @@ const std::vector<Situation> kTable = {
     {"ended", kSignal, {Published{5}, kExit3, Terminate{}}, {}},
 };
 
-TEST_CASE("child machine does what its table says") {
+TEST_CASE("child machine follows its table") {
   for (const Situation& situation : kTable) {
     std::size_t used = 0;
     for (const auto& [name, event] : kEvents) {

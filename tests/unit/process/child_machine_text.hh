@@ -48,8 +48,8 @@ inline std::string text(const ChildMachine& machine) {
   return out + (machine.target() == Target::start ? "(start)" : "(end)");
 }
 
-// "Start -> run": the actions of one event and the state after it.
-// A back-off is shown as such: its length is Restarts' matter.
+// "Start -> run": the actions of one event and the state after it. A back-off is shown without its length,
+// which Restarts determines.
 inline std::string step(ChildMachine& machine, const Event& event, BootTime now) {
   std::string out;
   for (const Action& action : machine.handle(event, now)) {
@@ -59,7 +59,7 @@ inline std::string step(ChildMachine& machine, const Event& event, BootTime now)
   return out + "-> " + text(machine);
 }
 
-// Others of the child's group live on.
+// Other members of the child's group are still alive.
 inline const Exited kExitLeaving{{.code = 3}, true};
 
 inline const std::string kStop = "SendStop ArmTimer(10000) -> stopping(end)";

@@ -151,13 +151,13 @@ const std::vector<Situation> kTable = {
      {"-> ended", "-> ended", "-> ended", "-> ended", "-> ended", "-> ended"}},
 };
 
-TEST_CASE("a run that must end has as long as the policy gives it") {
+TEST_CASE("a run that must end has the policy's term_grace") {
   Schedule machine({.term_grace = seconds(1)});
   static_cast<void>(machine.handle(kNew));
   CHECK(step(machine, kStop) == "SendTerm ArmTimer(1) -> stopping(end)");
 }
 
-TEST_CASE("hooks are run as their table says") {
+TEST_CASE("hook schedule follows its table") {
   for (const Situation& situation : kTable) {
     for (std::size_t i = 0; i < kEvents.size(); ++i) {
       INFO(situation.name << ": " << kEvents.at(i).first);
@@ -168,7 +168,7 @@ TEST_CASE("hooks are run as their table says") {
   }
 }
 
-TEST_CASE("a run that fails is tried again after 1 s, doubling to a minute") {
+TEST_CASE("a failed run is repeated after 1 s, doubling up to a minute") {
   Schedule machine({});
   static_cast<void>(machine.handle(kNew));
   for (const char* delay : {"1", "2", "4", "8", "16", "32", "60", "60", "60"}) {
@@ -192,7 +192,7 @@ TEST_CASE("a run that fails is tried again after 1 s, doubling to a minute") {
   if (machine.state() == State::run) CHECK(step(machine, kBad) == kRetry);
 }
 
-TEST_CASE("a run is told of all changes since the start of the last one that succeeded") {
+TEST_CASE("a run gets all changes since the start of the last successful run") {
   Schedule machine({});
   CHECK(step(machine, kNew).contains("Start(x509)"));
   static_cast<void>(machine.handle(kNewer));
@@ -203,7 +203,7 @@ TEST_CASE("a run is told of all changes since the start of the last one that suc
   CHECK(step(machine, kNewer).contains("Start(jwt)"));
 }
 
-// The other side of the machine, with a clock of its own: does the actions and breaks their rules loudly.
+// Performs the machine's actions, with a clock of its own, and requires that they follow the rules.
 class World {
  public:
   World(std::uint64_t seed, bool once) : random_(seed), machine_({.once = once}) {}
@@ -240,7 +240,7 @@ class World {
     due_.reset();
     send(kTimer);
   }
-  // Runs succeed and timers fire until nothing is under way.
+  // Lets runs succeed and timers fire until nothing is in progress.
   void settle() {
     for (int i = 0; i < 100 && (running_ || due_); ++i) {
       if (running_) {
@@ -252,7 +252,7 @@ class World {
     REQUIRE_FALSE(running_);
     REQUIRE_FALSE(due_);
   }
-  // What no run that succeeded was told of.
+  // Whether every change was passed to a successful run.
   [[nodiscard]] bool all_told() const { return !owed_.any() && !unknown_.any(); }
   [[nodiscard]] State state() const { return machine_.state(); }
   [[nodiscard]] bool stopped() const { return stopped_; }
@@ -307,7 +307,7 @@ class World {
   std::optional<Schedule::Event> act(const Schedule::End&) {
     REQUIRE_FALSE(std::exchange(ended_, true));
     REQUIRE_FALSE(due_);
-    running_ = false;  // left alone
+    running_ = false;  // the run is left alone
     return std::nullopt;
   }
 
@@ -316,14 +316,14 @@ class World {
   std::chrono::milliseconds now_{0};
   std::optional<std::chrono::nanoseconds> due_;
   Changes unknown_;  // since the last start
-  Changes owed_;     // what the current run, or the next one, must be told of
+  Changes owed_;     // changes for the present run, or the next one
   bool running_ = false;
   bool termed_ = false;
   bool stopped_ = false;
   bool ended_ = false;
 };
 
-TEST_CASE("whatever happens, there is one run at once, nothing is forgotten, and stop ends it") {
+TEST_CASE("in random sequences there is one run at a time, no change is lost, and stop ends it") {
   for (std::uint64_t seed = 0; seed < 10'000; ++seed) {
     INFO("seed " << seed);
     World world(seed, seed % 8 == 7);

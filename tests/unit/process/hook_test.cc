@@ -41,7 +41,7 @@ struct Fixture : LoopFixture {
     return *held;
   }
   Hook& renew(const std::string& script) { return renew(options(shell("cd $DIR; " + script))); }
-  // For runs that wait for the file "go".
+  // Releases runs that wait for the file "go".
   void go() { static_cast<void>(dir.write("go", "")); }
   bool until_state(State state) {
     return until([&] { return held->state() == state; });
@@ -61,7 +61,7 @@ struct Fixture : LoopFixture {
 const std::string kWait = "while [ ! -e go ]; do sleep 0.01; done; ";
 const std::string kLine = "\"msg\":\"renew_cmd: ";
 
-TEST_CASE_METHOD(Fixture, "renew_cmd is told what has changed and where, with nothing to read") {
+TEST_CASE_METHOD(Fixture, "renew_cmd gets the changes and cert_dir in its environment, and an empty stdin") {
   Hook::Options with =
       options(shell("{ echo $SPIFFE_HELPER_CHANGED in $SPIFFE_HELPER_CERT_DIR; wc -c; env | grep -c "
                     "^SPIFFE_HELPER_; } > $DIR/out"));
@@ -77,7 +77,7 @@ TEST_CASE_METHOD(Fixture, "renew_cmd is told what has changed and where, with no
   CHECK_FALSE(ended);
 }
 
-TEST_CASE_METHOD(Fixture, "its output is in the log, line by line, also without a last newline") {
+TEST_CASE_METHOD(Fixture, "the output of a run is logged line by line, also without a final newline") {
   Hook& command = renew("echo one; echo two >&2; printf 'bad \\033[31m\\tthree'");
   command.published(kX509);
   REQUIRE(until_state(State::idle));
@@ -86,7 +86,7 @@ TEST_CASE_METHOD(Fixture, "its output is in the log, line by line, also without 
   CHECK(log.has(kLine + "bad \\u001b[31m\\u0009three\""));
 }
 
-TEST_CASE_METHOD(Fixture, "several publications during a run make one further run") {
+TEST_CASE_METHOD(Fixture, "several publications during a run cause one more run") {
   Hook& command = renew("echo $SPIFFE_HELPER_CHANGED >> out; " + kWait);
   command.published(kX509);
   const pid_t first = command.pid();
@@ -100,7 +100,7 @@ TEST_CASE_METHOD(Fixture, "several publications during a run make one further ru
   CHECK(results == std::vector<std::string>{"good, overtaken", "good"});
 }
 
-TEST_CASE_METHOD(Fixture, "a run that ended a moment ago does not hide that another one is due") {
+TEST_CASE_METHOD(Fixture, "a run that has just ended does not delay the next one") {
   Hook& command = renew("exit 0");
   command.published(kX509);
   const pid_t first = command.pid();
@@ -111,7 +111,7 @@ TEST_CASE_METHOD(Fixture, "a run that ended a moment ago does not hide that anot
   CHECK(command.pid() != first);
 }
 
-TEST_CASE_METHOD(Fixture, "a run that fails is tried again until it succeeds") {
+TEST_CASE_METHOD(Fixture, "a failed run is repeated until it succeeds") {
   Hook::Options with =
       options(shell("cd $DIR; echo $SPIFFE_HELPER_CHANGED >> out; [ $(wc -l < out) = 2 ] || exit 3"));
   with.consequence = [] { return "nobody knows"; };
@@ -128,7 +128,7 @@ TEST_CASE_METHOD(Fixture, "a run that fails is tried again until it succeeds") {
 }
 
 TEST_CASE_METHOD(Fixture,
-                 "something newer does not wait for the retry, and names what the failed run was for") {
+                 "a newer publication does not wait for the retry, and includes the failed run's changes") {
   Hook& command = renew("echo $SPIFFE_HELPER_CHANGED >> out; [ $(wc -l < out) = 2 ]");
   command.published(kX509);
   REQUIRE(until_state(State::backoff));
@@ -138,7 +138,7 @@ TEST_CASE_METHOD(Fixture,
   CHECK(out() == "x509\nx509,jwt\n");
 }
 
-TEST_CASE_METHOD(Fixture, "a command that is not there is a failure like another") {
+TEST_CASE_METHOD(Fixture, "a missing command is a failure like any other") {
   Hook& command = renew(options(launch_options({"no-such-command"})));
   command.published(kX509);
   CHECK(command.state() == State::backoff);
@@ -148,7 +148,7 @@ TEST_CASE_METHOD(Fixture, "a command that is not there is a failure like another
   CHECK(ended == 0);
 }
 
-TEST_CASE_METHOD(Fixture, "a run that takes too long is ended with all its group") {
+TEST_CASE_METHOD(Fixture, "a run that takes too long is ended with its whole group") {
   Hook::Options with =
       options(shell("cd $DIR; (trap '' TERM; echo $$ > deaf; exec sleep 60) & "
                     "while [ ! -s deaf ]; do sleep 0.01; done; echo $! > out; "
@@ -164,7 +164,7 @@ TEST_CASE_METHOD(Fixture, "a run that takes too long is ended with all its group
   CHECK(until([&] { return !alive(deaf); }));
 }
 
-TEST_CASE_METHOD(Fixture, "a run that ended while nobody looked, its time over, waits for its retry") {
+TEST_CASE_METHOD(Fixture, "a run that ended in time although its timer is over waits for its retry") {
   Hook::Options with = options(shell("echo run >> $DIR/out; sleep 0.1; exit 3"));
   with.timeout = milliseconds(20);
   Hook& command = renew(std::move(with));
@@ -176,7 +176,7 @@ TEST_CASE_METHOD(Fixture, "a run that ended while nobody looked, its time over, 
   CHECK(out() == "run\n");
 }
 
-TEST_CASE_METHOD(Fixture, "a stopped process is woken to end") {
+TEST_CASE_METHOD(Fixture, "a stopped run is continued so that it can end") {
   Hook& command = renew("echo x > out; kill -STOP $$");
   command.published(kX509);
   REQUIRE(until_out("x\n"));
@@ -185,7 +185,7 @@ TEST_CASE_METHOD(Fixture, "a stopped process is woken to end") {
   CHECK(log.has("renew_cmd was killed by SIGTERM, because there is another one"));
 }
 
-TEST_CASE_METHOD(Fixture, "a process that is left behind keeps no run from ending, and may go on writing") {
+TEST_CASE_METHOD(Fixture, "a process left behind does not keep a run from ending, and can still write") {
   Hook& command = renew("echo first; (" + kWait + "echo late; echo $? > out) & exit 0");
   command.published(kX509);
   REQUIRE(until_state(State::idle));
@@ -203,7 +203,7 @@ TEST_CASE_METHOD(Fixture, "a flood of lines does not flood the log") {
   CHECK(log.has("renew_cmd: 199901 more lines"));
 }
 
-TEST_CASE_METHOD(Fixture, "a command that never stops writing does not hold up the loop, nor its own end") {
+TEST_CASE_METHOD(Fixture, "a command that never stops writing blocks neither the loop nor its own end") {
   Hook& command = renew("timeout 10 yes & echo $! > out; sleep 0.2");
   command.published(kX509);
   REQUIRE(until_state(State::idle));
@@ -211,12 +211,12 @@ TEST_CASE_METHOD(Fixture, "a command that never stops writing does not hold up t
   CHECK(alive(yes));
   command.published(kX509);
   REQUIRE(until_state(State::idle));
-  CHECK(count(kLine + "y\"") <= 4 * LineCutter::kMaxLines);  // two runs, and after each
+  CHECK(count(kLine + "y\"") <= 4 * LineCutter::kMaxLines);  // from two runs, and after each of them
   ::kill(yes, SIGTERM);
   ::kill(std::stoi(out()), SIGTERM);
 }
 
-TEST_CASE_METHOD(Fixture, "stop ends at once where nothing runs") {
+TEST_CASE_METHOD(Fixture, "stop ends at once if there is no run") {
   Hook& command = renew("exit 0");
   command.stop();
   CHECK(ended == 0);
@@ -236,10 +236,10 @@ TEST_CASE_METHOD(Fixture, "stop asks a run to end and starts no other") {
   CHECK(ended == 0);
   CHECK(command.pid() == 0);
   CHECK(out() == "run\nend\n");
-  CHECK(results.empty());  // it was cut short
+  CHECK(results.empty());  // the run was cut short
 }
 
-TEST_CASE_METHOD(Fixture, "a second stop kills") {
+TEST_CASE_METHOD(Fixture, "a second stop kills the run") {
   Hook& command = renew("trap '' TERM; echo run >> out; " + kWait);
   command.published(kX509);
   REQUIRE(until_out("run\n"));
@@ -251,7 +251,7 @@ TEST_CASE_METHOD(Fixture, "a second stop kills") {
   CHECK(log.has("renew_cmd was killed by SIGKILL, because the helper ends"));
 }
 
-TEST_CASE_METHOD(Fixture, "SIGCHLD does where there is no pidfd") {
+TEST_CASE_METHOD(Fixture, "SIGCHLD is sufficient without a pidfd") {
   Hook& command = renew("exit 5");
   command.published(kX509);
   siginfo_t info{};
@@ -261,7 +261,7 @@ TEST_CASE_METHOD(Fixture, "SIGCHLD does where there is no pidfd") {
   CHECK(command.pid() == 0);
 }
 
-TEST_CASE_METHOD(Fixture, "one run only, and its exit code") {
+TEST_CASE_METHOD(Fixture, "with once, the first run gives the exit code") {
   const auto code_of = [this](LaunchOptions launch, milliseconds timeout = milliseconds(30'000)) {
     ended.reset();
     Hook::Options with = options(std::move(launch));
@@ -279,7 +279,7 @@ TEST_CASE_METHOD(Fixture, "one run only, and its exit code") {
   CHECK(code_of(shell("trap 'exit 0' TERM; while :; do sleep 0.01; done"), milliseconds(300)) == 1);
 }
 
-TEST_CASE_METHOD(Fixture, "forty publications leave no descriptor behind") {
+TEST_CASE_METHOD(Fixture, "forty publications leave no descriptor open") {
   const auto descriptors = [] {
     const std::filesystem::directory_iterator all("/proc/self/fd");
     return std::distance(begin(all), end(all));

@@ -12,7 +12,7 @@
 namespace spiffe::process {
 namespace {
 
-// What the command wrote to the file "out" in `dir`.
+// The content of the file "out" in `dir`, written by the command.
 std::string output_of(const TempDir& dir, LaunchOptions options) {
   Launcher launcher(std::move(options));
   const auto launched = launcher.launch();
@@ -21,7 +21,7 @@ std::string output_of(const TempDir& dir, LaunchOptions options) {
   return read_all(dir / "out");
 }
 
-// The number behind "`name`:\t" in a /proc status file.
+// The number after "`name`:\t" in a /proc status file.
 std::uint64_t status_set(const std::string& status, const std::string& name) {
   const std::size_t at = status.find(name + ":\t");
   REQUIRE(at != std::string::npos);
@@ -32,7 +32,7 @@ constexpr std::uint64_t bit(int signo) {
   return std::uint64_t{1} << (signo - 1);
 }
 
-// Restores what a test does to the signals of its own process.
+// Restores the signal state of the process after a test.
 class SignalsRestored {
  public:
   SignalsRestored() {
@@ -84,7 +84,7 @@ TEST_CASE("programs are looked up in the absolute directories of PATH") {
   }
 }
 
-TEST_CASE("a command is exec'ed with its arguments as they are") {
+TEST_CASE("a command is executed with its arguments unchanged") {
   const TempDir dir;
   LaunchOptions options =
       launch_options({"sh", "-c", "printf '%s|' \"$0\" \"$@\" > \"$OUT\"", "a b", "$HOME; *", ""});
@@ -92,7 +92,7 @@ TEST_CASE("a command is exec'ed with its arguments as they are") {
   CHECK(output_of(dir, std::move(options)) == "a b|$HOME; *||");
 }
 
-TEST_CASE("a command relative to the working directory is taken from there") {
+TEST_CASE("a command with a relative path is looked up in the working directory") {
   const TempDir dir;
   static_cast<void>(dir.write("x", "#!/bin/sh\nexit 7\n", 0755));
   const std::filesystem::path before = std::filesystem::current_path();
@@ -104,11 +104,11 @@ TEST_CASE("a command relative to the working directory is taken from there") {
   CHECK(WEXITSTATUS(wait_for(launched->pid)) == 7);
 }
 
-TEST_CASE("no descriptor but the standard ones reaches a child") {
+TEST_CASE("a child gets only the standard descriptors") {
   const TempDir dir;
   const Fd leaky(::open("/dev/null", O_RDONLY));  // without O_CLOEXEC
   REQUIRE(leaky);
-  // The shell's own list of its descriptors holds the one it reads the list with.
+  // The shell's list of its descriptors includes the one that reads the list.
   CHECK(output_of(dir, shell("exec > " + (dir / "out") + "; for f in /proc/$$/fd/*; do echo ${f##*/}; done"))
             .find_first_not_of("0123\n") == std::string::npos);
   CHECK(output_of(dir, shell("test ! -e /proc/$$/fd/" + std::to_string(leaky.get()) + " && echo fine > " +
@@ -116,7 +116,7 @@ TEST_CASE("no descriptor but the standard ones reaches a child") {
   CHECK(::fcntl(leaky.get(), F_GETFD) == 0);
 }
 
-TEST_CASE("a child gets the mask and dispositions that this process was given") {
+TEST_CASE("a child gets the signal mask and dispositions that this process was started with") {
   const TempDir dir;
   const SignalsRestored restored;
   ::signal(SIGHUP, SIG_IGN);   // as under nohup
@@ -133,7 +133,7 @@ TEST_CASE("a child gets the mask and dispositions that this process was given") 
   CHECK(status_set(status, "SigCgt") == 0);
 }
 
-TEST_CASE("a child can be reaped where SIGCHLD was found ignored") {
+TEST_CASE("a child can be reaped even if SIGCHLD was ignored at the start") {
   const SignalsRestored restored;
   ::signal(SIGCHLD, SIG_IGN);
   const FoundSignals found = block_signals();
@@ -145,7 +145,7 @@ TEST_CASE("a child can be reaped where SIGCHLD was found ignored") {
   CHECK(WEXITSTATUS(wait_for(launched->pid)) == 3);
 }
 
-TEST_CASE("this process forbids its own core dumps, not those of its child") {
+TEST_CASE("core dumps are disabled for this process, but not for its child") {
   const TempDir dir;
   rlimit before{};
   ::getrlimit(RLIMIT_CORE, &before);
@@ -163,7 +163,7 @@ TEST_CASE("this process forbids its own core dumps, not those of its child") {
     LaunchOptions options = launch_options(
         {"sh", "-c", "exec > \"$0\"; ulimit -S -c; cat /proc/self/coredump_filter", dir / "out"});
     options.core_dumps = &core_dumps;
-    const std::string limit = std::to_string(wanted.rlim_cur / 512);  // in blocks
+    const std::string limit = std::to_string(wanted.rlim_cur / 512);  // in blocks of 512 bytes
     CHECK(output_of(dir, std::move(options)) == limit + '\n' + filter);
     CHECK(std::stoul(read_all("/proc/self/coredump_filter"), nullptr, 16) == 0);
   }
@@ -171,7 +171,7 @@ TEST_CASE("this process forbids its own core dumps, not those of its child") {
   std::ofstream("/proc/self/coredump_filter") << "0x" << filter;
 }
 
-TEST_CASE("what cannot be executed says why, and leaves no child") {
+TEST_CASE("a program that cannot be executed gives an error and leaves no child") {
   const TempDir dir;
   const auto error_of = [](const std::string& command) {
     Launcher launcher(launch_options({command}));
@@ -200,7 +200,7 @@ TEST_CASE("what cannot be executed says why, and leaves no child") {
   }
 }
 
-TEST_CASE("a shortage of descriptors is the machine's trouble and not the program's") {
+TEST_CASE("a shortage of descriptors is not the program's fault") {
   Launcher launcher(launch_options({"true"}));
   {
     const NoDescriptors shortage;
@@ -213,7 +213,7 @@ TEST_CASE("a shortage of descriptors is the machine's trouble and not the progra
   CHECK(WEXITSTATUS(wait_for(launcher.launch().value().pid)) == 0);
 }
 
-TEST_CASE("a command that appears or moves later is found then") {
+TEST_CASE("a command that appears or moves later is found by the next start") {
   const TempDir first;
   const TempDir second;
   LaunchOptions options{.argv = {"tool"}, .env = {"PATH=" + first.path() + ':' + second.path()}};
@@ -261,12 +261,12 @@ TEST_CASE("a child is in our process group, or leads one of its own when its pro
   CHECK(WTERMSIG(wait_for(launched->pid)) == SIGKILL);
 }
 
-// As the leader of a session on a new terminal: the exit code is the number of the first thing that is wrong.
+// Runs as the leader of a session on a new terminal. The exit code is the number of the first failed check.
 int foreground_child(const std::string& status) {
-  ::signal(SIGHUP, SIG_IGN);  // when the terminal goes
+  ::signal(SIGHUP, SIG_IGN);  // for the end of the terminal
   const Fd master(::posix_openpt(O_RDWR | O_NOCTTY));
   if (!master || ::grantpt(master.get()) != 0 || ::unlockpt(master.get()) != 0 || ::setsid() < 0) return 1;
-  const Fd terminal(::open(::ptsname(master.get()), O_RDWR));  // without O_NOCTTY: ours from now on
+  const Fd terminal(::open(::ptsname(master.get()), O_RDWR));  // becomes our controlling terminal
   if (!terminal || ::tcgetpgrp(terminal.get()) != ::getpgrp()) return 2;
   LaunchOptions options = shell("cat /proc/self/status > " + status + "; kill -STOP $$");
   options.own_group = true;
@@ -281,7 +281,7 @@ int foreground_child(const std::string& status) {
   return 0;
 }
 
-TEST_CASE("a child with a terminal is its foreground group, SIGTTOU as we found it") {
+TEST_CASE("a child with a terminal is its foreground group, with the original SIGTTOU") {
   const TempDir dir;
   const pid_t leader = ::fork();
   if (leader == 0) ::_exit(foreground_child(dir / "status"));
@@ -293,7 +293,7 @@ TEST_CASE("a child with a terminal is its foreground group, SIGTTOU as we found 
   CHECK((status_set(status, "SigIgn") & bit(SIGTTOU)) == 0);
 }
 
-TEST_CASE("a terminal that is none does not keep a child from its program") {
+TEST_CASE("a descriptor that is not a terminal does not prevent the start") {
   const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   LaunchOptions options = shell("exit 4");
   options.own_group = true;
@@ -304,7 +304,8 @@ TEST_CASE("a terminal that is none does not keep a child from its program") {
   CHECK(WEXITSTATUS(wait_for(launched->pid)) == 4);
 }
 
-// Two files at the numbers that a launch shall use, some of our three closed, in a process that is for this.
+// Two files at the descriptor numbers that a launch uses, with some of 0, 1 and 2 closed, in a process of its
+// own.
 struct Redirection {
   const char* name;
   int stdout_fd;
@@ -334,7 +335,7 @@ int redirected_child(const Redirection& numbers, const TempDir& dir) {
   return WIFEXITED(how) ? WEXITSTATUS(how) : 101;
 }
 
-TEST_CASE("the output of a child goes where it is told, whatever the numbers") {
+TEST_CASE("the output of a child goes to the given descriptors, whatever their numbers") {
   const Redirection numbers = GENERATE(values<Redirection>({
       {.name = "usual", .stdout_fd = 50, .stderr_fd = 51, .closed = {}},
       {.name = "the other way round", .stdout_fd = 51, .stderr_fd = 50, .closed = {}},
@@ -355,11 +356,11 @@ TEST_CASE("the output of a child goes where it is told, whatever the numbers") {
   CHECK(read_all(dir / "out") == "to stdout\n");
   CHECK(read_all(dir / "err") == "to stderr\n");
   CHECK(read_all(dir / "stdin") == "/dev/null\n");
-  // 3 or 10: the shell's, for its list and for the stdout it puts back.
+  // 3 and 10 belong to the shell: for its list, and for the stdout that it restores.
   CHECK(read_all(dir / "stdin.fds") == "0\n1\n10\n2\n3\n");
 }
 
-TEST_CASE("only stderr may be elsewhere") {
+TEST_CASE("stderr may be redirected alone") {
   const TempDir dir;
   const Fd err(::open((dir / "err").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
   LaunchOptions options = shell("found=$(readlink /proc/$$/fd/1); echo $found >&2");
@@ -368,12 +369,12 @@ TEST_CASE("only stderr may be elsewhere") {
   CHECK(read_all(dir / "err") == std::filesystem::read_symlink("/proc/self/fd/1").string() + '\n');
 }
 
-TEST_CASE("the error of a start is told where our own three are closed") {
+TEST_CASE("the error of a start is returned although descriptors 0, 1 and 2 are closed") {
   const pid_t starter = ::fork();
   if (starter == 0) {
     for (const int fd : {0, 1, 2}) ::close(fd);
     LaunchOptions options = launch_options({"/bin/true"});
-    options.stdout_fd = 500;  // a bad descriptor
+    options.stdout_fd = 500;  // not an open descriptor
     Launcher launcher(std::move(options));
     const auto launched = launcher.launch();
     ::_exit(!launched && launched.error().message == "\"/bin/true\": bad file descriptor" ? 0 : 1);
@@ -381,7 +382,7 @@ TEST_CASE("the error of a start is told where our own three are closed") {
   CHECK(wait_for(starter) == 0);
 }
 
-TEST_CASE("the environment may be another at every start") {
+TEST_CASE("each start may have a different environment") {
   const TempDir dir;
   LaunchOptions options = shell("echo \"$CHANGED\" >> " + (dir / "out"));
   const auto env = options.env;
@@ -397,7 +398,7 @@ TEST_CASE("the environment may be another at every start") {
   CHECK(read_all(dir / "out") == "one\ntwo\n");
 }
 
-TEST_CASE("the environment of a child is ours, with additions, without what is systemd's") {
+TEST_CASE("a child gets our environment with additions and without systemd's variables") {
   const char* const ours[] = {"PATH=/bin", "NOTIFY_SOCKET=/run/n",  "WATCHDOG_PID=1", "WATCHDOG_USEC=2",
                               "A=old",     "NOTIFY_SOCKET_X=stays", nullptr};
   CHECK(child_environment(ours, {{"A", "new"}, {"B", "b=c"}}) ==

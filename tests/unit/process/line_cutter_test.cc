@@ -18,7 +18,7 @@ struct Cut {
   Cut& operator=(const Cut&) = delete;
 };
 
-TEST_CASE_METHOD(Cut, "output is cut into lines, whatever pieces it comes in") {
+TEST_CASE_METHOD(Cut, "output is cut into lines, in whatever pieces it arrives") {
   const std::string text = "one\ntwo\r\n\n\nthree €\nfour";
   const std::size_t piece = GENERATE(1U, 2U, 3U, 7U, 100U);
   for (std::size_t at = 0; at < text.size(); at += piece) {
@@ -31,7 +31,7 @@ TEST_CASE_METHOD(Cut, "output is cut into lines, whatever pieces it comes in") {
   CHECK(lines.size() == 4);
 }
 
-TEST_CASE_METHOD(Cut, "of a long line its beginning is shown") {
+TEST_CASE_METHOD(Cut, "only the beginning of a long line is shown") {
   const std::size_t max = LineCutter::kMaxBytes;
   cutter.feed(std::string(max, 'a') + '\n');
   cutter.feed(std::string(max + 1, 'b') + '\n');
@@ -54,12 +54,12 @@ TEST_CASE_METHOD(Cut, "a long line is not cut within a character") {
   }
 }
 
-TEST_CASE_METHOD(Cut, "bytes that are no text are left as they are") {
+TEST_CASE_METHOD(Cut, "bytes that are not text stay unchanged") {
   cutter.feed(std::string(LineCutter::kMaxBytes + 10, '\x80') + "\n\xff\xfe\n");
   CHECK(lines == Lines{std::string(LineCutter::kMaxBytes, '\x80') + "…", "\xff\xfe"});
 }
 
-TEST_CASE_METHOD(Cut, "of a flood the first lines are shown and the others counted") {
+TEST_CASE_METHOD(Cut, "the first lines are shown and further ones counted") {
   for (std::size_t i = 0; i < LineCutter::kMaxLines + 7; ++i) cutter.feed("line\n");
   cutter.feed("unfinished");
   CHECK(lines.size() == LineCutter::kMaxLines);

@@ -27,7 +27,7 @@ struct Fixture : LoopFixture {
   bool until_results(const std::vector<bool>& wanted) {
     return until([&] { return results == wanted; });
   }
-  // How many lines of the log hold `part`.
+  // How many lines of the log contain `part`.
   std::size_t lines(std::string_view part) const {
     std::istringstream in(log.text());
     std::size_t count = 0;
@@ -55,7 +55,7 @@ TEST_CASE_METHOD(Fixture, "a PID file that appears late is found") {
   PidFile& file = watch(5ms);
   file.rotated();
   CHECK(results.empty());
-  REQUIRE(until([&] { return log.has("\"retry_in\":\"20ms\""); }));  // the third try was in vain
+  REQUIRE(until([&] { return log.has("\"retry_in\":\"20ms\""); }));  // the third try failed
   write(program.number());
   REQUIRE(until_results({true}));
   CHECK(program.says("ready\nrenewed\n"));
@@ -64,8 +64,8 @@ TEST_CASE_METHOD(Fixture, "a PID file that appears late is found") {
   CHECK_FALSE(log.has("Unable to signal PID file"));
 }
 
-TEST_CASE_METHOD(Fixture, "a process that catches the signal late is told") {
-  // It starts no program, and so blocks nothing.
+TEST_CASE_METHOD(Fixture, "a process that handles the signal late is signalled then") {
+  // It starts no program, so it never blocks signals.
   Program program(dir,
                   "trap 'trap \"echo renewed\" USR1; echo caught' USR2; echo ready; while :; do :; done");
   write(program.number());
@@ -77,7 +77,7 @@ TEST_CASE_METHOD(Fixture, "a process that catches the signal late is told") {
   CHECK(program.says("ready\ncaught\nrenewed\n"));
 }
 
-TEST_CASE_METHOD(Fixture, "a process that takes its signals by signalfd is told after a second look") {
+TEST_CASE_METHOD(Fixture, "a process that uses signalfd is signalled after a second check") {
   const Program program(dir, kDeaf, SIGUSR1);
   write(program.number());
   PidFile& file = watch();
@@ -85,7 +85,7 @@ TEST_CASE_METHOD(Fixture, "a process that takes its signals by signalfd is told 
   CHECK(results.empty());
   REQUIRE(until_results({true}));
   CHECK(program.runs());
-  file.rotated();  // known by now
+  file.rotated();  // recognized, so without a second check
   CHECK(results == std::vector{true, true});
   CHECK(lines("\"level\":\"warning\"") == 0);
 }
@@ -100,7 +100,7 @@ TEST_CASE_METHOD(Fixture, "a file that names the wrong process at first is tried
   REQUIRE(until_results({true}));
 }
 
-TEST_CASE_METHOD(Fixture, "after ten tries a rotation is given up") {
+TEST_CASE_METHOD(Fixture, "a rotation is given up after ten tries") {
   write("rubbish");
   PidFile& file = watch(1us);
   file.rotated();
@@ -112,7 +112,7 @@ TEST_CASE_METHOD(Fixture, "after ten tries a rotation is given up") {
   CHECK(log.has("\"hint\":\"the first line of a PID file is the number of a process, and nothing else\""));
   CHECK(log.has("\"event\":\"signal_failed\""));
 
-  file.rotated();  // the next one is tried as often, and says no more than that it failed
+  file.rotated();  // the next one is tried as often, but only its failure is logged
   REQUIRE(until_results({false, false}));
   CHECK(lines("PID file not signalled yet") == 18);
   CHECK(lines("\"level\":\"warning\"") == 1);
@@ -128,7 +128,7 @@ TEST_CASE_METHOD(Fixture, "the tries spread over 51 seconds") {
   CHECK(log.has("\"retry_in\":\"100ms\""));
 }
 
-TEST_CASE_METHOD(Fixture, "what time does not mend is given up at once") {
+TEST_CASE_METHOD(Fixture, "a lasting error is given up at once") {
   std::filesystem::create_directory(dir / "pid");
   PidFile& file = watch();
   file.rotated();
@@ -137,7 +137,7 @@ TEST_CASE_METHOD(Fixture, "what time does not mend is given up at once") {
   CHECK_FALSE(log.has("not signalled yet"));
 }
 
-TEST_CASE_METHOD(Fixture, "a newer rotation replaces the one being tried, which has failed") {
+TEST_CASE_METHOD(Fixture, "a newer rotation replaces the one being tried, which counts as failed") {
   Program program(dir, kCatching);
   PidFile& file = watch(1h);
   for (int i = 0; i < 30; ++i) file.rotated();
@@ -146,11 +146,11 @@ TEST_CASE_METHOD(Fixture, "a newer rotation replaces the one being tried, which 
   const std::string cause = "\"error\":\"read " + (dir / "pid") + ": no such file or directory\"";
   const std::string failure = "\"level\":\"error\",\"msg\":\"Unable to signal PID file\"";
   CHECK(lines(failure) == 1);
-  CHECK(lines(cause) == 59);  // the others at debug level
+  CHECK(lines(cause) == 59);  // the others are logged at debug level
   write("rubbish");
   file.rotated();
   file.rotated();
-  CHECK(lines(failure) == 2);  // another cause is logged
+  CHECK(lines(failure) == 2);  // logged, because the cause is another one
   write(program.number());
   file.rotated();
   REQUIRE(results.size() == 33);
@@ -162,7 +162,7 @@ TEST_CASE_METHOD(Fixture, "a newer rotation replaces the one being tried, which 
 }
 
 TEST_CASE_METHOD(Fixture,
-                 "a process that blocks the signal for a moment misses nothing by a newer rotation") {
+                 "a process that blocks the signal for a moment misses no rotation if a newer one comes") {
   const Program program(dir, kDeaf, SIGUSR1);
   write(program.number());
   PidFile& file = watch();
@@ -172,7 +172,7 @@ TEST_CASE_METHOD(Fixture,
   REQUIRE(until_results({true}));
 }
 
-TEST_CASE_METHOD(Fixture, "a stop ends the tries") {
+TEST_CASE_METHOD(Fixture, "stop() ends the tries") {
   Program program(dir, kCatching);
   PidFile& file = watch(1ms);
   file.rotated();
@@ -182,7 +182,7 @@ TEST_CASE_METHOD(Fixture, "a stop ends the tries") {
   CHECK(program.said() == "ready\n");
 }
 
-TEST_CASE_METHOD(Fixture, "without the check a process is signalled that does not catch the signal") {
+TEST_CASE_METHOD(Fixture, "without the check, a process that does not handle the signal is signalled") {
   Program program(dir, kDeaf);
   write(program.number());
   PidFile& file = watch(kPidFileWait, false);

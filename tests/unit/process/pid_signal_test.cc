@@ -26,7 +26,7 @@ struct Files {
     REQUIRE_FALSE(sent);
     return sent.error();
   }
-  // Why a first signal by this file is refused.
+  // The reason why the first signal is refused, for a file with this text.
   std::string refused(const std::string& text, bool check = true) {
     static_cast<void>(dir.write("pid", text));
     PidSignal first = signal(check);
@@ -38,7 +38,7 @@ struct Files {
   }
 };
 
-TEST_CASE("a PID file is read as Go reads it") {
+TEST_CASE("a PID file is parsed as Go does it") {
   CHECK(parse_pid("123", 7) == 123);
   CHECK(parse_pid(" \t\r\n\v\f123 \t\r\n\v\f", 7) == 123);
   CHECK(parse_pid("+123", 7) == 123);
@@ -55,7 +55,7 @@ TEST_CASE("only the first line of a PID file counts") {
   CHECK(parse_pid("7\n8\n", 7).error().message == "\"7\" is the helper itself");
 }
 
-TEST_CASE("what is no pid is refused") {
+TEST_CASE("text that is not a pid is refused") {
   const auto why = [](std::string_view text) { return parse_pid(text, 7).error().message; };
   CHECK(why("") == "it is empty");
   CHECK(why(" \n") == "it is empty");
@@ -87,7 +87,7 @@ TEST_CASE("what is no pid is refused") {
   CHECK(why(std::string(4000, 'x')) == '"' + std::string(40, 'x') + "\"… is not a number");
 }
 
-TEST_CASE("a process that started long after the file was written is another one") {
+TEST_CASE("a process that started long after the file was written is a different one") {
   const WallTime written = wall_now();
   const auto started = [&](std::chrono::nanoseconds late, bool before = false) {
     return judge({.started = written + late, .written = written, .signalled_before = before}, SIGHUP);
@@ -112,13 +112,13 @@ TEST_CASE("a process must be ready for a signal that would end it") {
         "it does not catch SIGHUP, which would end it");
   CHECK_FALSE(good(SignalUse::none, SIGHUP).error().usual);
   CHECK(good(SignalUse::none, SIGHUP).error().cause == RefusalCause::not_caught);
-  CHECK_FALSE(good(SignalUse::none, SIGHUP, true));  // it may have exec'ed another program
+  CHECK_FALSE(good(SignalUse::none, SIGHUP, true));  // it may have executed another program
   CHECK_FALSE(good(SignalUse::none, SIGRTMIN + 1));
   CHECK(good(SignalUse::none, SIGWINCH));
-  for (const int signo : {SIGKILL, SIGTERM, SIGINT}) CHECK(good(SignalUse::none, signo));  // asked for
+  for (const int signo : {SIGKILL, SIGTERM, SIGINT}) CHECK(good(SignalUse::none, signo));  // intended
 }
 
-TEST_CASE("a signal that is blocked is looked at twice, the first time") {
+TEST_CASE("a blocked signal is checked twice, unless the process was signalled before") {
   const auto blocked = [](std::chrono::nanoseconds for_, bool before = false) {
     return judge({.use = SignalUse::blocked,
                   .started = {},
@@ -134,7 +134,7 @@ TEST_CASE("a signal that is blocked is looked at twice, the first time") {
   CHECK(blocked(0ms, true));
 }
 
-TEST_CASE("/proc tells when a process started") {
+TEST_CASE("the start time of a process is read from /proc") {
   const std::string stat =
       "12 (a) (b c) S 1 12 12 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 123456 2228224 64 18446744073709551615\n";
   CHECK(start_time(stat) == BootTime(1234560ms));
@@ -147,7 +147,7 @@ TEST_CASE("/proc tells when a process started") {
   const Program program(dir, kCatching);
   const auto started = start_time(program.pid());
   REQUIRE(started);
-  CHECK(*started >= before - 20ms);  // ticks
+  CHECK(*started >= before - 20ms);  // start times have the resolution of a clock tick
   CHECK(*started <= BootClock::now());
 }
 
@@ -170,7 +170,7 @@ TEST_CASE_METHOD(Files, "a symbolic link to the PID file is followed") {
   CHECK(signal().send() == program.pid());
 }
 
-TEST_CASE_METHOD(Files, "what a PID file must not say is refused, checked or not") {
+TEST_CASE_METHOD(Files, "invalid pids in a PID file are refused, with and without the check") {
   const bool check = GENERATE(true, false);
   const std::string parse = "parse " + path() + ": ";
   CHECK(refused("0", check) == parse + "\"0\" is not the number of a process");
@@ -181,14 +181,14 @@ TEST_CASE_METHOD(Files, "what a PID file must not say is refused, checked or not
   CHECK(refused("", check) == parse + "it is empty");
 }
 
-TEST_CASE_METHOD(Files, "a process that does not catch the signal is spared") {
+TEST_CASE_METHOD(Files, "a process that does not handle the signal is not signalled") {
   const Program program(dir, kDeaf);
   CHECK(refused(program.number()) ==
         "check process " + program.number() + ": it does not catch SIGUSR1, which would end it");
   CHECK(program.runs());
 }
 
-TEST_CASE_METHOD(Files, "without the check it is not") {
+TEST_CASE_METHOD(Files, "without the check, such a process is signalled") {
   const Program program(dir, kDeaf);
   static_cast<void>(dir.write("pid", program.number()));
   PidSignal unchecked = signal(false);
@@ -196,7 +196,7 @@ TEST_CASE_METHOD(Files, "without the check it is not") {
   CHECK(program.end() == SIGUSR1);
 }
 
-TEST_CASE_METHOD(Files, "a number that was reused is spared") {
+TEST_CASE_METHOD(Files, "a process that has reused the number is not signalled") {
   const Program program(dir, kCatching);
   static_cast<void>(dir.write("pid", program.number()));
   written(1h + 10s);
@@ -210,7 +210,7 @@ TEST_CASE_METHOD(Files, "a number that was reused is spared") {
   CHECK(unchecked.send() == program.pid());
 }
 
-TEST_CASE_METHOD(Files, "a process that was signalled before is known again") {
+TEST_CASE_METHOD(Files, "a process that was signalled before is recognized") {
   Program program(dir, kCatching);
   static_cast<void>(dir.write("pid", program.number()));
   PidSignal pid_signal = signal();
@@ -238,7 +238,7 @@ TEST_CASE_METHOD(Files, "a process that has ended is not signalled") {
   CHECK_FALSE(why.lasting);
 }
 
-TEST_CASE_METHOD(Files, "whatever lies in the place of a PID file does no harm") {
+TEST_CASE_METHOD(Files, "anything else at the path of a PID file is an error and does not block") {
   const auto why = [this] {
     PidSignal pid_signal = signal();
     return refusal(pid_signal);
@@ -269,8 +269,7 @@ TEST_CASE_METHOD(Files, "whatever lies in the place of a PID file does no harm")
   CHECK(why().lasting);
 }
 
-// Runs `body` in a thread that `prepare` made differ from the others of the process; false where it could
-// not.
+// Runs `body` in a thread for which `prepare` changed attributes; false if that failed.
 template <class Prepare, class Body>
 bool in_thread(Prepare prepare, Body body) {
   bool prepared = false;
@@ -278,11 +277,11 @@ bool in_thread(Prepare prepare, Body body) {
     prepared = prepare();
     if (prepared) body();
   }).join();
-  ::prctl(PR_SET_DUMPABLE, 1);  // which another user is not, and LeakSanitizer must be
+  ::prctl(PR_SET_DUMPABLE, 1);  // cleared for another user, but LeakSanitizer needs it
   return prepared;
 }
 
-// In the calling thread.
+// For the calling thread.
 bool deny_syscall(long number, int error) {
   std::array<sock_filter, 4> program = {
       sock_filter{BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
@@ -294,7 +293,7 @@ bool deny_syscall(long number, int error) {
          ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
-TEST_CASE_METHOD(Files, "a system without pidfd is no obstacle, and is mentioned once") {
+TEST_CASE_METHOD(Files, "a system without pidfd is supported, with one warning") {
   const CapturedLog log(dir);
   const auto [call, error] =
       GENERATE(std::pair<long, int>(SYS_pidfd_open, ENOSYS), std::pair<long, int>(SYS_pidfd_open, EPERM),
@@ -318,14 +317,15 @@ TEST_CASE_METHOD(Files, "a system without pidfd is no obstacle, and is mentioned
   CHECK(text.find("no pidfd") == text.rfind("no pidfd"));
 }
 
-// The bare call changes this thread alone. Only root can; all others are somebody already.
+// The bare system call changes only this thread. Only root needs it and can use it; others are unprivileged
+// already.
 bool become_nobody() {
   return ::geteuid() != 0 || ::syscall(SYS_setresuid, 65534, 65534, 65534) == 0;
 }
 
-TEST_CASE_METHOD(Files, "a process of another user is left alone, with clear words") {
+TEST_CASE_METHOD(Files, "a process of another user is an error with a hint") {
   const bool root = ::geteuid() == 0;
-  // Without root any other user's will do; SIGURG harms nobody should it arrive.
+  // Without root, use a process of root's; SIGURG would be harmless.
   Program program(dir, kCatching);
   const std::string number = root ? program.number() : "1";
   static_cast<void>(dir.write("pid", number));
@@ -341,7 +341,7 @@ TEST_CASE_METHOD(Files, "a process of another user is left alone, with clear wor
   CHECK(program.said() == "ready\n");
 }
 
-TEST_CASE_METHOD(Files, "a PID file that may not be read is refused") {
+TEST_CASE_METHOD(Files, "a PID file that cannot be read is refused") {
   static_cast<void>(dir.write("pid", "1", 0));
   std::filesystem::permissions(dir.path(), std::filesystem::perms(0755));
   PidSignal pid_signal = signal();

@@ -1,4 +1,4 @@
-// The policies that the tests of the child machine have in common.
+// Policies for the tests of the child machine.
 #pragma once
 
 #include <chrono>

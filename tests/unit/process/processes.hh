@@ -1,4 +1,4 @@
-// What the tests with real processes share.
+// Shared by the tests with real processes.
 #pragma once
 
 #include <chrono>
@@ -27,7 +27,7 @@
 
 namespace spiffe::process {
 
-// A directory that is removed with everything in it.
+// A directory, removed with everything in it.
 class TempDir {
  public:
   TempDir() {
@@ -59,14 +59,14 @@ inline std::string read_all(const std::string& path) {
   return out.str();
 }
 
-// A loop, and waiting on it.
+// A loop, and functions that wait on it.
 class LoopFixture {
  public:
   LoopFixture() : loop_(std::move(Loop::create().value())), tick_(*loop_, [this] { check(); }) {}
 
   Loop& loop() { return *loop_; }
 
-  // Runs the loop until `done`, for `patience` at most; false where that was not enough.
+  // Runs the loop until `done`, for at most `patience`; false if that was too short.
   bool until(std::function<bool()> done, std::chrono::milliseconds patience = std::chrono::seconds(5)) {
     done_ = std::move(done);
     deadline_ = BootClock::now() + patience;
@@ -90,7 +90,7 @@ class LoopFixture {
   Timer tick_;
 };
 
-// The log of a test, as JSON lines, in a file of `dir`.
+// The log of a test, as JSON lines in a file of `dir`.
 class CapturedLog {
  public:
   explicit CapturedLog(const TempDir& dir)
@@ -109,7 +109,7 @@ class CapturedLog {
   Fd fd_;
 };
 
-// Options to run `argv` with the environment of the test, no signal blocked.
+// Options to run `argv` with the environment of the test and no blocked signals.
 inline LaunchOptions launch_options(std::vector<std::string> argv) {
   return {.argv = std::move(argv), .env = child_environment(environ, {})};
 }
@@ -118,7 +118,7 @@ inline LaunchOptions shell(const std::string& script) {
   return launch_options({"/bin/sh", "-c", script});
 }
 
-// While it lives this process can open no descriptor.
+// While this object exists, the process can open no descriptor.
 class NoDescriptors {
  public:
   NoDescriptors() {
@@ -134,14 +134,14 @@ class NoDescriptors {
   rlimit before_{};
 };
 
-// Whether a process runs: a zombie does not, whoever has to reap it.
+// Whether a process runs. A zombie does not, whichever process must reap it.
 inline bool alive(pid_t pid) {
   const std::string stat = read_all("/proc/" + std::to_string(pid) + "/stat");
   const std::size_t name_end = stat.rfind(") ");
   return name_end != std::string::npos && stat[name_end + 2] != 'Z' && stat[name_end + 2] != 'X';
 }
 
-// Waits for a child started without a loop; its waitpid(2) status.
+// Waits for a child started without a loop and returns its waitpid(2) status.
 inline int wait_for(pid_t pid) {
   int status = -1;
   REQUIRE(::waitpid(pid, &status, 0) == pid);

@@ -1,4 +1,4 @@
-// A program that tells what it was told.
+// A program that prints which signals it gets.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace spiffe::process {
 
-// A shell that runs `traps` and then waits for signals, all but `blocked`. What they print is in a file of
+// A shell that runs `traps` and then waits for signals, with `blocked` blocked. Its output goes to a file of
 // `dir`, after "ready".
 class Program {
  public:
@@ -31,11 +31,11 @@ class Program {
   pid_t pid() const { return launched_.pid; }
   std::string number() const { return std::to_string(pid()); }
   std::string said() const { return read_all(out_); }
-  // Waits for it.
+  // Waits for this output.
   bool says(const std::string& text) {
     return fixture_.until([&] { return said() == text; });
   }
-  // Waits for its end; it stays a zombie. The signal that ended it.
+  // Waits for its end and leaves it a zombie. Returns the signal that ended it.
   int end() const {
     siginfo_t info{};
     REQUIRE(::waitid(P_PID, static_cast<id_t>(pid()), &info, WEXITED | WNOWAIT) == 0);
@@ -59,10 +59,10 @@ class Program {
   LoopFixture fixture_;
 };
 
-// Says "renewed" at every SIGUSR1.
+// Prints "renewed" at every SIGUSR1.
 inline constexpr const char* kCatching = "trap 'echo renewed' USR1";
 
-// Catches nothing. A shell would do, but blocks all signals while it starts a program.
+// Catches no signal. A shell is not suitable, because it blocks all signals while it starts a program.
 inline constexpr const char* kDeaf = "echo ready; exec sleep 60";
 
 }  // namespace spiffe::process

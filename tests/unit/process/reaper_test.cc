@@ -17,8 +17,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// A test in a process of its own, which has to be the parent of what it reaps. What it throws is why it
-// failed.
+// A test in a process of its own, which must be the parent of the processes that it reaps. An exception is
+// its failure.
 using Body = std::function<void(const TempDir&)>;
 
 void expect(bool good, const char* what) {
@@ -45,7 +45,7 @@ std::string in_a_subreaper(const Body& body) {
   return read_all(dir / "result");
 }
 
-// Needs root, or a kernel that gives user namespaces to anybody.
+// Needs root, or a kernel that allows unprivileged user namespaces.
 std::string as_init(const Body& body) {
   const TempDir dir;
   const pid_t pid = ::fork();
@@ -61,11 +61,11 @@ std::string as_init(const Body& body) {
   return read_all(dir / "result");
 }
 
-// A loop that tells a reaper of SIGCHLD, as the daemon does.
+// A loop that notifies a reaper of SIGCHLD, as the daemon does.
 struct Fixture : LoopFixture {
   std::unique_ptr<Reaper> reaper;
   std::unique_ptr<SignalWatch> signals;
-  int told = 0;  // SIGCHLD came
+  int told = 0;  // count of SIGCHLD
 
   Fixture() {
     sigset_t chld;
@@ -92,7 +92,7 @@ bool no_child_left() {
   return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD;
 }
 
-// An orphan for each of `count`, all of which end at the same moment, when they read the end of a pipe.
+// `count` orphans, which all end at the same time, when they read the end of a pipe.
 class Orphans {
  public:
   explicit Orphans(int count) {
@@ -134,12 +134,12 @@ void a_thousand(const TempDir&) {
   EXPECT(f.until(no_child_left));
 }
 
-TEST_CASE("a thousand orphans that end in a moment are reaped") {
+TEST_CASE("a thousand orphans that end at the same time are reaped") {
   CHECK(in_a_subreaper(a_thousand) == "passed");
   CHECK(as_init(a_thousand) == "passed");
 }
 
-TEST_CASE("what was there before the reaper is reaped at once") {
+TEST_CASE("processes that ended before the reaper was created are reaped at once") {
   CHECK(in_a_subreaper([](const TempDir&) {
           const pid_t early = ::fork();
           if (early == 0) ::_exit(0);
@@ -150,7 +150,7 @@ TEST_CASE("what was there before the reaper is reaped at once") {
         }) == "passed");
 }
 
-// Both the pidfd and SIGCHLD tell of the child; whichever comes first, its owner gets the status.
+// Both the pidfd and SIGCHLD report the child; whichever comes first, its owner gets the status.
 void claimed_among_orphans(const TempDir&) {
   Fixture f;
   for (int i = 0; i < 30; ++i) {
@@ -174,12 +174,12 @@ void claimed_among_orphans(const TempDir&) {
   }
 }
 
-TEST_CASE("a claimed child's status is its owner's") {
+TEST_CASE("the owner of a claimed child gets its status") {
   CHECK(in_a_subreaper(claimed_among_orphans) == "passed");
   CHECK(as_init(claimed_among_orphans) == "passed");
 }
 
-TEST_CASE("an owner may start the next child when it is told of the end of one") {
+TEST_CASE("an owner may start the next child when the last one has ended") {
   CHECK(in_a_subreaper([](const TempDir&) {
           Fixture f;
           Orphans orphans(50);
@@ -190,7 +190,7 @@ TEST_CASE("an owner may start the next child when it is told of the end of one")
           const auto next = [&] {
             auto launched = launcher.launch();
             EXPECT(launched.has_value());
-            launched->pidfd.reset();  // only the reaper tells
+            launched->pidfd.reset();  // only the reaper notifies
             child = std::make_unique<Child>(f.loop(), std::move(*launched), on_ended, f.reaper.get());
           };
           on_ended = [&] {
@@ -206,7 +206,7 @@ TEST_CASE("an owner may start the next child when it is told of the end of one")
         }) == "passed");
 }
 
-TEST_CASE("an owner that does not reap hides no orphans") {
+TEST_CASE("an owner that does not reap its child hides no orphans") {
   CHECK(in_a_subreaper([](const TempDir& dir) {
           const CapturedLog log(dir);
           Fixture f;
@@ -221,7 +221,7 @@ TEST_CASE("an owner that does not reap hides no orphans") {
         }) == "passed");
 }
 
-TEST_CASE("a child that is held hides no orphans, and is its owner's until it is reaped") {
+TEST_CASE("a held child hides no orphans, and stays its owner's until it is reaped") {
   CHECK(in_a_subreaper([](const TempDir& dir) {
           const CapturedLog log(dir);
           Fixture f;
@@ -265,7 +265,7 @@ TEST_CASE("a child that is no longer claimed is an orphan") {
         }) == "passed");
 }
 
-TEST_CASE("what renew_cmd leaves behind is reaped, and its own status is not stolen") {
+TEST_CASE("processes that renew_cmd leaves behind are reaped, and its own status is not lost") {
   CHECK(in_a_subreaper([](const TempDir& dir) {
           const CapturedLog log(dir);
           Fixture f;
@@ -282,7 +282,7 @@ TEST_CASE("what renew_cmd leaves behind is reaped, and its own status is not sto
         }) == "passed");
 }
 
-TEST_CASE("a start that fails leaves nothing to the reaper") {
+TEST_CASE("a failed start leaves nothing to the reaper") {
   CHECK(in_a_subreaper([](const TempDir& dir) {
           const CapturedLog log(dir);
           Fixture f;
@@ -294,7 +294,7 @@ TEST_CASE("a start that fails leaves nothing to the reaper") {
         }) == "passed");
 }
 
-TEST_CASE("nothing is reaped where we are neither PID 1 nor asked for it") {
+TEST_CASE("there is no reaper unless this is PID 1 or a subreaper") {
   auto loop = std::move(Loop::create().value());
   const auto reaper = Reaper::create(*loop, false);
   REQUIRE(reaper);
@@ -305,7 +305,7 @@ TEST_CASE("nothing is reaped where we are neither PID 1 nor asked for it") {
         }) == "passed");
 }
 
-// Ends the others; how long that took.
+// Ends the others and returns how long that took.
 milliseconds end_others(Fixture& f) {
   const BootTime began = BootClock::now();
   bool done = false;
@@ -314,7 +314,7 @@ milliseconds end_others(Fixture& f) {
   return std::chrono::floor<milliseconds>(BootClock::now() - began);
 }
 
-TEST_CASE("a subreaper ends nobody") {
+TEST_CASE("a subreaper does not end other processes") {
   CHECK(in_a_subreaper([](const TempDir&) {
           Fixture f;
           const pid_t other = start("exec sleep 60");
@@ -326,7 +326,7 @@ TEST_CASE("a subreaper ends nobody") {
         }) == "passed");
 }
 
-TEST_CASE("PID 1 ends at once where there is nobody else") {
+TEST_CASE("PID 1 ends at once if there is no other process") {
   CHECK(as_init([](const TempDir&) {
           Fixture f;
           bool done = false;
@@ -335,7 +335,7 @@ TEST_CASE("PID 1 ends at once where there is nobody else") {
         }) == "passed");
 }
 
-TEST_CASE("PID 1 asks all others to end, also stopped ones and their children") {
+TEST_CASE("PID 1 asks all other processes to end, also stopped ones and their children") {
   CHECK(as_init([](const TempDir& dir) {
           Fixture f;
           start("cd " + dir.path() +
@@ -351,7 +351,7 @@ TEST_CASE("PID 1 asks all others to end, also stopped ones and their children") 
         }) == "passed");
 }
 
-TEST_CASE("PID 1 kills who does not end") {
+TEST_CASE("PID 1 kills processes that do not end") {
   CHECK(as_init([](const TempDir& dir) {
           const CapturedLog log(dir);
           Fixture f;

@@ -9,7 +9,7 @@ using std::chrono::seconds;
 
 constexpr double kMiddle = 0.5;  // no jitter
 
-TEST_CASE("a child that has failed waits longer each time, up to a minute") {
+TEST_CASE("a failed child waits longer each time, up to a minute") {
   Restarts restarts;
   for (const int expected : {1, 2, 4, 8, 16, 32, 60, 60}) {
     CHECK(restarts.after(Restart::on_failure, true, seconds(11), kMiddle) == seconds(expected));
@@ -18,7 +18,7 @@ TEST_CASE("a child that has failed waits longer each time, up to a minute") {
   CHECK_FALSE(restarts.gave_up());
 }
 
-TEST_CASE("back-offs are spread by a fifth") {
+TEST_CASE("back-offs vary by a fifth") {
   CHECK(Restarts().after(Restart::always, true, seconds(0), 0.0) == std::chrono::milliseconds(800));
   const auto longest = Restarts().after(Restart::always, true, seconds(0), 0.999'999);
   REQUIRE(longest);
@@ -26,7 +26,7 @@ TEST_CASE("back-offs are spread by a fifth") {
   CHECK(*longest < std::chrono::milliseconds(1200));
 }
 
-TEST_CASE("the policy says who starts again") {
+TEST_CASE("the policy decides which ends lead to a restart") {
   CHECK_FALSE(Restarts().after(Restart::never, true, seconds(0), kMiddle));
   CHECK_FALSE(Restarts().after(Restart::never, false, seconds(0), kMiddle));
   CHECK(Restarts().after(Restart::on_failure, true, seconds(0), kMiddle));
@@ -35,7 +35,7 @@ TEST_CASE("the policy says who starts again") {
   CHECK(Restarts().after(Restart::always, false, seconds(0), kMiddle));
 }
 
-TEST_CASE("a shortage has waits of its own and counts as no failure") {
+TEST_CASE("a shortage has waits of its own and does not count as a failure") {
   Restarts restarts;
   const auto quick = [&] { return restarts.after(Restart::always, true, seconds(0), kMiddle); };
   CHECK(quick() == seconds(1));
@@ -49,7 +49,7 @@ TEST_CASE("a shortage has waits of its own and counts as no failure") {
   CHECK_FALSE(quick());
 }
 
-TEST_CASE("five quick failures in a row are the end") {
+TEST_CASE("five quick failures in a row end the restarts") {
   Restarts restarts;
   const auto quick = [&](bool failed = true) {
     return restarts.after(Restart::always, failed, seconds(9), kMiddle).has_value();

@@ -26,7 +26,7 @@ struct Fixture : LoopFixture {
   Fd listener;
   std::unique_ptr<ServiceManager> manager;
 
-  // Listens as a service manager does. The name as in NOTIFY_SOCKET.
+  // Listens like a service manager. Returns the name for NOTIFY_SOCKET.
   std::string listen(bool abstract = false) {
     std::string name = (abstract ? "@" : "") + (dir / "notify");
     sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
@@ -43,7 +43,7 @@ struct Fixture : LoopFixture {
         loop(), ServiceManager::Options{std::move(socket), watchdog, extend_every});
     return *manager;
   }
-  // The next datagram; nothing where none has come.
+  // The next datagram; nullopt if there is none.
   std::optional<std::string> told() const {
     std::array<char, 8192> buffer{};
     const ssize_t n = ::recv(listener.get(), buffer.data(), buffer.size(), 0);
@@ -57,7 +57,7 @@ struct Fixture : LoopFixture {
   }
 };
 
-TEST_CASE_METHOD(Fixture, "the service manager hears of a life, in order") {
+TEST_CASE_METHOD(Fixture, "the service manager is notified of all phases, in order") {
   ServiceManager& systemd = manage(listen(GENERATE(false, true)));
   CHECK_FALSE(told());
   systemd.waiting("waiting for an identity: PermissionDenied");
@@ -87,7 +87,7 @@ TEST_CASE_METHOD(Fixture, "the service manager hears of a life, in order") {
   CHECK(log.text().empty());
 }
 
-TEST_CASE_METHOD(Fixture, "what is known is not said again") {
+TEST_CASE_METHOD(Fixture, "an unchanged state is not sent again") {
   ServiceManager& systemd = manage(listen());
   systemd.ready("a");
   CHECK(told() == "READY=1\nSTATUS=a");
@@ -99,14 +99,14 @@ TEST_CASE_METHOD(Fixture, "what is known is not said again") {
   CHECK(told() == "STATUS=b");
   systemd.reloading();
   CHECK(told().value().starts_with("RELOADING=1\n"));
-  systemd.reloading();  // a second SIGHUP meanwhile
+  systemd.reloading();  // a second SIGHUP during the reload
   CHECK_FALSE(told());
   systemd.ready("b");
   CHECK(told() == "READY=1");
 }
 
 TEST_CASE_METHOD(Fixture,
-                 "a reload before the first publication and a publication after the end are not told") {
+                 "a reload before the first publication and a publication after the end are not sent") {
   ServiceManager& systemd = manage(listen());
   systemd.reloading();
   CHECK_FALSE(told());
@@ -119,7 +119,7 @@ TEST_CASE_METHOD(Fixture,
   CHECK_FALSE(told());
 }
 
-TEST_CASE_METHOD(Fixture, "while an identity is waited for the start is given more time, again and again") {
+TEST_CASE_METHOD(Fixture, "the start is extended repeatedly while there is no identity") {
   ServiceManager& systemd = manage(listen(), 0us, 2ms);
   systemd.waiting("a");
   CHECK(told() == "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=a");
@@ -137,7 +137,7 @@ TEST_CASE_METHOD(Fixture, "while an identity is waited for the start is given mo
   CHECK_FALSE(until([this] { return told().has_value(); }, 20ms));
 }
 
-TEST_CASE_METHOD(Fixture, "the watchdog is told at half its interval, as long as the loop runs") {
+TEST_CASE_METHOD(Fixture, "the watchdog is notified at half its interval, as long as the loop runs") {
   ServiceManager& systemd = manage(listen(), 40ms);
   CHECK_FALSE(told());
   const BootTime before = BootClock::now();
@@ -153,10 +153,10 @@ TEST_CASE_METHOD(Fixture, "the watchdog is told at half its interval, as long as
   CHECK_FALSE(told());
 }
 
-TEST_CASE_METHOD(Fixture, "a manager whose queue is full is told the newest later") {
+TEST_CASE_METHOD(Fixture, "a manager whose queue is full gets the newest state later") {
   ServiceManager& systemd = manage(listen());
   int sent = 0;
-  // The kernel keeps some ten or some hundred datagrams for a reader.
+  // The kernel queues between ten and some hundred datagrams for a reader.
   while (sent < 100'000 && !log.has("cannot notify")) systemd.status(std::to_string(++sent));
   REQUIRE(log.has("cannot notify"));
   systemd.ready("a");
@@ -170,7 +170,7 @@ TEST_CASE_METHOD(Fixture, "a manager whose queue is full is told the newest late
   CHECK(text.find("\"level\":\"warning\"") == text.rfind("\"level\":\"warning\""));
 }
 
-TEST_CASE_METHOD(Fixture, "a manager that is away is complained of once, and told what it missed") {
+TEST_CASE_METHOD(Fixture, "a manager that is away causes one warning, and gets the missed state later") {
   ServiceManager& systemd = manage(dir / "notify");
   systemd.ready("a");
   CHECK(
@@ -209,7 +209,7 @@ TEST_CASE_METHOD(Fixture, "without a service manager nothing happens") {
   CHECK(log.text().empty());
 }
 
-TEST_CASE_METHOD(Fixture, "an address that is none is complained of, and nothing else happens") {
+TEST_CASE_METHOD(Fixture, "an invalid address causes a warning, and nothing else") {
   ServiceManager& systemd =
       manage(GENERATE(as<std::string>(), "vsock:2:1234", "relative", "/", "@", "/" + std::string(107, 'x')));
   systemd.ready("a");
@@ -217,7 +217,7 @@ TEST_CASE_METHOD(Fixture, "an address that is none is complained of, and nothing
   CHECK(log.has("NOTIFY_SOCKET is "));
 }
 
-TEST_CASE("the service manager's wishes are in the environment") {
+TEST_CASE("the service manager's settings are read from the environment") {
   const auto of = [](std::vector<const char*> environment) {
     environment.push_back(nullptr);
     return ServiceManager::Options::from(environment.data(), 77);
@@ -227,7 +227,7 @@ TEST_CASE("the service manager's wishes are in the environment") {
   CHECK(of({"NOTIFY_SOCKET=@n"}).watchdog == 0us);
   CHECK(of({"WATCHDOG_USEC=30000000"}).watchdog == 30s);
   CHECK(of({"WATCHDOG_USEC=30000000", "WATCHDOG_PID=77"}).watchdog == 30s);
-  CHECK(of({"WATCHDOG_USEC=30000000", "WATCHDOG_PID=78"}).watchdog == 0us);  // of another process
+  CHECK(of({"WATCHDOG_USEC=30000000", "WATCHDOG_PID=78"}).watchdog == 0us);  // for another process
   CHECK(of({"WATCHDOG_USEC=30000000", "WATCHDOG_PID=x"}).watchdog == 0us);
   CHECK(of({"WATCHDOG_USEC=30s"}).watchdog == 0us);
   CHECK(of({"WATCHDOG_USEC=-1"}).watchdog == 0us);

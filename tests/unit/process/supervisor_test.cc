@@ -31,7 +31,7 @@ struct Fixture : LoopFixture {
     supervisor = std::make_unique<Supervisor>(loop(), std::move(options), [this](int code) { ended = code; });
     return *supervisor;
   }
-  // A shell that says "ready" in the log directory's file "out" once its traps are set.
+  // The output of the child, in the file "out".
   std::string out() const { return read_all(dir / "out"); }
   bool until_out(const std::string& text) {
     return until([&] { return out() == text; });
@@ -64,7 +64,7 @@ TEST_CASE_METHOD(Fixture, "the first publication starts the child, later ones si
   CHECK(log.has("\"event\":\"signalled\",\"pid\":\"" + std::to_string(pid) + "\",\"signal\":\"SIGUSR1\""));
 }
 
-TEST_CASE_METHOD(Fixture, "a signal waits for the child to be ready for it") {
+TEST_CASE_METHOD(Fixture, "a signal waits until the child is ready for it") {
   Supervisor& child = supervise(waiting("sleep 0.15; trap 'echo renewed' USR1"), SIGUSR1);
   child.published(1);
   child.published(2);
@@ -76,7 +76,7 @@ TEST_CASE_METHOD(Fixture, "a child killed by the renewal signal starts again at 
   Supervisor& child = supervise(launch_options({"sleep", "60"}), SIGUSR1);
   child.published(1);
   const pid_t first = child.child_pid();
-  ::kill(first, SIGUSR1);  // the guard would withhold it for ten seconds
+  ::kill(first, SIGUSR1);  // sent directly, because the guard would withhold it for ten seconds
   REQUIRE(until_state(State::gone));
   CHECK(log.has("child \\\"sleep\\\" (pid " + std::to_string(first) +
                 ") was killed by SIGUSR1, the renew_signal; it starts again at the next rotation"));
@@ -85,11 +85,11 @@ TEST_CASE_METHOD(Fixture, "a child killed by the renewal signal starts again at 
   CHECK(child.child_pid() != first);
 }
 
-TEST_CASE_METHOD(Fixture, "an undelivered rotation is made up for by a new start") {
+TEST_CASE_METHOD(Fixture, "a new start replaces an undelivered rotation") {
   Supervisor& child = supervise(launch_options({"sleep", "60"}), SIGUSR1);
   child.published(1);
   const pid_t first = child.child_pid();
-  child.published(2);  // withheld
+  child.published(2);  // the signal waits
   ::kill(first, SIGTERM);
   REQUIRE(until([&] { return child.child_pid() != first; }));
   CHECK(child.state() == State::run);
@@ -110,7 +110,7 @@ TEST_CASE_METHOD(Fixture, "a child that ended just before the rotation is starte
   CHECK_FALSE(log.has("child signalled"));
 }
 
-TEST_CASE_METHOD(Fixture, "without a renewal signal a running child is left alone") {
+TEST_CASE_METHOD(Fixture, "without a renewal signal, a running child is not notified") {
   Supervisor& child = supervise(launch_options({"sleep", "60"}));
   child.published(1);
   const pid_t pid = child.child_pid();
@@ -140,7 +140,7 @@ TEST_CASE_METHOD(Fixture, "a second terminate kills at once") {
   REQUIRE(until([&] { return ended.has_value(); }));
 }
 
-TEST_CASE_METHOD(Fixture, "a stopped child is woken to end") {
+TEST_CASE_METHOD(Fixture, "a stopped child is continued so that it can end") {
   Supervisor& child = supervise(launch_options({"sleep", "60"}));
   child.published(1);
   ::kill(child.child_pid(), SIGSTOP);
@@ -149,7 +149,7 @@ TEST_CASE_METHOD(Fixture, "a stopped child is woken to end") {
   CHECK(log.has("was killed by SIGTERM"));
 }
 
-TEST_CASE_METHOD(Fixture, "terminate ends at once where no child runs") {
+TEST_CASE_METHOD(Fixture, "terminate ends at once if no child runs") {
   Supervisor& child = supervise(shell("exit 0"));
   SECTION("before the first publication") {}
   SECTION("after the child has gone") {
@@ -184,7 +184,7 @@ struct WrapFixture : Fixture {
   }
 };
 
-TEST_CASE_METHOD(WrapFixture, "a wrapped child's end is ours") {
+TEST_CASE_METHOD(WrapFixture, "the end of a wrapped child ends the helper") {
   SECTION("by its code") {
     wrap(shell("exit 7"));
     REQUIRE(until([&] { return ended.has_value(); }));
@@ -206,7 +206,7 @@ TEST_CASE_METHOD(WrapFixture, "a wrapped child's end is ours") {
   }
 }
 
-TEST_CASE_METHOD(WrapFixture, "a wrapped child that obeys ends with the code it chose") {
+TEST_CASE_METHOD(WrapFixture, "a wrapped child that obeys the stop signal determines the exit code") {
   Supervisor& child = wrap(waiting("trap 'exit 3' TERM"));
   REQUIRE(until_out("ready\n"));
   child.terminate(SIGTERM);
@@ -214,7 +214,7 @@ TEST_CASE_METHOD(WrapFixture, "a wrapped child that obeys ends with the code it 
   CHECK(ended == 3);
 }
 
-TEST_CASE_METHOD(WrapFixture, "a deaf child is killed with its whole group") {
+TEST_CASE_METHOD(WrapFixture, "a child that ignores signals is killed with its whole group") {
   Supervisor& child = wrap(waiting("trap '' TERM; sleep 600 & echo $! > " + (dir / "grandchild")),
                            {.stop_timeout = milliseconds(100)});
   REQUIRE(until_out("ready\n"));
@@ -222,7 +222,7 @@ TEST_CASE_METHOD(WrapFixture, "a deaf child is killed with its whole group") {
   child.terminate(SIGTERM);
   REQUIRE(until([&] { return ended.has_value(); }));
   CHECK(ended == 137);
-  // Whoever inherits it may take a moment to reap it.
+  // Its new parent may take a moment to reap it.
   CHECK(until([&] {
     const std::string stat = read_all("/proc/" + std::to_string(grandchild) + "/stat");
     return stat.empty() || stat.contains(") Z ");
@@ -246,7 +246,7 @@ TEST_CASE_METHOD(WrapFixture, "a wrapped child that fails is started again after
   REQUIRE(until([&] { return child.child_pid() != 0 && child.child_pid() != first; }));
 }
 
-TEST_CASE_METHOD(WrapFixture, "a shortage of the machine is not the end of a wrapped child") {
+TEST_CASE_METHOD(WrapFixture, "a shortage of resources does not end a wrapped child") {
   LaunchOptions launch = launch_options({"sleep", "60"});
   launch.own_group = true;
   supervise({.launch = std::move(launch), .policy = {.wrap = true}});
@@ -262,7 +262,7 @@ TEST_CASE_METHOD(WrapFixture, "a shortage of the machine is not the end of a wra
   CHECK(supervisor->child_pid() > 0);
 }
 
-// A child that is killed and leaves a process of its group, whose pid is in "rest"; the next one stays.
+// A child that kills itself and leaves a process in its group, whose pid is in "rest". The next child stays.
 struct RestFixture : WrapFixture {
   LaunchOptions leaving(const std::string& left, const std::string& before = "") {
     LaunchOptions launch = shell("cd " + dir.path() + "; test -e rest && exec sleep 600; " + before +
@@ -274,7 +274,7 @@ struct RestFixture : WrapFixture {
   pid_t rest() const { return std::stoi(read_all(dir / "rest")); }
 };
 
-TEST_CASE_METHOD(RestFixture, "what a child left of its group is ended before the next start") {
+TEST_CASE_METHOD(RestFixture, "remaining members of the child's group are ended before the next start") {
   SECTION("by the stop signal, in wrap mode") {
     wrap(leaving("trap \"echo told > told; exit\" TERM"), {.restart = Restart::always});
     REQUIRE(until_state(State::backoff));
@@ -299,7 +299,7 @@ TEST_CASE_METHOD(RestFixture, "what a child left of its group is ended before th
   CHECK(log.has("\"pids\":\"" + std::to_string(rest())));
 }
 
-TEST_CASE_METHOD(RestFixture, "what a child left of its group is ended with us") {
+TEST_CASE_METHOD(RestFixture, "remaining members of the child's group are ended with the helper") {
   SECTION("because a wrapped child has ended for good") {
     wrap(leaving("true"));
   }
@@ -311,17 +311,17 @@ TEST_CASE_METHOD(RestFixture, "what a child left of its group is ended with us")
   }
   REQUIRE(until([&] { return ended.has_value(); }));
   CHECK_FALSE(alive(rest()));
-  CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);  // and the child's number is given back
+  CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);  // and the child is reaped
 }
 
-TEST_CASE_METHOD(RestFixture, "what has a session of its own has left for good, and stays") {
+TEST_CASE_METHOD(RestFixture, "a process with a session of its own is not ended") {
   wrap(leaving("true", "setsid"));
   REQUIRE(until([&] { return ended.has_value(); }));
   CHECK(alive(rest()));
   ::kill(-rest(), SIGKILL);
 }
 
-TEST_CASE_METHOD(RestFixture, "what is to be left at our end is") {
+TEST_CASE_METHOD(RestFixture, "with leave_at_end, remaining members of the group are left running") {
   LaunchOptions launch = leaving("true");
   Supervisor& child = supervise({.launch = std::move(launch), .policy = {.leave_at_end = true}});
   child.published(1);
@@ -332,7 +332,7 @@ TEST_CASE_METHOD(RestFixture, "what is to be left at our end is") {
   ::kill(rest(), SIGKILL);
 }
 
-TEST_CASE_METHOD(Fixture, "a child that is not started in time is not waited for") {
+TEST_CASE_METHOD(Fixture, "a child that is not started in time ends the helper") {
   Supervisor& child = supervise({.launch = shell("exit 0"), .policy = {.start_timeout = milliseconds(50)}});
   REQUIRE(until([&] { return ended.has_value(); }));
   CHECK(ended == 1);
@@ -355,7 +355,7 @@ TEST_CASE_METHOD(Fixture, "a child may be left running") {
   wait_for(pid);
 }
 
-TEST_CASE_METHOD(Fixture, "another command replaces the child, the same one with other settings does not") {
+TEST_CASE_METHOD(Fixture, "another command replaces the child, other settings do not") {
   Supervisor& child = supervise(waiting("trap 'echo renewed' USR1"), SIGUSR1);
   child.published(1);
   REQUIRE(until_out("ready\n"));
@@ -383,7 +383,7 @@ TEST_CASE_METHOD(Fixture, "another command replaces the child, the same one with
   }
 }
 
-TEST_CASE_METHOD(Fixture, "a child without a pidfd is reaped when SIGCHLD says so") {
+TEST_CASE_METHOD(Fixture, "a child without a pidfd is reaped at SIGCHLD") {
   Launcher launcher(shell("exit 5"));
   auto launched = launcher.launch();
   REQUIRE(launched);
@@ -395,7 +395,7 @@ TEST_CASE_METHOD(Fixture, "a child without a pidfd is reaped when SIGCHLD says s
   CHECK(*status == ExitStatus{.code = 5});
 }
 
-TEST_CASE_METHOD(Fixture, "a child that was reaped by somebody else has ended") {
+TEST_CASE_METHOD(Fixture, "a child reaped by another part of the process has ended") {
   Launcher launcher(shell("exit 5"));
   Child child(loop(), std::move(launcher.launch().value()), [] {});
   wait_for(child.pid());
@@ -403,7 +403,7 @@ TEST_CASE_METHOD(Fixture, "a child that was reaped by somebody else has ended") 
   CHECK(child.signal(SIGTERM).error().sys == ESRCH);
 }
 
-TEST_CASE("an exit reads well") {
+TEST_CASE("exits are described in words") {
   CHECK(ExitStatus{.code = 3}.words() == "exited with code 3");
   CHECK(ExitStatus{.signal = SIGUSR1}.words() == "was killed by SIGUSR1");
   CHECK(ExitStatus{.signal = SIGSEGV, .core_dumped = true}.words() == "was killed by SIGSEGV (core dumped)");
