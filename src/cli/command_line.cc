@@ -83,12 +83,12 @@ std::string usage_text() {
 
 Fetches the workload's X.509-SVID from the SPIFFE Workload API, keeps it in
 files, and starts and signals the program that uses them. A COMMAND behind -- is
-wrapped: it gets our signals, and its exit code is ours.
+wrapped: the helper passes signals on to it and exits with its exit code.
 
 Flags (one dash or two):
   -config FILE            configuration file (default helper.conf); *.toml is
                           TOML, *.yaml YAML, else HCL or JSON; "": no file
-  -config-format FORMAT   hcl, toml, json or yaml, whatever the file is called
+  -config-format FORMAT   hcl, toml, json or yaml, whatever the name of the file
   -daemon-mode=BOOL       keep running and renewing (default true)
   -agent-address ADDRESS  unix:///path or tcp://IP:port of the agent
   -log-level LEVEL        debug, info, warning or error

@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::string_view kHelp = R"(Usage: spiffe-helper completion bash|zsh|fish
 
-Prints a script that teaches the shell the commands of spiffe-helper, their
-flags, and the words that flags take. To have it in every new shell:
+Prints a completion script for the shell: the commands of spiffe-helper, their
+flags and the values of flags. To install it for every new shell:
 
   bash  spiffe-helper completion bash >/etc/bash_completion.d/spiffe-helper
   zsh   spiffe-helper completion zsh >"${fpath[1]}/_spiffe-helper"

@@ -23,22 +23,21 @@ namespace {
 constexpr std::string_view kHelp =
     R"(Usage: spiffe-helper config check|print|convert [FILE] [flags] [-- COMMAND...]
 
-check    says whether run would accept the configuration, and what is wrong with
-         it: exit status 0 or 1. Needs no agent, and looks at no directory.
+check    whether run would accept the configuration, and what is wrong with it:
+         exit status 0 or 1. Needs no agent and reads no directory.
 print    the effective configuration, from flags, variables, file and defaults,
          as TOML that can be read back, or as one JSON object with every key.
-convert  the file as TOML, as HCL if it is TOML, or as -to says. It says the
-         same afterwards: values stay as they are, modes become strings (in YAML
-         0o644), keys get the names of today, and of a key that is given twice
-         the last one is left. Keys that the helper only warns of, since it does
-         not know them, are left out. A comment stands above the key that begins
-         on its line or whose list it is in, else above the next key; behind the
+convert  the file as TOML, as HCL if it is TOML, or as -to says, with the same
+         meaning. Values do not change; modes become strings (in YAML 0o644),
+         old names of keys the present ones. Of a key that is given twice the
+         last one remains. Unknown keys are left out. A comment is put above the
+         key on its line or with its list, else above the next key; after the
          last key it ends the file.
 
 Flags:
   -config FILE          the same as FILE (default helper.conf, if there)
   -config-format auto|hcl|toml|json|yaml
-                        what FILE is, whatever it is called
+                        format of FILE, whatever its name
   -to hcl|toml|yaml     what to convert to
   -lifecycle-blocks     convert with the blocks start and reload in place of
                         cmd, cmd_args, renew_signal and pid_file_name

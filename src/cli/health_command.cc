@@ -22,15 +22,15 @@ namespace {
 
 constexpr std::string_view kHelp = R"(Usage: spiffe-helper health [flags] [-- COMMAND ARGUMENT...]
 
-Asks the health endpoint of a running helper, as a probe does: for images that
-have no curl. Prints the answer; exit status 0 where it is 200, 1 where it is
-another, 4 where nobody answers, 124 where the time is over.
+Asks the health endpoint of a running helper, as a probe does: for images
+without curl. Prints the answer. Exit status 0: 200. 1: another answer. 4: the
+endpoint cannot be reached. 124: no answer in time.
 
-The endpoint is that of the configuration's health_checks unless a flag says
-where it is.
+The endpoint is that of health_checks in the configuration, unless a flag names
+another.
 
 Flags:
-  -liveness             ask whether it works, not whether it is ready
+  -liveness             ask for liveness instead of readiness
   -address IP:PORT      where to ask
   -unix-socket PATH     where to ask
   -config FILE          configuration file (default helper.conf, if there)
@@ -45,7 +45,7 @@ Examples:
 )";
 
 constexpr std::array<CommandFlag, 3> kFlags = {{
-    {"liveness", "", "ask whether it works, not whether it is ready"},
+    {"liveness", "", "ask for liveness instead of readiness"},
     {"address", "IP:PORT", "where to ask"},
     {"unix-socket", "PATH", "where to ask"},
 }};

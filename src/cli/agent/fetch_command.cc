@@ -34,20 +34,21 @@ namespace {
 
 constexpr std::string_view kHelp = R"(Usage: spiffe-helper fetch x509|jwt|bundles [flags]
 
-Asks the agent once, as the user and in the place where it runs, and shows what
-it answers: who this is, for how long, and whether it verifies. Never shows a
-private key. Refused, or nobody there, it asks again until the time is over.
+Asks the agent once, as the current user, and shows the answer: which identity,
+how long it is valid, and whether it verifies. Never shows a private key. If the
+agent refuses or is not there, fetch tries again until the timeout.
 
 x509     certificates, with the bundles that come with them
 jwt      a token for an audience, and the token itself
 bundles  the authorities of every trust domain, for certificates and tokens
 
 Flags:
-  -write DIR            write files to DIR, which must exist: nothing where
-                        anything is bad. svid.0.pem, svid.0.key, bundle.0.pem,
-                        federated_bundle.0.0.pem, ... as spire-agent calls
-                        them; of jwt svid.0.jwt; of bundles also bundle.0.jwks
-  -format LIST          what -write writes of x509, separated by commas (default
+  -write DIR            write files to DIR, which must exist; nothing if
+                        anything is bad. The names are spire-agent's:
+                        svid.0.pem, svid.0.key, bundle.0.pem,
+                        federated_bundle.0.0.pem, ...; for jwt svid.0.jwt; for
+                        bundles also bundle.0.jwks
+  -format LIST          files to write for x509, separated by commas (default
                         pem): pem, pkcs12 (keystore and truststore), or any
                         output's key without svid_ and _file_name, for example
                         combined, bundle-map, bundle-dir: svid.0.pem is then
@@ -58,10 +59,10 @@ Flags:
   -hint HINT            the identity with this hint only; not for bundles
   -agent-address ADDRESS
                         unix:///path or tcp://IP:port of the agent
-  -config FILE          where its address may stand too (default helper.conf)
+  -config FILE          configuration with the address (default helper.conf)
   -timeout DURATION     longest wait (default 5s), 0 for no limit
-  -output text|json|pem how to print (default text); pem, of x509 only, is the
-                        chain and the bundle, and nothing where one is bad
+  -output text|json|pem how to print (default text); pem is for x509: the chain
+                        and the bundle, or nothing if one of them is bad
 
 Exit status: 0 good, 3 no identity, 4 the agent cannot be reached, 5 something
 is bad, 124 no answer in time, 1 anything else.

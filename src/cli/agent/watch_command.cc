@@ -28,18 +28,18 @@ namespace {
 
 constexpr std::string_view kHelp = R"(Usage: spiffe-helper watch [flags]
 
-Shows every update that the agent sends, as it comes: of X.509 what changed
-since the last one, and whether it verifies; of JWT bundles which keys came and
-went; and when and why the agent was lost. It ends with ^C, exit status 0. On a
-terminal its last line says how long the certificate is good for. Writes no
-files. An agent that serves one of the two only is watched for that one.
+Shows every update that the agent sends: for X.509 what changed since the last
+one and whether it verifies, for JWT bundles which keys were added and removed,
+and when and why the connection to the agent was lost. ^C ends it with exit
+status 0. On a terminal the last line shows how long the certificate is valid.
+Writes no files. If the agent serves only one of the two, only that is watched.
 
 Flags:
   -agent-address ADDRESS
                         unix:///path or tcp://IP:port of the agent
-  -config FILE          where its address may stand too (default helper.conf)
+  -config FILE          configuration with the address (default helper.conf)
   -timeout DURATION     longest wait for the first update (default 0: no limit)
-  -output text|json     how to print (default text); json is a line an event
+  -output text|json     how to print (default text); json: a line for each event
 
 Examples:
   spiffe-helper watch

@@ -15,7 +15,7 @@ namespace {
 
 constexpr CommandFlag kConfig = {"config", "FILE", "configuration file (default helper.conf, if there)"};
 constexpr CommandFlag kConfigFormat = {"config-format", "auto|hcl|toml|json|yaml",
-                                       "whatever the file is called"};
+                                       "whatever the name of the file"};
 constexpr CommandFlag kAgentAddress = {"agent-address", "ADDRESS",
                                        "unix:///path or tcp://IP:port of the agent"};
 constexpr CommandFlag kTimeout = {"timeout", "DURATION", "longest wait, 0 for no limit"};

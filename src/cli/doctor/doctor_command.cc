@@ -29,24 +29,24 @@ namespace {
 
 constexpr std::string_view kHelp = R"(Usage: spiffe-helper doctor [flags] [-- COMMAND ARGUMENT...]
 
-Walks the way that a credential takes, from the configuration and the agent's
-socket over the SVID to cert_dir, the files in it and the program that is told
-of them; if a helper runs, also whether its program does. Each line begins with
-ok, warn or fail and names the step; a hint says what to try next. Goes on where
-it can. Exit status 1 where a line is fail.
+Checks each step from the agent to the program: the configuration, the agent's
+socket, the SVID, cert_dir, the files in it and the program that is notified of
+them; if a helper runs, also whether its program does. Each line begins with ok,
+warn or fail and names the step; a hint says what to try next. A failed step
+does not stop the others. Exit status 1 if a line is fail.
 
-It changes nothing, waits for no lock and signals nobody. Run it where the
-helper runs, as its user: the agent tells processes apart.
+It changes nothing, waits for no lock and sends no signal. Run it where the
+helper runs, as its user: the agent identifies the process that asks.
 
 Flags:
-  -config FILE             the configuration to look at (default helper.conf)
+  -config FILE             the configuration to check (default helper.conf)
   -agent-address ADDRESS   another agent than the configured one
   -timeout DURATION        longest wait for the agent (default 10s)
   -output text|json        how to print (default text); JSON is an object with
                            ok and the list findings: grade, step, message, hint
 
-Every configuration key is a flag as well: where no file is, write doctor in
-place of run into the command line that starts the helper.
+Every configuration key is a flag as well: without a file, use the command line
+that starts the helper, with doctor in place of run.
 
 Examples:
   spiffe-helper doctor -config /etc/spiffe-helper/helper.conf

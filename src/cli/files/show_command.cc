@@ -33,15 +33,15 @@ constexpr std::string_view kHelp = R"(Usage: spiffe-helper show [PATH…] [flags
 
 Explains the files of an identity: PEM certificates, keys, chains and bundles,
 PKCS#12 keystores and truststores, tokens, JWK Sets, bundle maps, the JWT bundle
-file, and directories of them. The kind is guessed from the content. Says who it
-is, how long it lives, whether key and certificate belong together, and whether
-the bundle beside it verifies it. Of a private key it shows nothing but its
-kind.
+file, and directories of them. Detects the kind from the content. Shows the
+SPIFFE ID, the validity, whether key and certificate match, and whether the
+bundle in the same directory verifies it. Of a private key it shows only the
+type.
 
 PATH may be a pipe, and - is standard input. Without PATH: the files of the
-configuration. Exit status 1 where something cannot be read or is none of these;
-what is expired is shown, and no error. Sockets, pipes and devices of a
-directory are passed over with a note.
+configuration. Exit status 1 if a file cannot be read or is of another kind; an
+expired certificate is shown and is not an error. Sockets, pipes and devices in
+a directory are skipped with a note.
 
 Flags:
   -config FILE        where the files are (default helper.conf, if there)

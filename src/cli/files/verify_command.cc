@@ -28,22 +28,22 @@ namespace {
 constexpr std::string_view kHelp = R"(Usage: spiffe-helper verify -svid FILE -bundle FILE [-id ID]
        spiffe-helper verify -jwt FILE -audience A -bundle FILE [-id ID]
 
-Says whether an identity in a file is good now: exit status 0, or 5 with the
-reason. 1: there is no verdict, since a file cannot be read or holds no bundle.
+Verifies an identity in a file as of now: exit status 0, or 5 with the reason.
+Exit status 1: not verified, because a file cannot be read or has no bundle.
 
-An X.509-SVID is checked as the X509-SVID standard has it, and its chain against
-the bundle alone; a private key in the same file must be the leaf's. A token
-must be signed by an authority of the bundle and be for the audience. One of the
-files may be -, standard input.
+An X.509-SVID must conform to the X509-SVID standard, and its chain must end in
+the bundle; a private key in the same file must match the leaf. A token must be
+signed by an authority of the bundle and be for the audience. One of the files
+may be -, standard input.
 
 Flags:
   -svid FILE          PEM: the leaf, then its intermediates; or PKCS#12
   -jwt FILE           a JWT-SVID
-  -audience A         what the token must be for; may be given again
+  -audience A         audience that the token must have; may be repeated
   -bundle FILE|DIR    of -svid: PEM, PKCS#12, a JWK Set, a bundle map, or what
                       bundle_dir names; of -jwt: a JWK Set, a bundle map, or
                       what jwt_bundle_file_name names
-  -id ID              the SPIFFE ID that it must be of
+  -id ID              the SPIFFE ID that it must have
   -password-file FILE the password of PKCS#12 files (default: "changeit" and the
                       empty one are tried)
   -output text|json   how to print (default text); JSON is an object with
@@ -57,9 +57,9 @@ Examples:
 constexpr std::array<CommandFlag, 6> kFlags = {{
     {"svid", "FILE", "the certificate to verify, with its intermediates"},
     {"jwt", "FILE", "the token to verify"},
-    {"audience", "AUDIENCE", "what the token must be for; may be given again"},
+    {"audience", "AUDIENCE", "audience that the token must have; may be repeated"},
     {"bundle", "FILE", "the authorities of its trust domain, or a directory of such files"},
-    {"id", "ID", "the SPIFFE ID that it must be of"},
+    {"id", "ID", "the SPIFFE ID that it must have"},
     {"password-file", "FILE", "the file with the password of PKCS#12 files"},
 }};
 
