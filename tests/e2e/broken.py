@@ -1,4 +1,4 @@
-"""Set-ups that are broken for real, for spiffe-helper doctor to look at."""
+"""Set-ups that are really broken, for spiffe-helper doctor."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAMES = {"svid_file_name": "svid.pem", "svid_key_file_name": "key.pem", "svid_bu
 
 @contextmanager
 def stopped(*helpers: Helper) -> Iterator[None]:
-    """As SIGSTOP stops them, those that run: what they own stays as it is."""
+    """Stops the given processes that run with SIGSTOP, so that their state does not change."""
     running = [helper for helper in helpers if helper.running]
     for helper in running:
         helper.send(signal.SIGSTOP)
@@ -39,7 +39,7 @@ def stopped(*helpers: Helper) -> Iterator[None]:
 
 @dataclass
 class Setup:
-    """A sound one, until a test breaks it."""
+    """A valid set-up, until a test breaks it."""
 
     directory: Path
     agent: DevAgent
@@ -57,14 +57,14 @@ class Setup:
 
     @property
     def elsewhere(self) -> Path:
-        """A path for a socket that is not the agent's."""
+        """A path for a socket other than the agent's."""
         self.keys["agent_address"] = str(self.directory / "s" / "agent.sock")
         (self.directory / "s").mkdir(exist_ok=True)
         return self.directory / "s" / "agent.sock"
 
     def config(self) -> str:
         keys = {"agent_address": str(self.agent.socket), "cert_dir": "certs", **NAMES, **self.keys}
-        # A string of JSON is one of HCL too.
+        # A JSON string is a valid HCL string.
         return self.text or "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
 
     def publish(self, **more: object) -> None:
@@ -85,13 +85,13 @@ class Setup:
         return self.owned[-1].pid
 
     def spawn_ready(self, *words: str) -> None:
-        """The same with a pipe as its standard input; it says when it is ready."""
+        """The same with a pipe as its standard input; prints a line when it is ready."""
         self.owned.append(subprocess.Popen(words, stdout=subprocess.PIPE, stdin=subprocess.PIPE))
         ready = self.owned[-1].stdout
         assert ready is not None and ready.readline()
 
     def tree(self) -> list[object]:
-        """Everything there is to change; not the access times, and not the running helper's log."""
+        """Everything that could change, without access times and the running helper's log."""
         out: list[object] = []
         for path in sorted(self.directory.rglob("*")):
             info = path.lstat()
@@ -102,7 +102,7 @@ class Setup:
 
     def doctor(self) -> tuple[int, list[dict[str, str]], str]:
         (self.directory / "helper.conf").write_text(self.config())
-        # Both forms of the answer are about one state: no program starts again, no generation is removed between them.
+        # Both forms of the answer must describe one state: no program starts, no generation is removed between them.
         with stopped(*self.helpers):
             before = self.tree()
             text, form = map(self.run_doctor, ("text", "json"))

@@ -1,6 +1,6 @@
-"""Certificates and keys as the tests look at them: strictly, so that a torn file never passes as whole.
+"""Parses certificates and keys strictly, so that an incomplete file is never accepted.
 
-The first half needs the standard library only and is cheap: readers.py runs it thousands of times a second.
+The first half needs only the standard library and is fast: readers.py runs it thousands of times a second.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ BLOCK = re.compile(rb"-----BEGIN ([A-Z ]+)-----\n((?:[A-Za-z0-9+/=]+\n)+)-----EN
 
 
 class Torn(Exception):
-    """A file that is not one or more whole PEM blocks and nothing else."""
+    """A file that is not exactly one or more whole PEM blocks."""
 
 
 def pem_blocks(content: bytes) -> list[tuple[bytes, bytes]]:
-    """(label, DER) of each block; DER's outermost length is checked, so nothing is cut off inside."""
+    """(label, DER) of each block; checks the outermost length of DER, so that truncation is found."""
     blocks = []
     at = 0
     while at < len(content) or not blocks:
@@ -40,7 +40,7 @@ def pem_blocks(content: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def der_length(der: bytes) -> int:
-    """The length of the SEQUENCE that `der` begins with, header included; -1 if it begins with none."""
+    """The length of the SEQUENCE at the start of `der`, including the header; -1 if there is none."""
     if len(der) < 2 or der[0] != 0x30:
         return -1
     if der[1] < 0x80:
@@ -50,7 +50,7 @@ def der_length(der: bytes) -> int:
 
 
 def certificates(content: bytes) -> list[bytes]:
-    """The DER of each certificate of a file that holds nothing else."""
+    """The DER of each certificate of a file that contains nothing else."""
     blocks = pem_blocks(content)
     if any(label != b"CERTIFICATE" for label, _ in blocks):
         raise Torn(f"not only certificates: {[label for label, _ in blocks]}")
@@ -58,7 +58,7 @@ def certificates(content: bytes) -> list[bytes]:
 
 
 def private_key(content: bytes) -> bytes:
-    """The PKCS#8 DER of a file that holds one key and nothing else."""
+    """The PKCS#8 DER of a file that contains one key and nothing else."""
     blocks = pem_blocks(content)
     if [label for label, _ in blocks] != [b"PRIVATE KEY"]:
         raise Torn(f"not one PKCS#8 key: {[label for label, _ in blocks]}")
@@ -110,7 +110,7 @@ def pair_matches(svid: bytes, key: bytes) -> bool:
 
 
 def openssl_verifies(svid: bytes, bundle: bytes, *more: str) -> str:
-    """"OK", or what `openssl verify` says of the SVID file (its first certificate) and the bundle."""
+    """"OK", or the error of `openssl verify` for the SVID file (its first certificate) and the bundle."""
     with tempfile.TemporaryDirectory(prefix="sv-") as directory:
         leaf, roots = Path(directory, "svid.pem"), Path(directory, "bundle.pem")
         leaf.write_bytes(svid)

@@ -1,4 +1,4 @@
-"""Recorders as the tests see them: how to configure one, and what it wrote down."""
+"""Configures recorders (recorder.py) and reads the events that they wrote."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Recorder:
         self.file = directory / "events.jsonl"
 
     def keys(self, *arguments: str, signals: str = "SIGUSR1", **more: object) -> dict[str, object]:
-        """Keys of a configuration that starts a recorder and signals it at a rotation."""
+        """Keys of a configuration that starts a recorder and signals it at each rotation."""
         words = [str(RECORDER), str(self.file), "--signals", signals, "--file", f"certs/{SVID}", *arguments]
         return {"cmd": sys.executable, "cmd_args": words, "renew_signal": signals.split(",")[0]} | more
 
@@ -33,7 +33,7 @@ class Recorder:
         return [event for event in found if kind in ("", event["event"])]
 
     def wait(self, kind: str, count: int = 1, timeout: float = TIMEOUT_S) -> dict[str, Any]:
-        """The count-th event of this kind, once it has happened."""
+        """Waits for the count-th event of this kind and returns it."""
         what = f"event {kind} no. {count} of a child"
         wait_until(lambda: len(self.events(kind)) >= count, what, timeout)
         return self.events(kind)[count - 1]
@@ -44,7 +44,7 @@ def digest(content: bytes) -> str:
 
 
 def wait_gone(pid: int, timeout: float = TIMEOUT_S) -> None:
-    """Waits until a process that need not be ours has ended."""
+    """Waits until a process, which need not be our child, has ended."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:

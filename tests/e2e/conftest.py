@@ -40,7 +40,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Shows the helpers' logs with a failed test."""
+    """Shows the helpers' logs for a failed test."""
     report: pytest.TestReport = yield
     if report.failed:
         for helper in item.stash.get(HELPERS, []):
@@ -48,12 +48,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report
 
 
-# Short names, not tmp_path's: sockets in these directories have to fit into 108 bytes.
+# Shorter names than tmp_path's: paths of sockets in these directories must fit into 108 bytes.
 
 
 @pytest.fixture
 def workdir() -> Iterator[Path]:
-    """An empty directory on a disk, which /tmp is not everywhere."""
+    """An empty directory on a disk; /tmp may be in memory."""
     parent = "/var/tmp" if file_system(tempfile.gettempdir()) in {"tmpfs", "ramfs"} else None
     with tempfile.TemporaryDirectory(prefix="sh-", dir=parent) as directory:
         yield Path(directory)
@@ -68,7 +68,7 @@ def shm() -> Iterator[Path]:
 
 @pytest.fixture
 def run_agent() -> Iterator[Callable[..., DevAgent]]:
-    """Starts a development agent with flags; it ends with the test."""
+    """Starts a development agent with these flags; it ends with the test."""
     from devagent import DevAgent
 
     started: list[tuple[DevAgent, str]] = []
@@ -87,14 +87,14 @@ def run_agent() -> Iterator[Callable[..., DevAgent]]:
 
 @pytest.fixture
 def agent(request: pytest.FixtureRequest, run_agent: Callable[..., DevAgent]) -> DevAgent:
-    """A development agent, with the flags of @pytest.mark.agent("--flag", …) if there are any."""
+    """A development agent, with the flags of @pytest.mark.agent("--flag", …), if any."""
     marker = request.node.get_closest_marker("agent")
     return run_agent(*(marker.args if marker else ()))
 
 
 @pytest.fixture
 def run_helper(request: pytest.FixtureRequest, workdir: Path) -> Iterator[Callable[..., Helper]]:
-    """Starts a helper, as Helper(directory, …) but in `workdir` unless told; it ends with the test."""
+    """Starts a helper, as Helper(directory, …), in `workdir` by default; it ends with the test."""
     started = request.node.stash.setdefault(HELPERS, [])
 
     def run(config: str | None = None, *arguments: str | Path, **more: Any) -> Helper:
@@ -111,7 +111,7 @@ def run_helper(request: pytest.FixtureRequest, workdir: Path) -> Iterator[Callab
 
 @pytest.fixture
 def setup(agent: DevAgent, workdir: Path, run_helper: Callable[..., Helper]) -> Iterator[Setup]:
-    """What doctor looks at; a test breaks it."""
+    """A set-up for doctor, which a test breaks."""
     from broken import Setup
 
     made = Setup(workdir, agent, run_helper)

@@ -5,7 +5,7 @@
         consumers.wait(1)
         assert consumers.settle() == {"web": 1, "db": 1}
 
-`seen` has an entry for each signal: the serial number of the pair that was read then, or what was wrong with it. The
+`seen` has an entry for each signal: the serial number of the pair that was read then, or its error. The
 signal is a real-time one, which queues, and is awaited rather than handled, so that each is counted.
 """
 
@@ -27,13 +27,13 @@ from readers import read_snapshot
 
 SIGNAL = "SIGRTMIN+1"
 NOTIFIED = signal.SIGRTMIN + 1
-# Of the signals that are pending, the kernel delivers the lowest first: all that were sent before are counted then.
+# The kernel delivers the lowest of the pending signals first, so all signals sent earlier are already counted.
 ASKED = signal.SIGRTMIN + 2
 WAIT_S = 20.0
 
 
 class Consumers:
-    """`directories`: of each consumer's identity, in the layout "snapshot"; PID files are made in `directory`."""
+    """`directories`: that of each consumer's identity, with layout "snapshot"; PID files are in `directory`."""
 
     def __init__(self, directory: Path, directories: Mapping[str, Path]) -> None:
         self.seen: dict[str, list[str]] = {name: [] for name in directories}
@@ -63,18 +63,18 @@ class Consumers:
         self._process.wait()
 
     def keys(self, name: str) -> dict[str, object]:
-        """Of an entry that notifies this consumer."""
+        """Keys of an entry that notifies this consumer."""
         return {"pid_file_name": str(self._pid_file(name)), "renew_signal": SIGNAL}
 
     def wait(self, count: int | Mapping[str, int]) -> None:
-        """Until each has been signalled at least so often."""
+        """Waits until each was signalled at least `count` times."""
         counts = dict.fromkeys(self.seen, count) if isinstance(count, int) else count
         self._take_until(
             lambda: all(len(self.seen[name]) >= least for name, least in counts.items()), f"signals: {counts}"
         )
 
     def settle(self) -> dict[str, int]:
-        """How often each has been signalled up to now."""
+        """The number of signals to each so far."""
         self._answered.clear()
         for pid in self._pids.values():
             os.kill(pid, ASKED)
@@ -111,7 +111,7 @@ def look(directory: str) -> str:
         try:
             return openssl_serial(certs.serial(read_snapshot(directory)))
         except FileNotFoundError:
-            continue  # held up until the generation was deleted: there is a newer one
+            continue  # delayed until the generation was deleted: there is a newer one
         except certs.Torn as torn:
             return f"torn: {torn}".replace("\n", " ")
 
@@ -121,7 +121,7 @@ def consume(name: str, directory: str) -> None:
         os.write(sys.stdout.fileno(), f"{name} {event} {value}\n".encode())
 
     signal.pthread_sigmask(signal.SIG_BLOCK, {NOTIFIED, ASKED})
-    # Never called; for a helper that asks whether the signal is handled.
+    # Never called; the helper checks whether the signal is handled.
     signal.signal(NOTIFIED, lambda *_: None)
     say("ready", os.getpid())
     while True:
@@ -132,8 +132,8 @@ def consume(name: str, directory: str) -> None:
 
 
 def main() -> None:
-    """A process for each NAME=DIRECTORY, until the end of the standard input."""
-    import cryptography.x509  # noqa: F401  before they are forked: once, not in each of them
+    """Runs a process for each NAME=DIRECTORY, until the end of standard input."""
+    import cryptography.x509  # noqa: F401  imported once before the fork, not in each process
 
     children = []
     for word in sys.argv[1:]:

@@ -1,4 +1,4 @@
-"""The development agent, running in a directory of the test's.
+"""The development agent, running in a directory of the test.
 
     with DevAgent(directory, "-federated", "2") as agent:
         ... agent.socket is its Workload API ...
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SLOW = float(os.environ.get("SPIFFE_TEST_SLOW", "1"))
 TIMEOUT_S = 10.0
 POLL_S = 0.005
-# Not ThreadSanitizer's: it cannot see how gRPC's archives, which are not instrumented, synchronise.
+# Without ThreadSanitizer: gRPC's archives are not instrumented, so it does not see their synchronisation.
 SANITIZER_REPORT = re.compile(r"(Address|Leak|UndefinedBehavior)Sanitizer|: runtime error: ")
 
 
@@ -39,12 +39,12 @@ def program() -> Path:
 
 
 class AgentError(AssertionError):
-    """The agent answered `error: …`, or does not run."""
+    """The agent answered `error: …`, or is not running."""
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A line of the send log: when a message of FetchX509SVID was handed to gRPC."""
+    """A line of the send log: the time at which a message of FetchX509SVID was passed to gRPC."""
 
     seq: int
     monotonic_ns: int
@@ -52,7 +52,7 @@ class Sent:
 
 
 class DevAgent:
-    """Paths of sockets are limited to 107 bytes: `directory` wants a short name."""
+    """Paths of sockets are limited to 107 bytes, so `directory` needs a short name."""
 
     def __init__(self, directory: str | Path, *flags: str | Path, binary: str | Path | None = None) -> None:
         self.directory = Path(directory)
@@ -80,7 +80,7 @@ class DevAgent:
         self.close()
 
     def start(self, *flags: str | Path) -> DevAgent:
-        """Returns when the agent is ready. After stop() it may be started again, with more flags."""
+        """Returns when the agent is ready. Can be called again after stop(), with more flags."""
         command = [self._binary, "-socket", self.socket, "-control", self.control, *self.flags, *flags]
         if "-send-log" not in self.flags:
             command += ["-send-log", self.send_log]
@@ -116,7 +116,7 @@ class DevAgent:
             raise AgentError(f"the agent did not stop:\n{self.log_text()}") from None
 
     def kill(self) -> int:
-        """As a crash: the sockets' files stay behind."""
+        """Like a crash: the sockets' files remain."""
         return self.stop(signal.SIGKILL)
 
     def restart(self, *flags: str | Path) -> DevAgent:
@@ -143,37 +143,37 @@ class DevAgent:
         return self.log.read_text(errors="replace")
 
     def sent(self) -> list[Sent]:
-        """What the send log says."""
+        """The lines of the send log."""
         lines = self.send_log.read_text().splitlines() if self.send_log.exists() else []
         return [Sent(int(seq), int(ns), serial) for seq, ns, serial in map(str.split, lines)]
 
     # Commands.
 
     def command(self, line: str, timeout: float = TIMEOUT_S) -> str:
-        """The answer without its "ok "; AgentError where it is an error."""
+        """The answer without its "ok "; raises AgentError for an error."""
         with self._lock:
             if self._connection is None:
                 self._connection = self._connect()
             try:
                 return self._ask(self._connection, line, timeout)
             except OSError:
-                self._hang_up()  # a late answer must not be taken for that of the next command
+                self._hang_up()  # a late answer must not be taken for the answer to the next command
                 raise
 
     def rotate(self) -> int:
-        """New SVIDs to all streams; the sequence number of the state."""
+        """Sends new SVIDs to all streams; returns the sequence number of the state."""
         return self._seq(self.command("rotate"))
 
     def resend(self) -> int:
-        """The same state to all streams again."""
+        """Sends the same state to all streams again."""
         return self._seq(self.command("resend"))
 
     def rotate_ca(self) -> int:
-        """A new X.509 authority, and SVIDs by it; the bundle holds the one before as well."""
+        """Creates a new X.509 authority, and SVIDs signed by it; the bundle also contains the previous one."""
         return self._seq(self.command("rotate-ca"))
 
     def rotate_jwt(self) -> int:
-        """A new JWT key; the bundle holds the one before as well."""
+        """Creates a new JWT key; the bundle also contains the previous one."""
         return self._seq(self.command("rotate-jwt"))
 
     def federated(self, count: int) -> int:
@@ -187,22 +187,22 @@ class DevAgent:
         return self._seq(self.command(f"fault {name}" + (f" {argument}" if argument is not None else "")))
 
     def clear(self) -> int:
-        """Undoes every fault, and pushes a good state where the current one is spoiled."""
+        """Removes all faults, and pushes a valid state if the current one is spoiled."""
         return self._seq(self.command("clear"))
 
     def deny(self) -> None:
-        """PermissionDenied, to open streams and to new calls, until allow()."""
+        """Answers open streams and new calls with PermissionDenied, until allow()."""
         self.command("deny")
 
     def allow(self) -> None:
         self.command("allow")
 
     def drop(self) -> None:
-        """All streams end with Unavailable."""
+        """Ends all streams with Unavailable."""
         self.command("drop")
 
     def disconnect(self) -> None:
-        """All connections are closed."""
+        """Closes all connections."""
         self.command("disconnect")
 
     def burst(self, count: int, rate: float) -> None:
@@ -210,12 +210,12 @@ class DevAgent:
         self.command(f"burst {count} {rate}")
 
     def wait(self, timeout: float = 60.0) -> dict[str, int]:
-        """The burst's figures, once it is over: sent, seq, ms."""
+        """The burst's results after its end: sent, seq, ms."""
         answer = self._alone("wait", timeout)
         return {key: int(value) for key, value in (word.split("=") for word in answer.split())}
 
     def wait_streams(self, count: int, timeout: float = TIMEOUT_S) -> int:
-        """Waits until at least `count` streams of FetchX509SVID are open (none for 0); how many are."""
+        """Waits until at least `count` streams of FetchX509SVID are open (0: none is open); returns their number."""
         answer = self._alone(f"streams {count} {timeout * SLOW}", timeout + TIMEOUT_S)
         return int(answer.removeprefix("streams="))
 
@@ -227,7 +227,7 @@ class DevAgent:
         """The names of all faults."""
         return self.command("faults").split()
 
-    # How.
+    # Implementation.
 
     def _connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX)
@@ -253,7 +253,7 @@ class DevAgent:
         return rest
 
     def _alone(self, line: str, timeout: float) -> str:
-        """On a connection of its own: it may take a while."""
+        """On a separate connection, since it may take a while."""
         with self._connect() as connection:
             return self._ask(connection, line, timeout)
 

@@ -1,4 +1,4 @@
-"""A Workload API client for tests of the development agent, and what makes an SVID good."""
+"""A Workload API client for tests of the development agent, and checks of SVIDs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WAIT_S = 10.0 * SLOW
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
-    """The messages of workload.proto."""
+    """The generated types of workload.proto."""
     from grpc_tools import protoc
 
     out = tmp_path_factory.mktemp("stubs")
@@ -48,7 +48,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
 
 
 class Updates:
-    """A stream's messages, and the error that ended it, as they come."""
+    """A stream's messages and the error that ended it, in order."""
 
     def __init__(self, call: Any) -> None:
         self.call = call
@@ -69,7 +69,7 @@ class Updates:
         return message
 
     def error(self) -> Any:
-        """The status that ends the stream; messages before it are skipped."""
+        """The status that ended the stream; skips the messages before it."""
         while True:
             message = self.queue.get(timeout=WAIT_S)
             if isinstance(message, grpc.RpcError):
@@ -80,7 +80,7 @@ class Updates:
 class Client:
     def __init__(self, api: ModuleType, agent: DevAgent) -> None:
         self.api = api
-        # Each client its own connection, and no second chance unless asked for.
+        # Each client has its own connection, and does not retry by default.
         options = [
             ("grpc.max_receive_message_length", LIMIT),
             ("grpc.use_local_subchannel_pool", 1),
@@ -126,7 +126,7 @@ def client(agent: DevAgent, connect: Callable[[DevAgent], Client]) -> Client:
 
 
 def certificates(der: bytes) -> list[x509.Certificate]:
-    """Concatenated DER: each certificate begins with a SEQUENCE whose length has two bytes."""
+    """Splits concatenated DER: each certificate begins with a SEQUENCE whose length has two bytes."""
     found = []
     while der:
         assert der[:2] == b"\x30\x82", "not a certificate"
@@ -166,7 +166,7 @@ def decode(part: str) -> Any:
 
 
 def check_svid(svid: Any) -> None:
-    """Everything that a consumer may expect of a good SVID."""
+    """Checks everything that a consumer may expect of a valid SVID."""
     chain = certificates(svid.x509_svid)
     roots = certificates(svid.bundle)
     assert uris(chain[0]) == [svid.spiffe_id]

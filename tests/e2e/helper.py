@@ -1,4 +1,4 @@
-"""The real spiffe-helper, running in a directory of the test's.
+"""The real spiffe-helper, running in a directory of the test.
 
     with Helper(directory, 'cert_dir = "certs"\n…') as helper:
         helper.wait_log("X.509 SVID updated")
@@ -8,8 +8,8 @@
         assert helper.stop() == 0
 
 The program is $SPIFFE_HELPER, else build/release/spiffe-helper. The directory is its working directory;
-helper.conf, helper.log (stderr) and stdout.txt are kept there. Waits end as soon as there is what they wait
-for, and fail with the log at once when the program has exited.
+helper.conf, helper.log (stderr) and stdout.txt are kept there. Waits end as soon as the awaited event has
+happened, and fail at once with the log when the program has exited.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SLOW = float(os.environ.get("SPIFFE_TEST_SLOW", "1"))
 TIMEOUT_S = 10.0
 POLL_S = 0.005
-# For an environment made from nothing: without its options a sanitizer knows none of our suppressions.
+# For a minimal environment: a sanitizer needs its options, which name our suppressions.
 SANITIZERS = {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
-# What a developer's own environment must not decide.
+# Variables of a developer's environment that must not affect the tests.
 NOT_INHERITED = ("SPIFFE_ENDPOINT_SOCKET", "NOTIFY_SOCKET", "WATCHDOG_USEC", "OPENSSL_CONF", "NO_COLOR")
 SANITIZER_REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|: runtime error: ")
 
@@ -47,7 +47,7 @@ def program() -> Path:
 
 
 def wait_until(check: Callable[[], T], what: str, timeout: float = TIMEOUT_S) -> T:
-    """The first true answer of `check`, which is asked every 5 ms."""
+    """The first true result of `check`, which is called every 5 ms."""
     deadline = time.monotonic() + timeout * SLOW
     while not (answer := check()):
         assert time.monotonic() < deadline, f"waited {timeout * SLOW:g} s in vain for {what}"
@@ -58,7 +58,7 @@ def wait_until(check: Callable[[], T], what: str, timeout: float = TIMEOUT_S) ->
 def children_of(parent: int) -> list[int]:
     """Its direct children, zombies included, oldest first."""
     found = []
-    # Not by a pattern of pathlib's, which looks at each name and fails for a process that ends meanwhile.
+    # Not Path.glob(), which examines each name and fails for a process that ends meanwhile.
     for pid in filter(str.isdecimal, os.listdir("/proc")):
         try:
             after_name = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()
@@ -71,7 +71,7 @@ def children_of(parent: int) -> list[int]:
 
 @dataclass(frozen=True)
 class LogLine:
-    """A line of stderr; level is empty and msg the whole line where it is not the log's."""
+    """A line of stderr; if it is not a line of the log, level is empty and msg is the whole line."""
 
     raw: str
     time: str = ""
@@ -110,9 +110,9 @@ def parse_line(raw: str) -> LogLine:
 
 
 class LogReader:
-    """Reads a pipe into a file and a list of lines, on a thread, and tells who waits.
+    """Reads a pipe into a file and a list of lines, on a thread, and notifies waiting callers.
 
-    `take` reads too: who has seen what the program did sees what it had logged by then, wherever the thread is.
+    `take` reads as well, so that a caller that saw an effect of the program also sees the log up to that moment.
     """
 
     def __init__(self, pipe: int, file: Path) -> None:
@@ -128,12 +128,12 @@ class LogReader:
         self._thread.start()
 
     def finish(self) -> None:
-        """Takes what is in the pipe and ends, even where a grandchild holds the other end open."""
+        """Reads the rest of the pipe and ends, even if a grandchild holds the other end open."""
         os.eventfd_write(self._finish, 1)
         self._thread.join()
 
     def take(self) -> bool:
-        """Takes what is in the pipe; false at its end."""
+        """Reads what is in the pipe; returns false at its end."""
         with self.news:
             while not self.ended:
                 try:
@@ -198,7 +198,7 @@ class Helper:
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=log_write,
-                # Its own session: a signal to the tests' terminal is not for it.
+                # Its own session, so that signals of the tests' terminal do not reach it.
                 start_new_session=True,
             )
         os.close(log_write)
@@ -217,7 +217,7 @@ class Helper:
             self.check_sanitizers()
 
     def close(self) -> None:
-        """Ends the program, and whatever of its children outlives it."""
+        """Ends the program, and its children that outlive it."""
         if self._process is None:
             return
         left = self._open_children() if self.running else []
@@ -233,7 +233,7 @@ class Helper:
         self._reaper.join()
 
     def _open_children(self) -> list[int]:
-        """A pidfd of each child that has not been reaped meanwhile."""
+        """A pidfd of each child that has not been reaped."""
         descriptors = []
         for pid in self.children():
             with suppress(ProcessLookupError):
@@ -249,7 +249,7 @@ class Helper:
 
     @property
     def running(self) -> bool:
-        """Whether it has not exited; the exit is left for wait() to take."""
+        """Whether it has not exited; leaves the exit status to wait()."""
         if self._process is None or self._process.returncode is not None:
             return False
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
@@ -259,7 +259,7 @@ class Helper:
         self._process.send_signal(number)
 
     def wait(self, timeout: float = TIMEOUT_S) -> int:
-        """The exit status, -N for signal N, once it has exited; its log is complete then."""
+        """Waits for the exit and returns the status, -N for signal N; its log is complete then."""
         assert self._process is not None, "not started"
         try:
             status = self._process.wait(timeout * SLOW)
@@ -295,17 +295,17 @@ class Helper:
     def threads(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/task"))
 
-    # What it says and writes.
+    # Log and files.
 
     @property
     def log(self) -> list[LogLine]:
-        """All that it has logged up to now."""
+        """The lines logged so far."""
         self._log.take()
         with self._log.news:
             return list(self._log.lines)
 
     def mark(self) -> int:
-        """A place in the log: wait_log(…, since=mark) sees only later lines."""
+        """A position in the log: wait_log(…, since=mark) sees only later lines."""
         return len(self.log)
 
     def log_text(self) -> str:
@@ -317,7 +317,7 @@ class Helper:
     def wait_log(
         self, what: str | Callable[[LogLine], bool], timeout: float = TIMEOUT_S, since: int = 0
     ) -> LogLine:
-        """The first line after `since` that contains `what`, or that it says yes to."""
+        """The first line after `since` that contains `what`, or for which `what` returns true."""
         matches = what if callable(what) else lambda line: what in line.msg or what in line.raw
         deadline = time.monotonic() + timeout * SLOW
         seen = since
@@ -335,7 +335,7 @@ class Helper:
     def wait_file(
         self, path: str | Path, timeout: float = TIMEOUT_S, *, other_than: bytes | None = None
     ) -> bytes:
-        """The content of a file, relative to the directory, once it exists and is `other_than` that."""
+        """The content of a file, relative to the directory, once it exists and differs from `other_than`."""
         file = self.directory / path
 
         def content() -> list[bytes]:
@@ -356,7 +356,7 @@ class Helper:
         assert not reports, f"a sanitizer reported: {reports[0]}{self._tail(200)}"
 
     def _finish_log(self) -> None:
-        # Without taking the exit status, and whoever takes it first: so that the log ends when the program does.
+        # Does not take the exit status, and works whoever takes it first: the log ends when the program does.
         select.select([self._exited], [], [])
         os.close(self._exited)
         self._log.finish()

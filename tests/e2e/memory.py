@@ -1,4 +1,4 @@
-"""Secrets in the memory of a process: what of them could be seen there, and whether it can."""
+"""Finds traces of secrets in the memory of a process."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from certs import private_key
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-# Shorter pieces could be there by accident; longer ones could be overwritten in part.
+# Shorter pieces could be there by accident; longer ones could be partly overwritten.
 PIECE = 16
 PAGE = 4096
 NOTHING = bytes(PAGE)
 
 
 def numbers(der: bytes) -> list[bytes]:
-    """The private numbers of a PKCS#8 key, the most significant byte first."""
+    """The private numbers of a PKCS#8 key, most significant byte first."""
     key = load_der_private_key(der, None)
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return [key.private_numbers().private_value.to_bytes(32, "big")]
@@ -27,19 +27,19 @@ def numbers(der: bytes) -> list[bytes]:
 
 
 def traces_of_key(pem: bytes) -> set[bytes]:
-    """Pieces of it as DER, as numbers of OpenSSL (the least significant byte first) and as PEM."""
+    """Pieces of the key as DER, as numbers of OpenSSL (least significant byte first) and as PEM."""
     traces = set()
     for number in numbers(private_key(pem)):
         for order in (number, number[::-1]):
             middle = len(order) // 2 // 8 * 8
             traces |= {order[at : at + PIECE] for at in (0, middle, len(order) - PIECE)}
-    # Neither the first line, which is the same for all keys of a kind, nor the end, which may be public.
+    # Without the first line, which is the same for all keys of a kind, and the end, which may be public.
     lines = [line for line in pem.splitlines() if not line.startswith(b"-")]
     return traces | {line[:24] for line in lines[1 : max(2, len(lines) * 3 // 4)]}
 
 
 def readable(pid: int) -> Iterator[bytes]:
-    """The content of every mapping that can be read, without most of its empty pages."""
+    """The content of every readable mapping, without most of its empty pages."""
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
             extent, rights, *_, name = line.split()
@@ -59,7 +59,7 @@ def readable(pid: int) -> Iterator[bytes]:
 
 
 def seen(pid: int, secrets: list[set[bytes]]) -> list[int]:
-    """Which of the secrets left a trace in the process's memory."""
+    """The secrets that left a trace in the process's memory."""
     found = set()
     for content in readable(pid):
         for index, traces in enumerate(secrets):

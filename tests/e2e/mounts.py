@@ -1,4 +1,4 @@
-"""Helpers that see file systems of their own: a private mount namespace, seen from here through /proc."""
+"""Helpers in a private mount namespace, which the tests see through /proc."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from published import Published
 
 
 def mounting(*commands: str) -> list[str]:
-    """A prefix for Helper: these shell commands in a mount namespace of its own, then the helper."""
+    """A prefix for Helper: runs these shell commands in a new mount namespace, then the helper."""
     script = "; ".join(["set -e", "mount --make-rprivate /", *commands, 'exec "$@"'])
     return ["unshare", "--mount", "sh", "-c", script, "sh"]
 
@@ -20,7 +20,7 @@ def tmpfs(path: Path, options: str = "size=256k,mode=0755") -> str:
 
 
 def seen_by(helper: Helper, path: Path) -> Path:
-    """The path as that helper sees it."""
+    """The path in that helper's namespace."""
     return Path(f"/proc/{helper.pid}/root{path}")
 
 

@@ -1,4 +1,4 @@
-"""A service manager's end of NOTIFY_SOCKET: what the helper says there, as it comes."""
+"""A service manager's end of NOTIFY_SOCKET: records the helper's messages."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Manager:
             self.messages.append(Message(time.monotonic(), text.decode()))
 
     def phases(self) -> list[str]:
-        """READY, RELOADING and STOPPING in the order said."""
+        """READY, RELOADING and STOPPING in the order of arrival."""
         found = []
         for message in list(self.messages):
             found += [name for name in ("READY", "RELOADING", "STOPPING") if message.get(name) == "1"]
@@ -71,6 +71,6 @@ class Manager:
         return self.wait(lambda message: message.get(name) == "1", name, since)
 
     def gaps(self, name: str) -> list[float]:
-        """Seconds between messages that assign this, as the tests' clock counts."""
+        """Seconds between messages with this assignment, by the tests' clock."""
         times = [message.at for message in list(self.messages) if message.get(name) is not None]
         return [(after - before) / SLOW for before, after in zip(times, times[1:], strict=False)]

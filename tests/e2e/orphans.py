@@ -1,9 +1,9 @@
-"""A child for the helper to start: leaves orphans behind, and processes in sessions of their own.
+"""A child for the helper: leaves orphans behind, and processes in separate sessions.
 
     orphans.py COUNT [--exit CODE] [--deaf] [--elsewhere COMMAND …]
 
-Prints "left" when COUNT processes have lost their parents and are at their end, and when those that stay, also
-orphans, are in sessions of their own: the command of --elsewhere and, with --deaf, one that does not take
+Prints "left" when COUNT processes have lost their parents and are about to end, and when the remaining ones, also
+orphans, are in separate sessions: the command of --elsewhere and, with --deaf, one that ignores
 SIGTERM. Then it exits with CODE, or waits for SIGTERM and exits with 3.
 """
 

@@ -1,4 +1,4 @@
-"""What another user can read of a helper's files, in a process of that user.
+"""Tries to read a helper's files in a process of another user.
 
     with UserReader(out.directory, User(65534, 65534)) as reader:
         reader.watch()
@@ -6,7 +6,7 @@
         files = reader.look()  # name → content, or the name of an errno
     assert reader.attempts.keys() == {"read"}
 
-From watch() to look() it reads the key as often as it can; `attempts` counts what came of that: "read", or the name of
+From watch() to look() it reads the key as often as it can; `attempts` counts the results: "read", or the name of
 an errno.
 """
 
@@ -34,7 +34,7 @@ class User:
     groups: tuple[int, ...] = ()
 
     def run(self, *words: str | Path) -> str:
-        """What this command prints if the user runs it."""
+        """The output of this command when the user runs it."""
         done = subprocess.run(
             words,
             user=self.uid,
@@ -62,7 +62,7 @@ class UserReader:
 
     def __enter__(self) -> UserReader:
         ids = ",".join(map(str, (self._user.uid, self._user.gid, *self._user.groups)))
-        # Started by root, since that user may not reach the interpreter and this file.
+        # Started by root, since that user may not be able to read the interpreter and this file.
         self._process = subprocess.Popen(
             [sys.executable, __file__, ids, str(self._directory)],
             stdin=subprocess.PIPE,
@@ -78,7 +78,7 @@ class UserReader:
         self._ask("watch")
 
     def look(self) -> dict[str, str]:
-        """Each of the three files."""
+        """Reads each of the three files."""
         self._ask("look")
         assert self._process.stdout is not None
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
@@ -108,7 +108,7 @@ def main() -> None:
     User(uid, gid, tuple(groups)).become()
     os.chdir("/")
     attempts: Counter[str] = Counter()
-    # Without a buffer: it would hide the next command from select().
+    # Without a buffer, which would hide the next command from select().
     commands = open(0, "rb", buffering=0)
     for command in commands:
         if command == b"look\n":

@@ -57,7 +57,7 @@ def free_port() -> int:
 
 
 def samples(where: int | Path, path: str = "/metrics") -> dict[str, int]:
-    """The metrics by name and labels, without the prefix that they all have."""
+    """The metrics by name and labels, without their common prefix."""
     answer = ask(where, path)
     assert answer.code == 200
     assert answer.content_type.startswith("text/plain; version=0.0.4")

@@ -1,4 +1,4 @@
-"""What a helper publishes: its configuration, the files on disk, and the waits that go with them."""
+"""The files that a helper publishes: its configuration, checks of the files on disk, and waits for them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from devagent import DevAgent
 
 SVID, KEY, BUNDLE = NAMES = ("svid.pem", "svid_key.pem", "svid_bundle.pem")
-# Superseded generations go after 10 s.
+# Superseded generations are removed after 10 s.
 TIDY_S = 12.0
 
 
@@ -33,7 +33,7 @@ def hcl(value: object) -> str:
 
 
 def settings(agent: DevAgent | None, **keys: object) -> dict[str, object]:
-    """The keys of a plain configuration; None as a value leaves a key out."""
+    """The keys of a plain configuration; a value of None removes a key."""
     plain: dict[str, object] = {
         "cert_dir": "certs",
         "svid_file_name": SVID,
@@ -50,7 +50,7 @@ def config(agent: DevAgent | None, **keys: object) -> str:
 
 
 def is_publication(line: LogLine) -> bool:
-    """Of new content, or of the first complete state of a helper's life."""
+    """Whether the line reports new content, or the first complete state of a helper's life."""
     return line.msg == "X.509 certificates updated"
 
 
@@ -59,18 +59,18 @@ def publications(helper: Helper) -> list[LogLine]:
 
 
 def wait_published(helper: Helper, since: int = 0, timeout: float = 10.0) -> int:
-    """Waits for a publication and gives its serial number."""
+    """Waits for a publication and returns its serial number."""
     return int(helper.wait_log(is_publication, timeout, since).fields["serial"], 16)
 
 
 def openssl_serial(serial: int) -> str:
-    """As `openssl x509 -noout -serial` prints it, and the helper too."""
+    """As printed by `openssl x509 -noout -serial` and by the helper."""
     digits = f"{serial:X}"
     return digits if len(digits) % 2 == 0 else "0" + digits
 
 
 def wait_serial(helper: Helper, serial: int, timeout: float = 10.0) -> LogLine:
-    """Waits until this very certificate was published."""
+    """Waits until this certificate was published."""
     return helper.wait_log(
         lambda line: is_publication(line) and line.fields.get("serial") == openssl_serial(serial), timeout
     )
@@ -82,7 +82,7 @@ def agent_serial(agent: DevAgent) -> int:
 
 
 def rotate(agent: DevAgent, helper: Helper, timeout: float = 10.0) -> int:
-    """Rotates, waits until the helper has published that, and gives its serial number."""
+    """Rotates, waits until the helper has published the new SVID, and returns its serial number."""
     agent.rotate()
     serial = agent_serial(agent)
     wait_serial(helper, serial, timeout)
@@ -90,7 +90,7 @@ def rotate(agent: DevAgent, helper: Helper, timeout: float = 10.0) -> int:
 
 
 def lines_of(helper: Helper, event: str, *, loud: bool = True) -> list[LogLine]:
-    """The lines with this event; with `loud` those of levels that a default log shows."""
+    """The lines with this event; with `loud`, only those of levels that a default log shows."""
     return [
         line
         for line in helper.log
@@ -100,7 +100,7 @@ def lines_of(helper: Helper, event: str, *, loud: bool = True) -> list[LogLine]:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is to stay the same where nothing may be published."""
+    """Properties of a file that must not change without a publication."""
 
     inode: int
     mode: int
@@ -139,23 +139,23 @@ class Published:
         return self.names("..gen.")
 
     def live(self) -> str:
-        """The generation that ..data leads to."""
+        """The generation that ..data points to."""
         return os.readlink(self.directory / "..data")
 
     def strangers(self) -> list[str]:
-        """Whatever is neither an output, nor ..lock, ..data and the live generation."""
+        """Names other than outputs, ..lock, ..data and the live generation."""
         own = {*NAMES, "..lock", "..data"}
         if "..data" in self.names():
             own.add(self.live())
         return [name for name in self.names() if name not in own]
 
     def wait_tidy(self, timeout: float = TIDY_S) -> None:
-        """Waits until nothing superseded is left."""
+        """Waits until all superseded generations are removed."""
         wait_until(lambda: not self.strangers(), f"one generation in {self.directory}", timeout)
 
     @contextmanager
     def opened(self, path: str = "..data") -> Iterator[Callable[[str], bytes]]:
-        """Reads files relative to one descriptor, as a reader of one snapshot does."""
+        """Reads files relative to one descriptor, like a reader of one snapshot."""
         directory = os.open(self.directory / path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
         def read(name: str) -> bytes:
@@ -168,7 +168,7 @@ class Published:
             os.close(directory)
 
     def check(self, serial: int | None = None, *, path: str = "..data") -> int:
-        """Asserts that the files are whole, agree, verify and are those that readers of the names get."""
+        """Asserts that the files are whole, match, verify and are those that readers of the names get."""
         if path == "..data" and not (self.directory / path).is_symlink():
             path = "."
         with self.opened(path) as read:
@@ -181,9 +181,9 @@ class Published:
         return found
 
     def state(self) -> dict[str, Entry]:
-        """Everything below the directory, the lock file aside, and what vanishes while it is looked at."""
+        """Everything below the directory, except the lock file and entries that disappear meanwhile."""
         entries: dict[str, Entry] = {}
-        # Not rglob(), which fails for a directory that vanishes.
+        # Not rglob(), which fails for a directory that disappears.
         for folder, folders, names in os.walk(self.directory):
             for path in [Path(folder, name) for name in [*folders, *names] if not name.startswith("..lock")]:
                 with suppress(FileNotFoundError):
@@ -197,7 +197,7 @@ class Published:
 
 
 def make_certs(workdir: Path, name: str = "certs") -> Published:
-    """An empty directory for outputs, safe whatever the umask of the tests."""
+    """An empty directory for outputs, safe whatever the tests' umask."""
     directory = workdir / name
     directory.mkdir()
     directory.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Reader processes that check what they read, as fast as they can, while a helper publishes.
+"""Reader processes that read and check files as fast as they can while a helper publishes.
 
     with Readers(certs, ["snapshot"]) as readers:
         …
@@ -6,8 +6,8 @@
     assert report.reads > 1000 and not report.faults
 
 A snapshot reader opens `..data` once and reads certificate, key and bundle relative to it: all are whole and
-agree. A name reader opens the names that people configure, one by one: each is whole. What is not there is
-counted as `vanished`, and is no fault here: before the first publication, or where a reader was held up until
+match. A name reader opens the configured names, one by one: each is whole. A missing file is
+counted as `vanished`, and is not a fault: before the first publication, or if a reader was delayed until
 its generation had been deleted.
 """
 
@@ -31,11 +31,11 @@ MOST_FAULTS = 20
 
 @dataclass
 class Report:
-    """What one reader, or all of them together, saw."""
+    """The results of one reader, or of all together."""
 
     reads: int = 0  # whole snapshots, or whole files
     vanished: int = 0
-    changes: int = 0  # how often a read differed from the one before
+    changes: int = 0  # how often a read differed from the previous one
     faults: list[str] = field(default_factory=list)
 
     def add(self, other: Report) -> None:
@@ -46,7 +46,7 @@ class Report:
 
 
 def read_all(path: str, directory: int | None = None) -> bytes:
-    """As most programs read: until the end of the file, in small steps, so that tears would show."""
+    """Reads until the end of the file in small steps, like most programs, so that torn files are noticed."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
     try:
         content = b""
@@ -58,7 +58,7 @@ def read_all(path: str, directory: int | None = None) -> bytes:
 
 
 def check_set(svid: bytes, key: bytes, bundle: bytes) -> None:
-    """Raises Torn where one of them is not whole, or they do not belong together."""
+    """Raises Torn if one of them is not whole, or they do not match."""
     leaf = certs.certificates(svid)[0]
     certs.certificates(bundle)
     if not certs.same_point(leaf, certs.private_key(key)):
@@ -87,7 +87,7 @@ HOW: dict[str, Callable[[str], bytes]] = {"snapshot": read_snapshot, "names": re
 
 
 def read_until_told(how: str, directories: Sequence[str], stop: int) -> Report:
-    """Until `stop` is readable, be it at its end. Reads each once before it says ready, and once at the end."""
+    """Reads until `stop` is readable or closed. Reads each once before it prints "ready", and once at the end."""
     report = Report()
     last = dict.fromkeys(directories, b"")
 
@@ -115,7 +115,7 @@ def read_until_told(how: str, directories: Sequence[str], stop: int) -> Report:
 
 
 class Readers:
-    """A process for each kind, which reads all directories in turn; the report is there once the context is left."""
+    """A process for each kind, which reads all directories in turn; `report` is set when the context ends."""
 
     def __init__(
         self, directory: Path | Sequence[Path], kinds: Sequence[str] = ("snapshot", "names")
@@ -128,7 +128,7 @@ class Readers:
     def __enter__(self) -> Readers:
         for kind in self.kinds:
             command = [sys.executable, __file__, kind, *map(str, self.directories)]
-            # Without a buffer here: it could hold more than the line that is read below.
+            # Without a buffer, which could hold more than the line that is read below.
             process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             self._processes.append(process)
         for process in self._processes:
@@ -138,7 +138,7 @@ class Readers:
 
     def __exit__(self, *_: object) -> None:
         for process in self._processes:
-            # Closes its standard input, which tells it to stop, and takes what it says.
+            # Closes its standard input, which stops it, and reads its report.
             output, _ = process.communicate(timeout=60)
             assert process.returncode == 0
             self.report.add(Report(**json.loads(output)))

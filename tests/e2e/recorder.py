@@ -1,11 +1,11 @@
-"""A child for the helper to start: writes down what happens to it, one line of JSON for each event.
+"""A child for the helper: records its events, one line of JSON for each.
 
     recorder.py EVENTS [--signals SIGHUP,SIGRTMIN+1] [--deaf SIGTERM] [--file FILE] [--exit CODE]
         [--late FILE] [--sigwait] [MORE …]
 
 The first event is "started", once its handlers are in place: pid, arguments, environment, descriptors, signal
-state. Each signal is one more; with --file it tells the digest of that file at that moment. SIGTERM ends it,
-unless it is deaf to it. With --exit it ends by itself, having started.
+state. Each signal is one more event; with --file it has the digest of that file at that moment. SIGTERM ends it,
+unless it ignores it (--deaf). With --exit it ends by itself after the start.
 
 With --late it has no handlers before that file exists; with --sigwait it never has any, but blocks its signals
 and waits for them.
@@ -49,7 +49,7 @@ def descriptors() -> dict[str, str]:
         try:
             found[number] = os.readlink(f"/proc/self/fd/{number}")
         except OSError:
-            pass  # the one that listed them
+            pass  # the descriptor that was used to list them
     return found
 
 
@@ -73,7 +73,7 @@ def describe_start(rest: list[str], before: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    # Before anything here opens or changes something.
+    # Before the code below opens or changes something.
     before = {"descriptors": descriptors(), "signals": signal_state()}
     parser = argparse.ArgumentParser()
     parser.add_argument("events")
@@ -96,7 +96,7 @@ def main() -> None:
         if name == "SIGTERM" and name not in options.deaf:
             sys.exit(0)
 
-    # Not pause(): a signal just before it would be seen after the next one only.
+    # Not pause(): a signal that arrives just before it would be noticed only after the next one.
     news, wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wakeup)
     while options.late and not options.late.exists():

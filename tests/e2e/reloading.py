@@ -1,4 +1,4 @@
-"""A helper whose configuration is edited while it runs, and an agent that rotates all the time."""
+"""Edits the configuration of a running helper while an agent rotates continuously."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENDS = ("config_reloaded", "config_reload_refused")
 def reload(
     helper: Helper, text: str, number: signal.Signals = signal.SIGHUP, event: str = "config_reloaded"
 ) -> LogLine:
-    """Gives it this configuration, and the line that says what came of it."""
+    """Gives it this configuration; returns the line with the result."""
     helper.config_file.write_text(text)
     mark = helper.mark()
     helper.send(number)
@@ -29,7 +29,7 @@ def wait_event(helper: Helper, event: str, since: int = 0, timeout: float = 10.0
 
 
 class Calls(NamedTuple):
-    """What an agent saw of its callers; a stream that is opened anew shows in it."""
+    """The calls that an agent received; a reopened stream increases them."""
 
     connections: int
     streams: int
@@ -47,7 +47,7 @@ def jwt_calls(agent: DevAgent) -> int:
 
 
 class Load:
-    """Agents that rotate, as often as they can, until the block ends."""
+    """Makes agents rotate as often as they can, until the block ends."""
 
     def __init__(self, *agents: DevAgent) -> None:
         self.rotations = 0

@@ -1,4 +1,4 @@
-"""A Workload API server in the test's own process, for messages that no honest agent sends."""
+"""A Workload API server in the test's own process, for messages that a correct agent does not send."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ METHOD = "FetchX509SVID"
 
 
 def first_message(api: ModuleType, socket: Path) -> Any:
-    """What the agent at `socket` gives this process."""
+    """The first message from the agent at `socket`."""
     with grpc.insecure_channel(f"unix:{socket}") as channel:
         return next(iter(api.Stub(channel).FetchX509SVID(api.X509SVIDRequest(), metadata=HEADER)))
 

@@ -1,4 +1,4 @@
-"""The rules of examples/siem, run on logs: the jq form by detect.sh, the Sigma form as SQL on a table of events.
+"""Runs the rules of examples/siem on logs: the jq form with detect.sh, the Sigma form as SQL on a table of events.
 
     fired_by_jq(log), fired_by_sigma(log)     # names of rules
 """
@@ -34,13 +34,13 @@ def rule_names() -> list[str]:
 
 
 def level_of(file: Path) -> str:
-    """Of its last rule."""
+    """The level of its last rule."""
     *_, rule = yaml.safe_load_all(file.read_text())
     return str(rule["level"])
 
 
 def events_of(lines: list[str]) -> list[dict[str, str]]:
-    """What a SIEM takes in: the helper's own lines."""
+    """The helper's own lines, which a SIEM would store."""
     return [json.loads(line) for line in lines if line.startswith("{")]
 
 
@@ -55,7 +55,7 @@ def fired_by_jq(log: Path) -> set[str]:
 
 @cache
 def sigma_queries() -> dict[str, str]:
-    """For each file the query of its last rule: of several the others are those that it counts."""
+    """For each file, the query of its last rule, which may count matches of the others."""
     backend = sqliteBackend()
     backend.table = "logs"
     queries = {}
@@ -82,7 +82,7 @@ def fields_of_rules() -> frozenset[str]:
 
 
 def fired_by_sigma(log: Path) -> set[str]:
-    # The correlations want the time of an event by this name.
+    # The correlations expect the time of an event under this name.
     events = [event | {"timestamp": event["time"]} for event in events_of(log.read_text().splitlines())]
     columns = sorted(fields_of_rules().union(*events))
     with closing(sqlite3.connect(":memory:")) as database:

@@ -1,4 +1,4 @@
-"""What happens to a helper in examples/siem, with which rules must fire: each recorded from the real program.
+"""Scenarios for the rules of examples/siem, with the rules that must fire: each is recorded from the real program.
 
     stage = Stage(directory, agent, run_helper)
     SCENARIOS["key-removed"].play(stage)
@@ -23,18 +23,18 @@ from helper import ROOT, SLOW, Helper, LogLine, program, wait_until
 from published import KEY, SVID, agent_serial, hcl, make_certs, rotate
 
 CONFIG = ROOT / "examples/siem/helper.conf"
-# More than an hour has at any usual lifetime: with one of 5 minutes there are 24.
+# More than in an hour with any usual lifetime: with 5 minutes there are 24.
 ROTATIONS = 120
 
 
 class Stage:
-    """An agent, and the helpers that ran one after the other, with the example's configuration."""
+    """An agent, and helpers that run one after the other with the example's configuration."""
 
     def __init__(self, directory: Path, agent: DevAgent, run: Callable[..., Helper]) -> None:
         self.directory = directory
         self.agent = agent
         self.certs = make_certs(directory)
-        self.raw: list[str] = []  # of programs that are not helpers of ours
+        self.raw: list[str] = []  # of programs other than our helpers
         self._run = run
         self._helpers: list[Helper] = []
 
@@ -66,7 +66,7 @@ class Stage:
         return helper
 
     def wait(self, event: str, *, count: int = 1, **fields: str) -> None:
-        """Until the last helper has logged so many events with these fields."""
+        """Waits until the last helper has logged this number of events with these fields."""
 
         def matches(line: LogLine) -> bool:
             return ({"event": event} | fields).items() <= line.fields.items()
@@ -82,7 +82,7 @@ class Stage:
             self.wait(event, kind=kind)
 
     def lines(self) -> list[str]:
-        """All logs in their order, as they are."""
+        """All logs in order, unchanged."""
         return [line.raw for helper in self._helpers for line in helper.log] + self.raw
 
 
@@ -99,7 +99,7 @@ def identity_denied(stage: Stage) -> None:
 
 
 def identity_unexpected(stage: Stage) -> None:
-    """The agent gives another identity; its authority is another one as well, since it was started anew."""
+    """The agent issues another identity; its authority is another one too, since it was restarted."""
     stage.start()
     stage.agent.stop()
     stage.agent.start("-id", "/admin")
@@ -108,8 +108,8 @@ def identity_unexpected(stage: Stage) -> None:
 
 
 def agent_replaced(stage: Stage) -> None:
-    """Somebody else answers on the agent's socket."""
-    # Whether JWT bundles or the new trust domain come first, and so are refused or not, is left to chance.
+    """Another process answers on the agent's socket."""
+    # It is not defined whether JWT bundles or the new trust domain come first, and so whether they are refused.
     stage.start(tokens=False)
     stage.agent.stop()
     stage.agent.start("-trust-domain", "evil.example")
@@ -124,7 +124,7 @@ def trust_domain_unexpected(stage: Stage) -> None:
 
 
 def trust_domains_unexpected_at_start(stage: Stage) -> None:
-    """So many that not each has a line of its own."""
+    """More than the limit of trust domains with their own line."""
     stage.agent.federated(40)
     stage.start()
 
@@ -165,11 +165,11 @@ def bundle_refused(stage: Stage) -> None:
 
 
 def files_changed(stage: Stage) -> None:
-    """Somebody replaces the authorities, and removes the certificate."""
+    """Another process replaces the authorities and removes the certificate."""
     stage.start()
     (stage.certs.directory / "..data" / "svid_bundle.pem").write_text("another authority\n")
     (stage.certs.directory / SVID).unlink()
-    stage.agent.resend()  # it looks every 10 s as well
+    stage.agent.resend()  # the helper also checks every 10 s
     stage.wait("files_repaired")
 
 
@@ -180,7 +180,7 @@ def cert_dir_open(stage: Stage) -> None:
 
 
 def write_failed(stage: Stage) -> None:
-    """A directory stands where the certificate belongs."""
+    """A directory is in place of the certificate."""
     stage.start()
     link = stage.certs.directory / SVID
     link.unlink()
@@ -233,7 +233,7 @@ def config_refused(stage: Stage) -> None:
 
 
 def log_dropped(stage: Stage) -> None:
-    """Nobody reads the log, of a pipe that holds a page, for a while."""
+    """The log is a pipe of one page that is not read for a while."""
     config = stage.directory / "helper.conf"
     config.write_text(stage.config())
     command = [program(), "-config", config]
@@ -242,7 +242,7 @@ def log_dropped(stage: Stage) -> None:
         pipe = helper.stderr.fileno()
         try:
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)
-            # What it logs of 30 rotations are three times as many bytes.
+            # The log lines of 30 rotations have three times as many bytes.
             for _ in range(30):
                 stage.agent.rotate()
                 serial = agent_serial(stage.agent)
@@ -254,7 +254,7 @@ def log_dropped(stage: Stage) -> None:
                 stage.agent.rotate()
         finally:
             helper.terminate()
-        # The last line may be cut off.
+        # The last line may be incomplete.
         stage.raw = read.decode().rpartition("\n")[0].splitlines()
 
 
@@ -268,7 +268,7 @@ def published_serial(stage: Stage) -> str:
 
 
 def normal(stage: Stage) -> None:
-    """An hour in which nothing is wrong: rotations, a reload, an agent that is gone for a moment, a restart."""
+    """An hour without an attack: rotations, a reload, an agent that is gone for a moment, a restart."""
     stage.agent.federated(1)
     recorder = Recorder(stage.directory)
     helper = stage.start(**recorder.keys())
@@ -280,7 +280,7 @@ def normal(stage: Stage) -> None:
     helper.config_file.write_text(stage.config(**recorder.keys(), log_level="info"))
     helper.send(signal.SIGHUP)
     stage.wait("config_reloaded")
-    # As the helper sees an agent that restarts: its streams end, for a second nobody answers, then all is as before.
+    # An agent's restart from the helper's view: streams end, no server listens for a second, then all is as before.
     stage.agent.disconnect()
     stage.agent.fault("unavailable")
     stage.wait_each("stream_lost")
@@ -304,7 +304,7 @@ def fires(play: Callable[[Stage], None], *rules: str) -> Scenario:
     return Scenario(play, frozenset(rules))
 
 
-# By the names of the recorded logs in examples/siem/logs.
+# Named like the recorded logs in examples/siem/logs.
 SCENARIOS = {
     "identity-lost": fires(identity_lost, "identity-lost"),
     "identity-denied": fires(identity_denied, "identity-denied"),

@@ -1,12 +1,12 @@
-"""A disk that hangs: a helper whose fsync(2), or another call, does not return before the test says so.
+"""A disk that hangs: a helper whose fsync(2), or another call, does not return until the test allows it.
 
     helper = run_helper(config, prefix=stalling.PREFIX)
     with Disk(helper) as disk:      # fsync works
         disk.stall()                # from now on it does not return
         disk.wait_stalled()         # a thread of the helper is in it
-        disk.flow()                 # and goes on
+        disk.flow()                 # and continues
 
-This file is also the prefix: it sets a seccomp filter that hands each such call to whoever holds the listener, a
+This file is also the prefix: it sets a seccomp filter that passes each such call to the holder of the listener, a
 descriptor that the helper inherits and the test takes from it.
 """
 
@@ -24,7 +24,7 @@ import threading
 from helper import SLOW, TIMEOUT_S, Helper, wait_until
 
 PREFIX = [sys.executable, __file__, "fsync"]
-# The first call to a directory that a path alone cannot make hang.
+# The first such call on a directory while it is opened.
 AT_OPENING = [sys.executable, __file__, "flock"]
 CALLS, SECCOMP, AUDIT_ARCH = {
     "x86_64": ({"fsync": 74, "flock": 73}, 317, 0xC000003E),
@@ -51,7 +51,7 @@ def checked(result: int) -> int:
 
 
 def install_filter(call: str) -> int:
-    """Hands this call to a listener, whose descriptor it gives."""
+    """Passes this call to a listener; returns its descriptor."""
     program = [
         struct.pack("HBBI", LOAD, 0, 0, 4),  # the architecture
         struct.pack("HBBI", JUMP_IF_EQUAL, 0, 3, AUDIT_ARCH),
@@ -71,13 +71,13 @@ def install_filter(call: str) -> int:
 class Disk:
     def __init__(self, helper: Helper) -> None:
         pidfd = os.pidfd_open(helper.pid)
-        # The prefix may not have come to its filter yet.
+        # The prefix may not have set its filter yet.
         self._listener = wait_until(lambda: take_descriptor(pidfd, LISTENER), "the listener")
         os.close(pidfd)
         self._lock = threading.Lock()
         self._flowing = threading.Event()
         self._flowing.set()
-        self.calls = 0  # that went through
+        self.calls = 0  # allowed so far
         self._stalling = False
         self._let_through = 0
         self._over = os.eventfd(0)
@@ -95,7 +95,7 @@ class Disk:
         os.close(self._listener)
 
     def stall(self, after: int = 0) -> None:
-        """Lets so many more calls through, and then none."""
+        """Lets `after` more calls through, and then none."""
         with self._lock:
             self._let_through = after
             self._stalling = True
@@ -120,11 +120,11 @@ class Disk:
             self._flowing.wait()
 
     def _let_one_go(self) -> bool:
-        """False where the helper has gone."""
+        """Returns false if the helper has ended."""
         request = bytearray(NOTIF_SIZE)
         try:
             fcntl.ioctl(self._listener, NOTIF_RECV, request)
-            # Before it goes on: who sees what comes of the call sees it counted.
+            # Counted before it continues, so that its effects are never seen before the count.
             self.calls += 1
             fcntl.ioctl(self._listener, NOTIF_SEND, bytes(request[:8]) + struct.pack("qiI", 0, 0, CONTINUE))
         except OSError:

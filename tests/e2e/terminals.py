@@ -1,4 +1,4 @@
-"""Programs on a terminal of their own, as somebody sits before it."""
+"""Runs programs on their own terminal, like an interactive user."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def state_of(pid: int) -> str:
 
 
 class Terminal:
-    """A program that leads the session of a new terminal, which is hung up in the end, and it killed."""
+    """A program that leads the session of a new terminal. At the end the terminal is hung up and the program killed."""
 
     def __init__(self, directory: Path, command: Sequence[str | Path]) -> None:
         self.directory = directory
@@ -57,7 +57,7 @@ class Terminal:
         os.write(self.screen, text.encode())
 
     def expect(self, text: str, count: int = 1, timeout: float = TIMEOUT_S) -> None:
-        """Waits until `text` was shown that often since the last expectation. What is shown counts once."""
+        """Waits until `text` was shown this number of times since the last call. Each output counts once."""
         deadline = time.monotonic() + timeout * SLOW
         while self._shown.count(text) < count:
             left = deadline - time.monotonic()
@@ -84,14 +84,14 @@ class Terminal:
         wait_until(lambda: self.log().count(text) >= count, f"{text!r} in the log")
 
     def wait_child(self, number: int = 1) -> int:
-        """The pid of the number-th child that a helper started, which runs its program."""
+        """The pid of the number-th child that a helper started, once it runs its program."""
         self.wait_log("event=child_started", number)
         line = [line for line in self.log().splitlines() if "event=child_started" in line][number - 1]
         return int(line.partition(" pid=")[2].split()[0])
 
 
 class Shell(Terminal):
-    """A shell with job control. `words` is what it calls "${words[@]}"."""
+    """A shell with job control. `words` are available in it as "${words[@]}"."""
 
     def __init__(self, directory: Path, words: Sequence[str | Path]) -> None:
         command = shlex.join([str(program()), *map(str, words)])
@@ -100,12 +100,12 @@ class Shell(Terminal):
         self.type(". ./words\n")
 
     def run(self, line: str = '"${words[@]}"') -> int:
-        """Starts the helper, its log in a file; the pid of its child."""
+        """Starts the helper with its log in a file; returns the pid of its child."""
         self.type(line.replace('"${words[@]}"', '"${words[@]}" 2>>helper.log') + "\n")
         return self.wait_child()
 
     def wait_stopped(self) -> None:
-        """Until the shell knows that a job in the background has stopped: later than we may see it."""
+        """Waits until the shell has noticed that a background job has stopped, which may be later than we do."""
 
         def told() -> bool:
             self.type("jobs\n")
@@ -115,7 +115,7 @@ class Shell(Terminal):
         wait_until(told, "the shell to know of the stop")
 
     def expect_code(self, code: int) -> None:
-        """Of what ran last."""
+        """Checks the exit code of the last command."""
         self.wait_foreground(self.process.pid)
         self.type("echo code=$?.\n")
         self.expect(f"code={code}.")

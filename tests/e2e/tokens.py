@@ -1,4 +1,4 @@
-"""JWT-SVIDs and JWT bundles in files: how to ask a helper for them, and what is in them."""
+"""JWT-SVIDs and JWT bundles in files: configures and reads them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def decode(part: str) -> bytes:
 
 
 def claims(token: bytes) -> dict[str, Any]:
-    """Of a file that holds one token and nothing else."""
+    """The claims of a file that contains one token and nothing else."""
     header, payload, signature = token.decode("ascii").split(".")
     assert json.loads(decode(header))["alg"] == "ES256"
     assert len(decode(signature)) == 64
@@ -71,7 +71,7 @@ def is_token(line: LogLine, name: str = "") -> bool:
 
 
 def wait_token(helper: Helper, audience: str, since: int = 0, timeout: float = 10.0) -> dict[str, Any]:
-    """The claims in the file AUDIENCE.jwt once it was written, or written again since then."""
+    """The claims in the file AUDIENCE.jwt once it was written, or written again after `since`."""
     helper.wait_log(lambda line: is_token(line, f"{audience}.jwt"), timeout, since)
     return read_claims(helper, audience)
 

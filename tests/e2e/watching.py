@@ -1,4 +1,4 @@
-"""Programs that watch a published file with inotify, as consumers do, and what they read when they are woken.
+"""Programs that watch a published file with inotify, like consumers, and the content that they read then.
 
 A watcher prints the file's content in base64, a line for each event. Whether it is ready is read from the
 kernel: which inodes its process watches.
@@ -29,7 +29,7 @@ INODE = re.compile(r"^inotify wd:\S+ ino:([0-9a-f]+) ", re.MULTILINE)
 
 
 def inodes_watched_by(process: int) -> set[int]:
-    """Also by its descendants."""
+    """Including its descendants."""
     found: set[int] = set()
     for child in children_of(process):
         found |= inodes_watched_by(child)
@@ -44,7 +44,7 @@ def inodes_watched_by(process: int) -> set[int]:
 
 
 def serial_of(content: bytes) -> int:
-    """0 where it is not a whole certificate: the in-place layout is read while it is being written."""
+    """0 if it is not a whole certificate: with the in-place layout it may be read during a write."""
     try:
         return certs.serial(content)
     except (certs.Torn, ValueError, IndexError):
@@ -80,7 +80,7 @@ class Watcher:
         return self._process.pid
 
     def wait_ready(self) -> None:
-        """Until it watches what its path leads to now."""
+        """Waits until it watches the current target of its path."""
 
         def ready() -> bool:
             assert self._process.poll() is None, f"ended with {self._process.returncode}"
@@ -89,7 +89,7 @@ class Watcher:
         wait_until(ready, f"a watch of {self.watched}")
 
     def wait_serial(self, serial: int, timeout: float) -> None:
-        """Until it was woken and read the certificate with this serial number."""
+        """Waits until it was woken and has read the certificate with this serial number."""
         seen: list[str] = []
 
         def new() -> bool:
@@ -115,7 +115,7 @@ class Watcher:
 
 
 def superseded(out: Published) -> str:
-    """The live generation, which the next rotation supersedes; "" in the other layouts."""
+    """The live generation, which the next rotation supersedes; "" for the other layouts."""
     return out.live() if (out.directory / "..data").is_symlink() else ""
 
 
@@ -128,9 +128,9 @@ def check_rotations(
     *,
     again: bool = False,
 ) -> None:
-    """Every rotation wakes the watcher while the superseded generation is still there, so not by its end.
+    """Every rotation wakes the watcher while the superseded generation still exists, so its removal is not the cause.
 
-    `start` is given the path of the certificate. `again`: it is started anew for every rotation.
+    `start` gets the path of the certificate. `again`: the watcher is restarted for every rotation.
     """
     out = make_certs(workdir)
     helper = run_helper(config(agent, layout=layout))

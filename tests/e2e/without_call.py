@@ -1,6 +1,6 @@
-"""Runs a program to which the kernel refuses one system call: without_call.py NAME PROGRAM ARGUMENT…
+"""Runs a program with one system call refused by the kernel: without_call.py NAME PROGRAM ARGUMENT…
 
-As under a container's seccomp profile, which answers ENOSYS; whoever it runs as.
+Like a container's seccomp profile, which answers ENOSYS; works for any user.
 """
 
 from __future__ import annotations

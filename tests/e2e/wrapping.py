@@ -6,14 +6,14 @@ from devagent import DevAgent
 from helper import Helper, LogLine, wait_until
 from published import hcl, settings
 
-# A shell that ends with code 3 when it is asked to.
+# A shell that ends with code 3 on SIGTERM.
 OBEDIENT = "trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done"
-# And one that does not, nor does what it has started.
+# A shell that ignores SIGTERM, together with its child.
 DEAF = "trap '' TERM; sleep 36000 & echo $!; echo ready; wait"
 
 
 def wrap(agent: DevAgent | None, *command: object, **keys: object) -> list[str]:
-    """For run_helper(command=…). The program may be among the keys, as Recorder.keys() gives it."""
+    """For run_helper(command=…). The program may be among the keys, as in Recorder.keys()."""
     words = list(command)
     if "cmd" in keys:
         arguments = keys.pop("cmd_args", [])
