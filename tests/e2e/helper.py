@@ -14,6 +14,7 @@ happened, and fail at once with the log when the program has exited.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -35,6 +36,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SLOW = float(os.environ.get("SPIFFE_TEST_SLOW", "1"))
 TIMEOUT_S = 10.0
 POLL_S = 0.005
+# The most that a user may have without privileges, unless configured.
+LOG_PIPE = 1 << 20
 # For a minimal environment: a sanitizer needs its options, which name our suppressions.
 SANITIZERS = {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
 # Variables of a developer's environment that must not affect the tests.
@@ -190,6 +193,9 @@ class Helper:
 
     def start(self) -> Helper:
         self._log_read, log_write = os.pipe()
+        # The helper drops lines rather than wait for a reader that is late. Refused where the user has too many.
+        with suppress(OSError):
+            fcntl.fcntl(self._log_read, fcntl.F_SETPIPE_SZ, LOG_PIPE)
         with (self.directory / "stdout.txt").open("wb") as stdout:
             self._process = subprocess.Popen(
                 self.command,
