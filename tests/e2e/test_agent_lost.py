@@ -1,4 +1,4 @@
-"""An agent that refuses, delays, hangs up, floods or goes away: no update is lost but coalesced ones."""
+"""An agent that refuses, delays, hangs up, floods or goes away: no update is lost, except coalesced ones."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_denied_and_allowed_again(agent: DevAgent, run_helper: Run, workdir: Pat
     assert denied.level == "error"
     assert denied.msg.startswith("Error while watching x509 context: PermissionDenied")
     assert denied.fields["files"] == "kept"
-    # Asked again, and answered the same: said once.
+    # Repeated with the same answer: logged once.
     wait_until(lambda: agent.status()["denied"] >= 2, "two more questions", 15)
     assert out.state() == before
     assert loud(helper) == [denied]
@@ -77,18 +77,18 @@ def test_a_stream_that_breaks(agent: DevAgent, run_helper: Run, workdir: Path, f
     assert lost.msg.startswith("Error while watching x509 context: ")
     assert lost.fields["files"] == "kept"
     assert out.state() == before
-    # What is rotated while nobody listens is not lost.
+    # A rotation while the helper is not connected is not lost.
     agent.rotate()
     agent.command("available")
     wait_serial(helper, agent_serial(agent), timeout=15)
     out.check(agent_serial(agent))
     assert loud(helper) == [lost]
     assert len(lines_of(helper, "stream_restored")) == 1
-    # And the stream is well: the next one arrives at once.
+    # The stream works: the next update arrives at once.
     out.check(rotate(agent, helper))
 
 
-def test_several_breaks_are_said_once_each(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_several_breaks_are_logged_once_each(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     helper = run_helper(config(agent))
     wait_published(helper)
@@ -170,7 +170,7 @@ def test_an_agent_that_comes_late(run_agent: AgentRun, run_helper: Run, workdir:
     assert "no such file or directory" in lost.msg
     assert str(agent.socket) in lost.msg
     assert lost.fields["hint"]
-    # Attempts follow each second and are no news. Silence has no event to wait for.
+    # Attempts follow every second and are not logged. There is no event to wait for if nothing is logged.
     time.sleep(2.5)
     assert loud(helper) == [lost]
     agent.start()
@@ -191,7 +191,7 @@ def test_another_server_on_the_socket_is_fatal_at_first(
     assert out.names() in ([], ["..lock"])
 
 
-def test_another_server_on_the_socket_later_is_asked_again(
+def test_another_server_on_the_socket_later_is_retried(
     run_agent: AgentRun, run_helper: Run, workdir: Path
 ) -> None:
     pairs = []
@@ -215,7 +215,7 @@ def test_another_server_on_the_socket_later_is_asked_again(
         assert len(loud(helper)) == 1
 
 
-def test_an_agent_that_is_started_again_while_its_refusal_is_waited_out(
+def test_an_agent_that_restarts_during_the_wait_after_its_refusal(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
     make_certs(workdir)
@@ -236,7 +236,7 @@ def test_without_a_descriptor_for_a_new_connection(agent: DevAgent, run_helper: 
     wait_published(helper)
     tokens.wait_token(helper, "db")
     before = resource.prlimit(helper.pid, resource.RLIMIT_NOFILE)
-    # Those that are open stay so; the numbers below are in use for as long as it runs.
+    # Open connections are not affected; the descriptor numbers below stay in use while it runs.
     resource.prlimit(helper.pid, resource.RLIMIT_NOFILE, (8, before[1]))
     mark = helper.mark()
     agent.disconnect()

@@ -1,6 +1,6 @@
-"""A configuration that is wrong: exit code 1, the place and a way out, and nothing touched on disk.
+"""An invalid configuration: exit code 1, the place and a hint, and no change on disk.
 
-The exact words of many more mistakes are in the unit tests.
+The unit tests have the exact messages of many more mistakes.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from published import KEY, SVID, config, make_certs
 
 Run = Callable[..., Helper]
 
-# The line that is added to a good configuration, the column of what is wrong in it (None: any), and words of
-# the message or its hint.
+# A line added to a valid configuration, the column of the mistake in it (None: any), and words of the message or its
+# hint.
 MISTAKES = {
     "a typo": ('svid_file_nam = "x.pem"', 1, ["svid_file_nam", "svid_file_name"]),
     "a wrong type": ('verify = "true"', 10, ["verify", "true or false|boolean"]),
@@ -51,7 +51,7 @@ def test_a_mistake_in_the_file(agent: DevAgent, run_helper: Run, workdir: Path, 
     assert re.match("error: " + place, said), said
     for word in words:
         assert re.search(word, said), said
-    # Not even a log line: nothing was begun.
+    # Not even a log line, since nothing was started.
     assert re.fullmatch(r"error: [^\n]+(\nhint: [^\n]+)?", said), said
     assert out.state() == before
     assert not (out.directory / "..lock").exists()
@@ -78,7 +78,7 @@ def test_the_hint_is_a_line_of_its_own(agent: DevAgent, run_helper: Run) -> None
     assert [line.raw.split(":")[0] for line in helper.log] == ["error", "hint"]
 
 
-def test_no_file_where_one_was_named(run_helper: Run) -> None:
+def test_a_named_file_that_does_not_exist(run_helper: Run) -> None:
     helper = run_helper(command=["-config", "nowhere.conf"])
     assert helper.wait() == 1
     assert "nowhere.conf" in helper.log[0].raw
@@ -138,8 +138,8 @@ def test_toml_in_a_conf_file(agent: DevAgent, run_helper: Run) -> None:
     assert "-config-format" in helper.log_text()
 
 
-def test_a_missing_cert_dir_is_no_mistake(agent: DevAgent, run_helper: Run) -> None:
-    """It is waited for: it is not the configuration that is wrong."""
+def test_a_missing_cert_dir_is_not_a_mistake(agent: DevAgent, run_helper: Run) -> None:
+    """It is awaited, since the configuration is valid."""
     helper = run_helper(config(agent, cert_dir="later"))
     helper.wait_log(lambda line: line.fields.get("event") == "write_failed")
     assert helper.running

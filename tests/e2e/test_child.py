@@ -1,4 +1,4 @@
-"""The child in job mode: started after the first publication, told of each rotation, started again."""
+"""The child in job mode: started after the first publication, notified of each rotation, restarted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def recorder(workdir: Path) -> Recorder:
 
 
 def wait_exited(helper: Helper, since: int = 0, timeout: float = 10.0) -> str:
-    """What the log says of a child's end."""
+    """Waits for the log line about a child's end."""
     line = helper.wait_log(lambda line: line.fields.get("event") == "child_exited", timeout, since)
     return line.raw
 
@@ -59,13 +59,13 @@ def test_signalled_at_each_rotation(
     started = recorder.wait("started")
     for count in range(1, 6):
         serial = rotate(agent, helper)
-        # The files are there first: the child sees the new ones in its handler.
+        # The files are written first: the child sees the new ones in its handler.
         told = recorder.wait(name, count)
         assert told["digest"] == digest(out.read(SVID))
         out.check(serial)
     assert {event["pid"] for event in recorder.events()} == {started["pid"]}
     assert len(recorder.events(name)) == 5
-    # What has arrived may not be logged yet.
+    # A signal that has arrived may not be logged yet.
     wait_until(lambda: len(lines_of(helper, "signalled")) == 5, "the last line")
 
 
@@ -77,7 +77,7 @@ def test_no_signal_without_a_change(
     recorder.wait("started")
     agent.resend()
     helper.wait_log("X.509 certificates unchanged")
-    # A repair is no rotation either.
+    # A repair is not a rotation either.
     (out.directory / SVID).unlink()
     agent.resend()
     helper.wait_log(lambda line: line.fields.get("event") == "files_repaired")
@@ -93,12 +93,12 @@ def test_no_signal_without_renew_signal(
     helper = run_helper(config(agent, **recorder.keys("--exit", "0", renew_signal=None)))
     wait_exited(helper)
     rotate(agent, helper)
-    # Relaunched where it is gone; that is all.
+    # It is only restarted after it has ended.
     recorder.wait("started", 2)
     assert lines_of(helper, "signalled") == []
 
 
-def test_the_last_rotation_of_a_flood_is_told(
+def test_the_last_rotation_of_a_flood_is_notified(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder
 ) -> None:
     out = make_certs(workdir)
@@ -117,7 +117,7 @@ def test_a_child_that_its_signal_kills(agent: DevAgent, run_helper: Run, workdir
     wait_published(helper)
     (first,) = helper.wait_children(1)
     rotate(agent, helper)
-    # sleep never becomes ready for the signal; after 10 s it is sent regardless, as upstream does.
+    # sleep never handles the signal; after 10 s it is sent nevertheless, as upstream does.
     said = wait_exited(helper, timeout=15)
     assert re.search(rf"\b{first}\b", said)
     assert "killed by SIGUSR1" in said
@@ -188,7 +188,7 @@ def test_a_program_that_cannot_be_executed(
     mark = helper.mark()
     rotate(agent, helper)
     helper.wait_log(lambda line: line.level == "error" and str(program) in line.raw, since=mark)
-    # Once it can be executed, the next rotation starts it.
+    # Once it is executable, the next rotation starts it.
     if kind == "a directory":
         program.rmdir()
     words = recorder.keys()["cmd_args"]
@@ -213,13 +213,13 @@ def test_a_program_that_is_not_found_in_the_path(
     assert "exited with code 7" in wait_exited(helper)
 
 
-def test_what_the_child_gets(agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder) -> None:
+def test_arguments_of_the_child(agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder) -> None:
     make_certs(workdir)
     env = {"NOTIFY_SOCKET": "/nowhere", "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1", "MINE": "kept"}
     tail = ["two words", "", 'quo"te', "$HOME", "*"]
     helper = run_helper(config(agent, **recorder.keys(*tail)), env=env)
     started = recorder.wait("started")
-    # No shell, no splitting.
+    # No shell, no word splitting.
     assert started["arguments"] == tail
     environment = started["environment"]
     assert environment["MINE"] == "kept"
@@ -230,10 +230,10 @@ def test_what_the_child_gets(agent: DevAgent, run_helper: Run, workdir: Path, re
     assert started["parent"] == helper.pid
 
 
-def test_nothing_of_ours_leaks_into_the_child(
+def test_nothing_leaks_into_the_child(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder
 ) -> None:
-    """The child finds descriptors, signal mask, dispositions and core limits as one without a helper does."""
+    """The child's descriptors, signal mask, dispositions and core limits are as without a helper."""
     make_certs(workdir)
     alone = Recorder(workdir / "alone")
     alone.file.parent.mkdir()
@@ -249,7 +249,7 @@ def test_nothing_of_ours_leaks_into_the_child(
     assert started["signals"] == expected["signals"]
     assert started["core"] == expected["core"]
     assert started["coredump_filter"] == expected["coredump_filter"]
-    # Also where the child was started in the midst of work.
+    # Also if the child was started during other work.
     for _ in range(3):
         rotate(agent, helper)
     os.kill(started["pid"], signal.SIGKILL)
@@ -267,7 +267,7 @@ def test_cmd_args_are_split_as_upstream_does(
     assert recorder.wait("started")["arguments"] == ["two words", "", 'a"b', "'x", "y'"]
 
 
-def test_the_childs_output_goes_where_ours_goes(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_the_child_shares_our_standard_output(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     script = "echo to stdout; echo to stderr >&2; read line; echo read $?"
     helper = run_helper(config(agent, cmd="sh", cmd_args=["-c", script]))
@@ -281,7 +281,7 @@ def test_core_dumps_are_for_children_only(
 ) -> None:
     make_certs(workdir)
     prefix = ["sh", "-c", 'ulimit -c 1024; exec "$@"', "sh"]
-    # Sanitizers forbid cores themselves unless told otherwise.
+    # Sanitizers disable core dumps themselves by default.
     names = ("ASAN_OPTIONS", "TSAN_OPTIONS")
     sanitizers = {name: os.environ.get(name, "") + ":disable_coredump=0" for name in names}
     helper = run_helper(config(agent, **recorder.keys()), prefix=prefix, env=sanitizers)
@@ -295,7 +295,7 @@ def test_core_dumps_are_for_children_only(
 
 
 def test_the_events_file_is_the_recorders(workdir: Path) -> None:
-    """The recorder is what these tests stand on: it runs, and says what it should."""
+    """The other tests rely on the recorder: it runs, and reports what it should."""
     recorder = Recorder(workdir)
     pid = os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, str(RECORDER), str(recorder.file)])
     recorder.wait("started")

@@ -1,4 +1,4 @@
-"""The combined PEM file and key_format: published, rotated, revoked, and what does not fit."""
+"""The combined PEM file and key_format: published, rotated, revoked, and a format that does not fit the key."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def combined(agent: DevAgent, **keys: object) -> str:
 
 
 def check_combined(out: Published, serial: int, order: str, label: bytes) -> None:
-    """One key and the chain behind or before it, the same as in the files of their own, and they belong together."""
+    """One key followed or preceded by the chain, the same as in the separate files, and they match."""
     content = out.read(COMBINED)
     parts = [out.read(KEY), out.read(SVID)]
     assert content == b"".join(parts if order == "key-first" else reversed(parts))
@@ -80,7 +80,7 @@ def test_it_is_published_and_rotated(
     assert lines_of(helper, "write_failed") == []
 
 
-def test_it_may_stand_alone(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_it_may_be_the_only_output(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     names = {"svid_file_name": None, "svid_key_file_name": None, "svid_bundle_file_name": None}
     helper = run_helper(combined(agent, layout="files", **names))
@@ -97,7 +97,7 @@ def private_number(content: bytes) -> bytes:
 
 
 def traces(directory: Path, numbers: list[bytes]) -> list[str]:
-    """Files below the directory, in whatever generation, with one of the numbers in a PEM block or as it is."""
+    """Files below the directory, in any generation, with one of the numbers in a PEM block or as plain bytes."""
     found = []
     for folder, _, names in os.walk(directory):
         for name in names:
@@ -158,14 +158,14 @@ def test_a_format_that_does_not_fit_leaves_the_old_files(
     assert "key_format" in failed.fields["error"] and "RSA key" in failed.fields["error"]
     assert "traditional" in failed.fields["hint"]
     assert {name: out.read(name) for name in before} == before
-    # The way out that it names.
+    # The solution in the hint.
     reload(helper, combined(agent, key_format="traditional"))
     wait_serial(helper, agent_serial(agent))
     assert pem_blocks(out.read(COMBINED))[0][0] == LABELS["pkcs1"]
 
 
 @pytest.mark.parametrize("place", ["disk", "memory"])
-def test_a_key_that_is_refused_is_no_failure_to_write(
+def test_a_refused_key_is_not_a_write_error(
     agent: DevAgent, run_helper: Run, workdir: Path, shm: Path, place: str
 ) -> None:
     out = make_certs(workdir if place == "disk" else shm)

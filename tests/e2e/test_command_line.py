@@ -1,4 +1,4 @@
-"""The command line, and where the configuration comes from."""
+"""The command line, and the sources of the configuration."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def as_toml(keys: Mapping[str, object]) -> str:
     return "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
 
 
-# What answers and ends.
+# Commands that print and end.
 
 
 @pytest.mark.parametrize("words", [["-version"], ["--version"], ["-version=true"], ["run", "-version"]])
@@ -97,7 +97,7 @@ def test_bad_usage(run_helper: Run, words: list[str], said: str) -> None:
     assert helper.stdout() == ""
 
 
-def test_a_wrong_flag_leads_to_the_right_one(run_helper: Run) -> None:
+def test_a_wrong_flag_suggests_the_right_one(run_helper: Run) -> None:
     helper = run_helper(command=["-socketPath", "/run/agent.sock"])
     assert helper.wait() == 2
     assert [line.raw for line in helper.log][1:] == [
@@ -116,7 +116,7 @@ def test_a_wrong_flag_leads_to_the_right_one(run_helper: Run) -> None:
     ],
 )
 def test_bad_usage_of_commands(run_helper: Run, words: list[str], said: list[str]) -> None:
-    """Without the page of flags: it would hide the hint."""
+    """Without the list of flags, which would hide the hint."""
     helper = run_helper(command=words)
     assert helper.wait() == 2
     assert [line.raw for line in helper.log][: len(said)] == said
@@ -124,14 +124,14 @@ def test_bad_usage_of_commands(run_helper: Run, words: list[str], said: list[str
     assert helper.stdout() == ""
 
 
-def test_a_full_disk_is_not_silence() -> None:
+def test_a_full_disk_is_an_error() -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run([program(), "help"], stdout=full, stderr=subprocess.PIPE, timeout=10)
     assert done.returncode == 1
     assert done.stderr == b"error: cannot write to standard output: no space left on device\n"
 
 
-def test_a_closed_pipe_is_not_silence() -> None:
+def test_a_closed_pipe_is_an_error() -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run([program(), "-h"], stdout=write, stderr=subprocess.PIPE, timeout=10)
@@ -140,7 +140,7 @@ def test_a_closed_pipe_is_not_silence() -> None:
     assert done.stderr == b"error: cannot write to standard output: broken pipe\n"
 
 
-# Where the configuration comes from.
+# Sources of the configuration.
 
 
 def check_works(agent: DevAgent, helper: Helper, workdir: Path) -> None:
@@ -190,7 +190,7 @@ def test_flags_alone(agent: DevAgent, run_helper: Run, workdir: Path, dash: str,
     assert not [line for line in helper.log if "Using configuration file" in line.msg]
 
 
-def test_an_empty_value_undoes_the_file_and_swallows_nothing(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_an_empty_value_overrides_the_file(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     helper = run_helper(config(agent, hint="nobody", cmd="/nonexistent"), "-hint=", "-cmd", "", "-daemon-mode=false")
     assert helper.wait() == 0
@@ -233,7 +233,7 @@ ADDRESS_FROM = {
 
 
 @pytest.mark.parametrize("source", ADDRESS_FROM)
-def test_where_the_agents_address_comes_from(
+def test_sources_of_the_agents_address(
     agent: DevAgent, run_helper: Run, workdir: Path, source: str
 ) -> None:
     make_certs(workdir)
@@ -251,7 +251,7 @@ def test_a_relative_socket_path(agent: DevAgent, run_helper: Run, workdir: Path)
     check_works(agent, run_helper(config(None, agent_address="agent.sock")), workdir)
 
 
-# Forms of files.
+# Formats of files.
 
 
 def camel(key: str) -> str:
@@ -260,7 +260,7 @@ def camel(key: str) -> str:
 
 
 def test_the_configuration_of_most_tutorials(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    """camelCase keys: each is taken, and warned of."""
+    """camelCase keys are accepted, with a warning."""
     make_certs(workdir)
     keys = settings(agent, cmd="sleep", cmd_args="36000", renew_signal="SIGUSR1")
     old = {key: value for key, value in keys.items() if "_" in key}
@@ -315,7 +315,7 @@ key_file_mode = "0o400"
 """
 
 
-def test_hcl_forms_met_in_the_wild(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_hcl_forms_in_use(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     helper = run_helper(HCL_FORMS.format(socket=agent.socket, svid=SVID, key=KEY, bundle=BUNDLE))
     check_works(agent, helper, workdir)
@@ -325,10 +325,10 @@ def test_hcl_forms_met_in_the_wild(agent: DevAgent, run_helper: Run, workdir: Pa
     assert Path(f"/proc/{child}/cmdline").read_bytes() == b"sleep\0" + b"36000\0"
 
 
-def test_keys_of_later_versions_that_ask_for_nothing(
+def test_keys_of_later_versions_without_an_effect(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
-    """They are accepted; the relic of v0.5 warns."""
+    """They are accepted; the leftover of v0.5 causes a warning."""
     out = make_certs(workdir)
     helper = run_helper(config(agent, daemon_mode=True, timeout="30s", cmd_mode="job", renew_debounce="0s"))
     wait_published(helper)

@@ -1,4 +1,4 @@
-"""The completion scripts, in the shells themselves."""
+"""The completion scripts, tested in the real shells."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from helper import SLOW, program
 
-# Words on the command line, the last one begun, and what it may become: all of it, or some of it.
+# Words on the command line, the last one incomplete, and its possible completions: all of them, or some.
 ALL = [
     (["conf"], ["config"]),
     (["config", ""], ["check", "convert", "print"]),
@@ -55,7 +55,7 @@ def script(shell: str) -> str:
 
 
 def in_bash(directory: Path, words: Sequence[str]) -> list[str]:
-    # As readline splits them.
+    # Splits words like readline.
     split = [part for word in words for part in re.split(r"(=)", word) if part or word == ""]
     line = " ".join(shlex.quote(word) for word in ["spiffe-helper", *split])
     text = script("bash") + f"COMP_WORDS=({line})\nCOMP_CWORD={len(split)}\n"
@@ -77,16 +77,16 @@ def in_fish(directory: Path, words: Sequence[str]) -> list[str]:
     done = subprocess.run(command, capture_output=True, text=True, cwd=directory, env=env, check=True, timeout=20)
     assert done.stderr == ""
     found = [line.partition("\t")[0] for line in done.stdout.splitlines()]
-    # Since fish 4 words that only contain the one begun are listed too. Tab takes them where none begins with it.
+    # Since fish 4, words that merely contain the last one are listed too. Tab uses them if none begins with it.
     return [word for word in found if word.startswith(words[-1])] or found
 
 
 class Zsh:
-    """An interactive zsh on a terminal, asked for what a word becomes."""
+    """An interactive zsh on a terminal, which lists the completions of a word."""
 
     SETUP = (
         "autoload -U compinit; compinit -u -D; source ./completion; unsetopt auto_menu; setopt no_beep; PS1='' PS2=''; "
-        # What may be added, instead of the menu.
+        # The possible additions, instead of the menu.
         "capture() { local -a found; compadd() { local -a all; builtin compadd -O all \"$@\"; "
         'found+=("${all[@]}"); builtin compadd "$@"; }; _main_complete; unfunction compadd; '
         'print -r -- "<${(j:|:)found}>"; compstate[list]=; compstate[insert]=; }; '

@@ -1,4 +1,4 @@
-"""spiffe-helper config: check, print and convert, on files by the thousand."""
+"""spiffe-helper config: check, print and convert, on thousands of files."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from config_cases import FILES, Case, random_cases  # noqa: E402
 from config_forms import FORMS  # noqa: E402
 
 SEED = 20260
-# Of the sanitizers' programs, which take long to start, fewer: each file takes seven.
+# Fewer files for sanitizers' programs, which start slowly: each file takes seven runs.
 EVERY = round(SLOW**2)
 RANDOM_FILES = 1000 // EVERY
-# Of what the machine has set nothing counts.
+# Without the variables of this machine.
 PLAIN: Mapping[str, str] = SANITIZERS
 
 
@@ -44,7 +44,7 @@ def config(*words: str | Path, env: Mapping[str, str] = PLAIN, cwd: Path | None 
 
 
 def effective(path: Path, env: Mapping[str, str] = PLAIN) -> tuple[object, str]:
-    """What a file means, or why it is refused, the place apart."""
+    """The effective configuration of a file, or its error without the place."""
     ran = config("print", path, "-output", "json", env=env)
     if ran.code == 0:
         return json.loads(ran.out), ""
@@ -59,7 +59,7 @@ def warned(err: str) -> set[str]:
 
 
 def converted(path: Path, name: str) -> Path | None:
-    """The file in the other syntax, beside it; none where it is refused."""
+    """The file in the other syntax, next to it; none if it is refused."""
     ran = config("convert", path)
     if ran.code != 0:
         return None
@@ -69,13 +69,13 @@ def converted(path: Path, name: str) -> Path | None:
 
 
 def round_trip(directory: Path, number: int, case: Case) -> str:
-    """HCL or JSON -> TOML -> HCL -> TOML: "same", "refused", or what differs."""
+    """HCL or JSON -> TOML -> HCL -> TOML: "same", "refused", or the difference."""
     original = directory / f"{number}.conf"
     original.write_bytes(case.text)
     toml = converted(original, f"{number}.toml")
     meaning, refused = effective(original, case.env)
     if toml is None:
-        # Reading it fails for both, but for what TOML cannot say.
+        # It cannot be read in either syntax, except for content that TOML cannot represent.
         no_utf8 = "no way to write it" in config("convert", original).err
         return "refused" if no_utf8 or meaning is None else f"{case.name}: printed, but not converted"
     hcl = converted(toml, f"{number}.back.conf")
@@ -92,7 +92,7 @@ def round_trip(directory: Path, number: int, case: Case) -> str:
 
 
 def round_trips(directory: Path, cases: list[Case]) -> int:
-    """How many were accepted; fails for those that changed their meaning."""
+    """The number of accepted files; fails for those whose meaning changed."""
     with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
         found = list(pool.map(lambda each: round_trip(directory, *each), enumerate(cases)))
     wrong = [one for one in found if one not in {"same", "refused"}]
@@ -111,9 +111,9 @@ def test_every_form_means_the_same_in_the_other_syntax(workdir: Path) -> None:
     assert accepted > len(cases) / 4
 
 
-# Those of SPIRE, OPA and others have no such key.
+# Configurations of SPIRE, OPA and others do not have such a key.
 OURS = re.compile(r'(?m)^\s*"?(cert_dir|certDir|svid_file_name|svidFileName)"?\s*[=:]')
-# The configuration of the tutorials is kept as it is.
+# The configuration of the tutorials is not changed.
 OLD_NAME = re.compile(r"warning: \S+ \w+ will be deprecated, should be used as \w+")
 EXAMPLES = sorted(
     path
@@ -132,7 +132,7 @@ def test_examples(workdir: Path, path: Path) -> None:
     other = converted(copy, "other" + (".conf" if path.suffix == ".toml" else ".toml"))
     assert other is not None
     assert effective(other) == effective(path)
-    # Comments keep their place: each stands above the same key as before, or at the end.
+    # Comments keep their place: each is above the same key as before, or at the end.
     back = converted(other, "back" + path.suffix)
     assert back is not None
     notes = re.compile(r"(?m)^\s*#\s*(\S.*)$")
@@ -140,7 +140,7 @@ def test_examples(workdir: Path, path: Path) -> None:
 
 
 def test_the_printed_configuration_means_the_same(workdir: Path) -> None:
-    """Of the random files that are accepted."""
+    """For the random files that are accepted."""
     kept = 0
     cases = 200 if SLOW == 1 else 100  # each takes six runs of the program
     for number, case in enumerate(random_cases(SEED + 1, cases)):
@@ -159,7 +159,7 @@ def test_the_printed_configuration_means_the_same(workdir: Path) -> None:
 
 
 def test_all_keys_in_four_formats(workdir: Path) -> None:
-    """What print shows of everything is a configuration in JSON; the other formats say the same."""
+    """The output of print for all keys is a valid configuration in JSON; the other formats mean the same."""
     original = workdir / "helper.conf"
     original.write_text(
         FILES + """cmd = "nginx"
@@ -220,7 +220,7 @@ def test_print_has_every_key() -> None:
     [lambda path: config("check", path), lambda path: config("check", "-config", path)],
     ids=["word", "flag"],
 )
-def test_check_says_what_run_says(workdir: Path, check: Callable[[Path], Ran]) -> None:
+def test_check_has_the_same_messages_as_run(workdir: Path, check: Callable[[Path], Ran]) -> None:
     path = workdir / "helper.conf"
     path.write_text(FILES + 'certDir = "x"\nrenew_signal = "SIGFOO"\n')
     ran = check(path)

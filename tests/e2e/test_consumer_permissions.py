@@ -1,4 +1,4 @@
-"""Consumers of another user than the helper: they can read every set, and nobody else can read the key."""
+"""Consumers with another user than the helper: they can read every set, and no other user can read the key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.needs_root
 
 @dataclass(frozen=True)
 class Case:
-    """cert_dir, who had made a key in it beforehand, and what is configured so that the consumer can read the key."""
+    """cert_dir, the user who created a key in it beforehand, and the keys that let the consumer read the key."""
 
     mode: int = 0o755
     group: int = 0
@@ -53,7 +53,7 @@ CASES = {
 
 
 def prepare(case: Case, workdir: Path) -> Published:
-    # They all reach cert_dir.
+    # All these users can reach cert_dir.
     workdir.chmod(0o755)
     out = make_certs(workdir)
     if case.precreated:
@@ -67,7 +67,7 @@ def prepare(case: Case, workdir: Path) -> Published:
 
 
 def as_user(user: User, agent: DevAgent, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The prefix of a helper that runs as that user, who reaches neither every checkout nor the agent's socket."""
+    """The prefix of a helper of that user, who may not be able to reach the checkout and the agent's socket."""
     copy = workdir / "spiffe-helper"
     shutil.copy(program(), copy)
     monkeypatch.setenv("SPIFFE_HELPER", str(copy))
@@ -85,13 +85,13 @@ def check_set(files: dict[str, str], serial: int) -> None:
 
 
 def keys_found_by(user: User, out: Published) -> list[str]:
-    """Whatever holds a key below the directory and can be read, whichever name it has."""
+    """All readable files below the directory that contain a key, by any name."""
     return user.run("grep", "-rsl", "PRIVATE KEY", out.directory).splitlines()
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_consumer_reads_every_set_and_nobody_else_the_key(
+def test_only_the_consumer_can_read_the_key(
     agent: DevAgent,
     run_helper: Run,
     workdir: Path,
@@ -106,7 +106,7 @@ def test_the_consumer_reads_every_set_and_nobody_else_the_key(
         consumer, stranger = (
             stack.enter_context(UserReader(out.directory, user)) for user in (CONSUMER, STRANGER)
         )
-        # Also in a second life, which finds the files of the first.
+        # Also after a restart, which finds the files of the first run.
         for _ in range(2):
             helper = run_helper(text, prefix=prefix)
             serial = wait_published(helper)
@@ -129,10 +129,10 @@ def test_the_consumer_reads_every_set_and_nobody_else_the_key(
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_key_made_beforehand_is_not_the_consumers_where_others_write(
+def test_an_existing_key_is_not_taken_over_if_others_can_write(
     agent: DevAgent, run_helper: Run, workdir: Path, layout: str
 ) -> None:
-    """Anybody could have made it. The log names the way out, which takes effect with a reload."""
+    """Any user could have created it. The log has a hint, which takes effect with a reload."""
     out = prepare(Case(0o777, precreated=(CONSUMER.uid, CONSUMER.gid, 0o600)), workdir)
     helper = run_helper(config(agent, layout=layout))
     wait_published(helper)

@@ -28,7 +28,7 @@ from published import (
 from readers import read_names, read_snapshot
 
 Run = Callable[..., Helper]
-# Fewer where each takes several times as long.
+# Fewer if each takes several times as long.
 KILLS = int(200 / SLOW)
 BURST = 1000
 RATE = 500
@@ -40,7 +40,7 @@ def keep_flooding(agent: DevAgent) -> None:
 
 
 def check_whole(out: Published, ever_published: bool) -> None:
-    """Every name leads to a whole file, one snapshot holds a pair; or there is nothing at all yet."""
+    """Every name is a whole file, and one snapshot has a pair; or there is nothing at all yet."""
     if not ever_published and not os.path.lexists(out.directory / "..data"):
         assert not [name for name in NAMES if os.path.lexists(out.directory / name)]
         return
@@ -49,16 +49,16 @@ def check_whole(out: Published, ever_published: bool) -> None:
     for name in present:
         assert os.readlink(out.directory / name) == f"..data/{name}"
         certs.pem_blocks(out.read(name))
-    # Only the very first publication may be found between ..data and its links.
+    # Only the very first publication may be interrupted between ..data and its links.
     assert len(present) == len(NAMES) or not ever_published
 
 
 def kill_at_some_moment(helper: Helper, chance: random.Random) -> bool:
-    """Kills it after a random while; True where it had published by then."""
+    """Kills it after a random time; returns true if it had published by then."""
     published = chance.random() < 0.75
     if published:
         wait_published(helper, timeout=15)
-    # The very moment is left to chance here: that is the test.
+    # The moment is random on purpose.
     time.sleep(chance.uniform(0, 0.03 if published else 0.02) * SLOW)
     assert helper.running, helper.log_text()
     helper.kill()
@@ -86,7 +86,7 @@ def test_kills_in_a_flood(agent: DevAgent, workdir: Path, shm: Path, where: str)
     with Helper(workdir, config(agent, cert_dir=out.directory)) as helper:
         wait_serial(helper, agent_serial(agent), timeout=15)
         out.check(agent_serial(agent))
-        # What the dead left behind is gone from the start, but for what was live: readers may be in it.
+        # Leftovers of killed helpers are removed at the start, except the generation that was live: readers may use it.
         assert set(out.strangers()) <= {live}
         agent.burst(50, RATE)
         agent.wait()
@@ -107,7 +107,7 @@ def test_kills_in_the_files_layout(agent: DevAgent, workdir: Path) -> None:
     for _ in range(KILLS // 4):
         keep_flooding(agent)
         with Helper(workdir, config(agent, layout="files")) as helper:
-            # A pair that the last kill left between two renames is repaired by now.
+            # A pair that the last kill left between two renames has been repaired.
             ever_published = kill_at_some_moment(helper, chance) or ever_published
         if ever_published:
             read_names(str(out.directory))
@@ -126,7 +126,7 @@ def test_a_pair_torn_apart_by_a_crash_is_repaired(agent: DevAgent, run_helper: R
     old_svid = out.read(SVID)
     rotate(agent, first)
     first.kill()
-    # As a crash between two renames leaves it: the key is newer than the certificate.
+    # The state after a crash between two renames: the key is newer than the certificate.
     (out.directory / SVID).write_bytes(old_svid)
     assert not certs.pair_matches(out.read(SVID), out.read(KEY))
     second = run_helper(config(agent, layout="files"))
@@ -147,7 +147,7 @@ def test_left_overs_of_a_crash_are_removed_at_the_start(
     (half / SVID).write_bytes(out.read(SVID)[:100])
     os.symlink(half.name, out.directory / "..tmp.1234abcd")
     (out.directory / "..tmp.5678").write_bytes(b"half")
-    # Not ours: neither the names of another helper, nor anything else.
+    # Neither names of another helper nor other files are removed.
     other = out.directory / "..gen.0123456789abcdef.1700000000000000002"
     other.mkdir()
     (out.directory / "notes.txt").write_bytes(b"keep me")

@@ -1,7 +1,7 @@
 """credential_folder: the draft SPIFFE Filesystem Delivery, spiffe/spiffe pull request 376.
 
-Sections are those of the revision with names in ".x509.pem". It requires of a provisioning system what stands
-in quotes below. Files for further identities and hints.json are not in it: section 2 allows other files.
+Sections are those of the revision with names in ".x509.pem". Quotes below are its requirements on a provisioning
+system. Files for further identities and hints.json are not part of it: section 2 allows other files.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ def read(out: Published, name: str) -> bytes:
 
 
 def check_credential_bundle(content: bytes, anchors: list[bytes]) -> bytes:
-    """Section 2.1; gives the leaf."""
-    # "MUST NOT contain any inter-block data", "MUST NOT contain any PEM blocks that have PEM headers":
-    # pem_blocks() takes neither.
+    """Checks section 2.1; returns the leaf."""
+    # "MUST NOT contain any inter-block data", "MUST NOT contain any PEM blocks that have PEM headers": pem_blocks()
+    # accepts neither.
     blocks = certs.pem_blocks(content)
     # "The first block must be of type PRIVATE KEY", the rest "must be of type CERTIFICATE";
     # "MUST NOT contain any other PEM block types"; "two or more PEM blocks".
@@ -103,7 +103,7 @@ def ask(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @layouts
 @pytest.mark.agent("-intermediate", "-federated", "2")
-def test_what_the_draft_asks_for(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
+def test_the_requirements_of_the_draft(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
     out = make_certs(workdir)
     helper = run_helper(settings(agent, layout, key_format="sec1", svid_combined_file_name="c.pem"))
     wait_published(helper)
@@ -145,7 +145,7 @@ def test_de_federation_while_the_helper_is_down(
 def test_updates_are_atomic(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     """Sections 2.1 and 2.2: a reader "reads either the complete old content or the complete new content".
 
-    And in one snapshot the hints are those of the files beside them."""
+    In one snapshot, the hints are those of the files next to them."""
     out = make_certs(workdir)
     helper = run_helper(settings(agent))
     wait_published(helper)
@@ -183,7 +183,7 @@ def test_every_identity_has_a_file(
     assert [hint["hint"] for hint in hints] == ["web", "", "job"]
     rotate(agent, helper)
     check(out, 1, (0, 1, 2))
-    # One that is refused is left out, holds up nobody, and its number stays free.
+    # A refused one is left out, does not delay others, and its number stays free.
     mark = helper.mark()
     agent.fault("wrong-key@2")
     wait_published(helper, mark)
@@ -205,7 +205,7 @@ def test_every_identity_has_a_file(
 
 @three
 def test_a_selection_chooses_the_identities(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    """An entry's folder has its own identity alone: whoever reads it may not be the others."""
+    """An entry's folder contains only its own identity: its readers may not use the others."""
     out = make_certs(workdir)
     entries = [{"hint": "job", "dir": "job", "credential_folder": FOLDER}]
     helper = run_helper(settings(agent, credential_folder=None, x509_svids=entries))
@@ -222,7 +222,7 @@ def test_a_selection_chooses_the_identities(agent: DevAgent, run_helper: Run, wo
 
 @three
 def test_a_reload_brings_the_others(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    """Also where the identity was known before: as a whole, not one file first."""
+    """Also if the identity was known before: published as a whole, not file by file."""
     out = make_certs(workdir)
     helper = run_helper(settings(agent, credential_folder=None, svid_combined_file_name="c.pem"))
     wait_published(helper)
@@ -252,7 +252,7 @@ def test_revocation_removes_every_key(agent: DevAgent, run_helper: Run, workdir:
 
 
 @pytest.mark.parametrize("absolute", [True, False])
-def test_the_program_is_given_the_folder(
+def test_the_program_gets_the_folder(
     agent: DevAgent, run_helper: Run, workdir: Path, absolute: bool
 ) -> None:
     out = make_certs(workdir)
@@ -270,7 +270,7 @@ def test_the_program_is_given_the_folder(
         assert file.read_text().strip() == str(out.directory / FOLDER)
 
 
-def test_without_a_folder_the_program_is_given_none(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_without_a_folder_the_program_gets_none(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     recorder = Recorder(workdir)
     keys = recorder.keys() | {"cmd": "sh", "cmd_args": ["-c", "env > child; exec sleep 60"]}
@@ -302,7 +302,7 @@ def test_commands_understand_it(agent: DevAgent, run_helper: Run, workdir: Path,
     assert f"{BUNDLE} is missing" in ask("doctor", cwd=workdir).stdout
 
 
-def test_a_folder_is_the_helpers_alone(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_a_folder_is_only_for_its_output(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     for keys in ({"bundle_dir": FOLDER}, {"svid_combined_file_name": f"{FOLDER}/c.pem"}):
         helper = run_helper(settings(agent, **keys))

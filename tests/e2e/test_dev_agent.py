@@ -1,4 +1,4 @@
-"""The development agent keeps its word: other tests rely on what it serves."""
+"""The development agent behaves as documented: other tests rely on it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_replaces_a_dead_agents_socket_but_not_a_live_ones(agent: DevAgent) -> N
     assert agent.rotate() == 2
 
 
-def test_says_who_connected(agent: DevAgent, client: Client) -> None:
+def test_logs_the_callers_user(agent: DevAgent, client: Client) -> None:
     client.svids().next()
     assert f"connection from pid {os.getpid()} uid {os.getuid()}\n" in agent.log_text()
 
@@ -77,7 +77,7 @@ def test_says_who_connected(agent: DevAgent, client: Client) -> None:
     [(), HEADER * 2, (("workload.spiffe.io", "false"),)],
     ids=["absent", "twice", "false"],
 )
-def test_wants_the_security_header(agent: DevAgent, client: Client, metadata: Any) -> None:
+def test_requires_the_security_header(agent: DevAgent, client: Client, metadata: Any) -> None:
     with pytest.raises(grpc.RpcError) as error:
         next(client.stub.FetchX509SVID(client.api.X509SVIDRequest(), metadata=metadata))
     assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
@@ -230,7 +230,7 @@ def verify_es256(token: str, key: dict[str, str]) -> None:
     )
 
 
-def test_jwt_calls_are_refused_as_the_standard_says(client: Client) -> None:
+def test_jwt_calls_are_refused_by_the_standard(client: Client) -> None:
     token = client.jwt("here").svids[0].svid
     invalid = grpc.StatusCode.INVALID_ARGUMENT
     refused: list[tuple[Callable[[], Any], grpc.StatusCode]] = [
@@ -318,7 +318,7 @@ def test_a_burst_may_be_slow_but_the_end_is_not(agent: DevAgent) -> None:
         ("streams", "streams N"),
     ],
 )
-def test_control_complains(agent: DevAgent, line: str, complaint: str) -> None:
+def test_control_reports_errors(agent: DevAgent, line: str, complaint: str) -> None:
     with pytest.raises(AgentError, match=complaint.replace("?", r"\?")):
         agent.command(line)
     assert agent.rotate() == 2

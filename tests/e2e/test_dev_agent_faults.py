@@ -1,4 +1,4 @@
-"""The development agent misbehaves exactly as it is told: other tests rely on that."""
+"""The faults of the development agent: other tests rely on them."""
 
 from __future__ import annotations
 
@@ -92,9 +92,9 @@ def closed_in_the_middle(agent: DevAgent, updates: Updates) -> bool:
 
 
 def test_closes_in_the_middle_of_a_message(agent: DevAgent, connect: Callable[[DevAgent], Client]) -> None:
-    # An agent that is held up for the time that 32 MiB take closes after the message.
+    # An agent that is delayed for the time of 32 MiB closes after the message.
     assert any(closed_in_the_middle(agent, connect(agent).svids()) for _ in range(10)), "whole messages came"
-    # Another client: that one may not have seen the end of its connection yet.
+    # Another client, since that one may not have seen the end of its connection yet.
     check_svid(connect(agent).svids().next().svids[0])
 
 
@@ -135,7 +135,7 @@ def test_ends_at_once_after_a_slow_write(agent: DevAgent, client: Client) -> Non
 
 
 def test_a_slow_client_gets_the_newest_state(agent: DevAgent, client: Client) -> None:
-    agent.federated(500)  # some 300 kB: more than flow control lets through unread
+    agent.federated(500)  # about 300 kB: more than flow control lets through unread
     call = client.stub.FetchX509SVID(client.api.X509SVIDRequest(), metadata=HEADER)
     agent.wait_streams(1)
     for _ in range(30):
@@ -147,7 +147,7 @@ def test_a_slow_client_gets_the_newest_state(agent: DevAgent, client: Client) ->
     assert agent.status()["seq"] == newest
 
 
-# Spoiled messages. Every check gets the spoiled message and the good one before it.
+# Spoiled messages. Every check gets the spoiled message and the valid one before it.
 
 
 def refuses(parse: Callable[[], Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Disks that are full, read-only, forbidden or gone: the old files stay, and it goes on when it can."""
+"""Disks that are full, read-only, not accessible or gone: the old files stay, and the helper recovers."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def wait_write_failed(helper: Helper, since: int = 0) -> LogLine:
 
 
 def check_retried_once_said(helper: Helper, failed: LogLine) -> None:
-    """At least two more tries, and nothing more in the log than a line that is for debugging."""
+    """At least two more attempts, logged at debug level only."""
     wait_until(lambda: len(lines_of(helper, "write_failed", loud=False)) >= 3, "two more tries", 15)
     assert lines_of(helper, "write_failed") == [failed]
 
 
 def check_recovered(helper: Helper, agent: DevAgent, out: Published) -> None:
-    """The update that could not be written is written without another push."""
+    """The update that could not be written is written without another message."""
     wait_serial(helper, agent_serial(agent), timeout=30)
     out.check(agent_serial(agent))
     assert len(lines_of(helper, "write_restored")) == 1
@@ -54,7 +54,7 @@ def check_recovered(helper: Helper, agent: DevAgent, out: Published) -> None:
 
 
 def fill(directory: Path) -> Path:
-    """Fills the file system until not a byte more can be written."""
+    """Fills the file system completely."""
     filler = directory / "filler"
     with filler.open("wb", buffering=0) as file:
         for size in (1 << 16, 1 << 12, 1):
@@ -81,7 +81,7 @@ def test_a_full_disk(agent: DevAgent, run_helper: Run, workdir: Path, layout: st
     failed = wait_write_failed(helper)
     assert "no space left on device" in failed.fields["error"]
     assert "certs" in failed.fields["error"]
-    # Nothing half-done is left, the old files are untouched.
+    # There are no incomplete files, and the old files did not change.
     check_retried_once_said(helper, failed)
     wait_until(lambda: out.state() == before, "partial work to be removed")
     filler.unlink()
@@ -89,7 +89,7 @@ def test_a_full_disk(agent: DevAgent, run_helper: Run, workdir: Path, layout: st
 
 
 @pytest.mark.needs_root
-def test_on_a_full_disk_messages_are_judged_all_the_same(
+def test_on_a_full_disk_messages_are_still_verified(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
     make_certs(workdir)
@@ -100,7 +100,7 @@ def test_on_a_full_disk_messages_are_judged_all_the_same(
     filler = fill(out.directory)
     agent.fault("wrong-ca")
     helper.wait_log(lambda line: line.fields.get("event") == "update_refused")
-    # Nothing of it was to be written.
+    # No write was attempted.
     assert not lines_of(helper, "write_failed", loud=False)
     mark = helper.mark()
     agent.clear()
@@ -144,9 +144,9 @@ def test_a_read_only_file_system(agent: DevAgent, run_helper: Run, workdir: Path
 
 
 @pytest.mark.needs_root
-def test_a_directory_that_may_not_be_written(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_a_directory_without_write_permission(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
-    # Root, but for what makes root exempt from modes.
+    # Root without the capabilities that override modes.
     prefix = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
     helper = run_helper(config(agent, log_level="debug"), prefix=prefix)
     wait_published(helper)
@@ -183,7 +183,7 @@ def test_no_descriptors_left(agent: DevAgent, run_helper: Run, workdir: Path, la
 
 
 @pytest.mark.needs_root
-def test_another_cause_is_said_again(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_another_cause_is_logged_again(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     certs_dir = workdir / "certs"
     helper = run_helper(config(agent), prefix=mounting(tmpfs(certs_dir)))
@@ -198,7 +198,7 @@ def test_another_cause_is_said_again(agent: DevAgent, run_helper: Run, workdir: 
     inside(helper, "mount", "-t", "tmpfs", "-o", "ro", "none", certs_dir)
     assert "read-only" in wait_write_failed(helper, mark).fields["error"]
     inside(helper, "umount", certs_dir)
-    # Not in the midst of a try, which the disk has no room for.
+    # Not during an attempt for which the disk has no room.
     wait_until(lambda: out.state() == before, "the files as they were")
     filler.unlink()
     check_recovered(helper, agent, out)
@@ -211,7 +211,7 @@ def test_a_helper_of_another_user(
 ) -> None:
     out = make_certs(workdir)
     os.chown(out.directory, NOBODY, NOBODY)
-    # That user reaches neither every checkout nor the agent's socket.
+    # That user may not be able to reach the checkout and the agent's socket.
     copy = workdir / "spiffe-helper"
     shutil.copy(program(), copy)
     monkeypatch.setenv("SPIFFE_HELPER", str(copy))
@@ -270,7 +270,7 @@ def test_a_cert_dir_that_is_replaced(
     before = moved.state()
     if pushed:
         agent.rotate()
-    # Without a push it is found within 10 s.
+    # Found within 10 s without a message.
     wait_until(lambda: SVID in out.names(), "files in the new directory", 15)
     wait_until(lambda: certs.serial(out.read(SVID)) == agent_serial(agent), "the newest of them")
     out.check(agent_serial(agent))
@@ -288,7 +288,7 @@ def test_a_cert_dir_that_is_a_symlink(agent: DevAgent, run_helper: Run, workdir:
     wait_published(helper)
     first.check(rotate(agent, helper))
     before = first.state_in_use()
-    # Another target is another directory.
+    # A new target is another directory.
     (workdir / "new").symlink_to("second")
     (workdir / "new").rename(workdir / "certs")
     serial = rotate(agent, helper)
@@ -296,7 +296,7 @@ def test_a_cert_dir_that_is_a_symlink(agent: DevAgent, run_helper: Run, workdir:
     assert first.state_in_use() == before
 
 
-def test_what_others_broke_is_repaired(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_files_changed_by_others_are_repaired(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     helper = run_helper(config(agent))
     serial = wait_published(helper)
@@ -309,7 +309,7 @@ def test_what_others_broke_is_repaired(agent: DevAgent, run_helper: Run, workdir
     out.check(serial)
     assert out.mode(KEY) == 0o600
     assert out.live() == live
-    # A change of content is repaired as well, by a look every 10 s, without any push.
+    # Changed content is repaired as well, by the check every 10 s, without a message.
     (out.directory / live / SVID).write_bytes(b"not a certificate")
     wait_until(lambda: out.read(SVID) != b"not a certificate", "the repair of a changed file", 15)
     out.check(serial)
@@ -317,7 +317,7 @@ def test_what_others_broke_is_repaired(agent: DevAgent, run_helper: Run, workdir
 
 @pytest.mark.needs_root
 def test_a_file_that_cannot_be_renamed(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    """A single file that is bind-mounted is written in place, said once."""
+    """A single file that is bind-mounted is written in place; this is logged once."""
     out = make_certs(workdir)
     source = workdir / "mounted.pem"
     source.write_bytes(b"")

@@ -1,4 +1,4 @@
-"""spiffe-helper doctor on set-ups that are broken for real: the step, the hint, the exit status."""
+"""spiffe-helper doctor on set-ups that are really broken: the step, the hint, the exit status."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_sound_set_up_has_neither_fail_nor_warning(setup: Setup, workdir: Path
     ]
 
 
-def test_several_identities_of_which_none_is_chosen(run_agent: Callable[..., DevAgent], setup: Setup) -> None:
+def test_several_identities_without_a_selection(run_agent: Callable[..., DevAgent], setup: Setup) -> None:
     setup.agent = run_agent("-id", "/a", "-id", "/b,hint=internal")
     code, findings, lines = setup.doctor()
     (warning,) = (each for each in findings if each["grade"] != "ok")
@@ -137,7 +137,7 @@ def test_several_identities_of_which_none_is_chosen(run_agent: Callable[..., Dev
     assert "spiffe://example.org/b" in setup.doctor()[2]
 
 
-def test_tokens_are_asked_for_and_judged(setup: Setup) -> None:
+def test_tokens_are_requested_and_verified(setup: Setup) -> None:
     tokens = [{"jwt_audience": f"a{i}", "jwt_svid_file_name": f"{i}.jwt"} for i in range(3)]
     setup.text = setup.config() + f"jwt_svids = [{', '.join(map(broken.hcl, tokens))}]\n"
     code, findings, lines = setup.doctor()
@@ -146,7 +146,7 @@ def test_tokens_are_asked_for_and_judged(setup: Setup) -> None:
     assert "ok    jwt-bundle: the JWT keys of 1 trust domain\n" in lines
 
 
-def test_a_wrong_key_is_left_out_and_all_the_rest_looked_at(setup: Setup) -> None:
+def test_an_invalid_key_is_left_out_and_the_rest_is_checked(setup: Setup) -> None:
     setup.text = setup.config() + 'cret_dir = "x"\nkey_file_mode = "9"\nrenew_signal = "NO"\npid_file_name = "pid"\n'
     code, findings, lines = setup.doctor()
     assert code == 1
@@ -157,7 +157,7 @@ def test_a_wrong_key_is_left_out_and_all_the_rest_looked_at(setup: Setup) -> Non
     assert "ok    identity: " in lines and "ok    disk: " in lines
 
 
-def test_what_comes_after_a_broken_step_is_looked_at_too(setup: Setup) -> None:
+def test_steps_after_a_broken_one_are_checked_too(setup: Setup) -> None:
     setup.keys |= {"cmd": "no-such-program", "renew_signal": "SIGHUP"}
     setup.certs.rmdir()
     setup.agent.kill()
@@ -183,7 +183,7 @@ def test_a_container_without_a_file_is_diagnosed_by_its_command_line(setup: Setu
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
 
 
-def test_expired_files_are_laid_to_the_denial(run_agent: Callable[..., DevAgent], setup: Setup) -> None:
+def test_expired_files_are_explained_by_the_denial(run_agent: Callable[..., DevAgent], setup: Setup) -> None:
     setup.agent = run_agent("-ttl", "2s")
     setup.publish()
     setup.agent.deny()
@@ -222,7 +222,7 @@ def test_doctor_ends_at_once_when_interrupted(setup: Setup) -> None:
     asking = subprocess.Popen([program(), "doctor", "-timeout", "60s"], cwd=setup.directory)
     setup.owned.append(asking)
     listening = setup.owned[0]
-    # accept() has returned when it reads its standard input.
+    # It has returned from accept() when it reads its standard input.
     stat = Path(f"/proc/{listening.pid}/fd")
     while len(list(stat.iterdir())) < 5:
         assert asking.poll() is None

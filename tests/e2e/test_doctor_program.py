@@ -1,4 +1,4 @@
-"""spiffe-helper doctor on the program of the helper that runs."""
+"""spiffe-helper doctor checks the running helper's program."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_program_that_runs_and_one_that_was_killed(setup: Setup, workdir: Path
     assert of_program(setup)["grade"] == "ok"
 
 
-def test_a_program_that_is_always_to_run_and_does_not_is_a_failure(setup: Setup) -> None:
+def test_a_program_with_restart_always_that_does_not_run_is_a_failure(setup: Setup) -> None:
     setup.keys |= {"cmd": "/bin/false", "restart": "always"}
     helper = setup.start()
     helper.wait_log(lambda line: line.fields.get("event") == "child_exited" and "again in" in line.msg)
@@ -64,7 +64,7 @@ def test_a_program_that_is_always_to_run_and_does_not_is_a_failure(setup: Setup)
     assert found["message"] == f"the helper (pid {helper.pid}) runs, but its program false does not"
 
 
-def test_a_script_and_what_it_became(setup: Setup) -> None:
+def test_a_script_that_becomes_another_program(setup: Setup) -> None:
     script = setup.directory / "run.sh"
     script.write_text("#!/bin/sh\ntrap exit TERM\necho x >ready\nread line <wait\n")
     script.chmod(0o755)
@@ -86,7 +86,7 @@ def test_a_script_and_what_it_became(setup: Setup) -> None:
     assert found["message"].endswith(f"its child sleep (pid {child}), which run.sh may have started")
 
 
-def test_without_a_helper_nothing_is_wrong_with_its_program(setup: Setup) -> None:
+def test_without_a_helper_its_program_is_not_checked(setup: Setup) -> None:
     setup.keys["cmd"] = "/bin/sleep"
     found = of_program(setup)
     assert found["grade"] == "ok"
@@ -109,11 +109,11 @@ def test_the_command_line_names_the_program_too(setup: Setup) -> None:
 
 
 @pytest.mark.needs_root
-def test_a_lock_file_of_another_user_names_no_helper(setup: Setup, workdir: Path) -> None:
-    """It names a helper that runs with this configuration and has other files now; its program is down."""
+def test_the_pid_in_another_users_lock_file_is_not_trusted(setup: Setup, workdir: Path) -> None:
+    """It names a helper that runs with this configuration and now has other files; its program is not running."""
     helper, child = start_recorder(setup, workdir)
     kill_program(helper, child)
-    # It would find the new directory within 10 s, and lock it.
+    # Otherwise it would find the new directory within 10 s and lock it.
     with broken.stopped(helper):
         setup.certs.rename(setup.directory / "old")
         setup.certs.mkdir()
@@ -130,7 +130,7 @@ def test_a_lock_file_of_another_user_names_no_helper(setup: Setup, workdir: Path
 
 
 @pytest.mark.needs_root
-def test_a_lock_file_that_cannot_be_read_is_said(setup: Setup, workdir: Path) -> None:
+def test_a_lock_file_that_cannot_be_read_is_reported(setup: Setup, workdir: Path) -> None:
     start_recorder(setup, workdir)
     setup.agent.socket.chmod(0o777)
     workdir.chmod(0o755)
@@ -142,7 +142,7 @@ def test_a_lock_file_that_cannot_be_read_is_said(setup: Setup, workdir: Path) ->
 
 
 @pytest.mark.needs_root
-def test_a_helper_of_another_pid_namespace_is_not_judged(setup: Setup, workdir: Path) -> None:
+def test_a_helper_in_another_pid_namespace_is_not_checked(setup: Setup, workdir: Path) -> None:
     helper, child = start_recorder(setup, workdir)
     kill_program(helper, child)
     setup.prefix = ["unshare", "--pid", "--fork", "--mount-proc"]

@@ -1,4 +1,4 @@
-"""A machine that has no process, thread, descriptor or memory left, and files that never end."""
+"""No process, thread, descriptor or memory is left, and files that do not end."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from wrapping import wait_event
 Run = Callable[..., Helper]
 
 STOP_S = 2
-# A user of its own for each test: the limit counts all processes of one.
+# A separate user for each test, since the limit counts all processes of a user.
 USERS = (50_000 + os.getpid() % 1000 * 10 + number % 10 for number in itertools.count())
 
 
 class Somebody:
-    """A user who owns nothing but the outputs: root is exempt from the limit of processes."""
+    """A user who owns only the outputs: root is exempt from the limit of processes."""
 
     def __init__(self, agent: DevAgent, workdir: Path) -> None:
         self.uid = next(USERS)
@@ -79,7 +79,7 @@ def exhaust(what: str, agent: DevAgent, helper: Helper) -> None:
 @pytest.mark.parametrize("lifted", [False, True])
 @pytest.mark.parametrize("what", ["rotation", "loss", "reload", "restart"])
 def test_no_thread_left(agent: DevAgent, run_helper: Run, somebody: Somebody, what: str, lifted: bool) -> None:
-    """The helper and its child live on, and SIGTERM ends both in time."""
+    """The helper and its child keep running, and SIGTERM ends both in time."""
     keys = config(
         agent,
         cmd="sleep",
@@ -89,7 +89,7 @@ def test_no_thread_left(agent: DevAgent, run_helper: Run, somebody: Somebody, wh
         restart="always",
         stop_timeout=f"{STOP_S}s",
     )
-    # Leak sanitizer looks for leaks with a thread of its own, which the limit forbids.
+    # The leak sanitizer needs a thread, which the limit forbids.
     options = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
     helper = run_helper(keys, prefix=somebody.prefix, env={} if lifted else {"ASAN_OPTIONS": options})
     wait_event(helper, "child_started")
@@ -113,7 +113,7 @@ def test_no_thread_left(agent: DevAgent, run_helper: Run, somebody: Somebody, wh
 
 @pytest.mark.needs_root
 def test_no_thread_for_tokens(agent: DevAgent, run_helper: Run, somebody: Somebody) -> None:
-    """The calls for tokens and the stream of their bundles are tried again, too."""
+    """The calls for tokens and the stream of their bundles are retried as well."""
     svids = [{"jwt_audience": "db", "jwt_svid_file_name": "db.jwt"}]
     helper = run_helper(
         config(agent, jwt_svids=svids, jwt_bundle_file_name="jwks.json"), prefix=somebody.prefix
@@ -129,7 +129,7 @@ def test_no_thread_for_tokens(agent: DevAgent, run_helper: Run, somebody: Somebo
     assert helper.stop() == 0
 
 
-# At the start it is a line of error with a hint and exit code 1.
+# At the start: an error line with a hint, and exit code 1.
 
 # Sanitizers reserve terabytes of address space.
 LIMITS = [
@@ -140,7 +140,7 @@ LIMITS = [
 
 
 def check_refused(helper: Helper) -> None:
-    # Well below the time that the helper gives itself.
+    # Well below the helper's own time limit.
     assert helper.wait(timeout=5) == 1
     told = [line for line in helper.log if line.level == "error" or line.raw.startswith("error: ")]
     assert told
@@ -164,13 +164,13 @@ def test_no_room_at_the_start(
 
 
 @pytest.mark.parametrize("call", ["timerfd_create", "signalfd4", "eventfd2"])
-def test_a_system_call_that_is_refused(agent: DevAgent, run_helper: Run, workdir: Path, call: str) -> None:
+def test_a_refused_system_call(agent: DevAgent, run_helper: Run, workdir: Path, call: str) -> None:
     make_certs(workdir)
     prefix = [sys.executable, Path(__file__).with_name("without_call.py"), call]
     check_refused(run_helper(config(agent), prefix=prefix))
 
 
-# A configuration that never ends.
+# A configuration file that does not end.
 
 
 @pytest.fixture

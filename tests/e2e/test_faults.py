@@ -1,4 +1,4 @@
-"""Messages that are spoiled: said once with the cause, nothing published, the next good one goes through."""
+"""Spoiled messages: logged once with the cause, nothing is published, and the next valid message is accepted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from published import (
 Run = Callable[..., Helper]
 AgentRun = Callable[..., DevAgent]
 
-# What the cause has to say, as a regular expression over the field `error`.
+# The cause, as a regular expression for the field `error`.
 CAUSES = {
     "truncated-der": "certificate",
     "trailing-der": "trailing|follow|certificate",
@@ -68,7 +68,7 @@ ELSEWHERE = {
     "disconnect",
     "close-mid-message",
 }
-# Of tokens and their bundles: test_jwt.py.
+# Faults of tokens and their bundles: test_jwt.py.
 JWT = {
     "no-jwt-bundles",
     "bad-jwt-bundle",
@@ -81,7 +81,7 @@ JWT = {
 
 
 def wait_next_second(since: str) -> None:
-    """Waits until the clock shows another time than that of a log line."""
+    """Waits until the clock shows a later time than a log line."""
     wait_until(lambda: datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") != since, "the next second")
 
 
@@ -113,14 +113,14 @@ def test_a_spoiled_message(agent: DevAgent, run_helper: Run, workdir: Path, faul
     refused = wait_refused(helper)
     assert refused.level == "error"
     assert re.search(CAUSES[fault], refused.fields["error"]), refused.raw
-    # SPIRE sends the same state again on any change of a bundle: that is no news.
+    # SPIRE repeats the same state after any change of a bundle; it is not logged again.
     mark = helper.mark()
     agent.resend()
     assert wait_refused(helper, mark).level == "debug"
     check_still(out, before, helper, 1)
     out.check(rotate(agent, helper))
     assert len(refusals(helper)) == 1
-    # The cause is new again after a good update.
+    # After a valid update the cause is logged again.
     mark = helper.mark()
     agent.fault(fault)
     assert wait_refused(helper, mark).level == "error"
@@ -128,7 +128,7 @@ def test_a_spoiled_message(agent: DevAgent, run_helper: Run, workdir: Path, faul
 
 
 @pytest.mark.parametrize("fault", [("expired",), ("not-yet-valid", 3600)], ids=lambda fault: fault[0])
-def test_what_is_wrong_with_the_time_is_said_once(
+def test_an_error_about_the_time_is_logged_once(
     agent: DevAgent, run_helper: Run, workdir: Path, fault: tuple[str, int]
 ) -> None:
     make_certs(workdir)
@@ -136,7 +136,7 @@ def test_what_is_wrong_with_the_time_is_said_once(
     wait_published(helper)
     agent.fault(*fault)
     refused = wait_refused(helper)
-    # The same state again, when it is some time later.
+    # The same state again at a later time.
     wait_next_second(refused.time)
     mark = helper.mark()
     agent.resend()
@@ -145,7 +145,7 @@ def test_what_is_wrong_with_the_time_is_said_once(
 
 
 @pytest.mark.parametrize("fault", ["expired", "empty-key", "no-svids"])
-def test_a_spoiled_message_before_any_good_one(
+def test_a_spoiled_message_before_any_valid_one(
     run_agent: AgentRun, run_helper: Run, workdir: Path, fault: str
 ) -> None:
     out = make_certs(workdir)
@@ -165,7 +165,7 @@ def test_faults_with_verification_switched_off(agent: DevAgent, run_helper: Run,
     agent.fault("wrong-ca")
     wait_serial(helper, agent_serial(agent))
     before = out.state_in_use()
-    # The chain is all that verify = false leaves unchecked.
+    # verify = false skips only the check of the chain.
     agent.fault("wrong-key")
     wait_refused(helper)
     assert out.state_in_use() == before
@@ -184,7 +184,7 @@ def test_an_identity_that_is_not_selected_is_only_reported(
     wait_serial(helper, agent_serial(agent))
     out.check(agent_serial(agent))
     (finding,) = lines_of(helper, "svid_finding")
-    # The same state again, when it is some time later: no news.
+    # The same state again at a later time is not logged.
     wait_next_second(finding.time)
     agent.resend()
     helper.wait_log(lambda line: line.level == "debug" and line.fields.get("event") == "svid_finding")
@@ -217,7 +217,7 @@ def test_a_foreign_bundle_that_cannot_be_read(agent: DevAgent, run_helper: Run, 
     assert len(certs.certificates(bundle)) == 3
     agent.fault("bad-federated")
     wait_serial(helper, agent_serial(agent))
-    # The identity is the new one; the domain stays as it was.
+    # The identity is the new one; the trust domain's bundle did not change.
     assert certs.serial(out.read(SVID)) == agent_serial(agent)
     assert out.read(BUNDLE) == bundle
     mark = helper.mark()
@@ -282,7 +282,7 @@ def test_an_identity_that_is_not_valid_yet(agent: DevAgent, run_helper: Run, wor
     assert any(1 <= seconds <= skew for seconds in named), f"the message names the skew: {refused.raw}"
     check_still(out, before, helper, 1)
     sent = agent.status()["sent"]
-    # Nothing more is pushed: it goes in by itself when its time has come.
+    # No further message: it is accepted when it becomes valid.
     wait_serial(helper, agent_serial(agent), timeout=10)
     out.check(agent_serial(agent))
     assert agent.status()["sent"] == sent
@@ -301,7 +301,7 @@ def test_a_newer_message_replaces_one_that_is_not_valid_yet(
     early = agent_serial(agent)
     wait_refused(helper)
     newest = rotate(agent, helper)
-    # Its time comes, and an update after that shows that the helper has had the chance to take it.
+    # It would become valid now; an update after that shows that the helper had the opportunity to accept it.
     wait_until(lambda: time.time() > valid + 1, "the time from which it is valid")
     agent.rotate()
     wait_serial(helper, agent_serial(agent))
@@ -320,7 +320,7 @@ def test_a_message_that_is_too_large(agent: DevAgent, run_helper: Run, shm: Path
     assert lost.level == "error"
     assert "ResourceExhausted" in lost.raw
     assert "64 MiB" in lost.raw
-    # It is still the current state of the agent when the helper comes back: no news again.
+    # It is still the agent's current state when the helper reconnects, but is not logged again.
     again = helper.wait_log(lambda line: line is not lost and line.fields.get("event") == "stream_lost")
     assert again.level == "debug"
     check_still(out, before, helper, 1)

@@ -40,7 +40,7 @@ def fetch(agent: DevAgent | str, *words: str | Path, cwd: Path | None = None) ->
     address = agent if isinstance(agent, str) else agent.endpoint
     env = SANITIZERS | {"PATH": os.environ["PATH"], "SPIFFE_ENDPOINT_SOCKET": address}
     begin = time.monotonic()
-    # A umask that modes must not depend on.
+    # A umask that must not affect modes.
     done = subprocess.run(
         [program(), "fetch", *words], capture_output=True, env=env, cwd=cwd, timeout=60 * SLOW, umask=0o077
     )
@@ -98,7 +98,7 @@ def test_x509_names_the_certificate_as_openssl_does(agent: DevAgent) -> None:
 
 
 @TWO
-def test_x509_as_pem_is_each_chain_and_the_bundle_and_no_key(agent: DevAgent) -> None:
+def test_x509_as_pem_has_each_chain_and_the_bundle_and_no_key(agent: DevAgent) -> None:
     ran = fetch(agent, "x509", "-output", "pem")
     assert ran.code == 0
     assert ran.err == "hint: the private key is not printed: -write DIR writes it, with mode 0600\n"
@@ -110,7 +110,7 @@ def test_x509_as_pem_is_each_chain_and_the_bundle_and_no_key(agent: DevAgent) ->
     assert "KEY" not in ran.out
 
 
-def test_pem_that_nobody_should_use_is_not_printed(agent: DevAgent) -> None:
+def test_pem_of_an_invalid_svid_is_not_printed(agent: DevAgent) -> None:
     agent.fault("wrong-ca")
     ran = fetch(agent, "x509", "-output", "pem")
     assert (ran.code, ran.out) == (5, "")
@@ -146,7 +146,7 @@ def test_one_identity_of_several(agent: DevAgent) -> None:
     ran = fetch(agent, "x509", "-hint", "external")
     assert ran.code == 3 and ran.out == ""
     assert "error: the agent offers no identity with this SPIFFE ID and hint\nhint: " in ran.err
-    # At once, and not when the time is over.
+    # At once, not at the time limit.
     ran = fetch(agent, "jwt", "-audience", "a", "-hint", "external", "-timeout", "0")
     assert ran.code == 3 and ran.out == ""
     assert 'error: no JWT-SVID has the hint "external"; the agent offers ' in ran.err
@@ -162,7 +162,7 @@ def test_x509_write(agent: DevAgent, workdir: Path) -> None:
     for i in (0, 1):
         expected |= {f"svid.{i}.pem": 0o644, f"svid.{i}.key": 0o600, f"bundle.{i}.pem": 0o644}
         expected |= {f"federated_bundle.{i}.{j}.pem": 0o644 for j in (0, 1)}
-    # No lock, no temporary.
+    # Neither a lock nor temporary files.
     assert listing(workdir) == expected
     for i in (0, 1):
         key = openssl("pkey", "-in", workdir / f"svid.{i}.key", "-pubout")
@@ -170,7 +170,7 @@ def test_x509_write(agent: DevAgent, workdir: Path) -> None:
     assert (workdir / "svid.0.pem").read_text().count("BEGIN CERTIFICATE") == 2
 
 
-def test_what_is_replaced_by_a_file_of_its_own_is_told(agent: DevAgent, workdir: Path) -> None:
+def test_a_replaced_link_is_reported(agent: DevAgent, workdir: Path) -> None:
     (workdir / "elsewhere").write_text("kept")
     (workdir / "to").mkdir()
     (workdir / "to/bundle.0.pem").symlink_to("../elsewhere")
@@ -181,7 +181,7 @@ def test_what_is_replaced_by_a_file_of_its_own_is_told(agent: DevAgent, workdir:
 
 
 @pytest.mark.parametrize("where", [">&-", ">/dev/full"])
-def test_output_that_nobody_gets_is_an_error(agent: DevAgent, where: str) -> None:
+def test_output_that_cannot_be_written_is_an_error(agent: DevAgent, where: str) -> None:
     command = ["sh", "-c", f'exec "$@" {where}', "sh", str(program()), "fetch", "x509"]
     env = SANITIZERS | {"SPIFFE_ENDPOINT_SOCKET": agent.endpoint}
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30 * SLOW)
@@ -200,7 +200,7 @@ def test_write_needs_the_directory(agent: DevAgent, workdir: Path) -> None:
     ["wrong-ca", "two-uris", "wrong-key", "expired", "bad-federated", "garbage-der", "no-svids", "empty-key", "bad-id"],
 )
 @pytest.mark.agent("-federated", "1", "-id", "/web")
-def test_what_is_bad_is_shown_and_not_written(agent: DevAgent, workdir: Path, fault: str) -> None:
+def test_an_invalid_svid_is_shown_and_not_written(agent: DevAgent, workdir: Path, fault: str) -> None:
     agent.fault(fault)
     ran = fetch(agent, "x509", "-write", workdir)
     assert ran.code == 5
@@ -263,7 +263,7 @@ def test_bad_jwt_bundles(agent: DevAgent) -> None:
 
 
 @pytest.mark.parametrize("words", [["x509"], ["jwt", "-audience", "a"], ["bundles"]], ids=lambda words: words[0])
-def test_refused_unreachable_and_not_spoken_there(agent: DevAgent, workdir: Path, words: list[str]) -> None:
+def test_refused_unreachable_and_another_protocol(agent: DevAgent, workdir: Path, words: list[str]) -> None:
     agent.deny()
     # Long enough for an answer.
     patience = ["-timeout", f"{500 * SLOW:.0f}ms"]
@@ -284,7 +284,7 @@ def test_refused_unreachable_and_not_spoken_there(agent: DevAgent, workdir: Path
     agent.fault("invalid")
     ran = fetch(agent, *words)
     assert ran.code == 1 and "error: InvalidArgument: " in ran.err
-    # A token may be refused by itself, a stream of the Workload API never is; for a token both are asked.
+    # A token may be refused individually, a stream of the Workload API is not; for a token both are checked.
     assert "hint: is this the SPIFFE Workload API" in ran.err or (words[0] == "jwt" and "the audience" in ran.err)
     agent.allow()
 
@@ -300,7 +300,7 @@ def test_refused_unreachable_and_not_spoken_there(agent: DevAgent, workdir: Path
     assert f"error: cannot reach the agent at {address}: connection refused\nhint: " in ran.err
 
 
-def test_an_agent_that_says_nothing(workdir: Path) -> None:
+def test_an_agent_that_does_not_answer(workdir: Path) -> None:
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(workdir / "a.sock"))
         silent.listen()
@@ -360,7 +360,7 @@ def read_until(fd: int, done: Callable[[str], bool]) -> str:
 
 
 @pytest.mark.parametrize("colour", [True, False])
-def test_on_a_terminal_the_waiting_line_is_drawn_again(agent: DevAgent, colour: bool) -> None:
+def test_on_a_terminal_the_waiting_line_is_redrawn(agent: DevAgent, colour: bool) -> None:
     agent.deny()
     ours, theirs = pty.openpty()
     env = SANITIZERS | {"SPIFFE_ENDPOINT_SOCKET": agent.endpoint, "TERM": "xterm"}
@@ -380,7 +380,7 @@ def test_on_a_terminal_the_waiting_line_is_drawn_again(agent: DevAgent, colour: 
     assert ("\x1b[32m" in shown) == colour
 
 
-def test_the_waiting_line_fits_the_terminal_as_it_becomes(agent: DevAgent) -> None:
+def test_the_waiting_line_fits_a_resized_terminal(agent: DevAgent) -> None:
     agent.deny()
     ours, theirs = pty.openpty()
     fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("4H", 24, 40, 0, 0))
@@ -388,7 +388,7 @@ def test_the_waiting_line_fits_the_terminal_as_it_becomes(agent: DevAgent) -> No
     command = [program(), "fetch", "x509", "-timeout", "0"]
     with subprocess.Popen(command, env=env, stdout=theirs, stderr=theirs, stdin=theirs) as running:
         os.close(theirs)
-        # How long it has waited stays in sight.
+        # The waiting time stays visible.
         read_until(ours, lambda text: "\rwaiting for an identity: Permissi… (1s)\x1b[K" in text)
         fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
         read_until(ours, lambda text: bool(re.search(r"PermissionDenied: no identity issued \(\ds\)\x1b", text)))

@@ -1,4 +1,4 @@
-"""spiffe-helper fetch x509 -write -format: the daemon's outputs for a one-off."""
+"""spiffe-helper fetch x509 -write -format: writes the daemon's outputs once."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def write(agent: DevAgent, directory: Path, formats: str, *words: str | Path) ->
 
 
 def pem_of(content: bytes, label: bytes) -> bytes:
-    """The PEM blocks with this label, one after the other, without anything between."""
+    """The PEM blocks with this label, concatenated."""
     return b"".join(re.findall(rb"-----BEGIN %b-----\n.*?-----END %b-----\n" % (label, label), content, re.DOTALL))
 
 
 def check_pair(content: bytes) -> bytes:
-    """Asserts that key and certificate belong together; gives the chain."""
+    """Asserts that key and certificate match; returns the chain."""
     chain = pem_of(content, b"CERTIFICATE")
     assert certs.pair_matches(chain, pem_of(content, b"PRIVATE KEY"))
     return chain
@@ -50,7 +50,7 @@ def pkcs12(file: Path, *words: str, password: str = "changeit") -> bytes:
 
 
 @TWO
-def test_pem_is_what_is_written_without_it(agent: DevAgent, workdir: Path) -> None:
+def test_pem_is_the_default(agent: DevAgent, workdir: Path) -> None:
     for name in ("plain", "pem"):
         (workdir / name).mkdir()
     fetch(agent, "x509", "-write", workdir / "plain")
@@ -73,7 +73,7 @@ def test_combined(agent: DevAgent, workdir: Path) -> None:
         assert key == openssl("x509", "-in", workdir / name, "-noout", "-pubkey")
 
 
-def test_pkcs12_opens_with_the_default_password_and_says_so(agent: DevAgent, workdir: Path) -> None:
+def test_pkcs12_opens_with_the_default_password_after_a_warning(agent: DevAgent, workdir: Path) -> None:
     ran = write(agent, workdir, "pem,pkcs12")
     assert ran.code == 0
     assert ran.err == f"{PKCS12_WARNING}wrote 5 files to {workdir}\n"
@@ -90,7 +90,7 @@ def test_pkcs12_opens_with_the_default_password_and_says_so(agent: DevAgent, wor
     assert trusted == (workdir / "bundle.0.pem").read_bytes()
 
 
-def test_pkcs12_with_a_password_of_ones_own(agent: DevAgent, workdir: Path) -> None:
+def test_pkcs12_with_a_given_password(agent: DevAgent, workdir: Path) -> None:
     (workdir / "password").write_text("open sesame\n")
     (workdir / "to").mkdir()
     ran = write(agent, workdir / "to", "keystore", "-password-file", workdir / "password")
@@ -122,7 +122,7 @@ def test_outputs_that_keep_trust_domains_apart(agent: DevAgent, workdir: Path) -
 
 
 @pytest.mark.agent("-federated", "2")
-def test_a_trust_domain_that_is_gone_loses_its_file(agent: DevAgent, workdir: Path) -> None:
+def test_the_file_of_a_removed_trust_domain_is_removed(agent: DevAgent, workdir: Path) -> None:
     write(agent, workdir, "bundle-dir")
     (workdir / "bundle_dir.0/gone.example.pem").write_text("from before")
     assert write(agent, workdir, "bundle-dir").code == 0
@@ -133,7 +133,7 @@ def test_a_trust_domain_that_is_gone_loses_its_file(agent: DevAgent, workdir: Pa
     ]
 
 
-def test_a_folder_of_somebody_elses_is_an_error_that_changes_nothing(agent: DevAgent, workdir: Path) -> None:
+def test_a_foreign_folder_is_an_error_that_changes_nothing(agent: DevAgent, workdir: Path) -> None:
     folder = workdir / "bundle_dir.0"
     folder.mkdir()
     (folder / "mine.pem").write_text("precious")
@@ -145,7 +145,7 @@ def test_a_folder_of_somebody_elses_is_an_error_that_changes_nothing(agent: DevA
     assert os.listdir(workdir) == ["bundle_dir.0"]
 
 
-def test_what_cannot_be_written_changes_nothing_anywhere(agent: DevAgent, workdir: Path) -> None:
+def test_a_failed_write_changes_nothing(agent: DevAgent, workdir: Path) -> None:
     assert write(agent, workdir, "combined").code == 0
     before = (workdir / "combined.0.pem").read_bytes()
     (workdir / "bundle_dir.0/example.org.pem").mkdir(parents=True)
@@ -154,7 +154,7 @@ def test_what_cannot_be_written_changes_nothing_anywhere(agent: DevAgent, workdi
     assert ran.code == 1
     assert f"error: cannot write {workdir}/bundle_dir.0/example.org.pem: " in ran.err
     assert (workdir / "combined.0.pem").read_bytes() == before
-    # Neither a temporary nor a directory that was made for files which did not come.
+    # Neither temporary files nor directories for files that were not written.
     assert sorted(os.listdir(workdir)) == ["bundle_dir.0", "combined.0.pem"]
 
 
@@ -169,7 +169,7 @@ def test_a_planted_folder_is_not_followed(agent: DevAgent, workdir: Path) -> Non
 
 @pytest.mark.parametrize("fault", ["wrong-ca", "wrong-key", "bad-federated"])
 @pytest.mark.agent("-federated", "1", "-id", "/web")
-def test_what_is_bad_is_not_written_in_any_format(agent: DevAgent, workdir: Path, fault: str) -> None:
+def test_an_invalid_svid_is_not_written_in_any_format(agent: DevAgent, workdir: Path, fault: str) -> None:
     agent.fault(fault)
     ran = write(agent, workdir, "combined,pkcs12,bundle-dir")
     assert ran.code == 5

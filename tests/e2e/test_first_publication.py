@@ -1,4 +1,4 @@
-"""The first publication: which files, where, with which content, modes and owners."""
+"""The first publication: names, places, contents, modes and owners of the files."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_modes_are_those_configured_whatever_the_umask(
     assert [out.mode(name) for name in NAMES] == [0o664, 0o640, 0o664]
 
 
-def test_a_read_only_mode_does_not_hinder_the_next_write(
+def test_a_read_only_mode_does_not_prevent_the_next_write(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
     out = make_certs(workdir)
@@ -101,7 +101,7 @@ def test_a_rotation_makes_a_new_generation_and_new_links(
     out.check(serial)
     assert out.live() != live
     after = out.state()
-    # Readers that hold the old directory still find the old files.
+    # Readers that hold the old directory can still read the old files.
     for name in NAMES:
         seen = after[f"{live}/{name}"]
         assert seen.modified > before[f"{live}/{name}"].modified, f"nobody who watches {live}/{name} would hear"
@@ -151,7 +151,7 @@ def test_an_absolute_name_is_joined_below_cert_dir(
 
 
 @pytest.mark.parametrize("cert_dir", ["", None, "."])
-def test_the_working_directory_where_cert_dir_is_empty(
+def test_the_working_directory_if_cert_dir_is_empty(
     agent: DevAgent, run_helper: Run, workdir: Path, cert_dir: str | None
 ) -> None:
     workdir.chmod(0o755)
@@ -196,7 +196,7 @@ def test_federated_domains(agent: DevAgent, run_helper: Run, workdir: Path, incl
 
 
 @pytest.mark.agent("-federated", "3")
-def test_federated_domains_that_vanish_leave_the_bundle(
+def test_removed_federated_domains_are_removed_from_the_bundle(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
     out = make_certs(workdir)
@@ -220,7 +220,7 @@ IDS = ("-id", "/first", "-id", "/second,hint=internal", "-id", "/same,hint=inter
         ("spiffe_id", "spiffe://example.org/third", "/third"),
     ],
 )
-def test_which_identity(
+def test_the_selected_identity(
     agent: DevAgent, run_helper: Run, workdir: Path, key: str | None, value: str, wanted: str
 ) -> None:
     out = make_certs(workdir)
@@ -266,7 +266,7 @@ def test_a_restart_finds_its_files_and_changes_none(
     assert first.stop() == 0
     before = out.state()
     second = run_helper(config(agent, layout=layout))
-    # The first complete state of a life counts as a rotation, though nothing has to be written.
+    # The first complete state of a process counts as a rotation, even if nothing has to be written.
     wait_published(second)
     assert out.state() == before
     assert len(lines_of(second, "svid_unchanged")) == 1

@@ -52,14 +52,14 @@ def health(port: int | None, **more: object) -> dict[str, object]:
 
 
 def states(answer: Answer) -> dict[str, str]:
-    """Of all files; that of X.509 has the name ""."""
+    """States of all files; the name of X.509 is ""."""
     found = answer.json()["health"]["file_write_statuses"]
     x509 = {"": found["x509_write_status"]} if "x509_write_status" in found else {}
     return dict(found["jwt_write_status"]) | x509
 
 
 def wait_ready(where: int | Path, code: int, timeout: float = 10.0) -> Answer:
-    # The very answer that was waited for: the next may be another one, where a lifetime is short.
+    # Returns the matching answer itself, since with a short lifetime the next one may differ.
     def answer() -> Answer | None:
         now = ask(where, "/ready")
         return now if now.code == code else None
@@ -94,14 +94,14 @@ def test_unwritten_and_written(agent: DevAgent, run_helper: Run, workdir: Path, 
         answer = ask(port, path)
         assert answer.code == 200
         assert states(answer) == dict.fromkeys(files, "written")
-        # As Go says it, to the letter.
+        # Go's answer, byte for byte.
         assert answer.body.startswith(
             '{"status":"OK","health":{"file_write_statuses":{"x509_write_status":"written","jwt_write_status":{'
         )
         assert set(answer.json()) == {"status", "health"}
 
 
-def test_what_is_not_configured_is_left_out(
+def test_outputs_that_are_not_configured_are_left_out(
     agent: DevAgent, run_helper: Run, workdir: Path, port: int
 ) -> None:
     make_certs(workdir)
@@ -211,7 +211,7 @@ def test_all_addresses(agent: DevAgent, run_helper: Run, workdir: Path, port: in
 def test_a_unix_socket_alone(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     path = workdir / "health.sock"
-    # One that somebody left behind does not matter.
+    # A leftover socket does not matter.
     left_over = socket.socket(socket.AF_UNIX)
     left_over.bind(str(path))
     left_over.close()
@@ -226,7 +226,7 @@ def test_a_unix_socket_alone(agent: DevAgent, run_helper: Run, workdir: Path) ->
     assert not path.exists()
 
 
-def test_a_unix_socket_beside_a_port(agent: DevAgent, run_helper: Run, workdir: Path, port: int) -> None:
+def test_a_unix_socket_and_a_port(agent: DevAgent, run_helper: Run, workdir: Path, port: int) -> None:
     make_certs(workdir)
     path = workdir / "health.sock"
     wait_published(run_helper(config(agent, **health(port, unix_socket=path))))
@@ -247,7 +247,7 @@ def test_paths_and_methods(agent: DevAgent, run_helper: Run, workdir: Path, port
         assert ask(port, path, "HEAD").code == 404
 
 
-def test_clients_that_say_nothing_hold_up_nobody(
+def test_silent_clients_do_not_delay_others(
     agent: DevAgent, run_helper: Run, workdir: Path, port: int
 ) -> None:
     out = make_certs(workdir)
@@ -274,7 +274,7 @@ def kinds(text: str) -> dict[str, str]:
 
 
 @pytest.mark.agent("-jwt-ttl", "2s", "-federated", "1")
-def test_metrics_tell_what_happened(agent: DevAgent, run_helper: Run, workdir: Path, port: int) -> None:
+def test_metrics_count_events(agent: DevAgent, run_helper: Run, workdir: Path, port: int) -> None:
     out = make_certs(workdir)
     recorder = Recorder(workdir)
     keys = recorder.keys() | health(port, metrics_path="/metrics")
@@ -341,7 +341,7 @@ def test_metrics_of_a_lost_agent_and_a_lost_child(
     assert denied['stream_connected{kind="x509"}'] == 0
 
 
-# The command that asks.
+# The command "health".
 
 
 def command(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -350,7 +350,7 @@ def command(*words: str | Path, cwd: Path | None = None) -> subprocess.Completed
     )
 
 
-def test_the_command_asks_where_the_configuration_says(
+def test_the_command_uses_the_configured_endpoint(
     agent: DevAgent, run_helper: Run, workdir: Path, port: int
 ) -> None:
     make_certs(workdir)
@@ -368,12 +368,12 @@ def test_the_command_asks_where_the_configuration_says(
     }
 
 
-def test_the_command_says_why_not(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_the_command_reports_the_reason(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     agent.fault("deny")
     path = workdir / "health.sock"
     helper = run_helper(config(agent, health_checks={"listener_enabled": True, "unix_socket": str(path)}))
-    # There it listens: the path alone may be there a moment before.
+    # The helper listens: the path alone may exist a moment before.
     helper.wait_log("PermissionDenied")
     wait_until(lambda: "identity_denied" in ask(path, "/ready").body, "the denial")
     done = command("-unix-socket", path)
@@ -403,7 +403,7 @@ def test_the_command_without_an_endpoint(workdir: Path) -> None:
     assert command("-address", "127.0.0.1:1", "-unix-socket", "/x").returncode == 2
 
 
-def test_the_command_does_not_wait_for_ever(workdir: Path) -> None:
+def test_the_command_has_a_time_limit(workdir: Path) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

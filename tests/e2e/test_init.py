@@ -1,4 +1,4 @@
-"""As PID 1 of a container, and as a subreaper: orphans are reaped, and none of them outlives the end."""
+"""As PID 1 of a container, and as a subreaper: orphans are reaped, and all of them end with the helper."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wrapping import wait_event, wait_stdout, wrap
 Run = Callable[..., Helper]
 ORPHANS = 1000
 PROGRAM = [sys.executable, str(Path(__file__).parent / "orphans.py")]
-# Its end is that of PID 1 in there, and its exit status that one's.
+# It ends when PID 1 in it does, with the same exit status.
 NAMESPACE = [
     "unshare",
     *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]),
@@ -35,7 +35,7 @@ def certs(workdir: Path) -> None:
 
 
 def init_of(helper: Helper) -> int:
-    """PID 1, as it is called out here."""
+    """The pid of PID 1 outside of the namespace."""
     (pid,) = helper.wait_children(1)
     return pid
 
@@ -56,7 +56,7 @@ def test_a_thousand_orphans(agent: DevAgent, run_helper: Run) -> None:
     init = init_of(helper)
     (child,) = wait_until(lambda: len(left := children_of(init)) == 1 and left, "all orphans to be reaped")
     wait_until(lambda: reaped(helper) == ORPHANS, "the line of the last one")
-    # It is the child that the signal is for, whatever numbers have passed by.
+    # The child got the signal, although many other pids were reaped.
     assert end(helper) == 3
     wait_gone(child)
     assert "exited with code 3" in lines_of(helper, "child_exited")[0].msg
@@ -64,7 +64,7 @@ def test_a_thousand_orphans(agent: DevAgent, run_helper: Run) -> None:
 
 @pytest.mark.parametrize("way", ["PID 1", "subreaper"])
 def test_the_status_is_the_childs(agent: DevAgent, run_helper: Run, way: str) -> None:
-    """It ends in the midst of orphans that end."""
+    """It ends while orphans are ending."""
     more = {"prefix": NAMESPACE} if way == "PID 1" else {}
     keys = {} if way == "PID 1" else {"subreaper": True}
     helper = run_helper(command=wrap(agent, *PROGRAM, 200, "--exit", 5, **keys), **more)
@@ -77,7 +77,7 @@ def test_a_program_that_fails_as_pid_1(agent: DevAgent, run_helper: Run) -> None
 
 
 def test_the_end_of_everything(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    """Another session is not in the child's group: it gets its TERM all the same, after the child's end."""
+    """Another session is not in the child's group: it still gets SIGTERM, after the child's end."""
     elsewhere = Recorder(workdir)
     keys = elsewhere.keys()
     words = [keys["cmd"], *keys["cmd_args"]]  # type: ignore[misc]
@@ -92,7 +92,7 @@ def test_the_end_of_everything(agent: DevAgent, run_helper: Run, workdir: Path) 
     assert helper.log[-1].msg == "Exiting"
 
 
-def test_who_does_not_end_is_killed(agent: DevAgent, run_helper: Run) -> None:
+def test_a_process_that_does_not_end_is_killed(agent: DevAgent, run_helper: Run) -> None:
     helper = run_helper(command=wrap(agent, *PROGRAM, 3, "--deaf"), prefix=NAMESPACE)
     wait_stdout(helper, "left")
     (others,) = wait_until(
@@ -109,7 +109,7 @@ def test_who_does_not_end_is_killed(agent: DevAgent, run_helper: Run) -> None:
 
 
 def test_a_child_that_ends_ends_everything(agent: DevAgent, run_helper: Run) -> None:
-    """The container is its program's."""
+    """The container ends with its program."""
     command = wrap(agent, *PROGRAM, 3, "--exit", 4, "--elsewhere", "sleep", "36000")
     assert run_helper(command=command, prefix=NAMESPACE).wait() == 4
 
@@ -134,7 +134,7 @@ def test_as_pid_1_without_a_child(agent: DevAgent, run_helper: Run) -> None:
 
 
 def test_as_pid_1_with_restarts(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    """No child's end is taken for an orphan's."""
+    """A child's end is not mistaken for an orphan's."""
     recorder = Recorder(workdir)
     keys = recorder.keys(on_rotate="restart", renew_signal=None, log_level="debug")
     helper = run_helper(command=wrap(agent, **keys), prefix=NAMESPACE)
@@ -150,7 +150,7 @@ def test_as_pid_1_with_restarts(agent: DevAgent, run_helper: Run, workdir: Path)
 
 
 def test_subreaper(agent: DevAgent, run_helper: Run) -> None:
-    """Without PID 1: orphans are ours to reap, but nobody's business at the end."""
+    """Without PID 1: we reap orphans, but do not end them."""
     words = [*PROGRAM, 50, "--elsewhere", "sleep", "36000"]
     helper = run_helper(command=wrap(agent, *words, log_level="debug", subreaper=True))
     wait_stdout(helper, "left")
@@ -165,7 +165,7 @@ def test_subreaper(agent: DevAgent, run_helper: Run) -> None:
 
 
 def test_no_subreaper(agent: DevAgent, run_helper: Run) -> None:
-    """Orphans are not ours unless we are asked."""
+    """Orphans are not reparented to us by default."""
     helper = run_helper(command=wrap(agent, *PROGRAM, 50, log_level="debug"))
     wait_stdout(helper, "left")
     assert len(helper.children()) == 1

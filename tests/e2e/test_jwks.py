@@ -1,4 +1,4 @@
-"""jwks_file_name: the own trust domain's JWT authorities, and how the helper knows that domain."""
+"""jwks_file_name: the JWT authorities of our own trust domain, and how the helper determines that domain."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALONE = NO_X509 | {"jwks_file_name": JWKS}
 
 
 def wait_jwks(helper: Helper, since: int = 0) -> list[dict[str, str]]:
-    """The keys of the file once it was written, or written again since then."""
+    """The keys of the file once it was written, or written again after `since`."""
     helper.wait_log(
         lambda line: (
             line.fields.get("event") == "jwt_bundle_published"
@@ -55,7 +55,7 @@ def wait_unknown(helper: Helper, since: int = 0) -> LogLine:
 
 @pytest.mark.agent("-federated", "2")
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_file_holds_the_own_keys_alone(
+def test_the_file_has_only_our_own_keys(
     agent: DevAgent, run_helper: Run, workdir: Path, layout: str
 ) -> None:
     out = make_certs(workdir)
@@ -65,7 +65,7 @@ def test_the_file_holds_the_own_keys_alone(
     first = wait_jwks(helper)
     assert first == bundles(wait_jwt_bundle(helper))[DOMAIN]
     assert out.mode(JWKS) == 0o640
-    # A new key replaces the file, and only then.
+    # Only a new key replaces the file.
     mark = helper.mark()
     agent.rotate_jwt()
     second = wait_jwks(helper, mark)
@@ -81,10 +81,10 @@ def test_the_file_holds_the_own_keys_alone(
 
 
 @pytest.mark.agent("-federated", "1")
-def test_the_x509_svid_tells_which_trust_domain_is_ours(
+def test_the_x509_svid_defines_our_trust_domain(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
-    """Refused at first, so that the bundles are there long before."""
+    """The X.509-SVID is refused at first, so that the bundles arrive long before it."""
     out = make_certs(workdir)
     agent.fault("wrong-key")
     helper = run_helper(config(agent, jwt_bundle_file_name=JWT_BUNDLE, jwks_file_name=JWKS))
@@ -99,7 +99,7 @@ def test_the_x509_svid_tells_which_trust_domain_is_ours(
 
 
 @pytest.mark.agent("-federated", "1")
-def test_an_entry_of_x509_svids_tells_it(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_an_entry_of_x509_svids_defines_it(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     further = [{"spiffe_id": ID, "dir": "web", "svid_combined_file_name": "web.pem"}]
     helper = run_helper(config(agent, **ALONE, create_cert_dir=True, x509_svids=further))
@@ -107,7 +107,7 @@ def test_an_entry_of_x509_svids_tells_it(agent: DevAgent, run_helper: Run, workd
 
 
 @pytest.mark.agent("-federated", "1")
-def test_a_token_tells_it(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_a_token_defines_it(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     agent.fault("jwt-bad-signature")
     helper = run_helper(config(agent, **tokens("web", "db"), jwks_file_name=JWKS))
@@ -119,12 +119,12 @@ def test_a_token_tells_it(agent: DevAgent, run_helper: Run, workdir: Path) -> No
     assert lines_of(helper, "jwks_not_updated") == []
 
 
-def test_alone_it_is_of_the_only_trust_domain(run_agent: AgentRun, run_helper: Run, workdir: Path) -> None:
+def test_without_them_it_is_the_only_trust_domain(run_agent: AgentRun, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     agent = run_agent()
     helper = run_helper(config(agent, **ALONE))
     first = wait_jwks(helper)
-    # Which one that is must not change by a federation: what is on disk stays, and it is said why.
+    # A federation must not change the trust domain: the file stays, and the reason is logged.
     mark = helper.mark()
     agent.federated(1)
     unknown = wait_unknown(helper, mark)
@@ -136,7 +136,7 @@ def test_alone_it_is_of_the_only_trust_domain(run_agent: AgentRun, run_helper: R
 
 
 @pytest.mark.agent("-federated", "1")
-def test_alone_spiffe_id_names_it(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_without_them_spiffe_id_defines_it(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     helper = run_helper(config(agent, **ALONE))
     wait_unknown(helper)
@@ -215,7 +215,7 @@ def test_a_reload_adds_and_removes_it(agent: DevAgent, run_helper: Run, workdir:
 
 
 @pytest.mark.agent("-federated", "1")
-def test_doctor_and_show_know_it(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_doctor_and_show_support_it(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     helper = run_helper(config(agent, **ALONE, spiffe_id=ID))
     wait_jwks(helper)

@@ -1,4 +1,4 @@
-"""JWT-SVIDs and the JWT bundle: what is written, when it is renewed, what is refused, and who waits for whom."""
+"""JWT-SVIDs and the JWT bundle: what is written, when it is renewed, what is refused, and which waits for which."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ AgentRun = Callable[..., DevAgent]
 LAYOUTS = ["snapshot", "files", "in-place"]
 UMASK = ["sh", "-c", 'umask 077; exec "$@"', "sh"]
 
-# What the cause has to say, as a regular expression over the field `error`.
+# The cause, as a regular expression for the field `error`.
 TOKEN_CAUSES = {
     "jwt-expired": "expired",
     "jwt-bad-signature": "signature",
@@ -56,7 +56,7 @@ BUNDLE_CAUSES = {"no-jwt-bundles": "no JWT bundle", "bad-jwt-bundle": "JSON"}
 
 
 def loud(helper: Helper, since: int = 0) -> list[LogLine]:
-    """But not of lifetimes: with those of seconds a busy machine is late."""
+    """Without lines about lifetimes: with lifetimes of seconds, a busy machine is late."""
     lines = [line for line in helper.log[since:] if line.level in ("warning", "error", "fatal")]
     return [line for line in lines if line.fields.get("event") not in ("expiring", "expired")]
 
@@ -85,7 +85,7 @@ def contents(out: Published) -> dict[str, bytes]:
 
 @pytest.mark.agent("-federated", "3")
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_tokens_and_bundle_beside_x509(
+def test_tokens_and_bundle_together_with_x509(
     agent: DevAgent, run_helper: Run, workdir: Path, layout: str
 ) -> None:
     out = make_certs(workdir)
@@ -105,7 +105,7 @@ def test_tokens_and_bundle_beside_x509(
     assert out.mode(JWT_BUNDLE) == 0o600
     out.check()
     assert sorted(contents(out)) == sorted([*NAMES, "web.jwt", "db.jwt", JWT_BUNDLE])
-    # At any level: a token is as good as a password while it lives.
+    # At any level: a valid token is as secret as a password.
     for name in ("web.jwt", "db.jwt"):
         for part in out.read(name).decode().split(".")[1:]:
             assert part not in helper.log_text()
@@ -113,7 +113,7 @@ def test_tokens_and_bundle_beside_x509(
 
 
 @pytest.mark.agent("-id", "/first", "-id", "/second,hint=mine")
-def test_which_identity(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_the_selected_identity(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     svids = [
         entry("standard"),
@@ -135,7 +135,7 @@ def test_read_only_modes_are_kept_from_rotation_to_rotation(
     modes = {"cert_file_mode": "0444", "key_file_mode": "0400"}
     modes |= {"jwt_svid_file_mode": "0440", "jwt_bundle_file_mode": "0444"}
     keys = {"layout": layout, "jwt_svids": [entry("web")], "jwt_bundle_file_name": JWT_BUNDLE} | modes
-    # Without the capability that lets root write into read-only files, and a umask that is no help.
+    # Without the capability that lets root write into read-only files, and with a restrictive umask.
     prefix = ["setpriv", "--bounding-set", "-dac_override", *UMASK]
     helper = run_helper(config(agent, **keys), prefix=prefix)
     wait_published(helper)
@@ -164,7 +164,7 @@ def test_many_audiences(agent: DevAgent, run_helper: Run, workdir: Path, count: 
     def all_written() -> bool:
         return {line.fields["path"] for line in helper.log if line.msg == "JWT SVID updated"} == names
 
-    # X.509 does not wait for them, not even in the midst of them.
+    # X.509 does not wait for them, not even while some are pending.
     wait_published(helper)
     wait_token(helper, "a-0")
     for _ in range(5):
@@ -178,7 +178,7 @@ def test_many_audiences(agent: DevAgent, run_helper: Run, workdir: Path, count: 
 @pytest.mark.agent("-jwt-ttl", "4s")
 def test_never_more_than_16_requests_at_once(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
-    agent.fault("delay 20")  # long enough for them to meet
+    agent.fault("delay 20")  # long enough for the requests to overlap
     names = [f"a-{i}" for i in range(1000)]
     helper = run_helper(config(agent, jwt_svids=[entry(name) for name in names]))
 
@@ -194,7 +194,7 @@ def test_never_more_than_16_requests_at_once(agent: DevAgent, run_helper: Run, w
     assert loud(helper) == []
 
 
-# When.
+# When it is renewed.
 
 
 @pytest.mark.agent("-jwt-ttl", "6s")
@@ -205,7 +205,7 @@ def test_a_token_is_renewed_at_half_of_its_life(agent: DevAgent, run_helper: Run
     for _ in range(3):
         mark = helper.mark()
         now = wait_token(helper, "web", mark)
-        # In whole seconds, by the agent's clock: how late this test sees it does not matter.
+        # In whole seconds, by the agent's clock: a delay of this test does not matter.
         assert 2 <= now["iat"] - last["iat"] <= 4 * SLOW
         assert now["exp"] > last["exp"]
         last = now
@@ -223,19 +223,19 @@ def test_without_an_agent_the_files_stay_and_its_return_brings_fresh_ones(
     wait_all(helper, "web", "db")
     mark = helper.mark()
     agent.kill()
-    # No call is under way any more whose answer would be written.
+    # No pending call remains whose answer would be written.
     for kind in ("x509", "bundle", "jwt"):
         helper.wait_log(lambda line, kind=kind: line.level == "error" and line.fields.get("kind") == kind, since=mark)
     before = contents(out)
-    # Past the time at which both would have been renewed, and past their end.
+    # After the time at which both would have been renewed, and after their expiry.
     wait_until(
         lambda: all(seconds_left(read_claims(helper, name)) < -1 for name in ("web", "db")), "the end of both"
     )
     assert contents(out) == before
-    # Once for each of X.509, bundle and tokens: the agent is gone for all of them alike.
+    # Once each for X.509, bundle and tokens: the agent is gone for all of them.
     causes = [line.msg for line in loud(helper, mark)]
     assert len(causes) == len(set(causes)), causes
-    # A stream may see the end of its connection while the agent, about to be gone, still listens.
+    # A stream may end while the agent, about to exit, still listens.
     gone = [cause for cause in causes if "cannot reach the agent" in cause]
     assert 2 <= len(gone) <= 3 and len(causes) <= len(gone) + 2, causes
     wait_until(lambda: len(lines_of(helper, "expired")) == 2, "that said of each")
@@ -246,7 +246,7 @@ def test_without_an_agent_the_files_stay_and_its_return_brings_fresh_ones(
     for audience in ("web", "db"):
         assert seconds_left(wait_token(helper, audience, mark)) > 0
     assert time.monotonic() - up < 5 * SLOW
-    # The agent that came back has other keys.
+    # The restarted agent has other keys.
     verify(out.read("web.jwt"), wait_jwt_bundle(helper, mark))
     out.check()
 
@@ -266,7 +266,7 @@ def test_a_spoiled_token(agent: DevAgent, run_helper: Run, workdir: Path, fault:
     before = out.state()
     assert re.search(TOKEN_CAUSES[fault], refused.fields["error"]), refused.raw
     assert refused.fields["path"] == "web.jwt"
-    # Asked for again, some time later, and as bad as before: no news.
+    # Requested again later and still invalid: not logged again.
     wait_refused(helper, "debug", mark)
     assert out.state() == before
     assert loud(helper, mark) == [refused]
@@ -274,7 +274,7 @@ def test_a_spoiled_token(agent: DevAgent, run_helper: Run, workdir: Path, fault:
     agent.clear()
     assert seconds_left(wait_token(helper, "web", mark)) > 0
     assert len(lines_of(helper, "stream_restored")) == 1
-    # The cause is new again after a good one.
+    # After a valid token the cause is logged again.
     mark = helper.mark()
     agent.fault(fault)
     wait_refused(helper, "error", mark)
@@ -297,7 +297,7 @@ def test_a_spoiled_bundle(
     refused = wait_refused(helper, "error", mark)
     assert refused.msg.startswith("JWT bundles refused")
     assert re.search(BUNDLE_CAUSES[fault], refused.fields["error"]), refused.raw
-    # It is still the current state of the agent when the helper comes back: no news.
+    # It is still the agent's current state when the helper reconnects, but is not logged again.
     agent.drop()
     wait_refused(helper, "debug", mark)
     assert out.read(JWT_BUNDLE) == first
@@ -309,7 +309,7 @@ def test_a_spoiled_bundle(
 
 
 @pytest.mark.agent("-federated", "1")
-def test_our_own_bundle_spoiled_beside_a_good_one(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_our_own_bundle_spoiled_and_a_valid_one(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     helper = run_helper(config(agent, jwt_bundle_file_name=JWT_BUNDLE))
     wait_published(helper)
@@ -323,7 +323,7 @@ def test_our_own_bundle_spoiled_beside_a_good_one(agent: DevAgent, run_helper: R
 
 
 @pytest.mark.agent("-fault", "no-jwt-bundles")
-def test_tokens_wait_for_the_bundles_that_prove_them(
+def test_tokens_wait_for_the_bundles_that_verify_them(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
     out = make_certs(workdir)
@@ -351,11 +351,11 @@ def test_a_new_key_of_the_agent(agent: DevAgent, run_helper: Run, workdir: Path)
         verify(out.read("web.jwt"), first)
 
 
-# Who waits for whom.
+# Which waits for which.
 
 
 @pytest.mark.agent("-jwt-ttl", "2s")
-def test_a_token_that_is_denied_holds_up_nothing_else(
+def test_a_denied_token_does_not_delay_others(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
     out = make_certs(workdir)
@@ -368,7 +368,7 @@ def test_a_token_that_is_denied_holds_up_nothing_else(
     for _ in range(3):
         wait_token(helper, "web", helper.mark(), timeout=3)
         out.check(rotate(agent, helper, timeout=2))
-    # Asked for again, 1, 2, 4 … seconds later.
+    # Requested again, 1, 2, 4 … seconds later.
     helper.wait_log(lambda line: line.level == "debug" and line.fields.get("event") == "identity_denied")
     assert loud(helper) == [denied]
     assert "never.jwt" not in out.names()
@@ -408,7 +408,7 @@ def test_without_x509_the_child_starts_after_the_first_tokens(
     agent.restart("-id", "/workload", "-id", "/late")
     started = recorder.wait("started")
     assert claims(out.read("late.jwt"))["sub"] == "spiffe://example.org/late"
-    # And is told of each change.
+    # And is notified of each change.
     for count in (1, 2):
         told = recorder.wait("SIGUSR1", count)
         assert told["pid"] == started["pid"]
@@ -434,7 +434,7 @@ def test_with_a_bundle_alone_the_child_starts_after_it(
 
 
 @pytest.mark.agent("-jwt-ttl", "2s")
-def test_with_x509_the_child_is_told_of_x509_alone(
+def test_with_x509_the_child_is_notified_of_x509_only(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
     make_certs(workdir)

@@ -1,4 +1,4 @@
-"""Messages that are compressed, or hold very much: refused or read, and nothing waits for them."""
+"""Messages that are compressed or very large: refused or read, without a delay for others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def serving(server: Server, **keys: object) -> str:
     return config(None, agent_address=f"unix://{server.socket}", **keys)
 
 
-def test_a_compressed_message_is_refused_and_asked_for_again(
+def test_a_compressed_message_is_refused_and_retried(
     agent: DevAgent, api: ModuleType, run_helper: Run, workdir: Path
 ) -> None:
     out = make_certs(workdir)
@@ -49,7 +49,7 @@ def test_a_compressed_message_is_refused_and_asked_for_again(
 
 
 def message_of(api: ModuleType, honest: object, svids: int) -> bytes:
-    """The honest SVID, then the same with other hints."""
+    """The agent's SVID, then the same with other hints."""
     message = api.X509SVIDResponse()
     message.CopyFrom(honest)
     for number in range(1, svids):
@@ -82,7 +82,7 @@ def test_too_many_svids(agent: DevAgent, api: ModuleType, run_helper: Run, workd
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_waits_for_no_message(
+def test_a_signal_does_not_wait_for_a_message(
     agent: DevAgent, api: ModuleType, run_helper: Run, workdir: Path, number: signal.Signals
 ) -> None:
     make_certs(workdir)

@@ -1,4 +1,4 @@
-"""start { } and reload { }, and configurations as Kubernetes brings them: YAML in a ConfigMap, or variables."""
+"""start { } and reload { }, and typical configurations in Kubernetes: YAML in a ConfigMap, or variables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reloading import reload, wait_event
 from tokens import JWT_BUNDLE, claims
 
 Run = Callable[..., Helper]
-# Keeps what it has seen, and fails while the file "bad" is there.
+# Keeps a copy of the file, and fails while the file "bad" exists.
 SCRIPT = f"cat certs/{SVID} > seen.new && mv seen.new seen && [ ! -e bad ]"
 
 
@@ -46,7 +46,7 @@ def test_reload_command_before_start_and_signal(agent: DevAgent, run_helper: Run
     assert not [line for line in helper.log if line.level == "warning"]
 
 
-def test_a_reload_command_that_fails_holds_up_nobody(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_a_failing_reload_command_does_not_delay_others(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     (workdir / "bad").touch()
     recorder = Recorder(workdir)
@@ -55,7 +55,7 @@ def test_a_reload_command_that_fails_holds_up_nobody(agent: DevAgent, run_helper
     failed = wait_event(helper, "reload_cmd_failed")
     assert (failed.level, failed.msg) == ("error", "Unable to run reload command")
     assert failed.fields["error"] == "exited with code 1"
-    # It is not run again before the next files.
+    # It does not run again before the next files.
     rotate(agent, helper)
     recorder.wait("SIGUSR1")
     (workdir / "bad").unlink()
@@ -92,7 +92,7 @@ def test_a_pid_file_in_reload(agent: DevAgent, run_helper: Run, workdir: Path) -
     make_certs(workdir)
     recorder = Recorder(workdir)
     keys = recorder.keys()
-    # The program of one helper is who the other notifies.
+    # One helper notifies the program of another one.
     first = run_helper(config(agent, cert_dir=str(workdir), **{"start": {"cmd": keys["cmd"], "args": keys["cmd_args"]}}))
     pid = recorder.wait("started")["pid"]
     (workdir / "program.pid").write_text(f"{pid}\n")
@@ -107,13 +107,13 @@ def test_a_pid_file_in_reload(agent: DevAgent, run_helper: Run, workdir: Path) -
 
 
 def yaml_of(keys: dict[str, object]) -> str:
-    """Block style with JSON's values, which YAML takes."""
+    """Block style with JSON values, which YAML accepts."""
     return "".join(f"{key}: {json.dumps(value)}\n" for key, value in keys.items())
 
 
 def test_a_config_map_in_yaml_once(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
-    # As the kubelet mounts one.
+    # Mounted like the kubelet does.
     mounted = workdir / "etc"
     (mounted / "..2026_08_01").mkdir(parents=True)
     svids = [{"jwt_audience": "web", "jwt_svid_file_name": "web.jwt"}]
@@ -132,7 +132,7 @@ def test_a_config_map_in_yaml_once(agent: DevAgent, run_helper: Run, workdir: Pa
 
 
 @pytest.mark.parametrize("arguments", [[], ["-config", ""]])
-def test_nothing_but_variables_once(
+def test_variables_only_once(
     agent: DevAgent, run_helper: Run, workdir: Path, arguments: list[str]
 ) -> None:
     out = make_certs(workdir)

@@ -1,4 +1,4 @@
-"""The log: the words that people search for, its formats and levels, and nothing secret in it."""
+"""The log: messages that users search for, its formats and levels, and no secrets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from published import (
 Run = Callable[..., Helper]
 BARE = r"[-A-Za-z0-9._/@^+]"
 QUOTED = r'"(?:[^"\\]|\\.)*"'
-# As logrus writes it: time, level, msg, then the fields.
+# The format of logrus: time, level, msg, then the fields.
 LOGRUS = re.compile(
     r'time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ" level=(?:debug|info|warning|error|fatal) '
     rf"msg=({QUOTED}|{BARE}+)((?: [a-z_0-9]+=(?:{QUOTED}|{BARE}*))+)"
@@ -153,12 +153,12 @@ def test_no_key_in_the_log(agent: DevAgent, run_helper: Run, workdir: Path, layo
 
 
 def traces_of(key: bytes) -> list[bytes]:
-    """Whatever of a key's file would give it away: lines of base64, and the secret number itself."""
+    """Parts of a key's file that would disclose it: lines of base64, and the secret number itself."""
     lines = [line for line in key.splitlines() if not line.startswith(b"-----")]
     der = base64.b64decode(b"".join(lines))
     at = der.index(b"\x02\x01\x01\x04\x20") + 5  # ECPrivateKey: version 1, then 32 bytes
     secret = der[at : at + 32]
-    # What begins the first line is the same in all keys.
+    # The beginning of the first line is the same for all keys.
     return [lines[0][-20:], *lines[1:], secret.hex().encode(), secret.hex().upper().encode(), secret]
 
 
@@ -218,7 +218,7 @@ def test_the_short_form_on_a_terminal(agent: DevAgent, run_helper: Run, workdir:
 def test_every_line_is_a_line_of_the_log(
     run_agent: Callable[..., DevAgent], run_helper: Run, workdir: Path
 ) -> None:
-    """Libraries print nothing of their own, whatever goes wrong."""
+    """Libraries print nothing themselves, whatever fails."""
     make_certs(workdir)
     agent = run_agent("-fault", "bad-id")
     helper = run_helper(config(agent, log_level="debug"))

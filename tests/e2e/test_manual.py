@@ -1,4 +1,4 @@
-"""The manual pages, made as the build makes them."""
+"""The manual pages, generated like in the build."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from helper import ROOT, program
 
 PAGES = ["spiffe-helper.1", "spiffe-helper.conf.5", "spiffe-dev-agent.1"]
-# Their defaults hang on other keys, and the page says how.
+# Their defaults depend on other keys, and the page describes this.
 DEPENDENT = {"cmd_mode", "on_rotate", "renew_signal_guard", "config_reload_signal"}
 
 
@@ -42,7 +42,7 @@ def test_the_linters_find_nothing(pages: dict[str, Path], name: str) -> None:
     assert "@" not in pages[name].read_text()
 
 
-def test_every_key_is_there_with_its_default(pages: dict[str, Path]) -> None:
+def test_every_key_is_listed_with_its_default(pages: dict[str, Path]) -> None:
     listed = dict(re.findall(r"(?ms)^\.It Cm (\S+) = [^\n]*\n(.*?)(?=^\.It|^\.El)", pages[PAGES[1]].read_text()))
     done = subprocess.run([program(), "config", "print", "-output=json"], capture_output=True, cwd="/", timeout=10)
     printed = json.loads(done.stdout)
@@ -50,7 +50,7 @@ def test_every_key_is_there_with_its_default(pages: dict[str, Path]) -> None:
         for name, value in printed.pop(block).items():
             printed[f"{block}.{name}"] = value
     assert printed.keys() <= listed.keys()
-    # What has no default of its own comes from somewhere else.
+    # These have no default in print's output.
     for key in printed.keys() - {"agent_address", "cmd"}:
         text = listed[key].replace("\\-", "-")
         if isinstance(printed[key], str | bool | int) and printed[key] != "" and "Default" in text:
@@ -60,10 +60,10 @@ def test_every_key_is_there_with_its_default(pages: dict[str, Path]) -> None:
             assert (value != default) == (key in DEPENDENT), key
 
 
-def test_every_command_is_there(pages: dict[str, Path]) -> None:
+def test_every_command_is_listed(pages: dict[str, Path]) -> None:
     text = pages[PAGES[0]].read_text()
     overview = run(program(), "help").stdout.partition("Commands:")[2]
     for command in re.findall(r"(?m)^  ([a-z]+)  ", overview):
         assert command in {"run", "help"} or f".Ss spiffe-helper {command}\n" in text
-    # Help is shown as it is, dashes and backslashes too.
+    # Help is shown unchanged, including dashes and backslashes.
     assert "spiffe-helper config convert helper.conf >helper.toml" in shown(pages[PAGES[0]])

@@ -1,6 +1,6 @@
-"""What was a key once is nowhere in the helper's memory afterwards.
+"""A key that is no longer used is not in the helper's memory.
 
-Not for the sanitizers' programs: their heap keeps what was freed.
+Not for the sanitizers' programs: their heap keeps freed memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Run = Callable[..., Helper]
 
 
 def wait_forgotten(helper: Helper, secrets: list[set[bytes]]) -> None:
-    """Until only the last secret, which is in use, is in memory."""
+    """Waits until only the last secret, which is in use, is in memory."""
     live = [len(secrets) - 1]
     wait_until(lambda: memory.seen(helper.pid, secrets) == live, "old secrets to leave the memory")
 

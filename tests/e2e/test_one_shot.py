@@ -1,4 +1,4 @@
-"""daemon_mode = false: everything is written once, or it says why not and ends with 1."""
+"""daemon_mode = false: everything is written once; otherwise an error and exit code 1."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def ends_at_once(helper: Helper) -> int:
     return status
 
 
-# Everything is there.
+# Everything is available.
 
 
 @pytest.mark.agent("-federated", "3")
@@ -75,7 +75,7 @@ def test_everything_once(agent: DevAgent, run_helper: Run, workdir: Path, layout
         verify(out.read(name), out.read(JWT_BUNDLE), DOMAIN)
     files = [*NAMES, "web.jwt", "db.jwt", JWT_BUNDLE]
     assert [out.mode(name) for name in files] == [0o640, 0o600, 0o640, 0o600, 0o600, 0o444]
-    # Go's words, each once.
+    # Go's messages, each once.
     assert fetched(helper) == sorted(FETCHED)
     assert [line.msg for line in helper.log if line.level == "info"][-1] == "Exiting"
     assert "Daemon mode disabled" in helper.log_text()
@@ -84,7 +84,7 @@ def test_everything_once(agent: DevAgent, run_helper: Run, workdir: Path, layout
 
 
 @pytest.mark.parametrize("layout", ["snapshot", "files", "in-place"])
-def test_what_remains_is_for_readers(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
+def test_all_remaining_files_are_for_readers(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
     """`kubectl create secret generic NAME --from-file=DIR` refuses every file whose name begins with two dots."""
     out = make_certs(workdir)
     for _ in range(2):
@@ -94,7 +94,7 @@ def test_what_remains_is_for_readers(agent: DevAgent, run_helper: Run, workdir: 
 
 
 def test_two_of_them_in_one_directory(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    """The one that ended first keeps its files, though its lock file is gone."""
+    """The helper that ended first keeps its files, although its lock file is gone."""
     out = make_certs(workdir)
     other = {"svid_file_name": "a.pem", "svid_key_file_name": "b.pem", "svid_bundle_file_name": "c.pem"}
     for _ in range(2):
@@ -118,7 +118,7 @@ def test_a_directory_that_cannot_be_written(
         (workdir / "certs").write_text("not a directory")
     helper = run_helper(one_shot(agent, **keys))
     assert ends_at_once(helper) == 1
-    # It is writing that failed, whatever was fetched.
+    # The error is about writing, whatever was fetched.
     (error,) = loud(helper)
     assert error.msg == "Unable to dump bundle"
     reason, hint = {
@@ -130,13 +130,13 @@ def test_a_directory_that_cannot_be_written(
 
 
 @pytest.mark.needs_root
-def test_a_directory_of_somebody_else(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_a_directory_of_another_user(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     workdir.chmod(0o755)
     other_user = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
     helper = run_helper(one_shot(agent), prefix=other_user)
     assert ends_at_once(helper) == 1
-    # Beside it there may be that this user cannot reach the agent.
+    # There may also be an error that this user cannot reach the agent.
     (error,) = [line for line in loud(helper) if line.msg == "Unable to dump bundle"]
     assert error.fields["error"] == "cannot write certs/..lock: permission denied (open)"
     assert error.fields["hint"] == (
@@ -144,7 +144,7 @@ def test_a_directory_of_somebody_else(agent: DevAgent, run_helper: Run, workdir:
     )
 
 
-def test_success_names_the_identity_and_its_end(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_success_names_the_identity_and_its_expiry(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     helper = run_helper(one_shot(agent))
     assert ends_at_once(helper) == 0
@@ -157,7 +157,7 @@ def test_success_names_the_identity_and_its_end(agent: DevAgent, run_helper: Run
 
 
 def test_files_of_another_helper(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    # That they stay another's for longer than it waits is a test of shared directories.
+    # The case in which the other helper keeps them for longer than the wait is tested in test_shared_dirs.py.
     out = make_certs(workdir)
     first = run_helper(config(agent))
     wait_published(first)
@@ -177,7 +177,7 @@ def test_files_of_another_helper(agent: DevAgent, run_helper: Run, workdir: Path
 
 @pytest.mark.parametrize("keys", [{}, tokens("web"), NO_X509 | {"jwt_bundle_file_name": JWT_BUNDLE}])
 @pytest.mark.parametrize("fault, code", [("invalid", "InvalidArgument"), ("unimplemented", "Unimplemented")])
-def test_a_server_that_is_no_agent(
+def test_a_server_other_than_an_agent(
     run_agent: AgentRun, run_helper: Run, workdir: Path, keys: dict[str, object], fault: str, code: str
 ) -> None:
     make_certs(workdir)
@@ -189,7 +189,7 @@ def test_a_server_that_is_no_agent(
     assert "retry_in" not in first.fields
 
 
-def test_an_agent_that_refuses_after_a_good_answer(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_an_agent_that_refuses_after_a_valid_answer(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     svids = [entry("web"), entry("db", hint="nobody")]
     helper = run_helper(one_shot(agent, **NO_X509, jwt_svids=svids, log_level="debug"))
@@ -202,7 +202,7 @@ def test_an_agent_that_refuses_after_a_good_answer(agent: DevAgent, run_helper: 
     assert lines_of(helper, "timed_out") == []
 
 
-# What it does not do.
+# What one-shot mode does not do.
 
 
 def test_no_child_and_no_health_endpoint(agent: DevAgent, run_helper: Run, workdir: Path) -> None:

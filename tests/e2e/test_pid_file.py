@@ -1,4 +1,4 @@
-"""pid_file_name: a process that is not ours is told of each rotation, and nobody else ever is."""
+"""pid_file_name: a process other than our child is notified of each rotation, and no other process is."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def recorder(workdir: Path) -> Recorder:
 
 @pytest.fixture
 def start(workdir: Path) -> Iterator[Callable[..., int]]:
-    """Starts a program, which ends with the test, and gives its pid."""
+    """Starts a program, which ends with the test; returns its pid."""
     started: list[subprocess.Popen[bytes]] = []
 
     def run(*words: str | Path) -> int:
@@ -43,7 +43,7 @@ def start(workdir: Path) -> Iterator[Callable[..., int]]:
 
 @pytest.fixture
 def target(recorder: Recorder, start: Callable[..., int]) -> int:
-    """A recorder that is nobody's child here but the test's."""
+    """A recorder that is not the helper's child, but the test's."""
     pid = start(sys.executable, RECORDER, recorder.file, "--signals", "SIGUSR1", "--file", f"certs/{SVID}")
     recorder.wait("started")
     return pid
@@ -72,14 +72,14 @@ def signalled(helper: Helper) -> list[LogLine]:
 
 
 def alive(pid: int) -> bool:
-    """Whether it runs, which a zombie does not."""
+    """Whether it is running; a zombie is not."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-# The right one.
+# The right process.
 
 
-# As PostgreSQL 15 writes it.
+# The format of PostgreSQL 15.
 POSTMASTER = """\
 {}
 /var/lib/postgresql/15/main
@@ -101,7 +101,7 @@ def test_signalled_at_each_rotation(
     helper = run_helper(config(agent, **keys()))
     for count in range(1, 6):
         told = recorder.wait("SIGUSR1", count)
-        # The files are there first.
+        # The files are written first.
         assert told["digest"] == digest(out.read(SVID))
         rotate(agent, helper)
     recorder.wait("SIGUSR1", 6)
@@ -112,7 +112,7 @@ def test_signalled_at_each_rotation(
     assert alive(target)
 
 
-def test_the_last_rotation_of_a_flood_is_told(
+def test_the_last_rotation_of_a_flood_is_notified(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder, target: int
 ) -> None:
     out = make_certs(workdir)
@@ -126,7 +126,7 @@ def test_the_last_rotation_of_a_flood_is_told(
     assert not [line for line in helper.log if line.level in ("warning", "error")]
 
 
-def test_beside_a_child(
+def test_together_with_a_child(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder, target: int
 ) -> None:
     make_certs(workdir)
@@ -139,7 +139,7 @@ def test_beside_a_child(
         rotate(agent, helper)
         child.wait("SIGUSR1", count)
         recorder.wait("SIGUSR1", count + 1)
-    # A child that has gone is started again, and the other is told as before.
+    # The child is restarted after its end, and the other process is notified as before.
     os.kill(child.events()[0]["pid"], signal.SIGKILL)
     wait_until(lambda: helper.children() == [], "the end of the child")
     rotate(agent, helper)
@@ -152,7 +152,7 @@ def test_beside_a_child(
 def test_a_pid_that_changes(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder, target: int, start: Callable[..., int]
 ) -> None:
-    """A program that was started again writes its file anew; then it, and only it, is told."""
+    """A restarted program writes its file again; then only the new process is notified."""
     make_certs(workdir)
     write(workdir, target)
     helper = run_helper(config(agent, **keys()))
@@ -165,7 +165,7 @@ def test_a_pid_that_changes(
     assert alive(target)
 
 
-# The wrong ones.
+# Wrong processes.
 
 REFUSED = {
     "0": ("0", "not the number of a process"),
@@ -183,13 +183,13 @@ REFUSED = {
 
 @pytest.mark.parametrize("kind", REFUSED)
 @pytest.mark.parametrize("check", [True, False])
-def test_a_number_that_is_none(
+def test_an_invalid_pid(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder, target: int, kind: str, check: bool
 ) -> None:
     make_certs(workdir)
     ended = subprocess.Popen(["true"])
     ended.wait()
-    # The file is there late: the helper's own number is known only then.
+    # The file is written late, since only then the helper's own pid is known.
     helper = run_helper(config(agent, **keys(pid_file_check=check)))
     wait_published(helper)
     text, words = REFUSED[kind]
@@ -200,7 +200,7 @@ def test_a_number_that_is_none(
     assert "it.pid" in said.raw or "process" in said.fields["error"]
     assert "\x1b" not in said.raw
     assert helper.running
-    # A right one in its place is told, of the same rotation.
+    # After a valid pid replaces it, the process is notified of the same rotation.
     write(workdir, target)
     recorder.wait("SIGUSR1")
     assert helper.stop() == 0
@@ -208,8 +208,8 @@ def test_a_number_that_is_none(
 
 
 @pytest.mark.parametrize("kind", ["a directory", "a FIFO", "a device", "a socket's name", "too large"])
-def test_what_is_no_file(agent: DevAgent, run_helper: Run, workdir: Path, kind: str) -> None:
-    """Nothing there makes it wait, and files go on being published."""
+def test_a_path_that_is_not_a_file(agent: DevAgent, run_helper: Run, workdir: Path, kind: str) -> None:
+    """It does not make the helper wait, and files are still published."""
     out = make_certs(workdir)
     file = workdir / "it.pid"
     if kind == "a directory":
@@ -244,18 +244,18 @@ def test_a_process_that_does_not_catch_the_signal(
         rotate(agent, helper)
     helper.wait_log("X.509 certificates updated", since=mark)
     assert alive(pid)
-    # It is said once, not at each rotation.
+    # Logged once, not at each rotation.
     assert len([line for line in helper.log if is_about("does not catch", "warning")(line)]) == 1
     assert helper.stop() == 0
     assert alive(pid)
 
 
-def test_one_that_catches_the_signal_late(
+def test_a_process_that_catches_the_signal_late(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder, start: Callable[..., int]
 ) -> None:
-    """Its file is there before its handler is."""
+    """Its file exists before its handler does."""
     make_certs(workdir)
-    # Without a fork: around one the shell blocks all signals, which counts as a way to take them.
+    # Without a fork: around one, the shell blocks all signals, which counts as handling them.
     os.mkfifo(workdir / "go")
     wait = 'read -r line <go; exec "$@"'
     words = [sys.executable, RECORDER, recorder.file, "--signals", "SIGUSR1"]
@@ -267,12 +267,12 @@ def test_one_that_catches_the_signal_late(
     assert recorder.wait("SIGUSR1")["pid"] == pid
 
 
-def test_a_number_that_is_anothers_by_now(
+def test_a_pid_that_was_reused(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder, target: int
 ) -> None:
     make_certs(workdir)
     file = write(workdir, target)
-    # The process is younger than its file by far.
+    # The process is much younger than its file.
     os.utime(file, (time.time() - 3600, time.time() - 3600))
     helper = run_helper(config(agent, **keys()))
     said = helper.wait_log(is_about("the number now belongs to another process"))
@@ -280,7 +280,7 @@ def test_a_number_that_is_anothers_by_now(
     assert "pid_file_check = false" in said.raw or said.level == "warning"
     rotate(agent, helper)
     assert [event["event"] for event in recorder.events()] == ["started"]
-    # Written again by its owner, it counts.
+    # It counts after its owner has written it again.
     os.utime(file)
     recorder.wait("SIGUSR1")
 
@@ -288,7 +288,7 @@ def test_a_number_that_is_anothers_by_now(
 def test_without_the_check(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder, target: int, start: Callable[..., int]
 ) -> None:
-    """Whatever is there is signalled, as upstream does."""
+    """Any process is signalled, as upstream does."""
     make_certs(workdir)
     file = write(workdir, target)
     os.utime(file, (time.time() - 3600, time.time() - 3600))
@@ -310,10 +310,10 @@ def test_a_file_that_appears_late(
     assert "retry_in" in said.fields
     write(workdir, target)
     recorder.wait("SIGUSR1")
-    # Once, though it was tried several times.
+    # Once, although it was tried several times.
     rotate(agent, helper)
     recorder.wait("SIGUSR1", 2)
-    # What has arrived may not be logged yet; it is when all has ended.
+    # A signal that has arrived may not be logged yet; it is when the helper has ended.
     assert helper.stop() == 0
     assert len(signalled(helper)) == 2
 
@@ -328,11 +328,11 @@ def test_a_newer_rotation_replaces_the_pending_one(
         since = helper.mark()
         rotate(agent, helper)
         replaced = helper.wait_log(lambda line: line.msg == "Unable to signal PID file", since=since)
-        # Each begins anew: 100 ms later it would be tried again.
+        # Each starts new attempts, and the first retry is after 100 ms.
         begun = helper.log.index(replaced, since)
         tried = helper.wait_log(lambda line: line.msg == "PID file not signalled yet", since=begun)
         assert tried.fields["retry_in"] == "100ms"
-    # Those that were replaced have failed: logged once, since the cause is one.
+    # The attempts that were replaced have failed: logged once, since the cause is the same.
     failures = [line.level for line in helper.log if line.msg == "Unable to signal PID file"]
     assert failures.count("error") == 1
     assert len(failures) == 5
@@ -357,7 +357,7 @@ def test_stopped_while_it_is_tried(agent: DevAgent, run_helper: Run, workdir: Pa
 def test_a_process_of_another_user(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder, target: int, check: bool
 ) -> None:
-    """The helper is nobody, the process root's."""
+    """The helper's user is nobody, the process is root's."""
     out = make_certs(workdir)
     for path in (workdir, out.directory):
         os.chown(path, NOBODY, NOBODY)
@@ -375,7 +375,7 @@ def test_a_process_of_another_user(
 
 
 @pytest.mark.needs_root
-def test_a_file_that_may_not_be_read(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_a_file_without_read_permission(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     for path in (workdir, out.directory):
         os.chown(path, NOBODY, NOBODY)

@@ -1,4 +1,4 @@
-"""PKCS#12 keystores and truststores: what they hold, and when they are written."""
+"""PKCS#12 keystores and truststores: their content, and when they are written."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def der_of(stored: PKCS12KeyAndCertificates) -> list[bytes]:
 
 
 def check(out: Published, password: bytes = b"changeit") -> None:
-    """The stores hold what the PEM files beside them hold."""
+    """Checks that the stores contain the same as the PEM files."""
     keystore = load_pkcs12(out.read(KEYSTORE), password)
     assert keystore.cert is not None and keystore.cert.friendly_name == b"spiffe"
     assert der_of(keystore) == certs.certificates(out.read(SVID))
@@ -49,7 +49,7 @@ def opens(out: Published, name: str, password: bytes) -> bool:
 
 
 def write_password(path: Path, text: str) -> Path:
-    """Replaces the file, as a reader may come at any time."""
+    """Replaces the file atomically, since a reader may come at any time."""
     new = path.with_suffix(".new")
     new.write_text(text)
     return new.rename(path)
@@ -61,7 +61,7 @@ def is_failure(line: LogLine) -> bool:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("place", ["disk", "memory"])
-def test_stores_hold_what_the_pem_files_hold_and_follow_rotations(
+def test_stores_have_the_content_of_the_pem_files(
     agent: DevAgent, run_helper: Run, workdir: Path, shm: Path, layout: str, place: str
 ) -> None:
     out = make_certs(workdir if place == "disk" else shm)
@@ -74,7 +74,7 @@ def test_stores_hold_what_the_pem_files_hold_and_follow_rotations(
     before = out.read(KEYSTORE), out.read(TRUSTSTORE)
     rotate(agent, helper)
     check(out)
-    # The authorities are the same, and so is their file.
+    # The authorities did not change, and neither did their file.
     assert out.read(KEYSTORE) != before[0] and out.read(TRUSTSTORE) == before[1]
     mark = helper.mark()
     agent.rotate_ca()
@@ -122,7 +122,7 @@ def test_a_changed_password_takes_effect_without_a_reload(agent: DevAgent, run_h
     write_password(password, "second")
     rotate(agent, helper)
     check(out, b"second")
-    # Without a message of the agent a check finds it.
+    # A check finds it without a message of the agent.
     write_password(password, "third\r\n")
     wait_until(lambda: opens(out, KEYSTORE, b"third"), "the third password", TIDY_S)
     check(out, b"third")
@@ -162,7 +162,7 @@ def test_one_shot_fails_without_its_password_file(agent: DevAgent, run_helper: R
     assert KEYSTORE not in out.names() and SVID not in out.names()
 
 
-def test_a_fifo_as_password_file_keeps_nobody_waiting(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_a_fifo_as_password_file_does_not_block(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     os.mkfifo(workdir / "password")
     helper = run_helper(config(agent, keystore_password_file=workdir / "password", **STORES))
@@ -171,7 +171,7 @@ def test_a_fifo_as_password_file_keeps_nobody_waiting(agent: DevAgent, run_helpe
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_revoke_takes_the_keystore_and_leaves_the_truststore(
+def test_revoke_removes_the_keystore_and_keeps_the_truststore(
     agent: DevAgent, run_helper: Run, workdir: Path, layout: str
 ) -> None:
     out = make_certs(workdir)

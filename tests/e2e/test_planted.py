@@ -1,4 +1,4 @@
-"""Files that another user created in cert_dir beforehand: to be given a secret, or to keep a helper out."""
+"""Files that another user created in cert_dir beforehand: to get a secret, or to keep a helper out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def shared(workdir: Path, mode: int, group: int) -> Published:
 
 
 def plant(commands: str, *arguments: str | Path) -> None:
-    """Runs this as the planter in a shell, with the arguments as $1, $2 …"""
+    """Runs this in a shell as the planter, with the arguments as $1, $2 …"""
     command = ["sh", "-ec", f"umask 0; {commands}", "sh", *map(str, arguments)]
     subprocess.run(command, user=PLANTER, group=PLANTER, extra_groups=[], check=True, cwd="/")
 
@@ -108,11 +108,11 @@ def test_a_key_of_the_database_keeps_its_owner(
         assert helper.stop() == 0
 
 
-def test_the_group_of_fs_group_is_the_files(
+def test_files_get_the_group_of_fs_group(
     agent: DevAgent, run_helper: Run, workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As Kubernetes makes it: setgid, writable by the group; the helper is a member and not root."""
-    # That user reaches neither every checkout nor the agent's socket.
+    """The state in Kubernetes: setgid, writable by the group; the helper is a member and not root."""
+    # That user may not be able to reach the checkout and the agent's socket.
     copy = workdir / "spiffe-helper"
     shutil.copy(program(), copy)
     monkeypatch.setenv("SPIFFE_HELPER", str(copy))
@@ -148,7 +148,7 @@ def test_a_directory_that_a_foreign_group_writes_is_refused(
     assert (out.directory / KEY).stat().st_gid == PLANTER
 
 
-def test_a_lock_file_of_somebody_else_is_named_as_such(
+def test_a_lock_file_of_another_user_is_reported(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
     workdir.chmod(0o755)
@@ -167,7 +167,7 @@ def test_a_lock_file_of_somebody_else_is_named_as_such(
     assert lock.stat().st_uid == 0
 
 
-def test_a_lock_file_that_is_another_file_is_left_alone(
+def test_a_lock_file_that_links_to_another_file_is_not_changed(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
     out = make_certs(workdir)

@@ -1,4 +1,4 @@
-"""prepare_cmd: a command that must succeed before anybody is told of new files."""
+"""prepare_cmd: a command that must succeed before consumers are notified of new files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from published import SVID, config, make_certs, rotate, wait_published
 from reloading import reload, wait_event
 
 Run = Callable[..., Helper]
-# Fails while the file "bad" is there, else keeps what it has seen.
+# Fails while the file "bad" exists, otherwise keeps a copy of the file.
 PREPARE = f"[ ! -e bad ] && cat certs/{SVID} > prepared.new && mv prepared.new prepared"
 
 
@@ -26,7 +26,7 @@ def sh(script: str) -> list[str]:
     return ["sh", "-c", script]
 
 
-def test_before_the_program_and_after_the_files(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_it_runs_before_the_program_and_after_the_files(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     recorder = Recorder(workdir)
     helper = run_helper(config(agent, **recorder.keys(), prepare_cmd=sh(PREPARE)))
@@ -36,7 +36,7 @@ def test_before_the_program_and_after_the_files(agent: DevAgent, run_helper: Run
         rotate(agent, helper)
         recorder.wait("SIGUSR1", count)
         assert (workdir / "prepared").read_bytes() == out.read(SVID)
-    # What has arrived may not be logged yet; it is when all has ended.
+    # A signal that has arrived may not be logged yet; it is when the helper has ended.
     assert helper.stop() == 0
     order = ["prepare_cmd succeeded", "child started", "child signalled"]
     assert [line.msg for line in helper.log if line.msg in order] == [
@@ -45,7 +45,7 @@ def test_before_the_program_and_after_the_files(agent: DevAgent, run_helper: Run
     ]
 
 
-def test_readiness_while_it_fails_and_while_the_program_is_gone(
+def test_readiness_while_it_fails_and_without_the_program(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
     make_certs(workdir)
@@ -90,7 +90,7 @@ def test_the_service_manager_waits_for_it(agent: DevAgent, run_helper: Run, work
 
 
 @pytest.mark.parametrize("deaf", [False, True])
-def test_none_is_left_at_the_end(agent: DevAgent, run_helper: Run, workdir: Path, deaf: bool) -> None:
+def test_it_is_ended_with_the_helper(agent: DevAgent, run_helper: Run, workdir: Path, deaf: bool) -> None:
     make_certs(workdir)
     trap = "trap '' TERM; " if deaf else ""
     recorder = Recorder(workdir)
@@ -104,7 +104,7 @@ def test_none_is_left_at_the_end(agent: DevAgent, run_helper: Run, workdir: Path
     assert recorder.events() == []
 
 
-def test_a_reload_brings_another_one_and_takes_it_away(
+def test_a_reload_changes_and_removes_it(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
     make_certs(workdir)
@@ -114,7 +114,7 @@ def test_a_reload_brings_another_one_and_takes_it_away(
     mark = helper.mark()
     reload(helper, config(agent, **recorder.keys(), prepare_cmd=["sleep", "36000"]))
     wait_event(helper, "prepare_cmd_started", mark)
-    # Who is told of the files that it is for is told after it, or without it.
+    # Consumers of its files are notified after it, or without it.
     rotate(agent, helper)
     assert recorder.events("SIGUSR1") == []
     mark = helper.mark()

@@ -1,4 +1,4 @@
-"""The configuration is read again: what it does not touch goes on, and what cannot be is refused in words."""
+"""The configuration is read again: unchanged parts keep running, and impossible changes are refused with an error."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def recorder(workdir: Path) -> Recorder:
 
 
 def wait_on_disk(out: Published, agent: DevAgent) -> None:
-    """Waits until what the agent gave last, and will give no more of, is what readers get."""
+    """Waits until readers get the agent's last state, after which there will be no other."""
     last = agent_serial(agent)
     wait_until(lambda: certs.serial(out.read(SVID)) == last, f"serial {last:x} in {out.directory}")
     out.check(last)
@@ -57,13 +57,13 @@ def tokens() -> dict[str, object]:
     return {"jwt_svids": [entry("web")], "jwt_bundle_file_name": JWT_BUNDLE}
 
 
-# Everything at once.
+# All edits together.
 
 RENEW_TOKENS = ("tokens", "* hint")
 
 
 def edits(workdir: Path, recorder: Recorder, other: DevAgent) -> list[tuple[str, dict[str, object]]]:
-    """Name and keys: each is added to those before it, None takes one back. * opens streams."""
+    """Name and keys: each is added to those before it, None removes one. * reopens streams."""
     more = recorder.keys("more")
     return [
         ("nothing", {}),
@@ -92,14 +92,14 @@ def edits(workdir: Path, recorder: Recorder, other: DevAgent) -> list[tuple[str,
 
 
 def edit(helper: Helper, name: str, text: str, first: DevAgent, other: DevAgent) -> None:
-    """One of edits(), and that rotations go on and streams are as they were."""
+    """Applies one of edits(); rotations continue, and streams are unchanged."""
     before = calls(first), calls(other)
     jwt_before = jwt_calls(other)
     mark = helper.mark()
     reload(helper, text, event="config_reload_refused" if name == "bad" else "config_reloaded")
     helper.wait_log(is_publication, since=mark)
     if name in RENEW_TOKENS:
-        # A token and the bundles, each on a connection of its own: the next edit finds both counted.
+        # A token and the bundles, each on its own connection: the next edit finds both counted.
         wait_until(lambda: jwt_calls(other) >= jwt_before + 2, "the calls for tokens")
     if name.startswith("*"):
         opened = before[1].streams + 1
@@ -112,7 +112,7 @@ def edit(helper: Helper, name: str, text: str, first: DevAgent, other: DevAgent)
 
 
 def test_edits_under_load(run_agent: AgentRun, run_helper: Run, workdir: Path, recorder: Recorder) -> None:
-    """Twice through all of them: nothing is lost, nothing is left."""
+    """Twice through all of them: no update is lost, and nothing is left behind."""
     first, other = (run_agent("-id", "/workload,hint=internal") for _ in range(2))
     outs = {name: make_certs(workdir, name) for name in ("certs", "second")}
     child = recorder.keys(signals="SIGUSR1,SIGUSR2")
@@ -158,7 +158,7 @@ def test_modes_and_owners(agent: DevAgent, run_helper: Run, workdir: Path) -> No
         assert not root or (seen.st_uid, seen.st_gid) == (4711, 4712)
     out.check(serial)
     assert not [line for line in helper.log[mark:] if line.level in ("warning", "error")]
-    # But this was.
+    # This one was changed.
     (out.directory / KEY).chmod(0o644)
     agent.resend()
     assert wait_event(helper, "files_repaired", mark).level == "warning"
@@ -198,14 +198,14 @@ def test_another_directory_keeps_the_files_of_the_first(
     assert first.check() == old
     assert first.strangers() == []
     assert calls(agent) == streams
-    # The first is free for another helper.
+    # Another helper can use the first directory.
     (workdir / "other").mkdir()
     other = run_helper(config(agent, cert_dir=first.directory), directory=workdir / "other")
     first.check(wait_published(other))
     assert lines_of(other, "locked") == []
 
 
-def test_a_directory_that_another_helper_has(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_a_directory_locked_by_another_helper(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     second = make_certs(workdir, "second")
     (workdir / "other").mkdir()
@@ -215,7 +215,7 @@ def test_a_directory_that_another_helper_has(agent: DevAgent, run_helper: Run, w
     wait_published(helper)
     mark = helper.mark()
     reload(helper, config(agent, cert_dir="second"))
-    # It goes on trying, for longer than at the start: what runs does not end for another helper.
+    # It keeps trying, for longer than at the start: a running helper does not end because of another one.
     failed = wait_event(helper, "locked", mark)
     assert (failed.level, failed.msg) == ("error", "Unable to dump bundle")
     assert second.check() == old
@@ -225,7 +225,7 @@ def test_a_directory_that_another_helper_has(agent: DevAgent, run_helper: Run, w
     second.check(rotate(agent, helper))
 
 
-def test_tokens_come_and_go(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_tokens_are_added_and_removed(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     helper = run_helper(config(agent))
     wait_published(helper)
@@ -247,8 +247,8 @@ def test_tokens_come_and_go(agent: DevAgent, run_helper: Run, workdir: Path) -> 
 
 
 @pytest.mark.agent("-ttl", "10s", "-rotate-every", "0")
-def test_x509_is_given_up(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    """Its files expire where they lie, and nobody is alarmed."""
+def test_x509_is_removed(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    """Its files stay and expire, without an alarm."""
     make_certs(workdir)
     port = free_port()
     keys = health(port) | tokens()
@@ -277,7 +277,7 @@ def test_the_health_endpoint(agent: DevAgent, run_helper: Run, workdir: Path) ->
     assert ask(second, "/ready").code == 200
     with pytest.raises(ConnectionRefusedError):
         ask(first, "/ready")
-    # A port that is taken: all stays as it was, and so does the rest of the file.
+    # A port in use: everything stays as it was, and the rest of the file is not applied either.
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = int(taken.getsockname()[1])
         make_certs(workdir, "second")
@@ -318,11 +318,11 @@ def test_another_agent(run_agent: AgentRun, run_helper: Run, workdir: Path, reco
     recorder.wait("SIGUSR1")
     first.rotate()
     out.check(rotate(second, helper))
-    # The command is the same one, and so is the child.
+    # The command did not change, and neither did the child.
     assert helper.children() == [child]
 
 
-def test_an_agent_that_is_not_there_yet(run_agent: AgentRun, run_helper: Run, workdir: Path) -> None:
+def test_an_agent_that_does_not_run_yet(run_agent: AgentRun, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     first, second = run_agent(), run_agent()
     second.stop()
@@ -336,7 +336,7 @@ def test_an_agent_that_is_not_there_yet(run_agent: AgentRun, run_helper: Run, wo
 
 
 @pytest.mark.parametrize("fault", ["invalid", "unimplemented"])
-def test_a_server_that_is_no_agent_stops_no_child(
+def test_a_server_other_than_an_agent_does_not_stop_the_child(
     run_agent: AgentRun, run_helper: Run, workdir: Path, recorder: Recorder, fault: str
 ) -> None:
     out = make_certs(workdir)
@@ -350,7 +350,7 @@ def test_a_server_that_is_no_agent_stops_no_child(
     assert lost.fields["retry_in"].startswith("3"), "30 s and a little"
     assert out.state() == before
     agent.wait_streams(0)
-    # The same process takes the mistake back, and has the same child.
+    # The same process corrects the mistake, with the same child.
     reload(helper, config(agent, **recorder.keys()))
     agent.wait_streams(1)
     out.check(rotate(agent, helper))
@@ -365,7 +365,7 @@ HINTS = ("-id", "/one,hint=one", "-id", "/two,hint=two")
 def test_another_identity(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder, moved: bool
 ) -> None:
-    """Where it is not to be had yet the one before is published nowhere anew, and nobody is told."""
+    """Until the new identity is available, the previous one is not published again, and no consumer is notified."""
     out, second = make_certs(workdir), make_certs(workdir, "second")
     helper = run_helper(config(agent, hint="one", **recorder.keys()))
     child = recorder.wait("started")["pid"]
@@ -396,7 +396,7 @@ def test_a_selection_that_changes_nothing(
     assert recorder.wait("started", 2)["arguments"] == ["other"]
 
 
-# At bad times.
+# At inconvenient moments.
 
 
 def test_before_the_first_identity(

@@ -1,4 +1,4 @@
-"""A reload and those who use the files: replaced only where their command is another one, and told in time."""
+"""A reload and the consumers: replaced only if their command changed, and notified in time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def kinds(recorder: Recorder) -> list[str]:
 NO_CHILD = {"cmd": None, "cmd_args": None, "renew_signal": None}
 
 
-def test_the_same_command_goes_on(
+def test_the_same_command_keeps_running(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder
 ) -> None:
     make_certs(workdir)
@@ -41,7 +41,7 @@ def test_the_same_command_goes_on(
     edits = [{"cert_dir": "second"}, {"layout": "files"}, {"svid_file_name": "cert.pem"}]
     for count, change in enumerate(edits, 1):
         reload(helper, config(agent, **recorder.keys(signals="SIGUSR1,SIGUSR2") | change))
-        # The files moved: it is told.
+        # The files moved, so it is notified.
         recorder.wait("SIGUSR1", count)
     assert helper.children() == [child]
     assert kinds(recorder) == ["started", "SIGUSR1", "SIGUSR1", "SIGUSR1"]
@@ -76,13 +76,13 @@ def test_another_command(
     assert kinds(recorder) == ["started", "SIGTERM", "started"], "one after the other"
     assert helper.children() == [started["pid"]]
     assert started["pid"] != first
-    # No signal for what it has read at its start.
+    # No signal for files that it has read at its start.
     rotate(agent, helper)
     recorder.wait("SIGUSR1")
     assert kinds(recorder)[2:] == ["started", "SIGUSR1"]
 
 
-def test_the_old_child_goes_on_where_the_files_cannot_be_written(
+def test_the_old_child_stays_if_the_files_cannot_be_written(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder
 ) -> None:
     make_certs(workdir)
@@ -93,7 +93,7 @@ def test_the_old_child_goes_on_where_the_files_cannot_be_written(
     reload(helper, config(agent, **keys))
     failed = wait_event(helper, "write_failed", mark)
     assert "second" in failed.fields["error"]
-    # Neither rotations nor another edit make it go early.
+    # Neither rotations nor another edit end it early.
     mark = helper.mark()
     agent.rotate()
     helper.wait_log("Received update", since=mark)
@@ -111,7 +111,7 @@ def test_the_old_child_goes_on_where_the_files_cannot_be_written(
 def test_back_to_the_files_that_are_there(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder
 ) -> None:
-    """A move that cannot be is taken back, and the child has noticed nothing of it."""
+    """A failed move is reverted, and the child is not affected."""
     out = make_certs(workdir)
     helper = run_helper(config(agent, **recorder.keys()))
     child = recorder.wait("started")["pid"]
@@ -126,7 +126,7 @@ def test_back_to_the_files_that_are_there(
     assert set(kinds(recorder)) == {"started", "SIGUSR1"}
 
 
-def test_a_child_is_taken_away_and_given_back(
+def test_a_child_is_removed_and_added_again(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder
 ) -> None:
     make_certs(workdir)
@@ -139,7 +139,7 @@ def test_a_child_is_taken_away_and_given_back(
     assert helper.children() == []
     assert kinds(recorder) == ["started", "SIGTERM"]
     reload(helper, config(agent, **recorder.keys()))
-    # At once: its files are there.
+    # At once, since its files exist.
     started = recorder.wait("started", 2)
     assert helper.children() == [started["pid"]]
     rotate(agent, helper)
@@ -148,7 +148,7 @@ def test_a_child_is_taken_away_and_given_back(
     wait_gone(started["pid"], timeout=0)
 
 
-def test_a_child_that_is_given_back_before_it_has_gone(
+def test_a_child_that_is_added_again_before_it_has_ended(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder
 ) -> None:
     make_certs(workdir)
@@ -166,7 +166,7 @@ def test_a_child_that_is_given_back_before_it_has_gone(
     assert kinds(recorder) == ["started", "SIGTERM", "started"]
 
 
-def test_taken_away_while_it_ends(
+def test_a_child_removed_while_it_ends(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder
 ) -> None:
     make_certs(workdir)
@@ -174,13 +174,13 @@ def test_taken_away_while_it_ends(
     child = recorder.wait("started")["pid"]
     reload(helper, config(agent, stop_timeout="60s"))
     recorder.wait("SIGTERM")
-    # The first one of the helper's own: it is the second that the child gets.
+    # The first SIGTERM of the helper; for the child it is the second one.
     helper.send(signal.SIGTERM)
     assert helper.wait(5) == 0
     wait_gone(child, timeout=0)
 
 
-def test_renew_cmd_comes_and_goes(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_renew_cmd_is_added_and_removed(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     helper = run_helper(config(agent))
     wait_published(helper)
@@ -202,7 +202,7 @@ def test_renew_cmd_comes_and_goes(agent: DevAgent, run_helper: Run, workdir: Pat
 def test_a_renew_cmd_that_is_replaced_while_it_runs(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
-    """The new one makes up for what the old one could not finish, and the two do not overlap for long."""
+    """The new command runs for the changes that the old one could not finish, and the two hardly overlap."""
     make_certs(workdir)
     helper = run_helper(config(agent, renew_cmd=["sleep", "36000"]))
     (old,) = helper.wait_children(1)
@@ -214,10 +214,10 @@ def test_a_renew_cmd_that_is_replaced_while_it_runs(
     assert helper.stop() == 0
 
 
-def test_a_pid_file_comes_and_goes(
+def test_a_pid_file_is_added_and_removed(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder
 ) -> None:
-    """The recorder is the child at first, and then known by its file alone."""
+    """The recorder is the child at first, and later known only by its PID file."""
     make_certs(workdir)
     helper = run_helper(config(agent))
     wait_published(helper)
@@ -249,7 +249,7 @@ def test_a_pid_file_comes_and_goes(
 def test_wrap_mode_stays(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder, cmd: bool
 ) -> None:
-    """A file of job mode: with a command all but the mode counts, without one nothing does."""
+    """A file for job mode: with a command all keys but the mode apply, without one the reload is refused."""
     make_certs(workdir)
     keys = recorder.keys(signals="SIGUSR1,SIGHUP")
     helper = run_helper(config(agent, cmd_mode="wrap", config_reload_signal="SIGUSR2", **keys))
@@ -281,7 +281,7 @@ def test_wrap_mode_forwards_hup_and_reloads_by_its_own_signal(
     reload(helper, config(agent, **keys | {"cert_dir": "second"}), signal.SIGUSR2)
     second.check(wait_published(helper, mark))
     recorder.wait("SIGUSR1")
-    # Another signal for the next one.
+    # Another signal for the next reload.
     reload(helper, config(agent, **keys | {"config_reload_signal": "SIGWINCH"}), signal.SIGUSR2)
     reload(helper, config(agent, **keys | {"config_reload_signal": "SIGWINCH"}), signal.SIGWINCH)
     assert helper.children() == [child]
@@ -312,7 +312,7 @@ def test_wrap_mode_under_load(agent: DevAgent, run_helper: Run, workdir: Path, r
 def test_a_reload_does_not_end_a_wrapped_helper(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder
 ) -> None:
-    """Its command is another one: the exit of the old one is not the end."""
+    """Its command changed, so the exit of the old one does not end the helper."""
     make_certs(workdir)
     keys = recorder.keys(cmd_mode="wrap", config_reload_signal="SIGUSR2")
     helper = run_helper(config(agent, **keys))

@@ -1,4 +1,4 @@
-"""A configuration that cannot be: it is refused in words and changes nothing."""
+"""An invalid configuration is refused with an error and changes nothing."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_bad_file_changes_nothing(
     assert line.level == "error"
     assert f"{helper.config_file}{words}" in line.fields["error"]
     assert (out.state(), calls(agent), helper.children()) == (before, streams, [child])
-    # It still hears, and a good file is taken.
+    # It still reacts, and a valid file is accepted.
     rotate(agent, helper)
     recorder.wait("SIGUSR1")
     if kind == "a directory":
@@ -72,7 +72,7 @@ def test_a_bad_file_changes_nothing(
     ("key", "before", "after", "extra"),
     [("daemon_mode", None, False, {}), ("cmd_mode", "job", "wrap", {}), ("subreaper", None, True, {})],
 )
-def test_what_cannot_change_is_refused_in_words(
+def test_keys_that_cannot_change_cause_a_warning(
     agent: DevAgent,
     run_helper: Run,
     workdir: Path,
@@ -90,7 +90,7 @@ def test_what_cannot_change_is_refused_in_words(
     reload(helper, config(agent, **recorder.keys() | {key: after, "cert_dir": "second"}))
     said = helper.wait_log(f"{key} takes effect at the next start", since=mark)
     assert said.level == "warning"
-    # The rest counts.
+    # The rest is applied.
     Published(workdir / "second").check(wait_published(helper, mark))
     assert helper.children() == [child]
     reload(helper, config(agent, **recorder.keys()))
@@ -102,7 +102,7 @@ def test_what_cannot_change_is_refused_in_words(
 def test_a_file_of_the_default_name_that_goes_missing(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
-    """What it said is not taken back by a reload, though the flags alone would be a configuration."""
+    """A reload does not undo its settings, although the flags alone would be a valid configuration."""
     out = make_certs(workdir)
     (workdir / "helper.conf").write_text('cert_file_mode = "0640"\n')
     flags = [word for key, value in settings(agent).items() for word in (f"-{key.replace('_', '-')}", value)]

@@ -1,4 +1,4 @@
-"""renew_cmd: a command after each publication, one at a time, that keeps nothing and nobody waiting."""
+"""renew_cmd: a command after each publication, one run at a time, without delaying anything."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ AgentRun = Callable[..., DevAgent]
 
 @dataclass
 class Command:
-    """A shell script that notes its begin, does what it is told, and notes its end."""
+    """A shell script that records its start, runs `script`, and records its end."""
 
     directory: Path
 
@@ -42,7 +42,7 @@ class Command:
         return {"renew_cmd": ["sh", "-c", f"{note}; {script or ':'}; note end", "sh"]} | more
 
     def notes(self, kind: str) -> list[str]:
-        """The pids of the runs that have begun, or ended."""
+        """The pids of runs that have started, or ended."""
         return [words[1] for words in self.lines() if words[0] == kind]
 
     def lines(self) -> list[list[str]]:
@@ -75,7 +75,7 @@ def test_after_each_publication(agent: DevAgent, run_helper: Run, workdir: Path,
     helper = run_helper(config(agent, **command.keys(f"cat certs/{SVID} > seen.new; mv seen.new seen")))
     for count in range(1, 4):
         command.wait("end", count)
-        # The files are there first.
+        # The files are written first.
         assert (workdir / "seen").read_bytes() == out.read(SVID)
         rotate(agent, helper)
     command.wait("end", 4)
@@ -90,7 +90,7 @@ def test_after_each_publication(agent: DevAgent, run_helper: Run, workdir: Path,
 
 
 def test_once_for_a_burst(agent: DevAgent, run_helper: Run, workdir: Path, command: Command) -> None:
-    """While it runs publications go on; one more run tells of all of them, and of the last."""
+    """Publications continue while it runs; one more run covers all of them, including the last."""
     out = make_certs(workdir)
     script = f"cat certs/{SVID} > seen; while [ -e hold ]; do sleep 0.01; done"
     (workdir / "hold").touch()
@@ -112,7 +112,7 @@ def test_it_never_overlaps(agent: DevAgent, run_helper: Run, workdir: Path, comm
     helper = run_helper(config(agent, **command.keys("sleep 0.03")))
     agent.burst(150, 150)
     agent.wait()
-    # Between two runs there is no child either: the last run is the one that starts after the last publication.
+    # The helper has no child between two runs either: the last run is the one after the last publication.
     published = wait_serial(helper, agent_serial(agent))
     started = wait_event(helper, "renew_cmd_started", helper.log.index(published))
     wait_event(helper, "renew_cmd_succeeded", helper.log.index(started))
@@ -146,14 +146,14 @@ def test_debounced(agent: DevAgent, run_helper: Run, workdir: Path, command: Com
     for _ in range(5):
         rotate(agent, helper)
     published = wait_serial(helper, agent_serial(agent))
-    # At most one in 300 ms, where the rotations have taken longer than they should.
+    # At most one in 300 ms, also if the rotations have taken longer than intended.
     most = 2 + int((time.monotonic() - begin) / 0.3)
     started = wait_event(helper, "renew_cmd_started", helper.log.index(published))
     wait_event(helper, "renew_cmd_succeeded", helper.log.index(started))
     assert 2 <= len(command.notes("begin")) <= most
 
 
-# What it is told.
+# Its input.
 
 
 def test_its_environment(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
@@ -170,7 +170,7 @@ def test_its_environment(agent: DevAgent, run_helper: Run, workdir: Path) -> Non
     assert not [name for name in seen if name.startswith(("NOTIFY_", "WATCHDOG_"))]
 
 
-def test_what_has_changed(agent: DevAgent, run_helper: Run, workdir: Path, command: Command) -> None:
+def test_the_list_of_changes(agent: DevAgent, run_helper: Run, workdir: Path, command: Command) -> None:
     make_certs(workdir)
     text = config(
         agent,
@@ -181,7 +181,7 @@ def test_what_has_changed(agent: DevAgent, run_helper: Run, workdir: Path, comma
     )
     helper = run_helper(text)
     command.wait("end")
-    # The first time, once all of it is there.
+    # The first time, once all of them exist.
     assert {*command.lines()[0][2].split(",")} == {"x509", "jwt", "bundle"}
     rotate(agent, helper)
     command.wait("end", 2)
@@ -246,11 +246,11 @@ def test_a_string_is_split_as_cmd_args_are(agent: DevAgent, run_helper: Run, wor
     make_certs(workdir)
     helper = run_helper(config(agent, renew_cmd='echo "two words"  $HOME *'))
     wait_event(helper, "renew_cmd_succeeded")
-    # No shell; two blanks have an empty word between them.
+    # No shell; between two spaces there is an empty word.
     assert output(helper) == ["two words  $HOME *"]
 
 
-# When it fails.
+# Failures.
 
 
 def test_retried_until_it_succeeds(
@@ -287,11 +287,11 @@ def test_a_newer_rotation_does_not_wait_for_the_retry(
         published = wait_serial(helper, rotate(agent, helper))
         started = wait_event(helper, "renew_cmd_started", helper.log.index(published, mark))
         failed = wait_failed(helper, helper.log.index(started, mark))
-        # The back-off begins anew with each: a retry, the second at least, would wait longer.
+        # The back-off restarts with each rotation: a second retry would wait longer.
         assert failed.fields["retry_in"] == "1s"
 
 
-def test_what_a_failed_run_was_for_is_told_again(
+def test_changes_of_a_failed_run_are_repeated(
     agent: DevAgent, run_helper: Run, workdir: Path, command: Command
 ) -> None:
     make_certs(workdir)
@@ -305,7 +305,7 @@ def test_what_a_failed_run_was_for_is_told_again(
 
 
 @pytest.mark.parametrize("program", ["no-such-program", "{workdir}/no-program"])
-def test_one_that_cannot_be_started(agent: DevAgent, run_helper: Run, workdir: Path, program: str) -> None:
+def test_a_command_that_cannot_be_started(agent: DevAgent, run_helper: Run, workdir: Path, program: str) -> None:
     out = make_certs(workdir)
     (workdir / "no-program").write_text("")
     path = program.format(workdir=workdir)
@@ -338,10 +338,10 @@ def test_killed_at_its_limit_with_its_group(
     assert helper.stop() == 0
 
 
-def test_what_it_leaves_behind_lives_on(
+def test_processes_that_it_leaves_behind_keep_running(
     agent: DevAgent, run_helper: Run, workdir: Path, command: Command
 ) -> None:
-    """A daemon that it starts is its own business, and keeps nothing of ours from going on."""
+    """A daemon that it starts is left alone, and does not block the helper."""
     make_certs(workdir)
     script = "sleep 36000 & echo $! > other"
     helper = run_helper(config(agent, **command.keys(script)))
@@ -356,7 +356,7 @@ def test_what_it_leaves_behind_lives_on(
             os.kill(pid, signal.SIGKILL)
 
 
-# With and without others, and at the end.
+# With and without other consumers, and at the end.
 
 
 def test_after_the_child_and_the_pid_file(
@@ -367,7 +367,7 @@ def test_after_the_child_and_the_pid_file(
     keys = recorder.keys() | command.keys() | {"pid_file_name": "none.pid", "log_level": "debug"}
     helper = run_helper(config(agent, **keys))
     recorder.wait("started")
-    # It is no retry of the first publication's then.
+    # Then it is not a retry for the first publication.
     (workdir / "none.pid").write_text(str(helper.children()[0]))
     helper.wait_log("PID file signalled")
     assert command.notes("begin") == [], "the program has just read the files"
@@ -401,7 +401,7 @@ def test_files_without_x509(agent: DevAgent, run_helper: Run, workdir: Path, com
 
 
 @pytest.mark.parametrize("deaf", [False, True])
-def test_none_is_left_at_the_end(
+def test_it_is_ended_with_the_helper(
     agent: DevAgent, run_helper: Run, workdir: Path, command: Command, deaf: bool
 ) -> None:
     make_certs(workdir)

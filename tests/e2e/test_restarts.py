@@ -1,4 +1,4 @@
-"""A child that is started again: by a rotation, after its end, and until it is given up."""
+"""A child that is restarted: at a rotation, after its end, and until the helper gives up."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def starts(helper: Helper) -> int:
     return len(lines_of(helper, "child_started"))
 
 
-# By a rotation.
+# At a rotation.
 
 
-# Holds a lock while it runs, which it gives back 100 ms after it was told to end; a shell is there at once.
+# Holds a lock while it runs, and releases it 100 ms after SIGTERM; a shell starts at once.
 ALONE = f"""
 trap 'sleep 0.1; rmdir lock; exit 0' TERM
 mkdir lock || echo "two at once" >> faults
@@ -65,19 +65,19 @@ def test_never_two_at_once(
     wait_serial(helper, agent_serial(agent))
     last = digest(out.read(SVID))
     wait_until(lambda: last in (workdir / "starts").read_text().splitlines()[-1], "the last SVID to be used")
-    # Told of it or of the one before: then this is not the last child.
+    # Notified of it or of an earlier rotation: then this is not the last child.
     wait_until(lambda: starts(helper) == len(lines_of(helper, "child_exited")) + 1, "the last child")
     took = time.monotonic() - begin
     assert not (workdir / "faults").exists()
-    # One in 100 ms, where the rotations have taken longer than they should.
+    # One in 100 ms, also if the rotations have taken longer than intended.
     assert 2 < starts(helper) < max(12, 3 + took / 0.1), "what came while it was being stopped is one"
     assert len(helper.children()) == 1
     assert helper.stop() == 0
     assert not (workdir / "lock").exists()
 
 
-def test_the_lock_finds_two(agent: DevAgent, run_helper: Run, workdir: Path, out: Published) -> None:
-    """What the test above stands on."""
+def test_the_lock_detects_two(agent: DevAgent, run_helper: Run, workdir: Path, out: Published) -> None:
+    """Checks that the previous test can fail."""
     run_helper(command=wrap(agent, "sh", "-c", f"({ALONE}) & {ALONE}"))
     wait_until((workdir / "faults").exists, "two at once to be found")
 
@@ -95,7 +95,7 @@ def test_a_deaf_child_is_replaced(agent: DevAgent, run_helper: Run, out: Publish
 
 
 def test_a_replacement_is_no_warning(agent: DevAgent, run_helper: Run, out: Published) -> None:
-    """Each rotation would be one, for a program that leaves its end to SIGTERM."""
+    """There would be a warning at each rotation, for a program that SIGTERM ends by default."""
     helper = run_helper(command=wrap(agent, "sleep", "36000", on_rotate="restart"))
     wait_event(helper, "child_started")
     rotate(agent, helper)
@@ -117,7 +117,7 @@ def test_on_rotate_none(agent: DevAgent, run_helper: Run, out: Published, record
 
 
 @pytest.mark.parametrize(("policy", "code"), [("never", 0), ("never", 9), ("on-failure", 0)])
-def test_its_end_is_the_end(
+def test_its_end_ends_the_helper(
     agent: DevAgent, run_helper: Run, out: Published, policy: str, code: int
 ) -> None:
     helper = run_helper(command=wrap(agent, "sh", "-c", f"exit {code}", restart=policy))
@@ -139,7 +139,7 @@ def test_it_starts_again(
     assert helper.stop() == 143
 
 
-def test_a_crash_loop_is_given_up(agent: DevAgent, run_helper: Run, out: Published) -> None:
+def test_a_crash_loop_ends_the_helper(agent: DevAgent, run_helper: Run, out: Published) -> None:
     helper = run_helper(command=wrap(agent, "sh", "-c", "exit 9", restart="on-failure"))
     # It waits 1 + 2 + 4 + 8 s, each up to a fifth longer.
     assert helper.wait(timeout=30) == 9
@@ -148,7 +148,7 @@ def test_a_crash_loop_is_given_up(agent: DevAgent, run_helper: Run, out: Publish
     for wait, line in zip((1, 2, 4, 8), said, strict=False):
         found = NEXT.search(line)
         assert found, line
-        # Cut to whole seconds.
+        # Truncated to whole seconds.
         seconds = int(found[1]) / (1000 if found[2] == "ms" else 1)
         assert int(0.8 * wait) <= seconds <= 1.2 * wait, line
     assert "giving up" in said[-1]
@@ -157,7 +157,7 @@ def test_a_crash_loop_is_given_up(agent: DevAgent, run_helper: Run, out: Publish
 def test_stopped_while_it_waits_to_start(
     agent: DevAgent, run_helper: Run, out: Published, workdir: Path
 ) -> None:
-    """A start that fails is a failure like another."""
+    """A failed start counts like any failure."""
     helper = run_helper(command=wrap(agent, workdir / "missing", restart="always"))
     line = wait_event(helper, "child_start_failed")
     failed = time.monotonic()
@@ -165,12 +165,12 @@ def test_stopped_while_it_waits_to_start(
     # A rotation does not start it early.
     rotate(agent, helper)
     assert helper.stop() == 127
-    # The first wait is of 800 ms at least, the second of 1600 ms.
+    # The first wait is at least 800 ms, the second one 1600 ms.
     took = time.monotonic() - failed
     assert len(lines_of(helper, "child_start_failed")) == 1 or took > 0.7
 
 
-# Without a process left to start it in.
+# Without a process left to start it.
 
 
 @pytest.mark.needs_root
@@ -178,7 +178,7 @@ def test_stopped_while_it_waits_to_start(
 def test_no_process_left(
     agent: DevAgent, run_helper: Run, out: Published, workdir: Path, wraps: bool
 ) -> None:
-    """The machine's trouble, not the program's: tried again, whatever the policy, and never our end."""
+    """A problem of the machine and not of the program: retried with any policy, and never ends the helper."""
     for path in (workdir, out.directory):
         os.chown(path, LONELY, LONELY)
     agent.directory.chmod(0o755)
@@ -229,7 +229,7 @@ def test_a_job_that_ended_well_waits_for_the_next_rotation(
     wait_until(lambda: starts(helper) == 2, "the start of the rotation")
 
 
-# What it leaves behind: a server of two processes, of which the worker keeps the port.
+# Its leftovers: a server of two processes, where the worker keeps the port.
 
 SERVER = """
 import os, signal, socket, sys, time
@@ -257,7 +257,7 @@ def free_port() -> int:
 
 @pytest.mark.parametrize("deaf", [False, True])
 @pytest.mark.parametrize("wraps", [False, True])
-def test_a_worker_that_keeps_the_port_goes_first(
+def test_a_worker_that_keeps_the_port_is_ended_first(
     agent: DevAgent, run_helper: Run, out: Published, workdir: Path, wraps: bool, deaf: bool
 ) -> None:
     keys: dict[str, object] = {"cmd": sys.executable, "restart": "always", "stop_timeout": "300ms"}
@@ -272,7 +272,7 @@ def test_a_worker_that_keeps_the_port_goes_first(
     assert starts(helper) == 2, "the first new start had the port"
     signals = [line.fields["signal"] for line in lines_of(helper, "group_ended")]
     assert signals == ["SIGTERM", "SIGKILL"] if deaf else ["SIGTERM"]
-    # And at our end, with the master gone.
+    # Also when the helper ends, after the master has gone.
     worker = int((workdir / "worker").read_text())
     os.kill(int(lines_of(helper, "child_started")[1].fields["pid"]), signal.SIGKILL)
     wait_until(lambda: len(lines_of(helper, "child_exited")) == 2, "its end")

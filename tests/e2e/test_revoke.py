@@ -1,4 +1,4 @@
-"""An identity that is taken away: `revoke = "remove"` takes the private key away as well."""
+"""A denied identity: `revoke = "remove"` removes its private key."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def revoking(agent: DevAgent, after: str, **keys: object) -> str:
 
 
 def content(path: Path) -> bytes:
-    """Nothing where it has just been removed."""
+    """Empty if it has just been removed."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -45,8 +45,8 @@ def content(path: Path) -> bytes:
 
 
 def keys_on_disk(out: Published) -> list[str]:
-    """Every file below the directory that holds a private key, in whatever generation."""
-    # Not rglob(): a generation may be removed while it is looked through.
+    """Every file below the directory that contains a private key, in any generation."""
+    # Not rglob(): a generation may be removed meanwhile.
     files = [Path(folder, name) for folder, _, names in os.walk(out.directory) for name in names]
     return sorted(str(path) for path in files if not path.is_symlink() and b"PRIVATE KEY" in content(path))
 
@@ -65,7 +65,7 @@ def wait_removed(out: Published) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("place", ["disk", "memory"])
-def test_the_key_goes_and_comes_back(
+def test_the_key_is_removed_and_restored(
     agent: DevAgent, run_helper: Run, workdir: Path, shm: Path, layout: str, place: str
 ) -> None:
     out = make_certs(workdir if place == "disk" else shm)
@@ -73,7 +73,7 @@ def test_the_key_goes_and_comes_back(
     helper = run_helper(revoking(agent, "1s", **keys))
     wait_published(helper)
     helper.wait_log("JWT SVID updated")
-    # Superseded generations are kept for a while, for readers: their keys have to go, too.
+    # Superseded generations are kept for a while for readers: their keys have to be removed, too.
     rotate(agent, helper)
     rotate(agent, helper)
     assert 1 <= len(keys_on_disk(out)) <= (3 if layout == "snapshot" else 1)
@@ -84,7 +84,7 @@ def test_the_key_goes_and_comes_back(
     wait_removed(out)
     assert KEY not in [name for name in out.names() if (out.directory / name).exists()]
     assert {name: out.read(name) for name in kept} == kept
-    # The one that comes is new, and complete.
+    # The next one is new and complete.
     mark = helper.mark()
     agent.allow()
     agent.rotate()
@@ -94,7 +94,7 @@ def test_the_key_goes_and_comes_back(
     out.check(rotate(agent, helper))
 
 
-def test_the_same_identity_brings_the_key_back(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_the_same_identity_restores_the_key(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     helper = run_helper(revoking(agent, "500ms"))
     serial = wait_published(helper)
@@ -108,7 +108,7 @@ def test_the_same_identity_brings_the_key_back(agent: DevAgent, run_helper: Run,
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_key_of_a_helper_before_goes(
+def test_the_key_of_an_earlier_helper_is_removed(
     agent: DevAgent, run_helper: Run, workdir: Path, layout: str
 ) -> None:
     out = make_certs(workdir)
@@ -126,7 +126,7 @@ def test_the_key_of_a_helper_before_goes(
     out.check(agent_serial(agent))
 
 
-def test_a_refused_message_does_not_bring_the_key_back(
+def test_a_refused_message_does_not_restore_the_key(
     agent: DevAgent, run_helper: Run, workdir: Path, shm: Path
 ) -> None:
     on_disk, in_memory = make_certs(workdir), make_certs(shm)
@@ -151,10 +151,10 @@ def test_a_refused_message_does_not_bring_the_key_back(
         agent.resend()
         for helper in helpers:
             wait_until(lambda: refusals(helper) == count, "the message to be refused")  # noqa: B023
-    # In memory a set is prepared while it is judged: it takes a moment to go.
+    # In memory, a set is prepared while the message is verified, and removed a moment later.
     for out in outs:
         wait_removed(out)
-    # Everything is looked through every 10 s.
+    # All files are checked every 10 s.
     deadline = time.monotonic() + 11
     wait_until(lambda: any(map(keys_on_disk, outs)) or time.monotonic() > deadline, "a key, in vain", 15)
     assert [keys_on_disk(out) for out in outs] == [[], []]
@@ -165,7 +165,7 @@ def test_a_refused_message_does_not_bring_the_key_back(
 
 
 @pytest.mark.parametrize("keys", [{}, {"revoke": "keep", "revoke_after": "100ms"}], ids=["standard", "keep"])
-def test_the_key_stays_where_that_is_not_asked_for(
+def test_the_key_stays_by_default(
     agent: DevAgent, run_helper: Run, workdir: Path, keys: dict[str, object]
 ) -> None:
     out = make_certs(workdir)
@@ -175,13 +175,13 @@ def test_the_key_stays_where_that_is_not_asked_for(
     agent.deny()
     wait_event(helper, "identity_denied")
     mark = helper.mark()
-    # The same again, more than a second later.
+    # The same denial again, more than a second later.
     wait_event(helper, "identity_denied", mark)
     assert out.state() == before
     assert lines_of(helper, "revoked") == []
 
 
-def test_the_key_stays_where_it_is_no_longer_asked_for(
+def test_the_key_stays_if_revoke_is_no_longer_set(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
     out = make_certs(workdir)
@@ -194,7 +194,7 @@ def test_the_key_stays_where_it_is_no_longer_asked_for(
     wait_event(helper, "identity_denied")
     reload(helper, config(agent, revoke="keep", log_level="debug"))
     while time.monotonic() < over + 0.5:
-        # The same again, a second and more later.
+        # The same denial again, a second or more later.
         wait_event(helper, "identity_denied", helper.mark())
     assert out.state() == before
     assert lines_of(helper, "revoked") == []
@@ -229,7 +229,7 @@ def test_an_interruption_of_the_denial_starts_the_wait_again(
     wait_removed(out)
 
 
-def test_what_was_never_there_is_not_removed(run_agent: AgentRun, run_helper: Run, workdir: Path) -> None:
+def test_without_a_key_nothing_is_removed(run_agent: AgentRun, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     agent = run_agent("-fault", "deny")
     helper = run_helper(revoking(agent, "100ms", log_level="debug"))
@@ -240,7 +240,7 @@ def test_what_was_never_there_is_not_removed(run_agent: AgentRun, run_helper: Ru
     assert wait_published(helper) == out.check()
 
 
-def test_an_agent_that_is_gone_denies_nothing(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_an_absent_agent_is_not_a_denial(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     helper = run_helper(revoking(agent, "100ms", log_level="debug"))
     wait_published(helper)
@@ -253,7 +253,7 @@ def test_an_agent_that_is_gone_denies_nothing(agent: DevAgent, run_helper: Run, 
     assert lines_of(helper, "revoked") == []
 
 
-def test_readiness_and_other_files_tell_of_it(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_readiness_reports_it_and_other_files_stay(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     port = free_port()
     health = {"listener_enabled": True, "bind_address": "127.0.0.1", "bind_port": port}

@@ -1,4 +1,4 @@
-"""`revoke = "remove"` with every output there is: no trace of the private key is left below cert_dir."""
+"""`revoke = "remove"` with all outputs: no trace of the private key remains below cert_dir."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LAYOUTS = ["snapshot", "files", "in-place"]
 KEY_BAGS = [bytes.fromhex("060b2a864886f70d010c0a010" + last) for last in "12"]
 
 
-# Which outputs there are, as the helper itself says: one word for each in `fetch -format`, and its keys.
+# All outputs, as listed by the helper: one word for each in `fetch -format`, and its keys.
 
 
 def words_of_outputs() -> list[str]:
@@ -52,7 +52,7 @@ def outputs() -> dict[str, str]:
 
 
 def test_the_outputs_are_all_of_the_configuration() -> None:
-    """A key that names a file or directory is one of them, or is known to hold nothing of an X.509-SVID."""
+    """Every key that names a file or directory is an output, or known to contain nothing of an X.509-SVID."""
     named = {key for key in keys_of_configuration() if re.search(r"(_file_name|_dir|_folder|_directory)$", key)}
     others = {"cert_dir", "create_cert_dir", "require_secure_dir", "pid_file_name", "reload.pid_file_name"}
     others |= {"jwt_bundle_file_name", "jwks_file_name"}
@@ -63,7 +63,7 @@ def test_the_outputs_are_all_of_the_configuration() -> None:
 
 
 def secrets_of(pem: bytes) -> list[bytes]:
-    """The numbers that are the key."""
+    """The secret numbers of the key."""
     key = load_pem_private_key(pem, None)
     if isinstance(key, ec.EllipticCurvePrivateKey):
         numbers = [key.private_numbers().private_value]
@@ -75,10 +75,10 @@ def secrets_of(pem: bytes) -> list[bytes]:
 
 
 def base64_forms(secret: bytes) -> list[bytes]:
-    """What base64 of anything that holds these bytes must hold, wherever they stand in it."""
+    """The base64 that any encoding of data with these bytes must contain, at any alignment."""
     forms = []
     for shift in range(3):
-        # What depends on the bytes around it is left out: a character in front, and one behind.
+        # Characters that depend on neighbouring bytes are left out: one at the start, and one at the end.
         text = base64.b64encode(b"\0" * shift + secret)
         begin = (shift * 8 + 5) // 6
         end = (shift + len(secret)) * 8 // 6
@@ -87,7 +87,7 @@ def base64_forms(secret: bytes) -> list[bytes]:
 
 
 def forms_of(pem: bytes) -> list[bytes]:
-    """As these numbers may stand in a file: DER of any kind holds them as they are."""
+    """The forms in which a file may contain these numbers: DER of any kind contains them unchanged."""
     out = []
     for secret in secrets_of(pem):
         out += [secret, secret[::-1], secret.hex().encode(), secret.hex().upper().encode(), *base64_forms(secret)]
@@ -104,13 +104,13 @@ def holds_key_of_pkcs12(content: bytes) -> bool:
 
 
 def holds_key(content: bytes, forms: list[bytes]) -> bool:
-    # As PEM, YAML and JSON break lines.
+    # PEM, YAML and JSON break lines in these ways.
     joined = re.sub(rb"\\n|\\r|\s", b"", content)
     return any(form in content or form in joined for form in forms) or holds_key_of_pkcs12(content)
 
 
 def files_below(directory: Path) -> Iterator[tuple[str, bytes]]:
-    """Their paths and contents, in whatever generation; nothing is followed."""
+    """Their paths and contents, in any generation; does not follow links."""
     for folder, _, names in os.walk(directory):
         for path in (Path(folder, name) for name in names):
             if path.is_symlink():
@@ -167,7 +167,7 @@ def test_no_byte_of_a_key_is_left(
             revoke="remove",
             revoke_after="1ms",
             jwt_svids=[jwt("web")],
-            # The same outputs for another identity, with its key in another form.
+            # The same outputs for another identity, with another key format.
             x509_svids=[{"dir": FURTHER, "hint": "web", "key_format": "traditional", **names}],
             **names,
         )
@@ -187,13 +187,13 @@ def test_no_byte_of_a_key_is_left(
     agent.deny()
     wait_until(lambda: not places_of(keys, out.directory), "every key to go")
     assert visible(out, names) == kept
-    # Nor does the end bring one back.
+    # The end does not restore one either.
     assert helper.stop() == 0
     assert places_of(keys, out.directory) == []
 
 
 def visible(out: Published, names: dict[str, str]) -> dict[str, bytes]:
-    """The outputs of both identities, by the names that consumers know: paths and contents."""
+    """The outputs of both identities, by the names that consumers use: paths and contents."""
     found = {}
     for name in [*names.values(), *(f"{FURTHER}/{name}" for name in names.values())]:
         inside = os.listdir(out.directory / name) if (out.directory / name).is_dir() else []
@@ -204,13 +204,13 @@ def visible(out: Published, names: dict[str, str]) -> dict[str, bytes]:
 
 
 def check_search(out: Published, names: dict[str, str], keys: list[bytes]) -> set[str]:
-    """The search finds a key in each output that has the mode of keys, and in no other; what has that mode."""
+    """The search finds a key in exactly the outputs with the mode of keys; returns these."""
     forms = [form for key in keys for form in forms_of(key)]
     files = visible(out, names)
     secret = {path for path in files if out.mode(path) == 0o600}
     found = {path for path in secret if holds_key(files[path], forms)}
     assert not any(holds_key(files[path], forms) for path in files.keys() - secret)
-    # A directory has that mode throughout if there is a key in one of its files.
+    # All files of a directory have that mode if one of them contains a key.
     of_directories = {path for path in secret if path.removeprefix(FURTHER + "/") not in names.values()}
     assert secret - found <= of_directories
     assert {Path(path).parent for path in of_directories} == {Path(path).parent for path in found & of_directories}

@@ -1,4 +1,4 @@
-"""Rotations in quick succession under readers: no torn file, no mismatched pair, no left-overs."""
+"""Rapid rotations with concurrent readers: no torn file, no mismatched pair, nothing left over."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RATE = 500
 
 
 def storm(agent: DevAgent, helper: Helper) -> int:
-    """The serial number that has to be on disk in the end, once the helper says that it is."""
+    """Rotates rapidly; returns the serial number on disk at the end, once the helper has reported it."""
     agent.burst(ROTATIONS, RATE)
     assert agent.wait(timeout=80)["sent"] == ROTATIONS
     last = agent_serial(agent)
@@ -47,10 +47,10 @@ def test_storm_in_the_snapshot_layout(
         last = storm(agent, helper)
     report = readers.report
     assert report.faults == []
-    # The readers did read, and while things changed.
+    # The readers did read, while files changed.
     assert report.reads > 1000
     assert report.changes > 100
-    # A generation lives long enough: whoever opened it finds its files.
+    # A generation exists long enough: a reader that has opened it finds its files.
     assert report.vanished * 100 < report.reads
     assert len(out.generations()) <= 65, "the live one and 64 superseded ones are the most there may be"
     assert out.check() == last
@@ -85,10 +85,10 @@ def test_a_storm_costs_no_memory_and_no_descriptors(agent: DevAgent, run_helper:
     agent.burst(1500, RATE)
     agent.wait()
     wait_serial(helper, agent_serial(agent), timeout=20)
-    # gRPC starts and ends threads of its own as it likes, each with a descriptor or two.
+    # gRPC starts and ends threads as needed, each with a descriptor or two.
     wait_until(lambda: helper.threads() <= threads + 4, "threads to end")
     wait_until(lambda: helper.fds() <= descriptors + 4, "descriptors to be closed")
-    # Sanitizers keep what was freed.
+    # Sanitizers keep freed memory.
     assert helper.rss() - resident < (8 if SLOW == 1 else 400) * 1024 * 1024
     assert len(publications(helper)) > 100
 
@@ -105,7 +105,7 @@ def test_an_orderly_exit_in_a_storm_leaves_one_generation(
     assert out.strangers() == []
 
 
-# The readers themselves: they see what they are for.
+# The readers themselves: they detect faults.
 
 
 def write_set(directory: Path, svid: bytes, key: bytes, bundle: bytes) -> None:
@@ -152,7 +152,7 @@ def test_readers_find_torn_files(two_sets: list[list[bytes]], workdir: Path) -> 
         read_names(str(out.directory))
 
 
-def test_readers_pass_what_is_whole(two_sets: list[list[bytes]], workdir: Path) -> None:
+def test_readers_accept_whole_files(two_sets: list[list[bytes]], workdir: Path) -> None:
     source = Published(workdir / "source")
     assert read_snapshot(str(source.directory)) == two_sets[1][0]
     assert read_names(str(source.directory)) == two_sets[1][0]

@@ -1,4 +1,4 @@
-"""Directories that others use too: planted names, second helpers, modes and owners."""
+"""Directories that others use as well: planted names, second helpers, modes and owners."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OTHER = {"svid_file_name": "a.pem", "svid_key_file_name": "b.pem", "svid_bundle_
 
 @pytest.fixture
 def victim(workdir: Path) -> Published:
-    """A directory that somebody wants us to harm."""
+    """A directory that an attacker wants us to damage."""
     directory = make_certs(workdir, "victim")
     (directory.directory / SVID).write_bytes(b"precious")
     (directory.directory / "other").write_bytes(b"precious too")
@@ -45,7 +45,7 @@ def victim(workdir: Path) -> Published:
 # Planted names.
 
 
-def test_a_planted_data_link_is_somebody_elses(
+def test_a_planted_data_link_is_not_followed(
     agent: DevAgent, run_helper: Run, workdir: Path, victim: Published
 ) -> None:
     out = make_certs(workdir)
@@ -67,7 +67,7 @@ def test_planted_generations_and_temporaries(
     out = make_certs(workdir)
     for name in ("..gen.1700000000000000000", "..tmp.1", "..tmp.0123456789abcdef"):
         (out.directory / name).symlink_to(victim.directory)
-    # Deeper than a generation is: none of it is ours.
+    # Deeper than a generation can be, so it is not the helper's.
     deep = out.directory / "..gen.1700000000000000001" / "deep"
     deep.mkdir(parents=True)
     (deep / "file").write_bytes(b"precious")
@@ -207,7 +207,7 @@ def test_two_helpers_with_other_names(agent: DevAgent, run_helper: Run, workdir:
         assert certs.pair_matches(out.read("a.pem"), out.read("b.pem"))
         assert certs.serial(out.read("a.pem")) == agent_serial(agent)
     assert len(out.names("..lock")) == 2
-    # Each clears away its own, and nothing else.
+    # Each removes only its own.
     link = os.readlink(out.directory / "a.pem").split("/")[0]
     assert link.startswith("..data.")
     live = os.readlink(out.directory / link)
@@ -216,7 +216,7 @@ def test_two_helpers_with_other_names(agent: DevAgent, run_helper: Run, workdir:
     out.check(rotate(agent, first))
     assert first.stop() == 0
     assert sorted(out.generations()) == sorted([out.live(), live])
-    # Both start again, whichever is first, and find what is theirs.
+    # Both restart, in any order, and find their files.
     second = beside(run_helper, workdir, config(agent, cert_dir=out.directory, **OTHER))
     wait_published(second)
     first = run_helper(config(agent))
@@ -229,7 +229,7 @@ def test_two_helpers_with_other_names(agent: DevAgent, run_helper: Run, workdir:
 # Modes and owners.
 
 
-def test_a_directory_that_everybody_writes(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_a_world_writable_directory(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     out.directory.chmod(0o777)
     helper = run_helper(config(agent))
@@ -242,7 +242,7 @@ def test_a_directory_that_everybody_writes(agent: DevAgent, run_helper: Run, wor
     assert out.mode(".") == 0o777
 
 
-def test_a_sticky_directory_is_good(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_a_sticky_directory_is_accepted(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     out.directory.chmod(0o1777)
     helper = run_helper(config(agent, require_secure_dir=True))
@@ -286,7 +286,7 @@ def test_a_setgid_directory_gives_its_group(
 
 @pytest.mark.needs_root
 @pytest.mark.parametrize("layout", ["snapshot", "files"])
-def test_a_key_that_was_made_for_another_user(
+def test_a_key_created_for_another_user(
     agent: DevAgent, run_helper: Run, workdir: Path, layout: str
 ) -> None:
     out = make_certs(workdir)
@@ -305,7 +305,7 @@ def test_a_key_that_was_made_for_another_user(
     assert out.mode(KEY) == 0o600
     (kept,) = lines_of(helper, "owner_kept")
     assert kept.fields["path"].endswith(KEY)
-    # Also in a next life, which finds a link where the file was.
+    # Also after a restart, which finds a link in place of the file.
     assert helper.stop() == 0
     helper = run_helper(config(agent, layout=layout))
     wait_published(helper)
@@ -315,7 +315,7 @@ def test_a_key_that_was_made_for_another_user(
 
 
 @pytest.mark.needs_root
-def test_no_owner_is_taken_over_where_everybody_writes(
+def test_no_owner_is_taken_over_in_a_world_writable_directory(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
     out = make_certs(workdir)

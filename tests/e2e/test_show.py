@@ -1,4 +1,4 @@
-"""spiffe-helper show and verify, on files as the helper, the Go helper and people leave them."""
+"""spiffe-helper show and verify, on files of the helper, of the Go helper and of users."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def ask(*words: str | Path, cwd: Path) -> tuple[int, str, str]:
 
 
 def processor_time() -> float:
-    """Of all that was run here and has ended, in seconds: what else runs on the machine is not in it."""
+    """The processor time of all ended children, in seconds, which other processes on the machine do not affect."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -55,14 +55,14 @@ def publish(agent: DevAgent, workdir: Path, run_helper: Callable[..., Helper]) -
 
 
 def secrets(certs: Path) -> list[str]:
-    """Pieces of text that only a key, or a token's signature, holds."""
+    """Pieces of text that only a key, or a token's signature, contains."""
     (_, key), *_ = pem_blocks((certs / "svid_key.pem").read_bytes())
     signature = (certs / "jwt.token").read_text().rpartition(".")[2]
     return [base64.b64encode(key).decode()[60:100], key.hex()[80:120], signature[:40]]
 
 
 @pytest.mark.parametrize("layout", ["snapshot", "files", "in-place"])
-def test_show_explains_every_output_and_no_secret(publish: Callable[..., Path], layout: str) -> None:
+def test_show_explains_every_output_without_secrets(publish: Callable[..., Path], layout: str) -> None:
     certs = publish(layout)
     for words in (["show"], ["show", "certs"], ["show", "certs/svid_key.pem", "certs/svid.pem"]):
         for form in ("text", "json"):
@@ -83,7 +83,7 @@ def test_show_explains_every_output_and_no_secret(publish: Callable[..., Path], 
     assert ("snapshot" in ask("show", "certs", cwd=certs.parent)[1]) == (layout == "snapshot")
 
 
-def test_show_says_that_the_key_is_of_another_certificate(
+def test_show_reports_a_key_of_another_certificate(
     publish: Callable[..., Path], agent: DevAgent
 ) -> None:
     certs = publish("in-place")
@@ -118,7 +118,7 @@ def make_certificate(directory: Path, name: str, kind: list[str], subject: str =
     subprocess.run([*words, *files], check=True, capture_output=True, stdin=subprocess.DEVNULL)
 
 
-def test_show_knows_certificates_and_keys_of_every_kind(workdir: Path) -> None:
+def test_show_supports_certificates_and_keys_of_every_kind(workdir: Path) -> None:
     for i, (kind, words) in enumerate(KINDS.items()):
         make_certificate(workdir, str(i), words)
         code, out, _ = ask("show", f"{i}.pem", f"{i}.key", cwd=workdir)
@@ -130,7 +130,7 @@ def test_show_knows_certificates_and_keys_of_every_kind(workdir: Path) -> None:
     assert "it belongs to none of the certificates beside it" in ask("show", "0.key", cwd=workdir)[1]
 
 
-def test_show_lets_no_name_drive_the_terminal(workdir: Path) -> None:
+def test_show_escapes_names(workdir: Path) -> None:
     make_certificate(workdir, "evil", KINDS["Ed25519"], "/CN=a\x1b[31mb\u202ec\u009bd\u200b")
     (workdir / "evil.json").write_text('{"keys": [{"kty": "E\\u001bC", "kid": "\\u202e"}, {"kty": "EC"}]}')
     (workdir / "\x1b]0;x\x07\n.pem").write_bytes((workdir / "evil.pem").read_bytes())
@@ -143,7 +143,7 @@ def test_show_lets_no_name_drive_the_terminal(workdir: Path) -> None:
     assert "unknown" not in text
 
 
-def test_show_says_of_an_encrypted_key_how_to_read_it(workdir: Path) -> None:
+def test_show_has_a_hint_for_an_encrypted_key(workdir: Path) -> None:
     make_certificate(workdir, "new", KINDS["RSA 2048"])
     words = ["openssl", "rsa", "-in", "new.key", "-traditional", "-aes128", "-passout", "pass:x", "-out", "old.key"]
     subprocess.run(words, check=True, capture_output=True, cwd=workdir)
@@ -157,7 +157,7 @@ def pipe(*words: str | Path, given: bytes, cwd: Path) -> tuple[int, str, str]:
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
-def test_standard_input_is_read_as_a_file_is(workdir: Path) -> None:
+def test_standard_input_is_read_like_a_file(workdir: Path) -> None:
     make_certificate(workdir, "x", KINDS["EC P-256"])
     certificate, key = ((workdir / name).read_bytes() for name in ("x.pem", "x.key"))
     for path, name in (("-", "standard input"), ("/dev/stdin", "/dev/stdin")):
@@ -167,7 +167,7 @@ def test_standard_input_is_read_as_a_file_is(workdir: Path) -> None:
         code, out, err = pipe("show", path, given=b"", cwd=workdir)
         assert (code, out, err.splitlines()[0]) == (1, "", f"error: {name}: nothing was written to it")
     with (workdir / "x.pem").open("rb") as file:
-        file.seek(0, os.SEEK_END)  # what is left of it
+        file.seek(0, os.SEEK_END)  # the rest of it
         words = [program(), "show", "-"]
         assert subprocess.run(words, stdin=file, capture_output=True, env=SANITIZERS).returncode == 1
     _, out, _ = pipe("show", "-", "x.pem", given=key, cwd=workdir)
@@ -179,7 +179,7 @@ def test_standard_input_is_read_as_a_file_is(workdir: Path) -> None:
     assert pipe("verify", "-svid", "-", "-bundle", "-", given=key, cwd=workdir)[0] == 2
 
 
-def test_a_pipe_is_read_to_its_end_but_not_for_ever(workdir: Path) -> None:
+def test_a_pipe_is_read_to_its_end_within_a_time_limit(workdir: Path) -> None:
     make_certificate(workdir, "x", KINDS["EC P-256"])
     shell = 'exec "$0" show <(cat x.pem) <(cat x.key)'
     done = subprocess.run(["bash", "-c", shell, program()], cwd=workdir, env=SANITIZERS, capture_output=True, text=True)
@@ -197,14 +197,14 @@ def test_a_pipe_is_read_to_its_end_but_not_for_ever(workdir: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "error: standard input: file too large\n")
 
 
-def test_an_authority_in_front_of_the_leaf_is_told(publish: Callable[..., Path]) -> None:
+def test_an_authority_before_the_leaf_is_reported(publish: Callable[..., Path]) -> None:
     certs = publish()
     (certs.parent / "turned.pem").write_bytes((certs / "bundle.pem").read_bytes() + (certs / "svid.pem").read_bytes())
     _, out, _ = ask("show", "turned.pem", cwd=certs.parent)
     assert "not an SVID: the first certificate is a CA" in out
 
 
-def test_show_calls_what_it_does_not_know_an_error_within_a_second(workdir: Path) -> None:
+def test_show_refuses_unknown_content_within_a_second(workdir: Path) -> None:
     files = {"empty": b"", "garbage": b"\x00\x1b[31mno\n", "random": os.urandom(10_000_000), "dir/x": b"x"}
     (workdir / "dir").mkdir()
     for name, content in files.items():
@@ -219,7 +219,7 @@ def test_show_calls_what_it_does_not_know_an_error_within_a_second(workdir: Path
         assert "\x1b" not in err
 
 
-def test_show_passes_over_what_holds_nothing_to_explain(publish: Callable[..., Path]) -> None:
+def test_show_skips_entries_that_are_not_files(publish: Callable[..., Path]) -> None:
     certs = publish("files")
     os.mkfifo(certs / "queue")
     with socket.socket(socket.AF_UNIX) as listener:
@@ -234,7 +234,7 @@ def test_show_passes_over_what_holds_nothing_to_explain(publish: Callable[..., P
         {"path": "certs/agent.sock", "kind": "socket"},
         {"path": "certs/queue", "kind": "pipe"},
     ]
-    # Beside a file that is asked for as well.
+    # Also next to a requested file.
     assert ask("show", "certs/svid.pem", cwd=certs.parent)[0] == 0
 
 
@@ -248,9 +248,9 @@ def test_show_summarises_a_map_of_9000_domains(workdir: Path) -> None:
     assert len(out.splitlines()) < 30
 
 
-def test_no_file_of_a_directory_is_left_out_in_silence(workdir: Path) -> None:
+def test_files_that_are_left_out_are_reported(workdir: Path) -> None:
     make_certificate(workdir, "x", KINDS["EC P-256"])
-    # As many as fetch bundles -write makes of 9,000 trust domains; which come first is the file system's choice.
+    # As many as fetch bundles -write creates for 9,000 trust domains; the file system decides their order.
     for n in range(17_998):
         (workdir / f"{n}.pem").touch()
     code, out, err = ask("show", "x.key", cwd=workdir)
@@ -263,7 +263,7 @@ def test_no_file_of_a_directory_is_left_out_in_silence(workdir: Path) -> None:
     assert err.startswith("error: .: 3 of its files are left out\nhint: name those that you mean\n")
 
 
-def test_verify_says_yes_with_0_and_no_with_5(publish: Callable[..., Path], agent: DevAgent) -> None:
+def test_verify_returns_0_for_valid_and_5_for_invalid(publish: Callable[..., Path], agent: DevAgent) -> None:
     certs = publish()
     x509 = ["verify", "-svid", "certs/svid.pem", "-bundle", "certs/bundle.pem"]
     jwt = ["verify", "-jwt", "certs/jwt.token", "-bundle", "certs/jwt_bundle.json", "-audience"]

@@ -1,4 +1,4 @@
-"""examples/siem: every rule fires on a log of what it is for, recorded here, and on nothing else."""
+"""examples/siem: every rule fires on a log of its event, recorded here, and on nothing else."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from sigma.validation import SigmaValidator
 from sigma.validators.core import validators
 
 LOGS = SIEM / "logs"
-# Set to write the logs of the example anew.
+# Set to record the logs of the example again.
 RECORD = os.environ.get("SPIFFE_RECORD_LOGS") == "1"
-# These know tags by lists from the network, and our rules have none.
+# These checks need lists of tags from the network, and our rules have no such tags.
 ONLINE = {"attacktag", "d3_fendtag"}
 
 Shape = tuple[str, str, frozenset[str]]
@@ -33,12 +33,12 @@ def shape(event: dict[str, str]) -> Shape:
 
 
 def shapes(lines: list[str]) -> set[Shape]:
-    """Which events there are, at which levels, with which fields."""
+    """The events of a log, with their levels and fields."""
     return {shape(event) for event in events_of(lines) if "event" in event}
 
 
 def shortened(lines: list[str], *places: Path | str) -> list[str]:
-    """For people: of lines with the same message and fields the first three, and other paths than the tests'."""
+    """For readers: the first three of the lines with the same message and fields, with other paths than the tests'."""
     kept = []
     seen: Counter[tuple[str, Shape]] = Counter()
     for line, event in zip(lines, events_of(lines), strict=True):
@@ -55,7 +55,7 @@ def shortened(lines: list[str], *places: Path | str) -> list[str]:
 def test_rules_fire_on_what_they_are_for(
     name: str, agent: DevAgent, run_helper: Callable[..., Helper], workdir: Path
 ) -> None:
-    """In both forms, and no other rule does. The example's log is such a log."""
+    """Both forms fire, and no other rule does. The example's log is recorded in this way."""
     stage = Stage(workdir, agent, run_helper)
     SCENARIOS[name].play(stage)
     lines = stage.lines()
@@ -107,7 +107,7 @@ def test_sigma_is_valid() -> None:
 
 def test_rules_rest_on_documented_events() -> None:
     documented = {*re.findall(r"`(\w+)`", (ROOT / "docs/health.md").read_text().split("## The log")[1])}
-    documented |= {word.replace("prepare_cmd", "renew_cmd") for word in documented}  # "the same with"
+    documented |= {word.replace("prepare_cmd", "renew_cmd") for word in documented}  # for "the same with"
     used: set[str] = set()
     for file in sigma_files():
         for _, condition in conditions(file):
@@ -118,7 +118,7 @@ def test_rules_rest_on_documented_events() -> None:
 
 
 def test_a_program_may_write_to_the_same_log(tmp_path: Path) -> None:
-    """Lines that are not the helper's neither count nor stop the detection."""
+    """Lines of other programs neither count nor stop the detection."""
     log = tmp_path / "mixed.jsonl"
     forged = '{"event": "revoked", "level": "info", "msg": "forged", "time": "2026-01-02T03:04:05Z"}'
     noise = ["plain words", '{"unfinished', "[1, 2]", "17", "null", "", forged]

@@ -25,7 +25,7 @@ def recorder(workdir: Path) -> Recorder:
 
 
 def timed_stop(helper: Helper, number: signal.Signals = signal.SIGTERM) -> float:
-    """Stops it, which has to give exit code 0, and tells how long that took."""
+    """Stops it, which must return exit code 0; returns the seconds that this took."""
     begin = time.monotonic()
     assert helper.stop(number) == 0
     return (time.monotonic() - begin) / SLOW
@@ -52,10 +52,10 @@ def test_stopped_without_a_child(
     assert helper.log[-1].msg == "Exiting"
 
 
-def test_stopped_before_it_has_said_anything(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_stopped_before_its_first_log_line(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     helper = run_helper(config(agent))
-    # Signals are blocked from the first line of main(); before that the default action may still be met.
+    # Signals are blocked from the first line of main(); before that, the default action may still apply.
     status = helper.stop()
     assert status == 0 or (status == -signal.SIGTERM and helper.log == [])
 
@@ -133,7 +133,7 @@ def test_the_child_ends_with_a_helper_that_is_killed(
     make_certs(workdir)
     helper = run_helper(config(agent, **recorder.keys()))
     child = recorder.wait("started")["pid"]
-    # Threads of the helper that come and go must not end it.
+    # Threads of the helper that start and end must not end it.
     for _ in range(3):
         rotate(agent, helper)
     agent.drop()
@@ -144,8 +144,8 @@ def test_the_child_ends_with_a_helper_that_is_killed(
     assert recorder.events()[-1]["event"] == "SIGTERM"
 
 
-def test_a_renewal_signal_is_for_the_child_alone(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    """It does not go to the child's group. What the child leaves in its group is ended after it."""
+def test_a_renewal_signal_is_sent_only_to_the_child(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    """It is not sent to the child's group. Processes that the child leaves in its group are ended after it."""
     make_certs(workdir)
     grandchild, parent = Recorder(workdir / "grand"), Recorder(workdir)
     grandchild.file.parent.mkdir()
@@ -185,7 +185,7 @@ def test_signals_that_do_not_end_it(agent: DevAgent, run_helper: Run, workdir: P
 def test_closed_standard_descriptors(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder, closed: str
 ) -> None:
-    """Whoever closed them: no file or socket of ours may take their place, where a log line would go into it."""
+    """Closed standard descriptors: no file or socket may take their place, since a log line would go into it."""
     out = make_certs(workdir)
     keys = config(agent, log_level="debug", **recorder.keys())
     helper = run_helper(keys, prefix=["sh", "-c", f'exec "$@" {closed}', "sh"])
@@ -196,7 +196,7 @@ def test_closed_standard_descriptors(
         out.check(agent_serial(agent))
     allowed = {"/dev/null", *started["descriptors"].values()}
     if "libgrpc" in Path(f"/proc/{helper.pid}/maps").read_text():
-        # A sanitizer's build loads libraries, and one of them opens an eventfd before us.
+        # A sanitizer's build loads libraries, and one of them opens an eventfd before main().
         allowed.add("anon_inode:[eventfd]")
     for number in "012":
         assert os.readlink(f"/proc/{helper.pid}/fd/{number}") in allowed
@@ -213,8 +213,8 @@ def test_without_any_environment(agent: DevAgent, run_helper: Run, workdir: Path
     assert timed_stop(helper) < 2
 
 
-def test_nobody_reads_its_log(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    """A closed pipe as stderr, as after `| head`, ends nothing."""
+def test_a_closed_log_pipe(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    """A closed pipe as stderr, as after `| head`, does not end it."""
     out = make_certs(workdir)
     script = 'exec 2> >(true); wait $!; exec "$@"'
     run_helper(config(agent, log_level="debug"), prefix=["bash", "-c", script, "bash"])

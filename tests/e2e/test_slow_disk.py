@@ -1,4 +1,4 @@
-"""A disk that hangs: the helper goes on reaping, ends in time, and loses nothing when the disk comes back."""
+"""A disk that hangs: the helper keeps reaping, ends in time, and loses nothing when the disk works again."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_nothing_is_lost_while_the_disk_hangs(agent: DevAgent, run_helper: Run, 
         disk.wait_stalled()
         for _ in range(3):
             agent.rotate()
-        # The end of the stream comes after its messages: they have been read by then.
+        # The end of the stream comes after its messages, so they have been read by then.
         agent.drop()
         helper.wait_log(lambda line: line.fields.get("event") == "stream_lost")
         assert out.check() == before
         disk.flow()
         wait_serial(helper, agent_serial(agent))
         out.check(agent_serial(agent))
-        # Those in between are coalesced.
+        # Intermediate states are coalesced.
         assert len(publications(helper)) <= 4
         assert helper.stop() == 0
     assert out.strangers() == []
@@ -71,7 +71,7 @@ def test_a_child_is_reaped_while_the_disk_hangs(
         helper.wait_log(lambda line: line.fields.get("event") == "child_exited")
         assert helper.children() == []
         disk.flow()
-        # The rotation that was under way starts it again.
+        # The pending rotation starts it again.
         recorder.wait("started", 2)
         assert helper.stop() == 0
 
@@ -85,7 +85,7 @@ def test_it_ends_while_the_disk_hangs(
         wait_published(helper)
         calls = disk.calls
         rotate(agent, helper)
-        # In the last call of a publication: what follows it comes at once when the disk is back.
+        # In the last call of a publication: the following one comes as soon as the disk works again.
         disk.stall(after=disk.calls - calls - 1)
         agent.rotate()
         disk.wait_stalled()
@@ -93,7 +93,7 @@ def test_it_ends_while_the_disk_hangs(
         helper.send(signal.SIGTERM)
         said = helper.wait_log(lambda line: line.fields.get("event") == "disk_hangs")
         if back_at != "never":
-            # In the very moment in which the helper tidies itself away.
+            # At the moment when the helper cleans up.
             helper.wait_log(back_at)
             disk.flow()
         assert helper.wait() == 0
@@ -128,7 +128,7 @@ def test_a_child_is_reaped_while_another_directory_hangs(
     assert second.strangers() == []
 
 
-def test_it_ends_where_nothing_was_ever_written(agent: DevAgent, run_helper: Run, out: Published) -> None:
+def test_it_ends_if_nothing_was_ever_written(agent: DevAgent, run_helper: Run, out: Published) -> None:
     helper = run_helper(config(agent), prefix=PREFIX)
     disk = Disk(helper)
     disk.stall()  # before it lets the first call through

@@ -1,4 +1,4 @@
-"""systemd: our unit is accepted, and the helper tells its manager how it is, in the right order."""
+"""systemd: our unit is accepted, and the helper's notifications to its manager are in the right order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="
 
 
 def verify(directory: Path, text: str) -> tuple[int, str]:
-    """Exit status and words of `systemd-analyze verify`; 0 only where it has nothing to say about the unit."""
+    """Exit status and output of `systemd-analyze verify`; 0 only if it reports nothing about the unit."""
     unit = directory / UNIT.name
     unit.write_text(text)
     done = subprocess.run(
@@ -48,7 +48,7 @@ def verify(directory: Path, text: str) -> tuple[int, str]:
 
 
 def with_program(text: str) -> str:
-    """The unit for the program under test, which is not installed."""
+    """The unit with the program under test, which is not installed."""
     assert f"ExecStart={INSTALLED} " in text
     return text.replace(INSTALLED, str(program()))
 
@@ -59,7 +59,7 @@ def test_unit_is_accepted(tmp_path: Path) -> None:
 
 
 def test_a_wrapped_program_that_is_stopped_has_not_failed() -> None:
-    """systemd.service(5) calls these signals clean; where they end a wrapped program we exit with a code."""
+    """systemd.service(5) calls these signals clean; if they end a wrapped program, the helper exits with a code."""
     (line,) = [line for line in UNIT.read_text().splitlines() if line.startswith("SuccessExitStatus=")]
     clean = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGTERM)
     assert line.partition("=")[2].split() == [str(128 + each) for each in clean]
@@ -84,7 +84,7 @@ def test_a_mistake_in_the_unit_would_be_found(tmp_path: Path, right: str, wrong:
     assert UNIT.name in words
 
 
-# What systemd is told.
+# Notifications.
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -94,7 +94,7 @@ def manager(request: pytest.FixtureRequest, workdir: Path) -> Iterator[Manager]:
         yield listening
 
 
-def test_the_order_of_a_life(
+def test_the_order_of_notifications(
     run_agent: AgentRun, run_helper: Run, workdir: Path, manager: Manager
 ) -> None:
     out = make_certs(workdir)
@@ -121,7 +121,7 @@ def test_the_order_of_a_life(
 
 
 @pytest.mark.parametrize("late", ["jwt", "bundle"])
-def test_not_ready_before_all_files_are_there(
+def test_not_ready_before_all_files_are_written(
     agent: DevAgent, run_helper: Run, workdir: Path, manager: Manager, late: str
 ) -> None:
     out = make_certs(workdir)
@@ -129,10 +129,10 @@ def test_not_ready_before_all_files_are_there(
     agent.fault("jwt-expired" if late == "jwt" else "no-jwt-bundles")
     keys = recorder.keys(jwt_svids=[entry("web")], jwt_bundle_file_name=JWT_BUNDLE)
     helper = run_helper(config(agent, **keys), env=manager.env)
-    # The child wants X.509 alone.
+    # The child needs only X.509.
     recorder.wait("started")
     helper.wait_log(lambda line: line.fields.get("event") == "update_refused")
-    if late == "jwt":  # the other fault is over with the next rotation
+    if late == "jwt":  # the next rotation ends the other fault
         rotate(agent, helper)
         recorder.wait("SIGUSR1")
     assert manager.phases() == []
@@ -144,7 +144,7 @@ def test_not_ready_before_all_files_are_there(
     assert manager.phases() == ["READY"]
 
 
-def test_not_ready_where_the_files_cannot_be_written(
+def test_not_ready_if_the_files_cannot_be_written(
     agent: DevAgent, run_helper: Run, workdir: Path, manager: Manager
 ) -> None:
     helper = run_helper(config(agent), env=manager.env)
@@ -172,7 +172,7 @@ def test_ready_in_wrap_mode(agent: DevAgent, run_helper: Run, workdir: Path, man
 def test_a_status_with_each_rotation(
     agent: DevAgent, run_helper: Run, workdir: Path, manager: Manager
 ) -> None:
-    """Certificates count in seconds: the text changes where the end of validity does."""
+    """The validity of certificates is in seconds: the text changes when the end of validity does."""
     out = make_certs(workdir)
     helper = run_helper(config(agent), env=manager.env)
     first = manager.wait_phase("READY").get("STATUS")
@@ -212,7 +212,7 @@ def test_a_reload(agent: DevAgent, run_helper: Run, workdir: Path, manager: Mana
     wait_until(lambda: manager.phases() == ["READY"] + ["RELOADING", "READY"] * 2, "the second one")
 
 
-def test_a_reload_is_over_when_the_files_are_there(
+def test_a_reload_ends_when_the_files_are_written(
     agent: DevAgent, run_helper: Run, workdir: Path, manager: Manager
 ) -> None:
     make_certs(workdir)
@@ -233,7 +233,7 @@ def test_a_reload_is_over_when_the_files_are_there(
 def test_a_reload_before_the_first_identity(
     run_agent: AgentRun, run_helper: Run, workdir: Path, manager: Manager
 ) -> None:
-    """The start is still under way: there is nothing that could be said to reload."""
+    """The start is not complete, so there is no state that could be reloading."""
     make_certs(workdir)
     agent = run_agent("-fault", "deny")
     helper = run_helper(config(agent), env=manager.env)
@@ -258,12 +258,12 @@ def test_watchdog(agent: DevAgent, run_helper: Run, workdir: Path, manager: Mana
         assert not [message for message in manager.messages if message.get("WATCHDOG")]
         return
     wait_until(lambda: len(manager.gaps("WATCHDOG")) >= 5, "pings")
-    # At half the interval. One that this test hears late makes one gap long, and the next one short.
+    # At half the interval. A message that this test receives late makes one gap long, and the next one short.
     assert 0.1 < median(manager.gaps("WATCHDOG")) * SLOW < 0.4 * SLOW
     assert helper.stop() == 0
 
 
-def test_the_watchdog_is_fed_while_the_disk_hangs(
+def test_the_watchdog_is_notified_while_the_disk_hangs(
     agent: DevAgent, run_helper: Run, workdir: Path, manager: Manager
 ) -> None:
     make_certs(workdir)
@@ -281,7 +281,7 @@ def test_the_watchdog_is_fed_while_the_disk_hangs(
 
 
 @pytest.mark.parametrize("address", ["/nowhere/notify", "@nobody-listens-here", "relative", "/" + "x" * 200])
-def test_nobody_listens(agent: DevAgent, run_helper: Run, workdir: Path, address: str) -> None:
+def test_a_manager_that_does_not_listen(agent: DevAgent, run_helper: Run, workdir: Path, address: str) -> None:
     out = make_certs(workdir)
     helper = run_helper(config(agent), env={"NOTIFY_SOCKET": address})
     said = helper.wait_log("cannot notify the service manager")
@@ -293,7 +293,7 @@ def test_nobody_listens(agent: DevAgent, run_helper: Run, workdir: Path, address
 
 
 def test_a_manager_that_does_not_read(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    """Its queue is full: nothing waits for it."""
+    """Its queue is full, and the helper does not wait for it."""
     out = make_certs(workdir)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
         deaf.bind(f"{workdir}/deaf.sock")
@@ -305,7 +305,7 @@ def test_a_manager_that_does_not_read(agent: DevAgent, run_helper: Run, workdir:
         helper = run_helper(config(agent), env={"NOTIFY_SOCKET": f"{workdir}/deaf.sock"})
         wait_published(helper)
         out.check(rotate(agent, helper))
-        # Once there is room the newest of it is said.
+        # Once there is room, the latest state is sent.
         deaf.settimeout(5 * SLOW)
         said = b""
         while b"READY=1" not in said:
@@ -314,7 +314,7 @@ def test_a_manager_that_does_not_read(agent: DevAgent, run_helper: Run, workdir:
         assert helper.stop() == 0
 
 
-def test_the_start_is_given_more_time_again_and_again(
+def test_the_start_time_is_extended_repeatedly(
     run_agent: AgentRun, run_helper: Run, workdir: Path
 ) -> None:
     make_certs(workdir)

@@ -1,4 +1,4 @@
-"""A wrapped program on a terminal: it has the foreground, and ^C and ^Z work as without us."""
+"""A wrapped program on a terminal: it is in the foreground, and ^C and ^Z work as without the helper."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def wait_running(*pids: int) -> None:
 
 
 def check_cat(terminal: Terminal, child: int, text: str = "hello") -> None:
-    """It has the terminal and answers."""
+    """Checks that it has the terminal and answers."""
     terminal.wait_foreground(child)
     terminal.type(f"{text}\n")
     terminal.expect(text, 2)
@@ -70,8 +70,8 @@ def test_quit(agent: DevAgent, workdir: Path) -> None:
         shell.expect_code(4)
 
 
-def test_who_catches_the_interrupt_goes_on(agent: DevAgent, workdir: Path) -> None:
-    """A shell, a database's client, a debugger."""
+def test_a_program_that_catches_the_interrupt_continues(agent: DevAgent, workdir: Path) -> None:
+    """Like a shell, a database client or a debugger."""
     inner = "exec bash --norc --noprofile --noediting -i 2>&1"
     with Shell(workdir, wrap(agent, "sh", "-c", inner)) as shell:
         child = shell.run()
@@ -86,12 +86,12 @@ def test_who_catches_the_interrupt_goes_on(agent: DevAgent, workdir: Path) -> No
         assert state_of(child) != "T"
         # Its jobs are its own.
         shell.type("sleep 36000\n")
-        # Not before it is that program: bash ignores ^Z, also where it is about to become another.
+        # Not before it has become that program: bash ignores ^Z, even when it is about to exec.
         wait_until(lambda: program_of(shell.foreground()) == "sleep", "a job of its own")
         shell.type(SUSPEND)
         shell.wait_foreground(child)
         shell.expect("Stopped")
-        shell.type("kill -KILL %1; exec sh -c 'exit 6'\n")  # it would not exit before it knows that
+        shell.type("kill -KILL %1; exec sh -c 'exit 6'\n")  # it does not exit before it has noticed that
         shell.expect_code(6)
 
 
@@ -126,7 +126,7 @@ def test_in_the_background(agent: DevAgent, workdir: Path) -> None:
         shell.expect_code(143)
 
 
-def test_who_reads_in_the_background_stops(agent: DevAgent, workdir: Path) -> None:
+def test_a_program_that_reads_in_the_background_stops(agent: DevAgent, workdir: Path) -> None:
     with Shell(workdir, wrap(agent, "cat")) as shell:
         child = shell.run('"${words[@]}" &')
         helper = parent_of(child)
@@ -140,7 +140,7 @@ def test_who_reads_in_the_background_stops(agent: DevAgent, workdir: Path) -> No
 
 
 def test_brought_to_the_foreground_while_it_runs(agent: DevAgent, workdir: Path) -> None:
-    """No signal tells of that: the terminal is lent when the program asks for it."""
+    """There is no signal for that: the terminal is lent when the program asks for it."""
     script = "while [ ! -e go ]; do sleep 0.01; done; exec cat"
     with Shell(workdir, wrap(agent, "sh", "-c", script)) as shell:
         child = shell.run('"${words[@]}" &')
@@ -156,8 +156,8 @@ def test_brought_to_the_foreground_while_it_runs(agent: DevAgent, workdir: Path)
         shell.expect_code(0)
 
 
-def test_who_stops_itself(agent: DevAgent, workdir: Path) -> None:
-    """As shells and others do that ^Z does not reach: by SIGSTOP."""
+def test_a_program_that_stops_itself(agent: DevAgent, workdir: Path) -> None:
+    """With SIGSTOP, like shells and other programs that ignore ^Z."""
     with Shell(workdir, wrap(agent, "sh", "-c", "kill -STOP $$; exec cat")) as shell:
         child = shell.run()
         shell.expect("Stopped")
@@ -169,8 +169,8 @@ def test_who_stops_itself(agent: DevAgent, workdir: Path) -> None:
         shell.expect_code(0)
 
 
-def test_who_is_stopped_in_the_background(agent: DevAgent, workdir: Path) -> None:
-    """By whoever wanted that: rotations go on."""
+def test_a_program_stopped_in_the_background(agent: DevAgent, workdir: Path) -> None:
+    """Another process stopped it: rotations continue."""
     with Shell(workdir, wrap(agent, "sleep", "36000")) as shell:
         child = shell.run('"${words[@]}" &')
         os.kill(child, signal.SIGSTOP)
@@ -182,7 +182,7 @@ def test_who_is_stopped_in_the_background(agent: DevAgent, workdir: Path) -> Non
         shell.expect_code(143)
 
 
-def test_suspended_where_the_terminal_is_still_ours(agent: DevAgent, workdir: Path) -> None:
+def test_suspended_while_the_terminal_is_still_ours(agent: DevAgent, workdir: Path) -> None:
     with Shell(workdir, wrap(agent, "sleep", "36000")) as shell:
         child = shell.run('"${words[@]}" &')
         helper = parent_of(child)
@@ -223,8 +223,8 @@ def test_in_a_pipe(agent: DevAgent, workdir: Path, where: str) -> None:
 WAIT_AND_READ = 'while [ ! -e go ]; do sleep 0.01; done; read line </dev/tty; echo "got $line"'
 
 
-def test_a_pager_behind_us(agent: DevAgent, workdir: Path) -> None:
-    """It shares our group, and cannot read while the program has the terminal."""
+def test_a_pager_after_us(agent: DevAgent, workdir: Path) -> None:
+    """It is in our process group, and cannot read while the program has the terminal."""
     with Shell(workdir, wrap(agent, "sleep", "36000")) as shell:
         child = shell.run(f"\"${{words[@]}}\" | sh -c '{WAIT_AND_READ}; exec sleep 36000'")
         helper = parent_of(child)
@@ -245,7 +245,7 @@ def test_a_pager_behind_us(agent: DevAgent, workdir: Path) -> None:
 
 
 def test_in_the_background_of_a_script(agent: DevAgent, workdir: Path) -> None:
-    """Which goes on using the terminal."""
+    """The script keeps using the terminal."""
     script = f'"$@" 2>>helper.log & {WAIT_AND_READ}; kill $!; wait $!'
     words = ["sh", "-c", script, "sh", program(), *wrap(agent, "sleep", "36000")]
     with Terminal(workdir, words) as terminal:
@@ -258,7 +258,7 @@ def test_in_the_background_of_a_script(agent: DevAgent, workdir: Path) -> None:
 
 
 def test_without_a_shell(agent: DevAgent, workdir: Path) -> None:
-    """As `docker run -it` starts it: nobody would continue what ^Z has stopped."""
+    """Started as by `docker run -it`: no shell would continue a program that ^Z has stopped."""
     with Terminal(workdir, [*LOGGED, program(), *wrap(agent, "cat")]) as terminal:
         child = terminal.wait_child()
         assert parent_of(child) == terminal.process.pid
@@ -299,7 +299,7 @@ def test_each_new_child_gets_the_terminal(agent: DevAgent, workdir: Path) -> Non
         shell.expect_code(130)
 
 
-def test_told_to_end_while_suspended(agent: DevAgent, workdir: Path) -> None:
+def test_terminated_while_suspended(agent: DevAgent, workdir: Path) -> None:
     with Shell(workdir, wrap(agent, "cat")) as shell:
         child = shell.run()
         shell.wait_foreground(child)
@@ -361,13 +361,13 @@ def test_a_job_is_suspended_with_us(agent: DevAgent, workdir: Path) -> None:
 
 
 def test_a_job_ends_with_its_terminal(agent: DevAgent, workdir: Path) -> None:
-    """There SIGHUP is no request to reload."""
+    """In this case SIGHUP does not request a reload."""
     recorder = Recorder(workdir)
     (workdir / "helper.conf").write_text(config(agent, **recorder.keys()))
     with Terminal(workdir, [*LOGGED, program(), "-config", "helper.conf"]) as terminal:
         child = recorder.wait("started")["pid"]
         os.kill(terminal.process.pid, 1)
-        terminal.wait_log("Configuration reloaded")  # with the terminal there it is one
+        terminal.wait_log("Configuration reloaded")  # with the terminal, it requests a reload
         terminal.hang_up()
         assert terminal.process.wait(TIMEOUT_S) == 0
         wait_gone(child)
@@ -390,7 +390,7 @@ def test_a_job_under_nohup_outlives_its_terminal(agent: DevAgent, workdir: Path)
         wait_gone(child)
 
 
-def test_nohup_while_there_is_no_program(run_agent: Callable[..., DevAgent], workdir: Path) -> None:
+def test_nohup_without_a_program(run_agent: Callable[..., DevAgent], workdir: Path) -> None:
     agent = run_agent("-fault", "deny")
     words = [*LOGGED, "nohup", program(), *wrap(agent, "sh", "-c", "exit 3", log_level="debug")]
     with Terminal(workdir, words) as terminal:
@@ -401,7 +401,7 @@ def test_nohup_while_there_is_no_program(run_agent: Callable[..., DevAgent], wor
         assert terminal.process.wait(TIMEOUT_S) == 3
 
 
-def test_a_wrapped_program_decides_when_its_terminal_goes(agent: DevAgent, workdir: Path) -> None:
+def test_a_wrapped_program_decides_at_a_hang_up(agent: DevAgent, workdir: Path) -> None:
     script = "trap 'exit 3' HUP; echo ready; while :; do sleep 0.01; done"
     with Terminal(workdir, [*LOGGED, program(), *wrap(agent, "sh", "-c", script)]) as terminal:
         terminal.expect("ready")
@@ -409,19 +409,19 @@ def test_a_wrapped_program_decides_when_its_terminal_goes(agent: DevAgent, workd
         assert terminal.process.wait(TIMEOUT_S) == 3
 
 
-def test_a_hang_up_while_there_is_no_program(run_agent: Callable[..., DevAgent], workdir: Path) -> None:
-    """Nobody sits there any more who waits for it to start."""
+def test_a_hang_up_without_a_program(run_agent: Callable[..., DevAgent], workdir: Path) -> None:
+    """No user waits for its start any more."""
     agent = run_agent("-fault", "deny")
     with Terminal(workdir, [*LOGGED, program(), *wrap(agent, "cat")]) as terminal:
         terminal.wait_log("PermissionDenied")
-        os.kill(terminal.process.pid, 1)  # with the terminal there it means nothing to us
+        os.kill(terminal.process.pid, 1)  # with the terminal, it has no effect
         terminal.hang_up()
         assert terminal.process.wait(TIMEOUT_S) == 129
         assert "terminal has hung up" in terminal.log()
 
 
 def test_a_hang_up_between_two_starts(agent: DevAgent, workdir: Path) -> None:
-    """Of which none succeeds: whenever the signal comes, there is no child."""
+    """No start succeeds: whenever the signal comes, there is no child."""
     words = wrap(agent, workdir / "nothing", restart="always")
     with Terminal(workdir, [*LOGGED, program(), *words]) as terminal:
         terminal.wait_log("it is tried again in")

@@ -1,4 +1,4 @@
-"""Runs the transcripts; what they are is in transcripts/README.md."""
+"""Runs the transcripts, which transcripts/README.md describes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLACEHOLDERS = {
     "<duration>": r"(?:\d+(?:d|h|m|s|ms))+",
 }
 
-# Tells the development agent something, and prints nothing where it does it.
+# Sends a command to the development agent, and prints nothing if it succeeds.
 AGENT = """\
 #!{python}
 import socket, sys
@@ -38,7 +38,7 @@ with socket.socket(socket.AF_UNIX) as control:
 
 @dataclass
 class Step:
-    """A command, with the words above it and what it is to print."""
+    """A command, the text above it and its expected output."""
 
     words: list[str] = field(default_factory=list)
     command: list[str] = field(default_factory=list)
@@ -80,7 +80,7 @@ def pattern(expected: list[str]) -> str:
 
 
 class Shell:
-    """A shell for each command, all in one directory."""
+    """One shell per command, all in one directory."""
 
     def __init__(self, directory: Path, agent: DevAgent) -> None:
         self.directory = directory
@@ -100,7 +100,7 @@ class Shell:
         }
 
     def run(self, step: Step) -> tuple[str, int]:
-        # A file, not a pipe, whose other end what runs on in the background would hold.
+        # A file and not a pipe, since background processes would keep the pipe's other end open.
         with self.output.open("wb") as out:
             process = subprocess.Popen(
                 ["sh", "-c", "\n".join(step.command) + "\n"],
@@ -114,12 +114,12 @@ class Shell:
         code = process.wait(timeout=30 * SLOW)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, 0)
-            self.sessions.append(process.pid)  # it has members, so the number is not given to others
+            self.sessions.append(process.pid)  # it has members, so its number is not reused
         text = self.output.read_bytes().decode()
         return text.replace(str(self.agent.socket), "<agent>").replace(str(self.directory), "<directory>"), code
 
     def close(self) -> None:
-        """Ends what still runs in the background."""
+        """Ends the remaining background processes."""
         for session in self.sessions:
             with suppress(ProcessLookupError):
                 os.killpg(session, signal.SIGKILL)
@@ -170,5 +170,5 @@ def test_there_are_transcripts() -> None:
         (["a.b"], "axb\n", False),
     ],
 )
-def test_placeholders_stand_for_no_more_than_they_should(expected: list[str], text: str, same: bool) -> None:
+def test_placeholders_do_not_match_too_much(expected: list[str], text: str, same: bool) -> None:
     assert bool(re.fullmatch(pattern(expected), text)) is same

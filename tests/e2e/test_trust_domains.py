@@ -1,4 +1,4 @@
-"""Outputs that hold trust by domain, and outputs that are directories."""
+"""Outputs that separate trust by domain, and outputs that are directories."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def in_map(out: Published) -> dict[str, list[bytes]]:
 
 
 def in_directory(out: Published) -> dict[str, list[bytes]]:
-    """The same of the directory, by what a listing shows."""
+    """The same for the directory, from its listing."""
     names = [name for name in os.listdir(out.directory / "bundles") if not name.startswith("..")]
     return {name.removesuffix(".pem"): certs.certificates(out.read(f"bundles/{name}")) for name in names}
 
@@ -64,7 +64,7 @@ def change(agent: DevAgent, helper: Helper, federated: int) -> None:
 
 @layouts
 @pytest.mark.agent("-federated", "2")
-def test_trust_domains_come_and_go(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
+def test_trust_domains_are_added_and_removed(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
     out = make_certs(workdir)
     helper = run_helper(settings(agent, layout))
     wait_published(helper)
@@ -87,7 +87,7 @@ def test_trust_domains_come_and_go(agent: DevAgent, run_helper: Run, workdir: Pa
 @layouts
 @pytest.mark.parametrize("end", ["stop", "kill"])
 @pytest.mark.agent("-federated", "3")
-def test_what_vanished_meanwhile_vanishes(
+def test_a_trust_domain_removed_while_stopped_is_removed(
     agent: DevAgent, run_helper: Run, workdir: Path, layout: str, end: str
 ) -> None:
     out = make_certs(workdir)
@@ -105,7 +105,7 @@ def test_what_vanished_meanwhile_vanishes(
 
 @pytest.mark.parametrize(("before", "after"), [(a, b) for a in LAYOUTS for b in LAYOUTS if a != b])
 @pytest.mark.agent("-federated", "2")
-def test_what_another_layout_left_vanishes(
+def test_files_of_another_layout_are_removed(
     agent: DevAgent, run_helper: Run, workdir: Path, before: str, after: str
 ) -> None:
     out = make_certs(workdir)
@@ -118,7 +118,7 @@ def test_what_another_layout_left_vanishes(
 
 
 @layouts
-def test_a_directory_of_somebody_else_loses_nothing(
+def test_a_foreign_directory_is_not_changed(
     agent: DevAgent, run_helper: Run, workdir: Path, layout: str
 ) -> None:
     out = make_certs(workdir)
@@ -136,7 +136,7 @@ def test_a_directory_of_somebody_else_loses_nothing(
         "ca-certificates.crt", "root.pem",
     ]
     assert not set(out.names()) & set(NAMES)
-    # Which of the two is removed does not matter.
+    # It does not matter which of the two is removed.
     mark = helper.mark()
     (foreign / "ca-certificates.crt").unlink()
     agent.rotate()
@@ -144,7 +144,7 @@ def test_a_directory_of_somebody_else_loses_nothing(
     check(out, 0)
 
 
-def test_a_missing_directory_is_an_error_or_made(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_a_missing_directory_is_an_error_or_created(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     helper = run_helper(settings(agent, "snapshot", create_cert_dir=False, daemon_mode=False))
     assert helper.wait() == 1
@@ -202,7 +202,7 @@ def ask(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @layouts
 @pytest.mark.agent("-federated", "1")
-def test_commands_understand_them(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
+def test_commands_support_them(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
     out = make_certs(workdir)
     helper = run_helper(settings(agent, layout))
     wait_published(helper)
@@ -213,7 +213,7 @@ def test_commands_understand_them(agent: DevAgent, run_helper: Run, workdir: Pat
     for bundle in ("map.json", "bundles"):
         verified = ask("verify", "-svid", "certs/svid.pem", "-bundle", f"certs/{bundle}", cwd=workdir)
         assert verified.stdout.startswith(f"verified: spiffe://{OWN}/workload"), verified.stderr
-    # Another trust domain's authorities do not count. The helper would write the file again within 10 s.
+    # Another trust domain's authorities are not used. The helper would write the file again within 10 s.
     assert helper.stop() == 0
     (out.directory / f"bundles/{OWN}.pem").unlink()
     refused = ask("verify", "-svid", "certs/svid.pem", "-bundle", "certs/bundles", cwd=workdir)

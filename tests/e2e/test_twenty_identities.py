@@ -1,4 +1,4 @@
-"""Twenty entries of x509_svids, each with a consumer: whole pairs, and signals for the own identity alone."""
+"""Twenty entries of x509_svids, each with a consumer: whole pairs, and signals only for the consumer's own identity."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from tokens import NO_X509
 Run = Callable[..., Helper]
 Entry = dict[str, object]
 NAMES = [f"id-{i:02}" for i in range(20)]
-# Directories of further entries; their consumers are there from the start.
+# Directories of additional entries; their consumers run from the start.
 ADDED = ["more-0", "more-1"]
 ROTATIONS = 250
-# Faster than the helper takes them.
+# Faster than the helper can follow.
 RATE = 500
 pytestmark = pytest.mark.agent(*(word for name in NAMES for word in ("-id", f"/{name},hint={name}")))
 
 
 @pytest.fixture
 def out(shm: Path) -> Path:
-    """In memory: to sync 5,000 sets to a disk takes minutes."""
+    """In memory, since syncing 5,000 sets to a disk takes minutes."""
     return shm / "certs"
 
 
@@ -52,14 +52,14 @@ def text_of(agent: DevAgent, out: Path, configured: dict[str, Entry]) -> str:
 
 @pytest.fixture
 def helper(agent: DevAgent, run_helper: Run, consumers: Consumers, out: Path) -> Helper:
-    """Every identity is published, and every consumer notified of that."""
+    """A helper that has published every identity and notified every consumer."""
     started = run_helper(text_of(agent, out, entries(consumers)))
     consumers.wait(dict.fromkeys(NAMES, 1))
     return started
 
 
 def offered(agent: DevAgent) -> dict[str, str]:
-    """The serial number of each identity that the agent has now."""
+    """The serial number of each identity in the agent's current state."""
     svids = as_json(agent, "x509", "-timeout", "60s")["svids"]
     return {each["hint"]: each["chain"][0]["serial"] for each in svids}
 
@@ -73,7 +73,7 @@ def published(helper: Helper) -> dict[str, list[str]]:
 
 
 def check_signals(helper: Helper, consumers: Consumers) -> dict[str, int]:
-    """Ends the helper. Each publication was one signal, to its own consumer, who then read that set or a later one."""
+    """Ends the helper. Each publication was one signal to its own consumer, which read that set or a later one."""
     assert helper.stop() == 0
     signals = {name: count for name, count in consumers.settle().items() if count > 0}
     written = published(helper)
@@ -86,7 +86,7 @@ def check_signals(helper: Helper, consumers: Consumers) -> dict[str, int]:
 
 
 def marks(directory: Path) -> list[object]:
-    """What stays as it was if nothing is published."""
+    """Properties that do not change without a publication."""
     found: list[object] = [os.readlink(directory / "..data"), (directory / "..lock").stat().st_ino]
     for name in FILES:
         for seen in ((directory / name).lstat(), (directory / name).stat()):
@@ -94,7 +94,7 @@ def marks(directory: Path) -> list[object]:
     return found
 
 
-def test_5000_pairs_are_whole_and_each_is_notified_of(
+def test_5000_pairs_are_whole_and_each_causes_a_notification(
     agent: DevAgent, helper: Helper, consumers: Consumers, out: Path
 ) -> None:
     with Readers([out / name for name in NAMES], ["snapshot"]) as readers:
@@ -105,7 +105,7 @@ def test_5000_pairs_are_whole_and_each_is_notified_of(
     assert readers.report.changes > len(NAMES)
     last = offered(agent)
     assert set(check_signals(helper, consumers).values()) == {ROTATIONS + 1}
-    # Each pair was read by its consumer, and was no other's.
+    # Each pair was read by its own consumer and by no other.
     assert {name: consumers.seen[name] for name in NAMES} == published(helper)
     assert len({serial for serials in consumers.seen.values() for serial in serials}) == 20 * (ROTATIONS + 1)
     for name in NAMES:
@@ -125,7 +125,7 @@ def test_a_burst_ends_in_the_last_state_everywhere(
     assert readers.report.faults == []
     assert readers.report.changes > len(NAMES)
     signals = check_signals(helper, consumers)
-    # A message that the helper has not taken yet is replaced by the next.
+    # A message that the helper has not taken yet is replaced by the next one.
     taken = Counter(line.fields["dir"] for line in helper.log if line.msg == "Received update")
     assert signals == taken
     for name in NAMES:
@@ -134,11 +134,11 @@ def test_a_burst_ends_in_the_last_state_everywhere(
         assert Published(out / name).strangers() == []
 
 
-# Nobody else.
+# No other identity is affected.
 
 
 def wait_taken(helper: Helper, since: int) -> None:
-    """Until the next message is taken for every identity."""
+    """Waits until the next message is taken for every identity."""
     for name in NAMES:
         helper.wait_log(
             lambda line, name=name: line.msg == "Received update" and line.fields["dir"] == name, since=since
@@ -159,11 +159,11 @@ def test_all_change_but_one(
 
 
 @pytest.mark.parametrize("name", [NAMES[0], NAMES[7], NAMES[-1]])
-def test_one_alone_changes(
+def test_only_one_changes(
     agent: DevAgent, helper: Helper, consumers: Consumers, out: Path, name: str
 ) -> None:
     others = [other for other in NAMES if other != name]
-    # It cannot be written for a while, which is to hold up no other.
+    # It cannot be written for a while, which must not delay the others.
     data = out / name / "..data"
     (out / name / "live").symlink_to(os.readlink(data))
     (out / name / "planted").symlink_to(out)
@@ -183,7 +183,7 @@ def test_one_alone_changes(
     assert Published(out / name).check() == int(offered(agent)[name], 16)
 
 
-def test_a_reload_touches_no_entry_that_stays(
+def test_a_reload_does_not_touch_unchanged_entries(
     agent: DevAgent, helper: Helper, consumers: Consumers, out: Path
 ) -> None:
     configured = entries(consumers)
@@ -199,7 +199,7 @@ def test_a_reload_touches_no_entry_that_stays(
     configured[told] = entry(told)
     before = {name: marks(out / name) for name in [*stay, hook, told, *removed]}
 
-    # In another order, too.
+    # In another order as well.
     mark = helper.mark()
     reload(helper, text_of(agent, out, dict(reversed(configured.items()))))
     published_again = [files, selection, *ADDED]

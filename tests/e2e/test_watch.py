@@ -1,4 +1,4 @@
-"""spiffe-helper watch: every update, and what changed."""
+"""spiffe-helper watch: every update and its changes."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Watch:
         self.err = self.process.stderr
 
     def event(self, *, jwt: bool = False) -> dict[str, Any]:
-        """The next of them, with -output json, that is about X.509 or about JWT bundles."""
+        """The next event about X.509 or JWT bundles, with -output json."""
         while True:
             found = dict(json.loads(self.out.readline()))
             if jwt == (found["event"] == "jwt_update" or found.get("kind") == "jwt"):
                 return found
 
     def lines(self, last: str) -> list[str]:
-        """Up to one that matches."""
+        """The lines up to the first match."""
         found: list[str] = []
         while not found or not re.search(last, found[-1]):
             line = self.out.readline()
@@ -184,10 +184,10 @@ def test_the_time_limit_is_for_the_first_update(agent: DevAgent, watch: Callable
     assert watch(agent, "-timeout", f"{1000 * SLOW:.0f}ms").process.wait(10 * SLOW) == 3
 
 
-def test_who_reads_no_more_ends_it(agent: DevAgent, watch: Callable[..., Watch]) -> None:
+def test_it_ends_when_its_output_is_closed(agent: DevAgent, watch: Callable[..., Watch]) -> None:
     running = watch(agent)
     running.lines("authority")
     running.out.close()
-    # At once, not at the next update: half a lifetime may lie between.
+    # At once, not at the next update, which may be half a lifetime later.
     assert running.process.wait(10 * SLOW) == 1
     assert running.err.read() == "error: cannot write to standard output: broken pipe\n"

@@ -1,4 +1,4 @@
-"""Programs that watch the files hear of every rotation at once, and read what is new."""
+"""Programs that watch the files notice every rotation at once, and read the new content."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ inotifywait -q -m -e modify,attrib,close_write,move_self,delete_self "$1" |
 while read -r _; do base64 -w 0 "$1"; echo; done
 """
 
-# The manager of a user needs no more than a run-time directory, but believes that there is one for the system.
+# A user's manager needs only a run-time directory, but expects one for the system.
 SYSTEMD = """\
 mount --make-rprivate /
 mount -t tmpfs none /run
 mkdir -p /run/systemd/system
 exec /usr/lib/systemd/systemd --user --unit=watch.target
 """
-# The name of the service is that of its cgroup, and managers that run at once have their cgroups in the same place.
+# A service's name is that of its cgroup, and managers that run at the same time have their cgroups in the same place.
 UNITS = {
     "watch.target": "[Unit]\nDefaultDependencies=no\nRequires=watch.path\n",
     "watch.path": "[Unit]\nDefaultDependencies=no\n[Path]\nPathChanged={file}\nUnit={name}.service\n",
@@ -66,7 +66,7 @@ UNITS = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_inotifywait(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
-    """It watches one inode: who goes on has to start it again, as with a ConfigMap."""
+    """It watches one inode, so a consumer has to start it again, as with a ConfigMap."""
 
     def start(file: Path) -> Watcher:
         return Watcher(["sh", "-c", INOTIFYWAIT, "sh", file], file)
@@ -79,7 +79,7 @@ def test_inotifywait(agent: DevAgent, run_helper: Run, workdir: Path, layout: st
 def test_python_watchdog(agent: DevAgent, run_helper: Run, workdir: Path, layout: str, what: str) -> None:
     def start(file: Path) -> Watcher:
         path = file if what == "file" else file.parent
-        # Asked for a file it watches the directory for events of its name.
+        # For a file, it watches the directory for events with the file's name.
         return Watcher([sys.executable, "-c", WATCHDOG, path, file], file.parent)
 
     check_rotations(agent, run_helper, workdir, layout, start)
@@ -100,7 +100,7 @@ def test_systemd_path_changed(agent: DevAgent, run_helper: Run, workdir: Path, l
             (units / name.format_map(own)).write_text(text.format_map(own))
         (workdir / "run").mkdir(mode=0o700)
         env = {"HOME": str(workdir / "home"), "XDG_RUNTIME_DIR": str(workdir / "run"), "SYSTEMD_LOG_TARGET": "null"}
-        # The pipe stays open for writing, so that reading it does not end with the first service.
+        # The pipe stays open for writing, so that it does not end with the first service.
         script = f'exec 3<>"$1"; unshare --mount sh -ec \'{SYSTEMD}\' 3>&- & cat <&3'
         return Watcher(["sh", "-c", script, "sh", pipe], file, env)
 

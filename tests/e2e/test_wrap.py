@@ -1,4 +1,4 @@
-"""A wrapped program: its exit code is the helper's, and how both end. Everything by flags, without a file."""
+"""A wrapped program: its exit code is the helper's, and how both end. Configured only by flags, without a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def recorder(workdir: Path) -> Recorder:
     return Recorder(workdir)
 
 
-# What the program's end means for the helper.
+# The effect of the program's end on the helper.
 
 ENDS = {
     "nothing wrong": ("exit 0", 0),
@@ -49,13 +49,13 @@ def test_its_exit_code_is_ours(agent: DevAgent, run_helper: Run, workdir: Path, 
     assert helper.log[-1].msg == "Exiting"
 
 
-def test_a_file_that_wraps(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_wrap_mode_from_a_file(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     helper = run_helper(config(agent, cmd_mode="wrap", cmd="sh", cmd_args=["-c", "exit 7"]))
     assert helper.wait() == 7
 
 
-def test_a_command_line_that_wraps_over_a_file(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_wrap_mode_on_the_command_line_overrides_the_file(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     words = ["--", "sh", "-c", 'exit "$#"', "sh", "a b", ""]
     helper = run_helper(config(agent, cmd="sleep", cmd_args="36000"), *words)
@@ -83,7 +83,7 @@ UNFIT = {
 
 
 @pytest.mark.parametrize("kind", UNFIT)
-def test_what_cannot_be_executed(agent: DevAgent, run_helper: Run, workdir: Path, kind: str) -> None:
+def test_a_program_that_cannot_be_executed(agent: DevAgent, run_helper: Run, workdir: Path, kind: str) -> None:
     make_certs(workdir)
     code, words = UNFIT[kind]
     program = unfit(workdir, kind)
@@ -95,7 +95,7 @@ def test_what_cannot_be_executed(agent: DevAgent, run_helper: Run, workdir: Path
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_what_is_not_in_the_path(agent: DevAgent, run_helper: Run, workdir: Path, there: bool) -> None:
+def test_a_program_that_is_not_in_the_path(agent: DevAgent, run_helper: Run, workdir: Path, there: bool) -> None:
     make_certs(workdir)
     if there:
         (workdir / "some-program").write_text("#!/bin/sh\n")  # but not executable
@@ -110,7 +110,7 @@ def test_what_is_not_in_the_path(agent: DevAgent, run_helper: Run, workdir: Path
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_code_after_it_was_asked_to_end(
+def test_the_exit_code_after_sigterm(
     agent: DevAgent, run_helper: Run, workdir: Path, number: signal.Signals
 ) -> None:
     make_certs(workdir)
@@ -135,7 +135,7 @@ def test_it_has_no_handler(agent: DevAgent, run_helper: Run, workdir: Path) -> N
     assert helper.stop() == 143
 
 
-def test_the_deaf_are_killed_with_their_group(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_a_deaf_program_is_killed_with_its_group(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     helper = run_helper(command=wrap(agent, "sh", "-c", DEAF, stop_timeout="1s"))
     grandchild = int(wait_stdout(helper)[0])
@@ -147,8 +147,8 @@ def test_the_deaf_are_killed_with_their_group(agent: DevAgent, run_helper: Run, 
     assert "killed by SIGKILL" in lines_of(helper, "child_exited")[0].msg
 
 
-def test_who_has_left_its_group_is_ended_too(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    """Somebody else may have stayed behind in it."""
+def test_a_program_that_left_its_group_is_ended_too(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    """Another process may have stayed behind in the group."""
     make_certs(workdir)
     script = (
         "import os, signal, subprocess\n"
@@ -174,7 +174,7 @@ def test_a_second_signal_kills(agent: DevAgent, run_helper: Run, workdir: Path) 
 
 
 def test_the_whole_group_is_asked(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    """What the program has started ends with it, as after ^C."""
+    """The program's children end with it, as after ^C."""
     make_certs(workdir)
     helper = run_helper(command=wrap(agent, "sh", "-c", "sleep 36000 & echo $!; echo ready; wait"))
     grandchild = int(wait_stdout(helper)[0])
@@ -192,7 +192,7 @@ def test_it_ends_with_a_helper_that_is_killed(
     recorder.wait("SIGUSR1")
     helper.kill()
     wait_gone(child)
-    # Each thread of the helper that ends may send it once more.
+    # The signal may be sent once more for each thread of the helper that ends.
     assert [event["event"] for event in recorder.events()][:3] == ["started", "SIGUSR1", "SIGTERM"]
 
 
@@ -210,7 +210,7 @@ def test_interrupted_before_the_start(
         agent.stop()
     helper = run_helper(command=wrap(agent, "true", stop_timeout="1h"))
     helper.wait_log("PermissionDenied" if why == "denied" else "cannot reach the agent")
-    # Of all waits only that of stop_timeout might be met here, and that is an hour.
+    # Of all waits, only that of stop_timeout could matter here, and it is an hour.
     assert helper.stop(number) == code
     assert lines_of(helper, "child_started") == []
     assert helper.log[-1].msg == "Exiting"
@@ -224,7 +224,7 @@ def test_start_timeout(run_agent: AgentRun, run_helper: Run, workdir: Path) -> N
     assert lines_of(helper, "child_started") == []
 
 
-def test_start_timeout_is_over_with_the_start(
+def test_start_timeout_ends_with_the_start(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder
 ) -> None:
     make_certs(workdir)
@@ -238,14 +238,14 @@ def test_start_timeout_is_over_with_the_start(
     assert helper.stop() == 0
 
 
-# What the program gets.
+# The program's environment.
 
 
 @pytest.mark.agent("-federated", "1")
-def test_nothing_of_ours_leaks_into_it(
+def test_nothing_leaks_into_it(
     agent: DevAgent, run_helper: Run, workdir: Path, recorder: Recorder
 ) -> None:
-    """With everything on that holds descriptors: it finds all as one without a helper does, but its group."""
+    """With all options that hold descriptors: its state is as without a helper, except for its process group."""
     make_certs(workdir)
     alone = Recorder(workdir / "alone")
     alone.file.parent.mkdir()
@@ -283,7 +283,7 @@ def test_nothing_of_ours_leaks_into_it(
 
 
 def test_ignored_signals_stay_ignored(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    """As nohup wants it, and systemd for SIGPIPE."""
+    """As nohup requires it, and systemd for SIGPIPE."""
     make_certs(workdir)
     prefix = ["sh", "-c", 'trap "" HUP USR2 PIPE; exec "$@"', "sh"]
     helper = run_helper(command=wrap(agent, "grep", "SigIgn", "/proc/self/status"), prefix=prefix)

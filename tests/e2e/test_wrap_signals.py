@@ -1,4 +1,4 @@
-"""Signals: what a wrapped program is passed on, and that a renewal signal never meets one that is not ready."""
+"""Signals that are forwarded to a wrapped program, and renewal signals that wait until it handles them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def names(recorder: Recorder) -> list[str]:
     return [event["event"] for event in recorder.events()]
 
 
-# Passed on.
+# Forwarding.
 
 
 def test_signals_reach_the_program(
@@ -54,7 +54,7 @@ def test_signals_reach_the_program(
 def test_real_time_signals_are_counted(
     agent: DevAgent, run_helper: Run, out: Published, recorder: Recorder
 ) -> None:
-    """The kernel queues them; one that we pass on is none the less."""
+    """The kernel queues them, and no forwarded signal is lost."""
     keys = recorder.keys("--sigwait", signals="SIGRTMIN+5", renew_signal=None)
     helper = run_helper(command=wrap(agent, **keys))
     recorder.wait("started")
@@ -65,7 +65,7 @@ def test_real_time_signals_are_counted(
     assert names(recorder).count("SIGRTMIN+5") == 20
 
 
-def test_signals_with_no_program_to_take_them(
+def test_signals_without_a_program(
     run_agent: Callable[..., DevAgent], run_helper: Run, out: Published
 ) -> None:
     helper = run_helper(command=wrap(run_agent("-fault", "deny"), "true"))
@@ -87,7 +87,7 @@ def test_a_program_is_continued(agent: DevAgent, run_helper: Run, out: Published
 
 
 def test_only_the_program_gets_them(agent: DevAgent, run_helper: Run, out: Published, workdir: Path) -> None:
-    """Not its group: what it has started may not know them."""
+    """Not its group, since its children may not handle them."""
     script = "trap 'kill -0 $! && echo both' USR1; sleep 36000 & echo ready; wait; kill $!; exit 5"
     helper = run_helper(command=wrap(agent, "sh", "-c", script))
     wait_until(lambda: "ready\n" in helper.stdout(), "the program")
@@ -100,7 +100,7 @@ def test_only_the_program_gets_them(agent: DevAgent, run_helper: Run, out: Publi
 
 
 def mode(agent: DevAgent, wraps: bool, keys: dict[str, object]) -> dict[str, object]:
-    """For run_helper(): the same program, wrapped or as a job."""
+    """Arguments of run_helper() for the same program, wrapped or as a job."""
     return {"command": wrap(agent, **keys)} if wraps else {"config": config(agent, **keys)}
 
 
@@ -127,7 +127,7 @@ def test_a_rotation_before_there_is_a_handler(
 def test_a_rotation_at_the_very_start(
     agent: DevAgent, run_helper: Run, out: Published, recorder: Recorder, wraps: bool
 ) -> None:
-    """However many come while it starts, it survives them and is told of the last."""
+    """It survives any number of signals while it starts, and is notified of the last rotation."""
     helper = run_helper(**mode(agent, wraps, recorder.keys()))
     wait_event(helper, "child_started")
     agent.burst(100, 500)
@@ -140,10 +140,10 @@ def test_a_rotation_at_the_very_start(
 
 
 @pytest.mark.parametrize("wraps", [False, True])
-def test_who_waits_for_signals_is_ready(
+def test_a_program_in_sigwait_is_ready(
     agent: DevAgent, run_helper: Run, out: Published, recorder: Recorder, wraps: bool
 ) -> None:
-    """Without a handler: while it waits in sigwait() its signals are not even blocked."""
+    """Without a handler: during sigwait() its signals are not even blocked."""
     helper = run_helper(**mode(agent, wraps, recorder.keys("--sigwait")))
     recorder.wait("started")
     for count in (1, 2, 3):
@@ -157,7 +157,7 @@ def test_who_waits_for_signals_is_ready(
 def test_a_signal_that_is_withheld(
     agent: DevAgent, run_helper: Run, out: Published, workdir: Path, recorder: Recorder, wraps: bool
 ) -> None:
-    """From a program that does not know it after 10 s, until it does; in wrap mode without being asked to."""
+    """Withheld from a program that does not handle it after 10 s, until it does; in wrap mode by default."""
     go = workdir / "go"
     keys = recorder.keys("--late", str(go)) | ({} if wraps else {"renew_signal_guard": True})
     helper = run_helper(**mode(agent, wraps, keys))
@@ -176,7 +176,7 @@ def test_a_signal_that_is_withheld(
 
 
 def test_without_the_guard_sleep_is_killed(agent: DevAgent, run_helper: Run, out: Published) -> None:
-    """The well-known demonstration, as the entry point."""
+    """The case that the guard prevents, with sleep as the entry point."""
     keys = {"renew_signal": "SIGUSR1", "renew_signal_guard": False}
     helper = run_helper(command=wrap(agent, "sleep", "36000", **keys))
     wait_event(helper, "child_started")
@@ -187,11 +187,11 @@ def test_without_the_guard_sleep_is_killed(agent: DevAgent, run_helper: Run, out
     assert "killed by SIGUSR1, the renew_signal" in lines_of(helper, "child_exited")[0].msg
 
 
-# A child that is left.
+# A child that keeps running.
 
 
 @pytest.mark.parametrize("ends", ["stopped", "killed"])
-def test_a_job_that_is_left_running(
+def test_a_job_that_keeps_running(
     agent: DevAgent, run_helper: Run, out: Published, recorder: Recorder, ends: str
 ) -> None:
     helper = run_helper(config(agent, **recorder.keys(stop_cmd_on_exit=False)))
@@ -203,7 +203,7 @@ def test_a_job_that_is_left_running(
             assert "left running" in lines_of(helper, "child_left")[0].msg
         else:
             helper.kill()
-        # It answers, and has had nothing before.
+        # It answers, and has not got a signal before.
         signal.pidfd_send_signal(descriptor, signal.SIGUSR1)
         recorder.wait("SIGUSR1")
         assert names(recorder) == ["started", "SIGUSR1"]

@@ -1,4 +1,4 @@
-"""x509_svids: several identities of one agent, each with a directory, hooks and a PID file of its own."""
+"""x509_svids: several identities of one agent, each with its own directory, hooks and PID file."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tokens import NO_X509
 
 Run = Callable[..., Helper]
 FILES = {"svid_file_name": SVID, "svid_key_file_name": KEY, "svid_bundle_file_name": BUNDLE}
-# The agent's third SVID is db's.
+# The agent's third SVID is that of db.
 offers = pytest.mark.agent("-id", "/flat", "-id", "/web,hint=web", "-id", "/db/blue,hint=db")
 
 
 def entry(name: str, **keys: object) -> dict[str, object]:
-    """What the hint selects, in a directory of the same name, unless told."""
+    """The identity with this hint, in a directory of the same name by default."""
     selection = {} if "spiffe_id" in keys else {"hint": name}
     return {"dir": name, **selection, **FILES, **keys}
 
@@ -70,7 +70,7 @@ def out(workdir: Path) -> Path:
 
 
 def note(file: Path) -> list[str]:
-    """A command that leaves a line."""
+    """A command that appends a line."""
     return ["sh", "-c", f"echo run >> {file}"]
 
 
@@ -144,7 +144,7 @@ def test_owners_modes_and_outputs_of_an_entry(agent: DevAgent, run_helper: Run, 
 
 
 @offers
-def test_several_that_match_a_prefix_are_warned_of_once(agent: DevAgent, run_helper: Run, out: Path) -> None:
+def test_several_matches_of_a_prefix_cause_one_warning(agent: DevAgent, run_helper: Run, out: Path) -> None:
     helper = run_helper(several(agent, entry("any", spiffe_id="spiffe://example.org/*"), hint="db"))
     wait_all(helper, "any")
     mark = helper.mark()
@@ -155,7 +155,7 @@ def test_several_that_match_a_prefix_are_warned_of_once(agent: DevAgent, run_hel
     assert [line.fields["svids"] for line in warned] == ["3"]
 
 
-# Who is notified.
+# Which consumers are notified.
 
 
 @offers
@@ -174,7 +174,7 @@ def test_each_renew_cmd_runs_for_its_own_identity(agent: DevAgent, run_helper: R
 
 @pytest.fixture
 def recorders(workdir: Path) -> Iterator[Callable[[str], Recorder]]:
-    """Starts a recorder of signals, nobody's child here but the test's, and its PID file NAME.pid."""
+    """Starts a recorder of signals, which is not the helper's child, and its PID file NAME.pid."""
     started: list[subprocess.Popen[bytes]] = []
 
     def run(name: str) -> Recorder:
@@ -213,14 +213,14 @@ def test_each_pid_file_s_process_is_signalled_for_its_own_identity(
     web.wait("SIGUSR1", 3)
     db.wait("SIGUSR1", 2)
     assert len(db.events("SIGUSR1")) == 2
-    # What has arrived may not be logged yet; it is when all has ended.
+    # A signal that has arrived may not be logged yet; it is when the helper has ended.
     assert helper.stop() == 0
     signalled = [line.fields["dir"] for line in lines_of(helper, "signalled")]
     assert sorted(signalled) == ["db", "db", "web", "web", "web"]
 
 
 @offers
-def test_cmd_is_notified_of_the_flat_identity_alone(
+def test_cmd_is_notified_only_of_the_flat_identity(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
     child = Recorder(workdir)
@@ -245,17 +245,17 @@ def test_without_a_flat_identity_cmd_is_notified_of_any_entry(
     child = Recorder(workdir)
     helper = run_helper(several(agent, WEB, DB, entry("gone"), **(child.keys() | NO_X509)))
     child.wait("started")
-    assert lines_of(helper, "update_refused")  # "gone" holds nobody up
+    assert lines_of(helper, "update_refused")  # "gone" does not delay the others
     agent.fault("wrong-key@3")
     child.wait("SIGUSR1")
     assert not (workdir / "certs" / SVID).exists()
 
 
-# What the agent does not offer.
+# Identities that the agent does not offer.
 
 
 @offers
-def test_a_selector_without_a_match_holds_up_nobody(
+def test_a_selector_without_a_match_does_not_delay_others(
     agent: DevAgent, run_helper: Run, workdir: Path, out: Path
 ) -> None:
     child, port = Recorder(workdir), free_port()
@@ -276,7 +276,7 @@ def test_a_selector_without_a_match_holds_up_nobody(
 
 
 @offers
-def test_an_identity_that_is_offered_no_longer_keeps_its_files(
+def test_an_identity_that_is_no_longer_offered_keeps_its_files(
     agent: DevAgent, run_helper: Run, out: Path
 ) -> None:
     port = free_port()
@@ -298,7 +298,7 @@ def test_an_identity_that_is_offered_no_longer_keeps_its_files(
 
 
 @offers
-def test_revoke_takes_every_key(agent: DevAgent, run_helper: Run, out: Path) -> None:
+def test_revoke_removes_every_key(agent: DevAgent, run_helper: Run, out: Path) -> None:
     helper = run_helper(several(agent, WEB, DB, revoke="remove", revoke_after="1ms"))
     wait_all(helper, "", "web", "db")
     agent.deny()
@@ -313,7 +313,7 @@ def test_revoke_takes_every_key(agent: DevAgent, run_helper: Run, out: Path) -> 
 
 
 @offers
-def test_another_helper_in_one_directory_stops_no_other(
+def test_another_helper_in_one_directory_does_not_stop_the_others(
     agent: DevAgent, run_helper: Run, workdir: Path, out: Path
 ) -> None:
     (out / "web").mkdir(parents=True)
@@ -352,7 +352,7 @@ def test_one_shot_fails_with_a_hook(agent: DevAgent, run_helper: Run, out: Path)
 
 
 @offers
-def test_one_shot_waits_for_what_is_not_offered(agent: DevAgent, run_helper: Run, out: Path) -> None:
+def test_one_shot_waits_for_an_identity_that_is_not_offered(agent: DevAgent, run_helper: Run, out: Path) -> None:
     helper = run_helper(several(agent, entry("gone"), WEB, daemon_mode=False, timeout="1h"))
     helper.wait_log(lambda line: line.fields.get("event") == "update_refused" and line.fields.get("dir") == "gone")
     wait_until(lambda: (out / "web" / SVID).exists(), "the other identity")
@@ -365,7 +365,7 @@ def test_one_shot_waits_for_what_is_not_offered(agent: DevAgent, run_helper: Run
 
 
 def marks(directory: Path) -> tuple[object, ...]:
-    """What stays as it was where nothing is touched."""
+    """Properties that do not change without a publication."""
     return (
         os.readlink(directory / "..data"),
         *((directory / name).stat().st_ino for name in (*NAMES, "..lock")),
@@ -373,7 +373,7 @@ def marks(directory: Path) -> tuple[object, ...]:
 
 
 @offers
-def test_reload_adds_changes_and_removes_entries_and_leaves_the_others_alone(
+def test_reload_adds_changes_and_removes_only_these_entries(
     agent: DevAgent, run_helper: Run, workdir: Path, out: Path
 ) -> None:
     runs = workdir / "web.runs"
@@ -393,7 +393,7 @@ def test_reload_adds_changes_and_removes_entries_and_leaves_the_others_alone(
     wait_all(helper, "db", since=mark)
     assert (out / "db/all.pem").exists()
 
-    # Hooks alone: the same publication.
+    # Only hooks change: the same publication.
     written = marks(out / "db")
     changed = DB | {"svid_combined_file_name": "all.pem", "renew_cmd": note(workdir / "db.runs")}
     reload(helper, several(agent, changed, web))
@@ -415,7 +415,7 @@ def test_reload_adds_changes_and_removes_entries_and_leaves_the_others_alone(
 
 
 @offers
-def test_a_reload_that_is_refused_changes_no_entry(agent: DevAgent, run_helper: Run, out: Path) -> None:
+def test_a_refused_reload_changes_no_entry(agent: DevAgent, run_helper: Run, out: Path) -> None:
     helper = run_helper(several(agent, WEB))
     wait_all(helper, "", "web")
     before = marks(out / "web")
@@ -434,7 +434,7 @@ def test_an_entry_that_moves_to_a_new_directory(agent: DevAgent, run_helper: Run
     assert (out / "web" / SVID).exists()
 
 
-# The end, and the commands.
+# The end, and commands.
 
 
 @offers
@@ -447,7 +447,7 @@ def test_the_end_awaits_every_hook(agent: DevAgent, run_helper: Run, workdir: Pa
 
 
 @offers
-def test_doctor_looks_at_every_identity(agent: DevAgent, run_helper: Run, out: Path) -> None:
+def test_doctor_checks_every_identity(agent: DevAgent, run_helper: Run, out: Path) -> None:
     text = several(agent, WEB, entry("gone"))
     helper = run_helper(text)
     wait_all(helper, "", "web")
