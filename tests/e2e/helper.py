@@ -14,7 +14,6 @@ happened, and fail at once with the log when the program has exited.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -36,8 +35,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SLOW = float(os.environ.get("SPIFFE_TEST_SLOW", "1"))
 TIMEOUT_S = 10.0
 POLL_S = 0.005
-# The most that a user may have without privileges, unless configured.
-LOG_PIPE = 1 << 20
 # For a minimal environment: a sanitizer needs its options, which name our suppressions.
 SANITIZERS = {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
 # Variables of a developer's environment that must not affect the tests.
@@ -115,37 +112,39 @@ def parse_line(raw: str) -> LogLine:
 class LogReader:
     """Reads a pipe into a file and a list of lines, on a thread, and notifies waiting callers.
 
-    `take` reads as well, so that a caller that saw an effect of the program also sees the log up to that moment.
+    Without `file` the source is no pipe, but a file that grows. `take` reads as well, so that a caller that saw an
+    effect of the program also sees the log up to that moment.
     """
 
-    def __init__(self, pipe: int, file: Path) -> None:
+    def __init__(self, source: int, file: Path | None) -> None:
         self.lines: list[LogLine] = []
         self.news = threading.Condition()
         self.ended = False
-        os.set_blocking(pipe, False)
-        self._pipe = pipe
+        os.set_blocking(source, False)
+        self._source = source
         self._rest = b""
-        self._file = file.open("wb", buffering=0)
+        self._file = file.open("wb", buffering=0) if file else None
         self._finish = os.eventfd(0)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def finish(self) -> None:
-        """Reads the rest of the pipe and ends, even if a grandchild holds the other end open."""
+        """Reads the rest of the source and ends, even if a grandchild holds the other end open."""
         os.eventfd_write(self._finish, 1)
         self._thread.join()
 
     def take(self) -> bool:
-        """Reads what is in the pipe; returns false at its end."""
+        """Reads what is there; returns false at the end of a pipe."""
         with self.news:
             while not self.ended:
                 try:
-                    chunk = os.read(self._pipe, 65536)
+                    chunk = os.read(self._source, 65536)
                 except BlockingIOError:
                     return True
                 if not chunk:
-                    break
-                self._file.write(chunk)
+                    return self._file is None
+                if self._file:
+                    self._file.write(chunk)
                 *complete, self._rest = (self._rest + chunk).split(b"\n")
                 self.lines += [parse_line(line.decode(errors="replace")) for line in complete]
                 self.news.notify_all()
@@ -154,21 +153,26 @@ class LogReader:
     def _read(self) -> None:
         finishing = False
         while not finishing:
-            finishing = self._finish in select.select([self._pipe, self._finish], [], [])[0]
+            # select() always calls a file ready.
+            sources, patience = ([self._source], None) if self._file else ([], POLL_S)
+            finishing = self._finish in select.select([*sources, self._finish], [], [], patience)[0]
             finishing = not self.take() or finishing
         with self.news:
             if self._rest:
                 self.lines.append(parse_line(self._rest.decode(errors="replace")))
             self.ended = True
             self.news.notify_all()
-            self._file.close()
-            os.close(self._pipe)
+            if self._file:
+                self._file.close()
+            os.close(self._source)
 
 
 class Helper:
     """`arguments` are added to those that name the configuration; `command` replaces them all.
 
     `prefix` is a program that executes the rest of its command line in its own place: setpriv, unshare …
+    `log_pipe=False`: stderr is a file. The helper drops lines rather than wait for the reader of a pipe, so a test that
+    counts thousands of them needs this.
     """
 
     def __init__(
@@ -180,7 +184,9 @@ class Helper:
         command: Sequence[str | Path] | None = None,
         prefix: Sequence[str | Path] = (),
         env: Mapping[str, str] | None = None,
+        log_pipe: bool = True,
     ) -> None:
+        self.log_pipe = log_pipe
         self.directory = Path(directory)
         self.config_file = self.directory / "helper.conf"
         if config is not None:
@@ -192,10 +198,12 @@ class Helper:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Helper:
-        self._log_read, log_write = os.pipe()
-        # The helper drops lines rather than wait for a reader that is late. Refused where the user has too many.
-        with suppress(OSError):
-            fcntl.fcntl(self._log_read, fcntl.F_SETPIPE_SZ, LOG_PIPE)
+        log = self.directory / "helper.log"
+        if self.log_pipe:
+            source, log_write = os.pipe()
+        else:
+            log_write = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            source = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
         with (self.directory / "stdout.txt").open("wb") as stdout:
             self._process = subprocess.Popen(
                 self.command,
@@ -209,7 +217,7 @@ class Helper:
             )
         os.close(log_write)
         self._exited = os.pidfd_open(self._process.pid)
-        self._log = LogReader(self._log_read, self.directory / "helper.log")
+        self._log = LogReader(source, log if self.log_pipe else None)
         self._reaper = threading.Thread(target=self._finish_log, daemon=True)
         self._reaper.start()
         return self

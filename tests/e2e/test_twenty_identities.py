@@ -53,7 +53,7 @@ def text_of(agent: DevAgent, out: Path, configured: dict[str, Entry]) -> str:
 @pytest.fixture
 def helper(agent: DevAgent, run_helper: Run, consumers: Consumers, out: Path) -> Helper:
     """A helper that has published every identity and notified every consumer."""
-    started = run_helper(text_of(agent, out, entries(consumers)))
+    started = run_helper(text_of(agent, out, entries(consumers)), log_pipe=False)
     consumers.wait(dict.fromkeys(NAMES, 1))
     return started
 
