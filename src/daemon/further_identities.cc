@@ -58,7 +58,7 @@ void FurtherIdentities::put(std::unique_ptr<FurtherIdentity> made, PublishQueue:
     if (occasion == PublishQueue::Occasion::reload) begin(*slot.present);
     return;
   }
-  const FurtherIdentity& before = slot.next != nullptr ? *slot.next : *slot.present;
+  const FurtherIdentity& before = slot.newest();
   if (before.settings().rules.reads_as(made->settings().rules)) made->adopt(before);
   slot.next = std::move(made);
   leave(slot);
@@ -100,9 +100,7 @@ void FurtherIdentities::change_over(const std::string& name) {
 }
 
 FurtherIdentity* FurtherIdentities::at(std::size_t index) {
-  if (index >= order_.size()) return nullptr;
-  const Slot& slot = slots_.at(order_[index]);
-  return (slot.next != nullptr ? slot.next : slot.present).get();
+  return index < order_.size() ? &slots_.at(order_[index]).newest() : nullptr;
 }
 
 void FurtherIdentities::announce(std::size_t index, const workload::X509Update& update) {
@@ -114,15 +112,13 @@ void FurtherIdentities::receive(std::size_t index, const workload::X509Update& u
 }
 
 void FurtherIdentities::lost(bool denied) {
-  for (auto& [name, slot] : slots_) (slot.next != nullptr ? slot.next : slot.present)->lost(denied);
+  for (auto& [name, slot] : slots_) slot.newest().lost(denied);
 }
 
 template <class Predicate>
 bool FurtherIdentities::any(Predicate predicate) const {
-  return std::ranges::any_of(order_, [&](const std::string& name) {
-    const Slot& slot = slots_.at(name);
-    return predicate(slot.next != nullptr ? *slot.next : *slot.present);
-  });
+  return std::ranges::any_of(order_,
+                             [&](const std::string& name) { return predicate(slots_.at(name).newest()); });
 }
 
 bool FurtherIdentities::unwritten() const {

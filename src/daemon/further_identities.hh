@@ -65,6 +65,9 @@ class FurtherIdentities {
     std::unique_ptr<FurtherIdentity> present;
     std::unique_ptr<FurtherIdentity> next;  // takes over when `present` has ended
     bool leaving = false;
+
+    // The one that reads the agent's messages.
+    [[nodiscard]] FurtherIdentity& newest() const { return next != nullptr ? *next : *present; }
   };
 
   Result<std::unique_ptr<FurtherIdentity>> make(const IdentitySettings& settings);
