@@ -70,7 +70,7 @@ bool chooses(const Config& c) {
          });
 }
 bool keystore(const Config& c) {
-  return output::takes_password(c.x509.names);
+  return output::any_has(c.x509.names, &output::Format::password);
 }
 bool daemon_mode(const Config& c) {
   return c.daemon_mode;

@@ -40,7 +40,7 @@ bool ends_us(int signal, const config::Config& config) {
 
 // Whether an output needs a password and none is configured.
 bool default_password(const config::X509Outputs& outputs) {
-  return outputs.keystore_password_file.empty() && output::takes_password(outputs.names);
+  return outputs.keystore_password_file.empty() && output::any_has(outputs.names, &output::Format::password);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include "daemon/settings.hh"
+#include "output/formats.hh"
 #include "output/password_file.hh"
 
 namespace spiffe::daemon {
@@ -110,7 +111,7 @@ Result<Content> IdentityPipeline::encode(const std::shared_ptr<const identity::X
   output::Source source{.identity = *identity, .now = wall_now()};
   Result<SecretBytes> password;
   if (const std::string& file = config_.x509.keystore_password_file;
-      !file.empty() && plan_.takes_password()) {
+      !file.empty() && output::any_has(config_.x509.names, &output::Format::password)) {
     // Read each time, so that a changed password takes effect with the next check, within 10 s.
     password = output::read_password_file(file);
     if (!password) return fail(spiffe::context("keystore_password_file", password.error()));

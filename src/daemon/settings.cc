@@ -11,6 +11,7 @@
 #include "config/lifecycle.hh"
 #include "config/outputs.hh"
 #include "config/path_join.hh"
+#include "config/validate.hh"
 #include "output/formats.hh"
 #include "output/name.hh"
 #include "process/environment.hh"
@@ -105,18 +106,18 @@ workload::X509Rules x509_rules(const config::Config& config) {
   return {.selection = {.hint = config.hint,
                         .spiffe_id = config.spiffe_id ? config.spiffe_id->str() : std::string()},
           .verify_chain = config.verify,
-          .every_svid = output::takes_every_svid(config.x509.names)};
+          .every_svid = output::any_has(config.x509.names, &output::Format::every_svid)};
 }
 
 std::vector<IdentitySettings> further_identities(const config::Config& config) {
   std::vector<IdentitySettings> out;
   out.reserve(config.x509_svids.size());
   for (const config::X509Svid& entry : config.x509_svids) {
-    out.push_back({.name = config::clean_path(entry.dir),
-                   .config = config::config_of(config, entry),
-                   .rules = {.selection = {.hint = entry.hint, .spiffe_id = entry.spiffe_id},
-                             .verify_chain = config.verify,
-                             .every_svid = output::takes_every_svid(entry.x509.names)}});
+    config::Config own = config::config_of(config, entry);
+    workload::X509Rules rules = x509_rules(own);
+    rules.selection = {.hint = entry.hint, .spiffe_id = entry.spiffe_id};
+    out.push_back(
+        {.name = config::clean_path(entry.dir), .config = std::move(own), .rules = std::move(rules)});
   }
   return out;
 }
@@ -158,14 +159,9 @@ health::Server::Options health_options(const config::HealthChecks& checks) {
   return options;
 }
 
-Kind first_kind(const config::Config& config) {
-  if (wants_any_x509(config)) return Kind::x509;
-  return config.jwt_svids.empty() ? Kind::bundle : Kind::jwt;
-}
-
 std::set<Kind> notify_kinds(const config::Config& config) {
-  if (config.notify_on.empty()) return {first_kind(config)};
-  return {config.notify_on.begin(), config.notify_on.end()};
+  const std::vector<Kind> kinds = config::with_implied_defaults(config).notify_on;
+  return {kinds.begin(), kinds.end()};
 }
 
 namespace {

@@ -63,8 +63,6 @@ struct IdentitySettings {
                                                              const identity::JwtBundles& bundles);
 // A socket alone means no port; a port or an address configured as well means both.
 [[nodiscard]] health::Server::Options health_options(const config::HealthChecks& checks);
-// The first of X.509, tokens and JWT bundle that is configured.
-[[nodiscard]] identity::Kind first_kind(const config::Config& config);
 // Which changes count as a rotation: notify_on, or the first kind that is configured.
 [[nodiscard]] std::set<identity::Kind> notify_kinds(const config::Config& config);
 // `found_signals`: those that the process was started with. The caller adds objects that live longer.

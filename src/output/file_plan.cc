@@ -1,6 +1,5 @@
 #include "output/file_plan.hh"
 
-#include <algorithm>
 #include <utility>
 
 #include "output/formats.hh"
@@ -51,10 +50,6 @@ Result<FileSet> FilePlan::encode(const Source& source) const {
     }
   }
   return set;
-}
-
-bool FilePlan::takes_password() const {
-  return std::ranges::any_of(files, [](const PlannedFile& file) { return file.format->password; });
 }
 
 std::vector<std::string> FilePlan::names_with(Contents any) const {

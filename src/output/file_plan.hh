@@ -44,9 +44,6 @@ struct FilePlan {
   // Makes the files' bytes. Pure; an error only if an output cannot be made from this identity.
   [[nodiscard]] Result<FileSet> encode(const Source& source) const;
 
-  // Whether an output uses Source::keystore_password.
-  [[nodiscard]] bool takes_password() const;
-
   // The names of the outputs that contain any of these.
   [[nodiscard]] std::vector<std::string> names_with(Contents any) const;
 };

@@ -76,16 +76,10 @@ inline constexpr auto kFormats = std::to_array<Format>({
      true},
 });
 
-// Whether any of these outputs uses X509Context::further.
-[[nodiscard]] inline bool takes_every_svid(const OutputNames& names) {
+// Whether any of these outputs has this property: &Format::password, &Format::every_svid.
+[[nodiscard]] inline bool any_has(const OutputNames& names, bool Format::* property) {
   return std::ranges::any_of(
-      kFormats, [&names](const Format& format) { return format.every_svid && names.contains(format.key); });
-}
-
-// Whether any of these outputs uses Source::keystore_password.
-[[nodiscard]] inline bool takes_password(const OutputNames& names) {
-  return std::ranges::any_of(
-      kFormats, [&names](const Format& format) { return format.password && names.contains(format.key); });
+      kFormats, [&](const Format& format) { return format.*property && names.contains(format.key); });
 }
 
 }  // namespace spiffe::output

@@ -15,6 +15,7 @@
 #include "cli/files/show_files.hh"
 #include "cli/text/cat.hh"
 #include "config/path_join.hh"
+#include "output/formats.hh"
 #include "output/own_directory.hh"
 #include "output/own_names.hh"
 #include "output/password_file.hh"
@@ -73,10 +74,9 @@ std::string_view hint_for(Problem problem, Renewal renewal) {
 }
 
 // The password of keystore and truststore, if configured; reports whether it can be read.
-std::optional<SecretBytes> password_of(const config::Config& config, const daemon::Plan& plan,
-                                       Findings& out) {
+std::optional<SecretBytes> password_of(const config::Config& config, Findings& out) {
   const std::string& file = config.x509.keystore_password_file;
-  if (file.empty() || !plan.x509.takes_password()) return std::nullopt;
+  if (file.empty() || !output::any_has(config.x509.names, &output::Format::password)) return std::nullopt;
   auto password = output::read_password_file(file);
   if (password) return *std::move(password);
   const Error error = context("keystore_password_file", password.error());
@@ -182,7 +182,7 @@ void look_into_output(const output::PlannedFile& wanted, const std::string& path
 
 void check_files(const config::Config& config, const daemon::Plan& plan, Renewal renewal, Findings& out) {
   Found found;
-  found.password = password_of(config, plan, out);
+  found.password = password_of(config, out);
   for (const auto* planned : {&plan.x509.files, &plan.jwt}) {
     for (const output::PlannedFile& wanted : *planned) {
       std::string path = config::join_path(config.cert_dir, wanted.name);

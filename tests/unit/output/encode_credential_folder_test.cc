@@ -159,8 +159,8 @@ TEST_CASE("a further SVID of another trust domain adds its authorities") {
 }
 
 TEST_CASE("only the names of the credential folder are members of it") {
-  CHECK(takes_every_svid({{"credential_folder", "creds"}}));
-  CHECK_FALSE(takes_every_svid({{"svid_combined_file_name", "c"}}));
+  CHECK(any_has({{"credential_folder", "creds"}}, &Format::every_svid));
+  CHECK_FALSE(any_has({{"svid_combined_file_name", "c"}}, &Format::every_svid));
   for (const char* name : {"tls.crt", "credential-bundle.pem", "x.pem", "..data",
                            ".spiffe-trust-bundle.x509.pem", "hints.json.bak"}) {
     CHECK_FALSE(is_member(kCredentialFolderMembers, name));
