@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-import importlib
 import json
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +16,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from devagent import ROOT, SLOW, DevAgent
+from protos import generated
 
 HEADER = (("workload.spiffe.io", "true"),)
 OURS = "spiffe://example.org"
@@ -27,23 +25,10 @@ WAIT_S = 10.0 * SLOW
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+def api() -> ModuleType:
     """The generated types of workload.proto."""
-    from grpc_tools import protoc
-
-    out = tmp_path_factory.mktemp("stubs")
-    google = Path(protoc.__file__).parent / "_proto"
-    arguments = [
-        "protoc",
-        f"-I{ROOT}/proto",
-        f"-I{google}",
-        f"--python_out={out}",
-        f"--grpc_python_out={out}",
-    ]
-    assert protoc.main([*arguments, "workload.proto"]) == 0
-    sys.path.insert(0, str(out))
-    module = importlib.import_module("workload_pb2")
-    module.Stub = importlib.import_module("workload_pb2_grpc").SpiffeWorkloadAPIStub  # type: ignore[attr-defined]
+    module, services = generated(ROOT / "proto/workload.proto")
+    module.Stub = services.SpiffeWorkloadAPIStub  # type: ignore[attr-defined]
     return module
 
 

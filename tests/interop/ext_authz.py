@@ -7,41 +7,24 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import subprocess
-import sys
-import tempfile
 from concurrent import futures
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import grpc
 from google.protobuf import json_format
+from protos import generated
 
 PROTO = Path(__file__).with_name("ext_authz.proto")
 PERMISSION_DENIED = 7
 
 
-def messages() -> ModuleType:
-    """The messages of ext_authz.proto."""
-    from grpc_tools import protoc
-
-    google = Path(protoc.__file__).parent / "_proto"
-    with tempfile.TemporaryDirectory() as out:
-        assert protoc.main(["protoc", f"-I{PROTO.parent}", f"-I{google}", f"--python_out={out}", PROTO.name]) == 0
-        sys.path.insert(0, out)
-        try:
-            return importlib.import_module("ext_authz_pb2")
-        finally:
-            sys.path.remove(out)
-
-
 class Authorizer:
     def __init__(self, port: int, opa: Path, policy: Path, query: str) -> None:
         self.inputs: list[dict[str, Any]] = []
-        self._messages = messages()
+        self._messages, _ = generated(PROTO)
         self._command = [opa, "eval", "-f", "raw", "-I", "-d", policy, "data." + query.replace("/", ".")]
         check = grpc.unary_unary_rpc_method_handler(
             self._check,

@@ -9,14 +9,10 @@
 from __future__ import annotations
 
 import datetime
-import importlib
-import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import grpc
@@ -24,22 +20,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from helper import ROOT
+from protos import generated
 
 HOUR = datetime.timedelta(hours=1)
-
-
-def messages() -> ModuleType:
-    from grpc_tools import protoc
-
-    google = Path(protoc.__file__).parent / "_proto"
-    with tempfile.TemporaryDirectory() as out:
-        arguments = ["protoc", f"-I{ROOT / 'proto'}", f"-I{google}", f"--python_out={out}", "workload.proto"]
-        assert protoc.main(arguments) == 0
-        sys.path.insert(0, out)
-        try:
-            return importlib.import_module("workload_pb2")
-        finally:
-            sys.path.remove(out)
 
 
 class Authority:
@@ -115,7 +98,7 @@ class WorkloadApi:
     def __init__(self, socket: Path, own: Authority, spiffe_id: str) -> None:
         self.socket = socket
         self._own = own
-        self._messages = messages()
+        self._messages, _ = generated(ROOT / "proto/workload.proto")
         self._id = spiffe_id
         self._leaf, self._key = own.svid(spiffe_id)
         self._federated: list[Authority] = []
