@@ -27,7 +27,7 @@ from pathlib import Path
 import certs
 from devagent import DevAgent
 from devagent import program as agent_program
-from helper import ROOT, SLOW, Helper, program, wait_until
+from helper import ROOT, SLOW, TIMEOUT_S, Helper, program, wait_until
 from probe import free_port
 from published import is_publication
 from session import Session
@@ -138,6 +138,26 @@ def running(consumer: Consumer) -> Iterator[tuple[Running, DevAgent]]:
         finally:
             helper.close()
         assert not directory.exists()
+
+
+@contextmanager
+def listening(
+    command: Sequence[str], directory: Path, patience: float = TIMEOUT_S
+) -> Iterator[tuple[str, Path]]:
+    """A server that prints a line once it listens: its last word, and the file with what it writes to stderr."""
+    out, err = directory / "server.out", directory / "server.err"
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+    try:
+        wait_until(
+            lambda: out.read_text().endswith("\n") or running.poll() is not None, "the server to listen", patience
+        )
+        assert running.poll() is None, err.read_text()
+        yield out.read_text().split()[-1], err
+        assert running.poll() is None, err.read_text()
+    finally:
+        running.kill()
+        running.wait()
 
 
 def is_up(it: Running) -> bool:

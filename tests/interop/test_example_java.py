@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from consumers import listening
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 from devagent import DevAgent
 from helper import ROOT, Helper, program, wait_until
@@ -50,22 +51,9 @@ class World:
     @contextmanager
     def serve(self) -> Iterator[tuple[int, Path]]:
         """Its port, and what it writes to stderr."""
-        out, err = self.directory / "server.out", self.directory / "server.err"
-        with out.open("wb") as stdout, err.open("wb") as stderr:
-            command = self.command("serve", "server", 0, f"{DOMAIN}/client")
-            running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
-        try:
-            wait_until(
-                lambda: out.read_text().endswith("\n") or running.poll() is not None,
-                "the server to listen",
-                PATIENCE_S,
-            )
-            assert running.poll() is None, err.read_text()
-            yield int(out.read_text().split()[-1]), err
-            assert running.poll() is None, err.read_text()
-        finally:
-            running.kill()
-            running.wait()
+        command = self.command("serve", "server", 0, f"{DOMAIN}/client")
+        with listening(command, self.directory, PATIENCE_S) as (port, err):
+            yield int(port), err
 
 
 @pytest.fixture(scope="module")

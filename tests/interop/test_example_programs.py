@@ -7,12 +7,13 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import certs
 import pytest
+from consumers import listening
 from devagent import DevAgent
 from helper import ROOT, Helper, program, wait_until
 from published import BUNDLE, SVID, config, openssl_serial
@@ -64,23 +65,11 @@ class World:
         for who, serial in zip(("server", "client"), before, strict=True):
             wait_until(lambda who=who, serial=serial: self.serial(who) != serial, f"a new certificate of {who}")
 
-    @contextmanager
     def server(
         self, language: str, who: str = "server", accept: str = f"{DOMAIN}/client"
-    ) -> Iterator[tuple[str, Path]]:
+    ) -> AbstractContextManager[tuple[str, Path]]:
         """Its URL, and what it writes to stderr."""
-        out, err = self.directory / "server.out", self.directory / "server.err"
-        with out.open("wb") as stdout, err.open("wb") as stderr:
-            command = self.command(language, "serve", who, accept)
-            running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
-        try:
-            wait_until(lambda: out.read_text().endswith("\n") or running.poll() is not None, "the server to listen")
-            assert running.poll() is None, err.read_text()
-            yield out.read_text().split()[-1], err
-            assert running.poll() is None, err.read_text()
-        finally:
-            running.kill()
-            running.wait()
+        return listening(self.command(language, "serve", who, accept), self.directory)
 
 
 @pytest.fixture(scope="module")
