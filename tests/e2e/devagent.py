@@ -21,6 +21,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -265,3 +266,7 @@ class DevAgent:
     @staticmethod
     def _seq(answer: str) -> int:
         return int(answer.split()[0].removeprefix("seq="))
+
+
+# What the fixture run_agent is: flags of the agent.
+AgentRun = Callable[..., DevAgent]

@@ -379,3 +379,7 @@ class Helper:
         # Not self.log: the caller may hold its lock.
         last = [line.raw for line in self._log.lines[-lines:]]
         return "\n" + "\n".join([f"--- the end of helper.log, {self.directory}", *last, "---"])
+
+
+# What the fixture run_helper is: the arguments of Helper without the directory.
+Run = Callable[..., Helper]

@@ -17,6 +17,7 @@ from helper import Helper, LogLine, wait_until
 if TYPE_CHECKING:
     from devagent import DevAgent
 
+LAYOUTS = ["snapshot", "files", "in-place"]
 SVID, KEY, BUNDLE = NAMES = ("svid.pem", "svid_key.pem", "svid_bundle.pem")
 # Superseded generations are removed after 10 s.
 TIDY_S = 12.0

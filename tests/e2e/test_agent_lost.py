@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import tokens
-from devagent import DevAgent
-from helper import SLOW, Helper, LogLine, wait_until
+from devagent import AgentRun, DevAgent
+from helper import SLOW, Helper, LogLine, Run, wait_until
 from published import (
     agent_serial,
     config,
@@ -21,9 +20,6 @@ from published import (
     wait_published,
     wait_serial,
 )
-
-Run = Callable[..., Helper]
-AgentRun = Callable[..., DevAgent]
 
 
 def loud(helper: Helper, since: int = 0) -> list[LogLine]:

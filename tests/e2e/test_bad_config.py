@@ -6,15 +6,12 @@ The unit tests have the exact messages of many more mistakes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from devagent import DevAgent
-from helper import Helper
+from helper import Run
 from published import KEY, SVID, config, make_certs
-
-Run = Callable[..., Helper]
 
 # A line added to a valid configuration, the column of the mistake in it (None: any), and words of the message or its
 # hint.

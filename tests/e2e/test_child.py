@@ -8,17 +8,13 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from children import RECORDER, Recorder, digest, wait_gone
-from devagent import DevAgent
-from helper import SLOW, Helper, wait_until
+from devagent import AgentRun, DevAgent
+from helper import SLOW, Helper, Run, wait_until
 from published import SVID, agent_serial, config, lines_of, make_certs, rotate, wait_published, wait_serial
-
-Run = Callable[..., Helper]
-AgentRun = Callable[..., DevAgent]
 
 
 @pytest.fixture

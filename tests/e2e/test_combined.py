@@ -6,7 +6,6 @@ import base64
 import os
 import re
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,12 @@ from certs import pem_blocks, public_der
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from devagent import DevAgent
-from helper import Helper, LogLine, wait_until
+from devagent import AgentRun, DevAgent
+from helper import LogLine, Run, wait_until
 from published import (
     BUNDLE,
     KEY,
+    LAYOUTS,
     SVID,
     Published,
     agent_serial,
@@ -31,10 +31,7 @@ from published import (
 )
 from reloading import reload
 
-Run = Callable[..., Helper]
-AgentRun = Callable[..., DevAgent]
 COMBINED = "combined.pem"
-LAYOUTS = ["snapshot", "files", "in-place"]
 LABELS = {"pkcs8": b"PRIVATE KEY", "sec1": b"EC PRIVATE KEY", "pkcs1": b"RSA PRIVATE KEY"}
 
 

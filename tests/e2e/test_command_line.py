@@ -6,12 +6,12 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from devagent import DevAgent
-from helper import Helper, program
+from helper import Helper, Run, program
 from published import (
     BUNDLE,
     KEY,
@@ -25,8 +25,6 @@ from published import (
     settings,
     wait_published,
 )
-
-Run = Callable[..., Helper]
 
 
 def as_flags(keys: Mapping[str, object], dash: str = "-", assign: bool = False) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +11,11 @@ from pathlib import Path
 import certs
 import pytest
 from devagent import DevAgent
-from helper import Helper, program
+from helper import Run, program
 from other_users import User, UserReader
-from published import BUNDLE, KEY, SVID, Published, config, lines_of, make_certs, rotate, wait_published
+from published import BUNDLE, KEY, LAYOUTS, SVID, Published, config, make_certs, rotate, wait_published
 from reloading import reload
 
-Run = Callable[..., Helper]
-LAYOUTS = ["snapshot", "files", "in-place"]
 GROUP = 2000
 CONSUMER = User(65534, 65534, (GROUP,))
 HELPER = User(1000, 1000, (GROUP,))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import certs
 import pytest
 from devagent import DevAgent
-from helper import SLOW, Helper
+from helper import SLOW, Helper, Run
 from published import (
     KEY,
     NAMES,
@@ -27,7 +26,6 @@ from published import (
 )
 from readers import read_names, read_snapshot
 
-Run = Callable[..., Helper]
 # Fewer if each takes several times as long.
 KILLS = int(200 / SLOW)
 BURST = 1000

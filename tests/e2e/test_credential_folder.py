@@ -17,16 +17,13 @@ from pathlib import Path
 import certs
 import pytest
 from children import Recorder
-from devagent import DevAgent
-from helper import SANITIZERS, Helper, program, wait_until
+from devagent import AgentRun, DevAgent
+from helper import SANITIZERS, Helper, Run, program, wait_until
 from probe import free_port, samples
-from published import Published, agent_serial, config, make_certs, rotate, wait_published, wait_serial
+from published import LAYOUTS, Published, agent_serial, config, make_certs, rotate, wait_published, wait_serial
 from reloading import Load, reload
 from tokens import NO_X509
 
-Run = Callable[..., Helper]
-AgentRun = Callable[..., DevAgent]
-LAYOUTS = ["snapshot", "files", "in-place"]
 FOLDER = "creds"
 BUNDLE = "credential-bundle.private-key.x509.pem"
 TRUST = ".spiffe-trust-bundle.x509.pem"

@@ -6,13 +6,12 @@ import errno
 import os
 import resource
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import certs
 import pytest
 from devagent import DevAgent
-from helper import Helper, LogLine, program, wait_until
+from helper import Helper, LogLine, Run, program, wait_until
 from mounts import inside, mounting, published_by, seen_by, tmpfs
 from published import (
     KEY,
@@ -28,7 +27,6 @@ from published import (
     wait_serial,
 )
 
-Run = Callable[..., Helper]
 NOBODY = 65534
 
 

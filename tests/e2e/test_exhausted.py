@@ -5,21 +5,18 @@ from __future__ import annotations
 import itertools
 import os
 import pty
-import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from devagent import DevAgent
-from helper import SANITIZERS, Helper, wait_until
-from published import Published, agent_serial, config, lines_of, make_certs, rotate, wait_serial
+from helper import SANITIZERS, Helper, Run, wait_until
+from published import agent_serial, config, make_certs, rotate, wait_serial
 from wrapping import wait_event
-
-Run = Callable[..., Helper]
 
 STOP_S = 2
 # A separate user for each test, since the limit counts all processes of a user.

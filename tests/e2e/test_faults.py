@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
 import certs
 import pytest
-from devagent import DevAgent
-from helper import SLOW, Helper, LogLine, wait_until
+from devagent import AgentRun, DevAgent
+from helper import SLOW, Helper, LogLine, Run, wait_until
 from published import (
     BUNDLE,
     SVID,
@@ -28,9 +27,6 @@ from published import (
     wait_published,
     wait_serial,
 )
-
-Run = Callable[..., Helper]
-AgentRun = Callable[..., DevAgent]
 
 # The cause, as a regular expression for the field `error`.
 CAUSES = {

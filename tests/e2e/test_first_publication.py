@@ -12,7 +12,7 @@ from pathlib import Path
 import certs
 import pytest
 from devagent import DevAgent
-from helper import Helper
+from helper import Run
 from published import (
     BUNDLE,
     KEY,
@@ -27,7 +27,6 @@ from published import (
     wait_published,
 )
 
-Run = Callable[..., Helper]
 NOBODY = 65534
 
 

@@ -7,19 +7,17 @@ import re
 import socket
 import stat
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import certs
 import pytest
 from children import Recorder
 from devagent import DevAgent
-from helper import SLOW, Helper, program, wait_until
+from helper import SLOW, Run, program, wait_until
 from probe import Answer, ask, free_port, samples
 from published import SVID, config, lines_of, make_certs, rotate, wait_published
 from tokens import ID, JWT_BUNDLE, entry, read_claims, tokens, wait_jwt_bundle, wait_token
 
-Run = Callable[..., Helper]
 FAMILIES = {
     "build_info": "gauge",
     "svid_not_after_seconds": "gauge",

@@ -7,18 +7,16 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from children import Recorder, wait_gone
 from devagent import DevAgent
-from helper import SLOW, Helper, children_of, wait_until
+from helper import SLOW, Helper, Run, children_of, wait_until
 from published import config, lines_of, make_certs, rotate
 from terminals import state_of
 from wrapping import wait_event, wait_stdout, wrap
 
-Run = Callable[..., Helper]
 ORPHANS = 1000
 PROGRAM = [sys.executable, str(Path(__file__).parent / "orphans.py")]
 # It ends when PID 1 in it does, with the same exit status.

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from children import Recorder
-from devagent import DevAgent
-from helper import Helper, LogLine, program
-from published import config, lines_of, make_certs, wait_published
+from devagent import AgentRun, DevAgent
+from helper import Helper, LogLine, Run, program
+from published import LAYOUTS, config, lines_of, make_certs, wait_published
 from reloading import reload
 from tokens import DOMAIN, ID, JWT_BUNDLE, NO_X509, bundles, entry, tokens, wait_jwt_bundle, wait_token
 
-Run = Callable[..., Helper]
-AgentRun = Callable[..., DevAgent]
 JWKS = "jwks.json"
-LAYOUTS = ["snapshot", "files", "in-place"]
 ALONE = NO_X509 | {"jwks_file_name": JWKS}
 
 

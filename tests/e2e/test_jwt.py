@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from children import Recorder
-from devagent import DevAgent
-from helper import SLOW, Helper, LogLine, wait_until
+from devagent import AgentRun, DevAgent
+from helper import SLOW, Helper, LogLine, Run, wait_until
 from published import (
+    LAYOUTS,
     NAMES,
     Published,
     agent_serial,
@@ -39,9 +39,6 @@ from tokens import (
     wait_token,
 )
 
-Run = Callable[..., Helper]
-AgentRun = Callable[..., DevAgent]
-LAYOUTS = ["snapshot", "files", "in-place"]
 UMASK = ["sh", "-c", 'umask 077; exec "$@"', "sh"]
 
 # The cause, as a regular expression for the field `error`.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -12,11 +11,9 @@ import grpc
 import pytest
 from devagent import DevAgent
 from devagent_client import api as api  # noqa: PLC0414
-from helper import SANITIZERS, Helper, wait_until
+from helper import SANITIZERS, Run, wait_until
 from published import config, lines_of, make_certs, wait_published
 from serving import Server, first_message
-
-Run = Callable[..., Helper]
 
 MOST_SVIDS = 10_000
 

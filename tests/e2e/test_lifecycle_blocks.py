@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from children import Recorder
 from devagent import DevAgent
-from helper import Helper
+from helper import Run
 from published import BUNDLE, KEY, SVID, config, make_certs, rotate, settings
 from reloading import reload, wait_event
 from tokens import JWT_BUNDLE, claims
 
-Run = Callable[..., Helper]
 # Keeps a copy of the file, and fails while the file "bad" exists.
 SCRIPT = f"cat certs/{SVID} > seen.new && mv seen.new seen && [ ! -e bad ]"
 

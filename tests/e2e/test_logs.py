@@ -15,7 +15,7 @@ import certs
 import pytest
 from children import Recorder
 from devagent import DevAgent
-from helper import Helper, wait_until
+from helper import Helper, Run, wait_until
 from published import (
     KEY,
     SVID,
@@ -28,7 +28,6 @@ from published import (
     wait_serial,
 )
 
-Run = Callable[..., Helper]
 BARE = r"[-A-Za-z0-9._/@^+]"
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 # The format of logrus: time, level, msg, then the fields.

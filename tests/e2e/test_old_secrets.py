@@ -5,16 +5,13 @@ Not for the sanitizers' programs: their heap keeps freed memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import memory
 import pytest
 from devagent import DevAgent
-from helper import Helper, wait_until
+from helper import Helper, Run, wait_until
 from published import KEY, config, make_certs, rotate, wait_published
-
-Run = Callable[..., Helper]
 
 
 def wait_forgotten(helper: Helper, secrets: list[set[bytes]]) -> None:

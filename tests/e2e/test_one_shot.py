@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import certs
 import pytest
 from children import Recorder
-from devagent import DevAgent
-from helper import SLOW, Helper, LogLine
+from devagent import AgentRun, DevAgent
+from helper import SLOW, Helper, LogLine, Run
 from published import BUNDLE, NAMES, SVID, agent_serial, config, lines_of, make_certs, wait_published
 from tokens import DOMAIN, JWT_BUNDLE, NO_X509, bundles, claims, entry, tokens, verify
 
-Run = Callable[..., Helper]
-AgentRun = Callable[..., DevAgent]
 FETCHED = {
     "Successfully fetched x509 certificates",
     "Successfully fetched JWT SVIDs",

@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 from children import RECORDER, Recorder, digest
 from devagent import DevAgent
-from helper import SLOW, Helper, LogLine, wait_until
+from helper import SLOW, Helper, LogLine, Run, wait_until
 from published import SVID, agent_serial, config, make_certs, rotate, wait_published, wait_serial
 
-Run = Callable[..., Helper]
 NOBODY = 65534
 
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import certs
 import pytest
 from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12KeyAndCertificates, load_pkcs12
 from devagent import DevAgent
-from helper import Helper, LogLine, wait_until
-from published import KEY, SVID, TIDY_S, Published, config, lines_of, make_certs, rotate, wait_published
+from helper import LogLine, Run, wait_until
+from published import KEY, LAYOUTS, SVID, TIDY_S, Published, config, lines_of, make_certs, rotate, wait_published
 
-Run = Callable[..., Helper]
-LAYOUTS = ["snapshot", "files", "in-place"]
 KEYSTORE, TRUSTSTORE = "keystore.p12", "truststore.p12"
 STORES = {"svid_keystore_file_name": KEYSTORE, "truststore_file_name": TRUSTSTORE}
 

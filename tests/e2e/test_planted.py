@@ -7,19 +7,16 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from devagent import DevAgent
-from helper import Helper, program
-from published import KEY, Published, config, make_certs, rotate, wait_published
+from helper import Helper, Run, program
+from published import KEY, LAYOUTS, Published, config, make_certs, rotate, wait_published
 from tokens import entry
 
-Run = Callable[..., Helper]
 PLANTER = 12345
 DATABASE = 26
-LAYOUTS = ["snapshot", "files", "in-place"]
 # Mode and group of directories in which this user can create files.
 SHARED = [(0o2770, PLANTER), (0o1777, 0), (0o777, 0)]
 pytestmark = pytest.mark.needs_root

@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from children import Recorder, wait_gone
 from devagent import DevAgent
-from helper import SLOW, Helper, wait_until
+from helper import SLOW, Run, wait_until
 from notify import Manager
 from probe import ask, free_port, samples
 from published import SVID, config, make_certs, rotate, wait_published
 from reloading import reload, wait_event
 
-Run = Callable[..., Helper]
 # Fails while the file "bad" exists, otherwise keeps a copy of the file.
 PREPARE = f"[ ! -e bad ] && cat certs/{SVID} > prepared.new && mv prepared.new prepared"
 

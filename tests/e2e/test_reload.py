@@ -7,14 +7,13 @@ import signal
 import socket
 import stat
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import certs
 import pytest
 from children import Recorder, digest, wait_gone
-from devagent import DevAgent
-from helper import SLOW, Helper, wait_until
+from devagent import AgentRun, DevAgent
+from helper import SLOW, Helper, Run, wait_until
 from probe import ask, free_port, samples
 from published import (
     KEY,
@@ -33,8 +32,6 @@ from stalling import PREFIX, Disk
 from tokens import JWT_BUNDLE, entry, wait_jwt_bundle, wait_token
 
 NAMES_OF_X509 = ("svid_file_name", "svid_key_file_name", "svid_bundle_file_name")
-Run = Callable[..., Helper]
-AgentRun = Callable[..., DevAgent]
 
 
 @pytest.fixture

@@ -5,18 +5,15 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from children import RECORDER, Recorder, digest, wait_gone
 from devagent import DevAgent
-from helper import Helper, wait_until
+from helper import Run, wait_until
 from published import SVID, config, lines_of, make_certs, rotate, wait_published
 from reloading import Load, reload, wait_event
-
-Run = Callable[..., Helper]
 
 
 @pytest.fixture

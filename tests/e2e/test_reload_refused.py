@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from children import Recorder
 from devagent import DevAgent
-from helper import Helper
+from helper import Run
 from published import SVID, Published, config, make_certs, rotate, settings, wait_published
 from reloading import calls, reload, wait_event
-
-Run = Callable[..., Helper]
 
 
 @pytest.fixture

@@ -6,14 +6,13 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from children import Recorder, wait_gone
 from devagent import DevAgent
-from helper import SLOW, Helper, LogLine, wait_until
+from helper import SLOW, Helper, LogLine, Run, wait_until
 from published import (
     NAMES,
     SVID,
@@ -26,9 +25,6 @@ from published import (
 )
 from reloading import wait_event
 from tokens import JWT_BUNDLE, NO_X509, entry, wait_token
-
-Run = Callable[..., Helper]
-AgentRun = Callable[..., DevAgent]
 
 
 @dataclass

@@ -9,17 +9,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from children import Recorder, digest, wait_gone
 from devagent import DevAgent
-from helper import Helper, wait_until
+from helper import Helper, Run, wait_until
 from published import SVID, Published, agent_serial, config, lines_of, make_certs, rotate, wait_serial
 from wrapping import wait_event, wait_stdout, wrap
 
-Run = Callable[..., Helper]
 LONELY = 61234  # a user whose processes nobody else counts
 NEXT = re.compile(r"again in (\d+)(ms|s)\b")
 

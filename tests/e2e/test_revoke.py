@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from devagent import DevAgent
-from helper import SLOW, Helper, LogLine, wait_until
+from devagent import AgentRun, DevAgent
+from helper import SLOW, Helper, LogLine, Run, wait_until
 from probe import ask, free_port
 from published import (
     BUNDLE,
     KEY,
+    LAYOUTS,
     SVID,
     Published,
     agent_serial,
@@ -26,10 +26,6 @@ from published import (
 )
 from reloading import reload
 from tokens import entry, wait_token
-
-Run = Callable[..., Helper]
-AgentRun = Callable[..., DevAgent]
-LAYOUTS = ["snapshot", "files", "in-place"]
 
 
 def revoking(agent: DevAgent, after: str, **keys: object) -> str:

@@ -13,14 +13,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 from devagent import DevAgent
-from helper import Helper, program, wait_until
-from published import BUNDLE, KEY, SVID, Published, config, make_certs
+from helper import Run, program, wait_until
+from published import BUNDLE, KEY, LAYOUTS, SVID, Published, config, make_certs
 from test_x509_svids import wait_all
 from tokens import entry as jwt
 
-Run = Callable[..., Helper]
 FURTHER = "further"
-LAYOUTS = ["snapshot", "files", "in-place"]
 # Shrouded and plain key bags of PKCS#12, in DER.
 KEY_BAGS = [bytes.fromhex("060b2a864886f70d010c0a010" + last) for last in "12"]
 

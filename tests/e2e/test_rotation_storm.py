@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from certs import Torn
 from devagent import DevAgent
-from helper import SLOW, Helper, wait_until
+from helper import SLOW, Helper, Run, wait_until
 from published import (
     NAMES,
     Published,
@@ -22,7 +21,6 @@ from published import (
 )
 from readers import Readers, read_names, read_snapshot
 
-Run = Callable[..., Helper]
 ROTATIONS = 3000
 RATE = 500
 

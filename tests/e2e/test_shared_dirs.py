@@ -6,13 +6,12 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import certs
 import pytest
 from devagent import DevAgent
-from helper import SLOW, Helper, wait_until
+from helper import SLOW, Helper, Run, wait_until
 from published import (
     BUNDLE,
     KEY,
@@ -28,7 +27,6 @@ from published import (
     wait_serial,
 )
 
-Run = Callable[..., Helper]
 NOBODY = 65534
 OTHER = {"svid_file_name": "a.pem", "svid_key_file_name": "b.pem", "svid_bundle_file_name": "c.pem"}
 

@@ -6,17 +6,13 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from children import Recorder, wait_gone
-from devagent import DevAgent
-from helper import SANITIZERS, SLOW, Helper, wait_until
+from devagent import AgentRun, DevAgent
+from helper import SANITIZERS, SLOW, Helper, Run, wait_until
 from published import agent_serial, config, lines_of, make_certs, rotate, wait_published
-
-Run = Callable[..., Helper]
-AgentRun = Callable[..., DevAgent]
 
 
 @pytest.fixture

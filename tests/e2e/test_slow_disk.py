@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from children import Recorder
 from devagent import DevAgent
-from helper import SLOW, Helper
+from helper import SLOW, Run
 from published import (
     Published,
     agent_serial,
@@ -25,8 +24,6 @@ from published import (
 )
 from reloading import reload
 from stalling import AT_OPENING, PREFIX, Disk
-
-Run = Callable[..., Helper]
 
 
 @pytest.fixture

@@ -7,23 +7,20 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
 import certs
 import pytest
 from children import Recorder
-from devagent import DevAgent
-from helper import ROOT, SLOW, Helper, program, wait_until
+from devagent import AgentRun, DevAgent
+from helper import ROOT, SLOW, Run, program, wait_until
 from notify import Manager
 from published import NAMES, SVID, config, make_certs, rotate, wait_published
 from reloading import reload, wait_event
 from stalling import PREFIX, Disk
 from tokens import JWT_BUNDLE, entry
-
-Run = Callable[..., Helper]
-AgentRun = Callable[..., DevAgent]
 
 UNIT = ROOT / "packaging/systemd/spiffe-helper.service"
 INSTALLED = "/usr/bin/spiffe-helper"

@@ -7,18 +7,15 @@ import json
 import os
 import stat
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import certs
 import pytest
 import yaml
 from devagent import DevAgent
-from helper import SANITIZERS, Helper, program, wait_until
-from published import BUNDLE, KEY, NAMES, SVID, Published, config, make_certs, rotate, wait_published
+from helper import SANITIZERS, Helper, Run, program, wait_until
+from published import BUNDLE, KEY, LAYOUTS, NAMES, SVID, Published, config, make_certs, rotate, wait_published
 
-Run = Callable[..., Helper]
-LAYOUTS = ["snapshot", "files", "in-place"]
 OWN = "example.org"
 OUTPUTS = {"bundle_map_file_name": "map.json", "bundle_dir": "bundles"}
 layouts = pytest.mark.parametrize("layout", LAYOUTS)

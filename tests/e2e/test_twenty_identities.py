@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from consumers import Consumers
 from devagent import DevAgent
-from helper import Helper
-from published import Published, is_publication, lines_of
+from helper import Helper, Run
 from published import NAMES as FILES
+from published import Published, is_publication, lines_of
 from readers import Readers
 from reloading import reload, wait_event
 from test_fetch import as_json
 from test_x509_svids import entry, of, several, wait_all
 from tokens import NO_X509
 
-Run = Callable[..., Helper]
 Entry = dict[str, object]
 NAMES = [f"id-{i:02}" for i in range(20)]
 # Directories of additional entries; their consumers run from the start.

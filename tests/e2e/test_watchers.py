@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from devagent import DevAgent
-from helper import Helper
+from helper import Run
+from published import LAYOUTS
 from watching import Watcher, check_rotations
-
-Run = Callable[..., Helper]
-LAYOUTS = ["snapshot", "files", "in-place"]
 
 WATCHDOG = """\
 import base64, pathlib, queue, sys

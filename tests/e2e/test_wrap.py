@@ -6,18 +6,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from children import RECORDER, Recorder, digest, wait_gone
-from devagent import DevAgent
-from helper import SLOW, Helper, wait_until
+from devagent import AgentRun, DevAgent
+from helper import SLOW, Helper, Run, wait_until
 from published import SVID, config, lines_of, make_certs, rotate
 from wrapping import DEAF, OBEDIENT, wait_event, wait_stdout, wrap
-
-Run = Callable[..., Helper]
-AgentRun = Callable[..., DevAgent]
 
 
 @pytest.fixture

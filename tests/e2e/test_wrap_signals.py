@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from children import Recorder, digest, wait_gone
 from devagent import DevAgent
-from helper import Helper, wait_until
+from helper import Run, wait_until
 from published import SVID, Published, config, lines_of, make_certs, rotate
 from wrapping import wait_event, wrap
 
-Run = Callable[..., Helper]
 REALTIME = ["SIGRTMIN"] + [f"SIGRTMIN+{n}" for n in range(1, signal.SIGRTMAX - signal.SIGRTMIN + 1)]
 FORWARDED = ["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGQUIT", "SIGCONT", *REALTIME]
 

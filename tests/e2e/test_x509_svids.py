@@ -13,14 +13,13 @@ import certs
 import pytest
 from children import RECORDER, Recorder
 from devagent import DevAgent
-from helper import Helper, LogLine, wait_until
+from helper import Helper, LogLine, Run, wait_until
 from probe import ask, free_port, samples
 from published import BUNDLE, KEY, NAMES, SVID, Published, config, is_publication, lines_of
 from readers import Readers, read_snapshot
 from reloading import calls, reload, wait_event
 from tokens import NO_X509
 
-Run = Callable[..., Helper]
 FILES = {"svid_file_name": SVID, "svid_key_file_name": KEY, "svid_bundle_file_name": BUNDLE}
 # The agent's third SVID is that of db.
 offers = pytest.mark.agent("-id", "/flat", "-id", "/web,hint=web", "-id", "/db/blue,hint=db")

@@ -18,12 +18,11 @@ import pytest
 import yaml
 from devagent import DevAgent
 from envoys import Steady, answer, closing, free_ports, peer
-from helper import Helper, wait_until
+from helper import Run, wait_until
 from probe import ask
 from published import Published, config, rotate, wait_published
 from workload_api import Authority, WorkloadApi
 
-Run = Callable[..., Helper]
 TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3."
 OWN, OTHER = "example.org", "partner.example"
 ROTATIONS = 5

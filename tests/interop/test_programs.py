@@ -7,17 +7,16 @@ import signal
 import socket
 import ssl
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import certs
 import pytest
 from devagent import DevAgent
-from helper import SLOW, Helper, wait_until
+from helper import SLOW, Helper, Run, wait_until
 from probe import free_port
 from published import BUNDLE, KEY, SVID, agent_serial, config, lines_of, make_certs, rotate, wait_published
 
-Run = Callable[..., Helper]
 ROTATIONS = 5
 
 

@@ -6,17 +6,16 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from devagent import DevAgent
-from helper import Helper
+from helper import Run
+from published import LAYOUTS
 from watching import Watcher, check_rotations
 
-Run = Callable[..., Helper]
 SOURCE = Path(__file__).parent / "watchers"
-LAYOUTS = ["snapshot", "files", "in-place"]
 each_way = pytest.mark.parametrize("what", ["file", "directory"])
 
 
