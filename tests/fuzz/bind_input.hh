@@ -48,7 +48,7 @@ inline void check_place(std::string_view message, std::string_view input) {
 }
 
 inline void check_error(const Error& error, std::string_view input) {
-  require(error.kind == ErrorKind::config);
+  require(error.kind == ErrorKind::config || error.kind == ErrorKind::address);
   check_place(error.message, input);
 }
 
