@@ -118,7 +118,9 @@ Loop::~Loop() {
 
 void Loop::run() {
   // libevent forgets a break that was requested before its loop began.
+  running_ = true;
   if (!stopping_) event_base_loop(base_, EVLOOP_NO_EXIT_ON_EMPTY);
+  running_ = false;
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   stopping_ = false;
 }

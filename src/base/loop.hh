@@ -51,6 +51,8 @@ class Loop {
   // As run(), but for at most `limit`; 0 means no limit.
   void run_for(std::chrono::nanoseconds limit);
   void stop();
+  // Whether run() is on the stack: false in destructors that run after the loop.
+  [[nodiscard]] bool running() const { return running_; }
 
   // For any thread that does not outlive the loop.
   void post(std::function<void()> task) { poster_.post(std::move(task)); }
@@ -71,6 +73,7 @@ class Loop {
   event_base* base_ = nullptr;
   event* wakeup_event_ = nullptr;
   bool stopping_ = false;
+  bool running_ = false;
   std::exception_ptr failure_;
   Poster poster_;
   std::unique_ptr<Alarm> boot_alarm_;

@@ -66,11 +66,12 @@ struct JwtSource::Rpc {
   std::map<Call*, std::unique_ptr<Call>> calls;   // in flight
   Thread thread;
 
-  void close() {
+  void close(const Loop& loop) {
     for (auto& [key, call] : calls) call->context.TryCancel();
     queue.Shutdown();
     // The thread ends once the queue is empty: after the answers to all calls.
-    if (!thread.join_within(kPatience)) {
+    // After the loop, the process ends, and its threads with it: nobody needs to know.
+    if (!thread.join_within(kPatience) && loop.running()) {
       log::warning("calls to the agent do not end and are abandoned", {{"event", "stream_left"}});
     }
   }
@@ -89,7 +90,7 @@ JwtSource::JwtSource(Loop& loop, Endpoint endpoint, std::vector<JwtRequest> requ
       probe_(loop, endpoint_, schedule_.retry(), [this] { agent_back(); }) {}
 
 JwtSource::~JwtSource() {
-  if (rpc_ != nullptr) rpc_->close();
+  if (rpc_ != nullptr) rpc_->close(loop_);
 }
 
 void JwtSource::start() {
@@ -123,7 +124,7 @@ std::optional<StreamEnd> JwtSource::open() {
           rpc.reset();
         });
     if (!thread) {
-      rpc->close();
+      rpc->close(loop_);
       return lacks_thread(thread.error());
     }
     rpc->thread = std::move(*thread);

@@ -19,13 +19,15 @@ constexpr std::chrono::milliseconds kPatience{250};  // gRPC answers a cancellat
 }
 
 struct Stream::Attempt {
+  const Loop& loop;
   std::shared_ptr<grpc::ClientContext> context =
       std::make_shared<grpc::ClientContext>();  // shared with the thread
   Thread thread;
 
   ~Attempt() {
     context->TryCancel();
-    if (!thread.join_within(kPatience)) {
+    // After the loop, the process ends, and its threads with it: nobody needs to know.
+    if (!thread.join_within(kPatience) && loop.running()) {
       log::warning("a connection to the agent does not close and is abandoned", {{"event", "stream_left"}});
     }
   }
@@ -77,7 +79,7 @@ double Stream::chance() {
 
 void Stream::open() {
   probe_.cancel();
-  attempt_ = std::make_unique<Attempt>();
+  attempt_ = std::make_unique<Attempt>(loop_);
   add_security_header(*attempt_->context);
   // Posted tasks first check whether `this` still exists.
   auto report = [this, alive = std::weak_ptr<char>(alive_), poster = loop_.poster()](StreamEnd end) {

@@ -290,6 +290,19 @@ TEST_CASE("descriptors are closed once, and moved") {
   CHECK(::close(kept) == 0);
 }
 
+TEST_CASE("a loop tells its callbacks from what comes after it") {
+  const auto loop = make_loop();
+  CHECK_FALSE(loop->running());
+  bool within = false;
+  loop->post([&] {
+    within = loop->running();
+    loop->stop();
+  });
+  loop->run();
+  CHECK(within);
+  CHECK_FALSE(loop->running());
+}
+
 TEST_CASE("a loop that was stopped before it ran does not run") {
   auto loop = std::move(*Loop::create());
   loop->stop();
