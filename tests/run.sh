@@ -147,10 +147,11 @@ unit() {
 e2e() {
     build_for "$program_preset" e2e || return 0
     if [[ $program_preset == *san ]]; then build_for release e2e || return 0; fi
-    # They wait more than they compute, but for sanitized programs.
-    local workers=$(($(nproc) * 2 + 1))
+    # They wait more than they compute, but for sanitized programs. One at a time, or a worker keeps a queue while others
+    # have nothing to do.
+    local workers=$(($(nproc) * 5))
     if [[ $program_preset == *san ]]; then workers=$(($(nproc) + 1)); fi
-    run_pytest e2e -n "$workers"
+    run_pytest e2e -n "$workers" --maxschedchunk 1
 }
 
 # Where they cannot be built that is the suite's result.

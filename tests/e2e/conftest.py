@@ -33,6 +33,10 @@ def pytest_sessionstart() -> None:
         pytest.exit(f"{program()} does not exist: {build}", 1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("needs_root") and os.geteuid() != 0:
         pytest.fail("needs root: it mounts file systems, gives files away or drops capabilities", pytrace=False)

@@ -26,6 +26,7 @@ def loud(helper: Helper, since: int = 0) -> list[LogLine]:
     return [line for line in helper.log[since:] if line.level in ("warning", "error", "fatal")]
 
 
+@pytest.mark.long
 def test_denied_and_allowed_again(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     helper = run_helper(config(agent))
@@ -187,6 +188,7 @@ def test_another_server_on_the_socket_is_fatal_at_first(
     assert out.names() in ([], ["..lock"])
 
 
+@pytest.mark.long
 def test_another_server_on_the_socket_later_is_retried(
     run_agent: AgentRun, run_helper: Run, workdir: Path
 ) -> None:

@@ -107,6 +107,7 @@ def test_the_last_rotation_of_a_flood_is_notified(
     wait_until(lambda: recorder.events()[-1]["digest"] == last, "the signal after the last publication")
 
 
+@pytest.mark.long
 def test_a_child_that_its_signal_kills(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     helper = run_helper(config(agent, cmd="sleep", cmd_args="36000", renew_signal="SIGUSR1"))

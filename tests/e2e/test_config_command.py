@@ -100,11 +100,13 @@ def round_trips(directory: Path, cases: list[Case]) -> int:
     return found.count("same")
 
 
+@pytest.mark.long
 def test_random_files_mean_the_same_in_the_other_syntax(workdir: Path) -> None:
     accepted = round_trips(workdir, list(random_cases(SEED, RANDOM_FILES)))
     assert accepted > RANDOM_FILES / 3, "little is shown where most files are refused"
 
 
+@pytest.mark.long
 def test_every_form_means_the_same_in_the_other_syntax(workdir: Path) -> None:
     cases = [case for case in FORMS if b"\r\n" not in case.text][::EVERY]
     accepted = round_trips(workdir, cases)

@@ -65,6 +65,7 @@ def kill_at_some_moment(helper: Helper, chance: random.Random) -> bool:
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("where", ["memory", "disk"])
+@pytest.mark.long
 def test_kills_in_a_flood(agent: DevAgent, workdir: Path, shm: Path, where: str) -> None:
     out = make_certs(shm if where == "memory" else workdir)
     chance = random.Random(20260301)

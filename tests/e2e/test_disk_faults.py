@@ -66,6 +66,7 @@ def fill(directory: Path) -> Path:
 
 @pytest.mark.needs_root
 @pytest.mark.parametrize("layout", ["snapshot", "files"])
+@pytest.mark.long
 def test_a_full_disk(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
     make_certs(workdir)
     certs_dir = workdir / "certs"
@@ -142,6 +143,7 @@ def test_a_read_only_file_system(agent: DevAgent, run_helper: Run, workdir: Path
 
 
 @pytest.mark.needs_root
+@pytest.mark.long
 def test_a_directory_without_write_permission(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     # Root without the capabilities that override modes.
@@ -161,6 +163,7 @@ def test_a_directory_without_write_permission(agent: DevAgent, run_helper: Run, 
 
 
 @pytest.mark.parametrize("layout", ["snapshot", "files"])
+@pytest.mark.long
 def test_no_descriptors_left(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
     out = make_certs(workdir)
     helper = run_helper(config(agent, layout=layout, log_level="debug"))
@@ -204,6 +207,7 @@ def test_another_cause_is_logged_again(agent: DevAgent, run_helper: Run, workdir
 
 
 @pytest.mark.needs_root
+@pytest.mark.long
 def test_a_helper_of_another_user(
     agent: DevAgent, run_helper: Run, workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +246,7 @@ def test_a_missing_cert_dir_at_the_start(agent: DevAgent, run_helper: Run, workd
     out.check(agent_serial(agent))
 
 
+@pytest.mark.long
 def test_a_cert_dir_that_vanishes(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     helper = run_helper(config(agent, log_level="debug"))
@@ -257,6 +262,7 @@ def test_a_cert_dir_that_vanishes(agent: DevAgent, run_helper: Run, workdir: Pat
 
 
 @pytest.mark.parametrize("pushed", [True, False])
+@pytest.mark.long
 def test_a_cert_dir_that_is_replaced(
     agent: DevAgent, run_helper: Run, workdir: Path, pushed: bool
 ) -> None:
@@ -294,6 +300,7 @@ def test_a_cert_dir_that_is_a_symlink(agent: DevAgent, run_helper: Run, workdir:
     assert first.state_in_use() == before
 
 
+@pytest.mark.long
 def test_files_changed_by_others_are_repaired(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     helper = run_helper(config(agent))

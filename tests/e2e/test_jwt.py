@@ -173,6 +173,7 @@ def test_many_audiences(agent: DevAgent, run_helper: Run, workdir: Path, count: 
 
 
 @pytest.mark.agent("-jwt-ttl", "4s")
+@pytest.mark.long
 def test_never_more_than_16_requests_at_once(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     agent.fault("delay 20")  # long enough for the requests to overlap
@@ -195,6 +196,7 @@ def test_never_more_than_16_requests_at_once(agent: DevAgent, run_helper: Run, w
 
 
 @pytest.mark.agent("-jwt-ttl", "6s")
+@pytest.mark.long
 def test_a_token_is_renewed_at_half_of_its_life(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     helper = run_helper(config(agent, **tokens("web")))

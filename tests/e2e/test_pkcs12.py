@@ -109,6 +109,7 @@ def test_the_same_identity_is_not_written_again(
     assert ((out.directory / KEYSTORE).stat().st_ino, (out.directory / TRUSTSTORE).stat().st_ino) == inodes
 
 
+@pytest.mark.long
 def test_a_changed_password_takes_effect_without_a_reload(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     password = write_password(workdir / "password", "first\n")

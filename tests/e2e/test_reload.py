@@ -244,6 +244,7 @@ def test_tokens_are_added_and_removed(agent: DevAgent, run_helper: Run, workdir:
 
 
 @pytest.mark.agent("-ttl", "10s", "-rotate-every", "0")
+@pytest.mark.long
 def test_x509_is_removed(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     """Its files stay and expire, without an alarm."""
     make_certs(workdir)

@@ -137,6 +137,7 @@ def test_it_starts_again(
     assert helper.stop() == 143
 
 
+@pytest.mark.long
 def test_a_crash_loop_ends_the_helper(agent: DevAgent, run_helper: Run, out: Published) -> None:
     helper = run_helper(command=wrap(agent, "sh", "-c", "exit 9", restart="on-failure"))
     # It waits 1 + 2 + 4 + 8 s, each up to a fifth longer.

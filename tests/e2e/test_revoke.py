@@ -122,6 +122,7 @@ def test_the_key_of_an_earlier_helper_is_removed(
     out.check(agent_serial(agent))
 
 
+@pytest.mark.long
 def test_a_refused_message_does_not_restore_the_key(
     agent: DevAgent, run_helper: Run, workdir: Path, shm: Path
 ) -> None:

@@ -144,6 +144,7 @@ def test_base64_is_found_at_any_alignment(length: int) -> None:
         *((layout, "rsa-2048", "memory") for layout in LAYOUTS),
     ],
 )
+@pytest.mark.long
 def test_no_byte_of_a_key_is_left(
     run_agent: Callable[..., DevAgent],
     run_helper: Run,

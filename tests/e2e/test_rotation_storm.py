@@ -35,6 +35,7 @@ def storm(agent: DevAgent, helper: Helper) -> int:
 
 
 @pytest.mark.parametrize("where", ["memory", "disk"])
+@pytest.mark.long
 def test_storm_in_the_snapshot_layout(
     agent: DevAgent, run_helper: Run, workdir: Path, shm: Path, where: str
 ) -> None:

@@ -171,6 +171,7 @@ def test_a_helper_that_crashed_holds_no_lock(agent: DevAgent, run_helper: Run, w
     out.check(rotate(agent, second))
 
 
+@pytest.mark.long
 def test_a_second_helper_gives_up_in_the_end(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     first = run_helper(config(agent))

@@ -311,6 +311,7 @@ def test_a_manager_that_does_not_read(agent: DevAgent, run_helper: Run, workdir:
         assert helper.stop() == 0
 
 
+@pytest.mark.long
 def test_the_start_time_is_extended_repeatedly(
     run_agent: AgentRun, run_helper: Run, workdir: Path
 ) -> None:

@@ -153,6 +153,7 @@ def test_a_program_in_sigwait_is_ready(
 
 
 @pytest.mark.parametrize("wraps", [False, True])
+@pytest.mark.long
 def test_a_signal_that_is_withheld(
     agent: DevAgent, run_helper: Run, out: Published, workdir: Path, recorder: Recorder, wraps: bool
 ) -> None:
@@ -174,6 +175,7 @@ def test_a_signal_that_is_withheld(
     assert helper.stop() == 0
 
 
+@pytest.mark.long
 def test_without_the_guard_sleep_is_killed(agent: DevAgent, run_helper: Run, out: Published) -> None:
     """The case that the guard prevents, with sleep as the entry point."""
     keys = {"renew_signal": "SIGUSR1", "renew_signal_guard": False}
