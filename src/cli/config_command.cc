@@ -55,7 +55,7 @@ constexpr std::array<std::string_view, 3> kVerbs = {"check", "print", "convert"}
 constexpr std::array<CommandFlag, 2> kFlags = {
     {{"to", "hcl|toml|yaml", "what to convert to"}, {"lifecycle-blocks", "", "with start and reload"}}};
 
-void tell(const std::vector<config::Warning>& warnings) {
+void print_warnings(const std::vector<config::Warning>& warnings) {
   for (const auto& warning : warnings) {
     const std::string place = warning.at.empty() ? "" : warning.at + ": ";
     std::fputs(("warning: " + place + warning.message + "\n").c_str(), stderr);
@@ -87,7 +87,7 @@ Json json_of(const config::Value& value) {
 
 int check(const Arguments& arguments, const config::LoadOptions& options) {
   const auto loaded = config::load(options);
-  if (loaded) tell(loaded->warnings);
+  if (loaded) print_warnings(loaded->warnings);
   const int code = loaded ? kOk : report(loaded.error());
   if (!arguments.json) {
     if (!loaded) return code;
@@ -124,7 +124,7 @@ int print_effective(const Arguments& arguments, config::LoadOptions options) {
   options.allow_no_output = true;
   const auto loaded = config::load(options);
   if (!loaded) return report(loaded.error());
-  tell(loaded->warnings);
+  print_warnings(loaded->warnings);
   config::Value effective = config::effective(config::with_implied_defaults(loaded->config));
   if (arguments.json) return print(json_text(json_of(effective)));
   // In daemon mode, timeout has no effect, and a file that sets it causes a warning.
@@ -155,7 +155,7 @@ int convert(const Arguments& arguments, const config::LoadOptions& options) {
                                          to.empty() ? config::Format::by_name : *config::parse_format(to),
                                          arguments.set("lifecycle-blocks"));
   if (!converted) return report(converted.error());
-  tell(converted->warnings);
+  print_warnings(converted->warnings);
   return print(converted->text);
 }
 

@@ -125,9 +125,9 @@ std::string text_of(const health::Reply& reply, const Result<nlohmann::json>& bo
 
 int health_command(const Arguments& arguments) {
   const bool liveness = arguments.set("liveness");
-  const bool told = !arguments.value("address").empty() || !arguments.value("unix-socket").empty();
+  const bool given = !arguments.value("address").empty() || !arguments.value("unix-socket").empty();
   config::HealthChecks checks;
-  if (!told || arguments.configuration.path_given || !arguments.configuration.flags.empty()) {
+  if (!given || arguments.configuration.path_given || !arguments.configuration.flags.empty()) {
     const auto loaded = load_partial(arguments);
     if (!loaded) return report(loaded.error());
     checks = loaded->config.health_checks;
@@ -152,7 +152,7 @@ int health_command(const Arguments& arguments) {
   return report({ErrorKind::failed,
                  (liveness ? "not alive: " : "not ready: ") + path + " answers " +
                      std::to_string(reply->code) + " " + escape(reply->reason),
-                 reply->code == kUnavailable ? "spiffe-helper doctor looks for the reason, the log tells it"
+                 reply->code == kUnavailable ? "spiffe-helper doctor looks for the reason, the log has it"
                                              : "is that the health endpoint of a helper, and its path?"});
 }
 

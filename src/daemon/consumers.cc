@@ -97,8 +97,8 @@ std::string Consumers::consequence(HookKind kind) const {
            " may still use the previous files";
   }
   if (has_child) {
-    return told() ? "the program is not notified of the new files until it succeeds"
-                  : "the program is not started until it succeeds";
+    return notified() ? "the program is not notified of the new files until it succeeds"
+                      : "the program is not started until it succeeds";
   }
   if (!config_.pid_file_name.empty()) {
     return "the process of pid_file_name is not signalled until it succeeds";
@@ -143,7 +143,7 @@ void Consumers::changed(const Kinds& kinds) {
   if (ending_) return;
   changes_ |= changes_of(kinds);
   complete_ = true;
-  if (!told() || config_.renew_debounce + config_.renew_splay == 0ns) {
+  if (!notified() || config_.renew_debounce + config_.renew_splay == 0ns) {
     return prepare(std::exchange(changes_, {}));
   }
   const BootTime now = BootClock::now();
@@ -163,8 +163,8 @@ void Consumers::prepare(const process::Changes& changes) {
   changing_since_.reset();
   // In this order: published() may report the end of the previous run, which was not for these changes.
   if (prepare_ != nullptr) prepare_->published(changes);
-  untold_ |= changes;
-  if (prepare_ == nullptr) tell();
+  unnotified_ |= changes;
+  if (prepare_ == nullptr) notify();
 }
 
 void Consumers::on_hook(HookKind kind, const process::Hook::Result& result) {
@@ -175,11 +175,11 @@ void Consumers::on_hook(HookKind kind, const process::Hook::Result& result) {
   if (!result.succeeded && !runs_reload_command(config_)) return;
   if (result.overtaken && !std::exchange(held_back_, true)) return;
   held_back_ = false;
-  tell();
+  notify();
 }
 
-void Consumers::tell() {
-  const bool first = !told();
+void Consumers::notify() {
+  const bool first = !notified();
   ++generation_;
   if (std::exchange(reconfigure_due_, false)) {
     if (auto good = reconfigure_others(true); !good) {
@@ -188,7 +188,7 @@ void Consumers::tell() {
   }
   if (child_ != nullptr && !retiring_) child_->published(generation_);
   if (pid_file_ != nullptr) pid_file_->rotated();
-  renew_due_ |= std::exchange(untold_, {});
+  renew_due_ |= std::exchange(unnotified_, {});
   renew_if_due();
   if (first && setting_.on_first) setting_.on_first();
 }
@@ -322,7 +322,7 @@ Result<void> Consumers::reconfigure(const config::Config& config) {
   reconfigure_due_ = under_way(prepare_);
   if (!reconfigure_due_) {
     auto good = reconfigure_others(false);
-    if (untold_.any()) tell();  // they waited for a prepare_cmd that is no longer running
+    if (unnotified_.any()) notify();  // they waited for a prepare_cmd that is no longer running
     return good;
   }
   // A child that is no longer configured need not wait.
@@ -350,7 +350,7 @@ Result<bool> Consumers::replace_hook(HookKind kind, const config::Config& before
   return cut_short;
 }
 
-Result<void> Consumers::reconfigure_others(bool telling) {
+Result<void> Consumers::reconfigure_others(bool notifying) {
   const config::Config before = std::exchange(applied_, config_);
   auto cut_short = replace_hook(HookKind::renew, before);
   if (!cut_short) return fail(cut_short.error());
@@ -360,7 +360,7 @@ Result<void> Consumers::reconfigure_others(bool telling) {
     if (pid_file_ != nullptr) pid_file_->stop();
     pid_file_.reset();
     assemble_pid_file();
-    if (pid_file_ != nullptr && told() && !telling) pid_file_->rotated();
+    if (pid_file_ != nullptr && notified() && !notifying) pid_file_->rotated();
   }
   return {};
 }
@@ -368,7 +368,7 @@ Result<void> Consumers::reconfigure_others(bool telling) {
 void Consumers::reconfigure_child() {
   if (child_ == nullptr) {
     assemble_child();
-    if (child_ != nullptr && told()) child_->published(generation_);
+    if (child_ != nullptr && notified()) child_->published(generation_);
   } else if (config_.cmd.empty()) {
     retiring_ = true;
     child_->terminate();

@@ -37,7 +37,7 @@ class Consumers {
     const process::CoreDumps* core_dumps = nullptr;  // what children get back; not owned
     process::Reaper* reaper = nullptr;               // only as PID 1 or subreaper; not owned
     log::Logger log = {};
-    std::function<void()> on_first = nullptr;  // told() became true
+    std::function<void()> on_first = nullptr;  // notified() became true
   };
   using Kinds = std::set<identity::Kind>;
 
@@ -54,7 +54,7 @@ class Consumers {
 
   // Whether the consumers were notified for the first time, which follows the success of prepare_cmd if it is
   // configured.
-  [[nodiscard]] bool told() const { return generation_ > 0; }
+  [[nodiscard]] bool notified() const { return generation_ > 0; }
 
   // One-shot mode has written all files: runs prepare_cmd, then renew_cmd if it is to run once, and ends.
   void run_once(const Kinds& kinds);
@@ -93,7 +93,7 @@ class Consumers {
 
   // The steps of one publication, in order.
   void prepare(const process::Changes& changes);
-  void tell();
+  void notify();
   void renew_if_due();
   void renew_once();
 
@@ -106,8 +106,8 @@ class Consumers {
   // Replaces the hook by the one of config_. Returns whether this interrupted a run for existing files.
   Result<bool> replace_hook(health::HookKind kind, const config::Config& before);
   Result<void> reconfigure_prepare(const config::Config& before);
-  // `telling`: the consumers are about to be notified anyway.
-  Result<void> reconfigure_others(bool telling);
+  // `notifying`: the consumers are about to be notified anyway.
+  Result<void> reconfigure_others(bool notifying);
   void reconfigure_child();
 
   Loop& loop_;
@@ -118,7 +118,7 @@ class Consumers {
   std::function<void(int)> on_end_;
   process::Generation generation_ = 0;  // of the last notification
   process::Changes changes_;            // waiting for renew_debounce
-  process::Changes untold_;             // since the last notification
+  process::Changes unnotified_;         // since the last notification
   process::Changes renew_due_;          // for renew_cmd, as soon as the child is notified
   bool complete_ = false;               // all files of a first publication are on disk
   bool held_back_ = false;              // the last success of prepare_cmd was overtaken: no notification

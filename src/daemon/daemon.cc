@@ -193,14 +193,14 @@ bool Daemon::awaits(Kind kind) const {
 void Daemon::notify_if_complete() {
   if (changes_.empty() || ending_) return;
   if (std::ranges::any_of(notify_on_, [this](Kind kind) { return awaits(kind); })) return;
-  if (!std::exchange(told_, true)) settled_.after(kSettled);
+  if (!std::exchange(notified_, true)) settled_.after(kSettled);
   if (std::exchange(reconfigure_due_, false)) reconfigure_consumers();
   consumers_->changed(std::exchange(changes_, {}));
-  if (!consumers_->told()) manager_.waiting("waiting for prepare_cmd to succeed");
+  if (!consumers_->notified()) manager_.waiting("waiting for prepare_cmd to succeed");
 }
 
 void Daemon::report_ready() {
-  if (!unwritten_.empty() || x509_.unwritten() || further_.awaited() || !consumers_->told()) return;
+  if (!unwritten_.empty() || x509_.unwritten() || further_.awaited() || !consumers_->notified()) return;
   const bool x509 = x509_.published() != nullptr && x509_.wanted();
   manager_.ready(x509 ? x509_.described() : "all files are written");
 }
@@ -219,7 +219,7 @@ void Daemon::leave_if_written() {
   if (!all_written() || !further_.done()) return;
   timeout_.cancel();
   if (exit_code_ == 0) exit_code_ = further_.exit_code();
-  if (!ending_ && !std::exchange(told_, true)) consumers_->run_once(notify_on_);
+  if (!ending_ && !std::exchange(notified_, true)) consumers_->run_once(notify_on_);
 }
 
 // PublishQueue logs the error.
@@ -274,7 +274,7 @@ bool Daemon::end_if_fatal(Kind kind, const workload::Lost& lost) {
   // One-shot mode does not wait for another server, even if this one has given a valid answer before.
   const bool refused_once =
       !config_.daemon_mode && (unimplemented || lost.failure.kind == workload::FailureKind::invalid_argument);
-  if ((!lost.fatal && !refused_once) || told_) return false;
+  if ((!lost.fatal && !refused_once) || notified_) return false;
   refused_.insert(kind);
   const std::size_t kinds = static_cast<std::size_t>(
       std::ranges::count_if(status_.updates, [](const auto& each) { return each.has_value(); }));

@@ -128,7 +128,7 @@ class Daemon {
   std::set<std::string> unwritten_;   // single files that have not been on disk yet
   std::set<std::string> to_adapt_;    // single files not yet checked against a new configuration
   std::set<identity::Kind> refused_;  // InvalidArgument or Unimplemented before any good message
-  bool told_ = false;                 // the consumers were notified of their first files
+  bool notified_ = false;             // the consumers were notified of their first files
   int exit_code_ = 0;
   bool ending_ = false;
   bool failed_ = false;  // the loop threw an exception

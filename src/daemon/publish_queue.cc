@@ -242,7 +242,7 @@ void PublishQueue::done(Answer answer) {
   busy_ = false;
   // The worker was needed only to open the directory, before its file system was known.
   if (publisher_.on_memory()) worker_.reset();
-  tell(answer.notices);
+  log_notices(answer.notices);
   not_withdrawn_.insert(not_withdrawn_.end(), answer.not_withdrawn.begin(), answer.not_withdrawn.end());
   if (answer.withdrawn) withdrawal_done(*answer.withdrawn);
   if (answer.group) published(answer);
@@ -269,7 +269,7 @@ void PublishQueue::published(const Answer& answer) {
   done_well(group);
   if (!*answer.outcome) return;
   const output::Outcome& outcome = **answer.outcome;
-  tell(outcome.notices);
+  log_notices(outcome.notices);
   // In a new directory, only the files just written exist.
   if (outcome.moved) due_ = known_;
   callbacks_.on_disk(group, outcome.change, answer.identity);
@@ -356,7 +356,7 @@ void PublishQueue::tidy_later() {
   if (when) tidy_timer_.at(*when);
 }
 
-void PublishQueue::tell(const std::vector<output::Notice>& notices) const {
+void PublishQueue::log_notices(const std::vector<output::Notice>& notices) const {
   for (const auto& notice : notices) {
     log_.write(notice.warning ? log::Level::warning : log::Level::info, notice.message,
                {{"event", notice.event}, {"path", notice.path}});

@@ -126,7 +126,7 @@ class PublishQueue {
   void try_again();
   void tidy_later();
   void clean_up();
-  void tell(const std::vector<output::Notice>& notices) const;
+  void log_notices(const std::vector<output::Notice>& notices) const;
 
   Loop& loop_;
   SharedDiskWorker& disk_;

@@ -100,7 +100,7 @@ std::size_t Connections::count() {
 // The descriptor is set later, and the bufferevent closes it. If evhttp closed it, our reference would keep
 // its events registered, and a new connection with the same number could not be watched.
 bufferevent* Connections::open(event_base* base) {
-  starvation_told_ = false;
+  starvation_logged_ = false;
   collect();
   bufferevent* socket = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
   if (socket == nullptr) return nullptr;
@@ -141,7 +141,7 @@ Connections::Iterator Connections::forget(Iterator connection) {
 
 void Connections::starve() {
   const int code = errno;
-  if (!std::exchange(starvation_told_, true)) {
+  if (!std::exchange(starvation_logged_, true)) {
     log::warning("The health endpoint cannot accept a connection", {{"error", errno_text(code)}});
   }
   starved_ = true;

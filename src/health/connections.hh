@@ -65,7 +65,7 @@ class Connections {
   std::list<evconnlistener*> listeners_;
   event* look_again_ = nullptr;  // timer: checks for room
   bool starved_ = false;         // accept(2) recently found no free descriptor
-  bool starvation_told_ = false;
+  bool starvation_logged_ = false;
 };
 
 }  // namespace spiffe::health

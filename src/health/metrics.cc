@@ -171,7 +171,7 @@ void put_child(Page& page, const Program& status) {
     page.family("child_exits_total", "counter", "Ends of the child.");
     page.sample(status.child.exits);
   }
-  page.family("signals_total", "counter", "Signals that tell of a rotation.");
+  page.family("signals_total", "counter", "Signals that announce a rotation.");
   for (std::size_t i = 0; i < kSignalResults; ++i) {
     page.sample("result", kSignalWords[i], status.signals[i]);
   }
@@ -204,7 +204,7 @@ void put_hooks(Page& page, const Program& status) {
 
 std::string metrics(const Status& status) {
   Page page;
-  page.family("build_info", "gauge", "Always 1; the label tells the version.");
+  page.family("build_info", "gauge", "Always 1; the label is the version.");
   page.sample("version", status.version, 1);
   put_expiry(page, status);
   put_updates(page, status);

@@ -30,7 +30,7 @@ int give(int fd, uid_t user, gid_t group) {
 }
 
 // Reports whether the previous owner was kept. Without CAP_CHOWN, a helper can at most set its own groups.
-void tell_of_keeping(const Place& place, const Item& item, int fd, int code) {
+void report_kept_owner(const Place& place, const Item& item, int fd, int code) {
   const std::string path = place.directory.path().shown(item.leaf);
   struct stat st{};
   if (code != 0) {
@@ -131,7 +131,7 @@ Result<void> set_attributes(const Place& place, const Item& item, int fd, const 
     return place.directory.fail_chown(item.leaf, code);
   }
   if (const int code = give(fd, o.kept_user, kNoGroup); code != 0) lost = code;
-  if (o.kept_user != kNoUser || o.kept_group != kNoGroup) tell_of_keeping(place, item, fd, lost);
+  if (o.kept_user != kNoUser || o.kept_group != kNoGroup) report_kept_owner(place, item, fd, lost);
   return {};
 }
 

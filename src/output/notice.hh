@@ -28,9 +28,9 @@ class Notices {
 
  private:
   void add(Notice notice) {
-    if (told_.insert(notice.event + '\n' + notice.path).second) pending_.push_back(std::move(notice));
+    if (reported_.insert(notice.event + '\n' + notice.path).second) pending_.push_back(std::move(notice));
   }
-  std::set<std::string> told_;
+  std::set<std::string> reported_;
   std::vector<Notice> pending_;
 };
 

@@ -84,7 +84,7 @@ Actions ChildMachine::rotate() {
     case OnRotate::none:
       break;
   }
-  told_ = published_;
+  notified_ = published_;
   return {};
 }
 
@@ -96,7 +96,7 @@ Actions ChildMachine::on(const StartFailed& event) {
     return {ReportFailedStart{.next = Next::backoff, .delay = delay}, ArmTimer{delay}};
   }
   last_code_ = event.code;
-  told_ = published_;  // do not notify it again of files with which it could not be started
+  notified_ = published_;  // do not notify it again of files with which it could not be started
   return after_end(ReportFailedStart{}, true, std::chrono::nanoseconds::zero());
 }
 
@@ -243,7 +243,7 @@ Learning ChildMachine::learning() const {
 Actions ChildMachine::start() {
   if (remains_) return clear(Target::start);
   state_ = State::run;
-  told_ = read_ = published_;
+  notified_ = read_ = published_;
   started_ = now_;
   blocked_ = false;
   withheld_ = false;
@@ -297,7 +297,7 @@ Actions ChildMachine::terminate_clearing() {
 }
 
 Actions ChildMachine::signal(bool handled) {
-  told_ = published_;
+  notified_ = published_;
   withheld_ = false;
   return {Signal{handled}};
 }

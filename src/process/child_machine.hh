@@ -210,7 +210,7 @@ class ChildMachine {
   // Meaningful in stopping, killing and clearing.
   [[nodiscard]] Target target() const { return target_; }
   // N; nullopt before the first start.
-  [[nodiscard]] std::optional<Generation> told() const { return told_; }
+  [[nodiscard]] std::optional<Generation> notified() const { return notified_; }
   [[nodiscard]] Learning learning() const;
 
  private:
@@ -225,7 +225,7 @@ class ChildMachine {
   Actions on(const Replaced&);
   Actions on(const Terminate& event);
 
-  [[nodiscard]] bool pending() const { return published_ > told_; }
+  [[nodiscard]] bool pending() const { return published_ > notified_; }
   [[nodiscard]] double random();
   Actions start();
   Actions end(int code, bool left = false);
@@ -245,7 +245,7 @@ class ChildMachine {
   State state_ = State::wait;
   Target target_ = Target::end;
   std::optional<Generation> published_;  // W
-  std::optional<Generation> told_;       // N
+  std::optional<Generation> notified_;   // N
   std::optional<Generation> read_;       // N at the last Start
   BootTime now_;                         // the time of the event being handled
   BootTime started_;                     // when this child was started

@@ -106,7 +106,7 @@ HookSchedule::Actions HookSchedule::over(bool succeeded, int code) {
     return out;
   }
   const bool settled = succeeded || !policy_.retry;
-  if (settled) told_ = {};
+  if (settled) reason_ = {};
   if (settled || newer_.any()) {
     failures_ = 0;
     out.emplace_back(Report{succeeded, newer_.any()});
@@ -123,9 +123,9 @@ HookSchedule::Actions HookSchedule::over(bool succeeded, int code) {
 
 void HookSchedule::run(Actions& out) {
   state_ = State::run;
-  told_ |= std::exchange(newer_, {});
+  reason_ |= std::exchange(newer_, {});
   if (policy_.timeout > std::chrono::nanoseconds::zero()) out.emplace_back(ArmTimer{policy_.timeout});
-  out.emplace_back(Start{told_});
+  out.emplace_back(Start{reason_});
 }
 
 HookSchedule::Actions HookSchedule::terminate(Target target) {

@@ -131,8 +131,8 @@ class HookSchedule {
   Policy policy_;
   State state_ = State::idle;
   Target target_ = Target::next;
-  Changes told_;   // the reason of the present or failed run
-  Changes newer_;  // published after its start
+  Changes reason_;  // the reason of the present or failed run
+  Changes newer_;   // published after its start
   int failures_ = 0;
 };
 

@@ -73,7 +73,7 @@ void Reaper::Claim::hold() {
 }
 
 void Reaper::reap() {
-  last_told_ = 0;
+  last_called_ = 0;
   const auto held = [](const auto& each) { return each.second.held; };
   for (int i = 0; i < kPerTurn; ++i) {
     if (std::ranges::any_of(claims_, held)) return reap_beside_held();
@@ -101,8 +101,8 @@ void Reaper::reap_beside_held() {
 
 void Reaper::take(pid_t pid) {
   const auto found = claims_.find(pid);
-  if (found != claims_.end() && found->second.number != last_told_) {
-    last_told_ = found->second.number;
+  if (found != claims_.end() && found->second.number != last_called_) {
+    last_called_ = found->second.number;
     const auto on_ended = found->second.on_ended;  // a copy: the owner may drop its claim
     on_ended();
     return;

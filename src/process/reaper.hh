@@ -77,8 +77,8 @@ class Reaper {
   const bool init_;  // this process is PID 1
   std::map<pid_t, Entry> claims_;
   std::uint64_t last_number_ = 0;
-  std::uint64_t last_told_ = 0;  // the claim whose owner was called last in this turn
-  Timer more_;                   // continues reaping after other events had their turn
+  std::uint64_t last_called_ = 0;  // the claim whose owner was called last in this turn
+  Timer more_;                     // continues reaping after other events had their turn
 
   std::function<void()> on_done_;  // set while the others are being ended
   BootTime deadline_;

@@ -149,7 +149,7 @@ void Supervisor::reap() {
     rest_poll_.after(rest_wait_);
   }
   if (terminal_) terminal_->take_back(reaped_);
-  tell(ChildNews::ended);
+  report(ChildNews::ended);
   step(Exited{*status, remains});
 }
 
@@ -181,7 +181,7 @@ std::optional<Event> Supervisor::perform(const Start&) {
   child_ = std::make_unique<Child>(loop_, std::move(*launched), [this] { reap(); }, reaper_);
   leads_group_ = own_group_;
   const std::string pid = std::to_string(child_->pid());
-  tell(ChildNews::started);
+  report(ChildNews::started);
   log::info("child started", {{"event", "child_started"}, {"pid", pid}, {"command", command_}});
   if (!child_->watched() && !std::exchange(warned_no_pidfd_, true)) {
     log::warning("this system offers no pidfd: the child is watched by SIGCHLD", {{"pid", pid}});
@@ -201,7 +201,7 @@ std::optional<Event> Supervisor::perform(const Signal& action) {
         {{"event", "signal_unhandled"}, {"pid", std::to_string(child_pid())}, {"signal", name}});
   }
   if (send(renew_signal_)) {
-    tell(ChildNews::signalled);
+    report(ChildNews::signalled);
     log::info("child signalled",
               {{"event", "signalled"}, {"pid", std::to_string(child_pid())}, {"signal", name}});
   }
@@ -298,7 +298,7 @@ std::optional<Event> Supervisor::perform(const ReportWithheld&) {
        {"signal", name},
        {"hint",
         "name a signal that the program handles as renew_signal, or set renew_signal_guard = false"}});
-  tell(ChildNews::signal_withheld);
+  report(ChildNews::signal_withheld);
   return std::nullopt;
 }
 
@@ -349,7 +349,7 @@ bool Supervisor::sent(pid_t pid, int signo, const Result<>& result) {
                                           {"pid", std::to_string(pid)},
                                           {"signal", signal_name(signo)},
                                           {"error", result.error().message}});
-  tell(ChildNews::signal_failed);
+  report(ChildNews::signal_failed);
   return false;
 }
 

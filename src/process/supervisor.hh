@@ -104,7 +104,7 @@ class Supervisor {
   bool send_to_rest(int signo);
   bool sent(pid_t pid, int signo, const Result<>& result);
   [[nodiscard]] std::string child_name(pid_t pid) const;
-  void tell(ChildNews news) const {
+  void report(ChildNews news) const {
     if (on_news_) on_news_(news);
   }
 

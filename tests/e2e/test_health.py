@@ -383,7 +383,7 @@ def test_the_command_reports_the_reason(agent: DevAgent, run_helper: Run, workdi
     ]
     error, hint = done.stderr.splitlines()
     assert error == "error: not ready: /ready answers 503 Service Unavailable"
-    assert hint == "hint: spiffe-helper doctor looks for the reason, the log tells it"
+    assert hint == "hint: spiffe-helper doctor looks for the reason, the log has it"
     assert command("-unix-socket", path, "-liveness").returncode == 0
     helper.stop()
     done = command("-config", workdir / "helper.conf")

@@ -56,7 +56,7 @@ class Watcher {
       : json_(arguments.json),
         visit_(visit),
         terminal_(Terminal::of(STDOUT_FILENO)),
-        jwt_loss_timer_(visit.loop(), [this] { tell_jwt_loss(); }),
+        jwt_loss_timer_(visit.loop(), [this] { report_jwt_loss(); }),
         source_(visit.loop(), visit.endpoint(), {{.selection = {}, .verify_chain = false}},
                 {.on_judged = [this](std::size_t, const auto& update) { take(*update); },
                  .on_lost = [this](const workload::Lost& lost) { lose(lost); },
@@ -129,7 +129,7 @@ class Watcher {
       waiting_jwt_ = material;
       return;
     }
-    if (!std::exchange(x509_known_, true)) tell_refused(*x509_refused_);
+    if (!std::exchange(x509_known_, true)) report_refused(*x509_refused_);
     visit_.settled();
     jwt_loss_timer_.cancel();
     jwt_loss_.reset();
@@ -138,7 +138,7 @@ class Watcher {
     const std::string problem = bundles ? "" : bundles.error().message;
     const JwtChanges changes = bundles ? compare(jwt_, *bundles) : JwtChanges();
     ++jwt_count_;
-    const bool was_lost = !std::exchange(told_jwt_cause_, {}).empty();
+    const bool was_lost = !std::exchange(reported_jwt_cause_, {}).empty();
     if (json_) {
       Json out = event(now, "jwt_update");
       put(out, "number", static_cast<long long>(jwt_count_));
@@ -166,7 +166,7 @@ class Watcher {
     }
     if (!lost.new_cause) return;
     if (json_) {
-      told_jwt_cause_ = lost.failure.cause;
+      reported_jwt_cause_ = lost.failure.cause;
       print(json_line(lost_json(lost, "jwt")));
       return;
     }
@@ -174,10 +174,10 @@ class Watcher {
     jwt_loss_timer_.after(kSameLoss);
   }
 
-  void tell_jwt_loss() {
-    if (visit_.ended() || !jwt_loss_ || x509_lost_ || told_jwt_cause_ == jwt_loss_->cause) return;
-    told_jwt_cause_ = jwt_loss_->cause;
-    tell_loss(*jwt_loss_, "no JWT bundles", false, wall_now());
+  void report_jwt_loss() {
+    if (visit_.ended() || !jwt_loss_ || x509_lost_ || reported_jwt_cause_ == jwt_loss_->cause) return;
+    reported_jwt_cause_ = jwt_loss_->cause;
+    report_loss(*jwt_loss_, "no JWT bundles", false, wall_now());
   }
 
   void lose(const workload::Lost& lost) {
@@ -195,15 +195,15 @@ class Watcher {
         print(json_line(lost_json(lost, "x509")));
       } else if (count_ > 0) {
         const bool denied = lost.failure.kind == workload::FailureKind::no_identity;
-        tell_loss(lost.failure, denied ? "no identity any more" : "the agent was lost", true, now);
+        report_loss(lost.failure, denied ? "no identity any more" : "the agent was lost", true, now);
       }
     }
     visit_.lost(kWhat, lost);
   }
 
-  void tell_refused(const workload::Lost& lost) {
+  void report_refused(const workload::Lost& lost) {
     if (json_) return print(json_line(lost_json(lost, "x509")));
-    tell_loss(lost.failure, "no X.509 updates", false, wall_now());
+    report_loss(lost.failure, "no X.509 updates", false, wall_now());
   }
 
   static Json lost_json(const workload::Lost& lost, const char* kind) {
@@ -216,7 +216,7 @@ class Watcher {
   }
 
   // `life`: adds how long the last certificate is still valid.
-  void tell_loss(const workload::Failure& failure, const char* head, bool life, WallTime now) {
+  void report_loss(const workload::Failure& failure, const char* head, bool life, WallTime now) {
     terminal_ = Terminal::of(STDOUT_FILENO);
     TextTable rows(std::min<std::size_t>(terminal_.width, 80), 2);
     rows.row("cause", failure.cause);
@@ -279,7 +279,7 @@ class Watcher {
   std::optional<identity::JwtBundlesMaterial> waiting_jwt_;  // until X.509 was printed
   std::size_t jwt_count_ = 0;
   std::optional<workload::Failure> jwt_loss_;
-  std::string told_jwt_cause_;  // "" if none was reported, or they are back
+  std::string reported_jwt_cause_;  // "" if none was reported, or they are back
   Timer jwt_loss_timer_;
   std::optional<Watch> reader_;
   workload::X509Source source_;  // last members: they use those above

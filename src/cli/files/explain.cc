@@ -52,7 +52,7 @@ void list(Explained& out, std::size_t first, const char* label, WallTime now) {
 }
 
 // `out` has at least one certificate.
-void tell_certificates(Explained& out, const identity::Bytes& der, WallTime now) {
+void describe_certificates(Explained& out, const identity::Bytes& der, WallTime now) {
   Json& list_of = out.json["certificates"] = Json::array();
   for (const Certificate& each : out.certificates) list_of.push_back(certificate_json(each, now));
   const std::size_t count = out.certificates.size();
@@ -104,7 +104,7 @@ Result<Explained> explain_blocks(const std::vector<PemBlock>& blocks, WallTime n
     auto chain = Certificate::parse_concatenated(der);
     if (!chain) return unknown(chain.error().message);
     out.certificates = *std::move(chain);
-    tell_certificates(out, der, now);
+    describe_certificates(out, der, now);
   }
   if (key != nullptr) {
     take_key(out, *key);
@@ -140,7 +140,7 @@ Result<Explained> explain_token(const SecretBytes& content, WallTime now, std::s
   Explained out;
   out.rows = TextTable(width, kIndent);
   out.title = "JWT-SVID";
-  tell_token(out, *token, now);
+  describe_token(out, *token, now);
   out.token = SecretBytes(trimmed(content.text()));
   return out;
 }
@@ -151,7 +151,7 @@ Result<Explained> explain_der(const SecretBytes& content, WallTime now, std::siz
   Explained out;
   out.rows = TextTable(width, kIndent);
   out.certificates = *std::move(chain);
-  tell_certificates(out, {content.bytes().begin(), content.bytes().end()}, now);
+  describe_certificates(out, {content.bytes().begin(), content.bytes().end()}, now);
   return out;
 }
 

@@ -52,7 +52,7 @@ Counts read_keys(Explained& out, const json& set, bool list, WallTime now) {
   Counts counts;
   const auto keys = set.find("keys");
   if (keys == set.end() || !keys->is_array()) return counts;
-  Json told = Json::array();
+  Json listed = Json::array();
   for (const json& jwk : *keys) {
     const std::string use = member(jwk, "use");
     const bool x509 = use == "x509-svid";
@@ -70,15 +70,15 @@ Counts read_keys(Explained& out, const json& set, bool list, WallTime now) {
       line =
           cat({(id.empty() ? "no kid" : id), ", ", member(jwk, "kty"), (curve.empty() ? "" : " " + curve)});
     }
-    if (told.size() < kMaxListed) out.rows.row(x509 ? "authority" : "JWT key", line);
-    told.push_back({{"use", use},
-                    {"key_id", member(jwk, "kid")},
-                    {"type", member(jwk, "kty")},
-                    {"curve", member(jwk, "crv")}});
+    if (listed.size() < kMaxListed) out.rows.row(x509 ? "authority" : "JWT key", line);
+    listed.push_back({{"use", use},
+                      {"key_id", member(jwk, "kid")},
+                      {"type", member(jwk, "kty")},
+                      {"curve", member(jwk, "crv")}});
   }
-  if (told.size() > kMaxListed)
-    out.rows.row("", cat({"and ", std::to_string(told.size() - kMaxListed), " more"}));
-  if (list) out.json["keys"] = std::move(told);
+  if (listed.size() > kMaxListed)
+    out.rows.row("", cat({"and ", std::to_string(listed.size() - kMaxListed), " more"}));
+  if (list) out.json["keys"] = std::move(listed);
   return counts;
 }
 
@@ -89,23 +89,23 @@ std::string in_words(const Counts& counts) {
   return out.empty() ? "none: nothing is trusted" : out + (counts.x509 + counts.jwt == 1 ? " key" : " keys");
 }
 
-void tell_domains(Explained& out, const std::vector<NamedSet>& sets, WallTime now) {
-  Json& told = out.json["trust_domains"] = Json::array();
+void describe_domains(Explained& out, const std::vector<NamedSet>& sets, WallTime now) {
+  Json& listed = out.json["trust_domains"] = Json::array();
   Counts all;
   for (const auto& [domain, set] : sets) {
     const std::string name = escape(domain, kMaxShown);
     const bool good = set.is_object() && set.contains("keys");
     const Counts counts = good ? read_keys(out, set, false, now) : Counts{};
     const std::string words = good ? in_words(counts) : "no JWK Set";
-    if (told.size() < kMaxListed) out.rows.row(name, words);
-    told.push_back(
+    if (listed.size() < kMaxListed) out.rows.row(name, words);
+    listed.push_back(
         {{"trust_domain", domain}, {"x509_authorities", counts.x509}, {"jwt_authorities", counts.jwt}});
     if (!good) out.problem(cat({"the entry of ", name, " is no JWK Set"}));
     all.x509 += counts.x509;
     all.jwt += counts.jwt;
   }
-  if (told.size() > kMaxListed) {
-    out.rows.row("…", cat({"and ", std::to_string(told.size() - kMaxListed), " more"}));
+  if (listed.size() > kMaxListed) {
+    out.rows.row("…", cat({"and ", std::to_string(listed.size() - kMaxListed), " more"}));
     out.rows.row("together", in_words(all));
   }
 }
@@ -116,7 +116,7 @@ Explained explain_hints(const json& hints, std::size_t width) {
   out.rows = TextTable(width, kIndent);
   out.title = "hints of " + counted(hints.size(), "SVID");
   out.json["kind"] = "hints";
-  Json& told = out.json["hints"] = Json::array();
+  Json& listed = out.json["hints"] = Json::array();
   for (const json& each : hints) {
     const auto number = each.is_object() ? each.find("id") : each.end();
     const bool good = each.is_object() && number != each.end() && number->is_number_unsigned();
@@ -126,8 +126,8 @@ Explained explain_hints(const json& hints, std::size_t width) {
     }
     const std::string id = std::to_string(number->get<std::uint64_t>());
     const std::string hint = member(each, "hint");
-    if (told.size() < kMaxListed) out.rows.row(id, hint.empty() ? "no hint" : hint);
-    told.push_back({{"id", *number}, {"hint", hint}, {"fingerprint", member(each, "fingerprint")}});
+    if (listed.size() < kMaxListed) out.rows.row(id, hint.empty() ? "no hint" : hint);
+    listed.push_back({{"id", *number}, {"hint", hint}, {"fingerprint", member(each, "fingerprint")}});
   }
   return out;
 }
@@ -154,7 +154,7 @@ Result<Explained> explain_json(std::string_view text, std::size_t width, WallTim
     const bool map = kind == BundleKind::bundle_map;
     out.json["kind"] = map ? "bundle-map" : "jwt-bundles";
     out.title = (map ? "bundle map of " : "JWT bundles of ") + counted(sets->size(), "trust domain");
-    tell_domains(out, *sets, now);
+    describe_domains(out, *sets, now);
   }
   out.jwt_bundles = bundles_of(*sets, kLoneDomain);
   constexpr std::size_t kMost = 5;
@@ -164,7 +164,7 @@ Result<Explained> explain_json(std::string_view text, std::size_t width, WallTim
   return out;
 }
 
-void tell_token(Explained& out, const Token& token, WallTime now) {
+void describe_token(Explained& out, const Token& token, WallTime now) {
   const json& claims = token.claims;
   std::vector<std::string> audiences;
   if (const auto aud = claims.find("aud"); aud != claims.end()) {

@@ -11,6 +11,6 @@ namespace spiffe::cli {
 [[nodiscard]] Result<Explained> explain_json(std::string_view text, std::size_t width, WallTime now);
 
 // Adds rows and JSON.
-void tell_token(Explained& out, const Token& token, WallTime now);
+void describe_token(Explained& out, const Token& token, WallTime now);
 
 }  // namespace spiffe::cli

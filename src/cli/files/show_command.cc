@@ -92,7 +92,7 @@ class Show {
   int finish() {
     relate(files_, now_);
     for (const ShownFile& file : files_) {
-      if (file.asked && !file.explained) tell(file.explained.error());
+      if (file.asked && !file.explained) report(file.explained.error());
     }
     const int written = print(json_ ? json_text(all_json()) : all_text());
     return code_ == kOk ? written : code_;
@@ -101,22 +101,22 @@ class Show {
  private:
   [[nodiscard]] const SecretBytes* password() const { return password_ ? &*password_ : nullptr; }
 
-  void tell(const Error& error) {
+  void report(const Error& error) {
     say(error);
     code_ = error.kind == ErrorKind::timed_out ? kTimedOut : std::max(code_, kFailed);
   }
 
   void add_directory(const std::string& path) {
     auto directory = look_into(path);
-    if (!directory) return tell(directory.error());
+    if (!directory) return report(directory.error());
     if (directory->left_out > 0) {
-      tell({ErrorKind::failed,
-            spoken_path(path) + ": " + std::to_string(directory->left_out) + " of its files are left out",
-            "name those that you mean"});
+      report({ErrorKind::failed,
+              spoken_path(path) + ": " + std::to_string(directory->left_out) + " of its files are left out",
+              "name those that you mean"});
     }
     for (const PassedOver& each : directory->passed_over)
       std::fputs(cat({"note: ", escape(each.path), " is a ", each.kind, ", passed over\n"}).c_str(), stderr);
-    if (directory->files.empty()) tell({ErrorKind::failed, escape(path) + ": holds no file", {}});
+    if (directory->files.empty()) report({ErrorKind::failed, escape(path) + ": holds no file", {}});
     for (const std::string& each : directory->files)
       files_.push_back(show_file(each, read_input(each), now_, width_, password()));
     directories_.push_back(*std::move(directory));
@@ -169,13 +169,13 @@ class Show {
     }
     for (const ShownFile& file : files_) {
       if (!file.asked) continue;
-      Json told = {{"path", file.path}};
+      Json entry = {{"path", file.path}};
       if (file.explained) {
-        told.update(file.explained->json);
+        entry.update(file.explained->json);
       } else {
-        told["error"] = {{"message", file.explained.error().message}, {"hint", file.explained.error().hint}};
+        entry["error"] = {{"message", file.explained.error().message}, {"hint", file.explained.error().hint}};
       }
-      out["files"].push_back(std::move(told));
+      out["files"].push_back(std::move(entry));
     }
     return out;
   }

@@ -80,12 +80,12 @@ bool is_bundle(const Explained& file) {
 
 void relate_key(const std::vector<ShownFile>& files, ShownFile& file) {
   Explained& key = *file.explained;
-  Json& told = key.json["private_key"]["belongs_to"];
+  Json& json = key.json["private_key"]["belongs_to"];
   if (!key.certificates.empty()) {
     if (!belongs(key, key.certificates.front()))
       return key.problem("the key is another certificate's", Problem::mixed);
     key.rows.row("belongs to", "the certificate");
-    told = file.path;
+    json = file.path;
     return;
   }
   const ShownFile* leaf = beside(files, file, [&key](const Explained& each) {
@@ -93,7 +93,7 @@ void relate_key(const std::vector<ShownFile>& files, ShownFile& file) {
   });
   if (leaf != nullptr) {
     key.rows.row("belongs to", spoken_path(leaf->path));
-    told = leaf->path;
+    json = leaf->path;
   } else if (const ShownFile* other = beside(files, file, has_leaf)) {
     const ShownFile* second = beside(files, file, [other](const Explained& each) {
       return has_leaf(each) && &each != &*other->explained;
@@ -108,7 +108,7 @@ void relate_key(const std::vector<ShownFile>& files, ShownFile& file) {
 
 void relate_svid(const std::vector<ShownFile>& files, ShownFile& file, WallTime now) {
   Explained& svid = *file.explained;
-  Json& told = svid.json["verified_by"] = nullptr;
+  Json& json = svid.json["verified_by"] = nullptr;
   std::string reason;
   const ShownFile* bundle = beside(files, file, [&](const Explained& each) {
     if (!is_bundle(each)) return false;
@@ -120,7 +120,7 @@ void relate_svid(const std::vector<ShownFile>& files, ShownFile& file, WallTime 
   });
   if (bundle != nullptr) {
     svid.rows.row("verified", "by " + spoken_path(bundle->path));
-    told = bundle->path;
+    json = bundle->path;
   } else if (reason.empty()) {
     svid.rows.row("verified", "no: there is no bundle beside it");
   } else {
@@ -131,7 +131,7 @@ void relate_svid(const std::vector<ShownFile>& files, ShownFile& file, WallTime 
 
 void relate_token(const std::vector<ShownFile>& files, ShownFile& file, WallTime now) {
   Explained& token = *file.explained;
-  Json& told = token.json["verified_by"] = nullptr;
+  Json& json = token.json["verified_by"] = nullptr;
   std::string reason;
   const auto id = identity::SpiffeId::parse(token.json.value("spiffe_id", std::string()));
   if (!id) return;
@@ -151,7 +151,7 @@ void relate_token(const std::vector<ShownFile>& files, ShownFile& file, WallTime
   });
   if (bundle != nullptr) {
     token.rows.row("verified", "by " + spoken_path(bundle->path));
-    told = bundle->path;
+    json = bundle->path;
   } else if (reason.empty()) {
     token.rows.row("verified", "no: there is no JWT bundle beside it");
   } else {

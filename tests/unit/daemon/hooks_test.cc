@@ -31,11 +31,11 @@ TEST_CASE_METHOD(HooksFixture, "consumers are not notified before prepare_cmd ha
   REQUIRE(until([&] { return log.has("prepare_cmd_failed"); }));
   CHECK(log.has("prepare_cmd exited with code 1; the program is not started until it succeeds"));
   CHECK(status.child.starts == 0);
-  CHECK_FALSE(consumers->told());
+  CHECK_FALSE(consumers->notified());
   CHECK(hook(HookKind::prepare).failure == "exited with code 1");
   touch("good");
   REQUIRE(until_out("prepare\nprepare\nready\n"));  // the retry
-  CHECK(consumers->told());
+  CHECK(consumers->notified());
   CHECK(hook(HookKind::prepare).failure.empty());
   CHECK(hook(HookKind::prepare).succeeded == 1);
   CHECK(hook(HookKind::prepare).failed == 1);
@@ -69,10 +69,10 @@ TEST_CASE_METHOD(HooksFixture,
   consumers->changed({Kind::x509});
   touch("go");
   REQUIRE(until_out("prepare\nprepare\n"));  // the first run may have read files of both publications
-  CHECK_FALSE(consumers->told());
+  CHECK_FALSE(consumers->notified());
   consumers->changed({Kind::x509});
   touch("go");
-  REQUIRE(until([&] { return consumers->told(); }));
+  REQUIRE(until([&] { return consumers->notified(); }));
   CHECK(status.child.starts == 1);
   touch("go");
   REQUIRE(until([&] { return out().ends_with("renewed\n"); }));

@@ -11,7 +11,7 @@ TEST_CASE("the first generation since the helper's start starts the child, whate
   ChildMachine machine(kSignal);
   CHECK(step(machine, Published{0}, kStart) == "Start -> run");
   CHECK(step(machine, Published{0}, kStart) == "-> run");
-  CHECK(machine.told() == 0);
+  CHECK(machine.notified() == 0);
 }
 
 TEST_CASE("a deadly signal waits for the handler, but only while the child is young") {
@@ -20,20 +20,20 @@ TEST_CASE("a deadly signal waits for the handler, but only while the child is yo
   SECTION("until the handler is there, which is asked for each time") {
     CHECK(step(machine, Published{2}, kStart) == "CheckReady -> run");
     CHECK(step(machine, Readiness{SignalUse::none}, kStart) == "ArmTimer(100) -> run");
-    CHECK(machine.told() == 1);
+    CHECK(machine.notified() == 1);
     CHECK(step(machine, Published{3}, kStart) == "-> run");
     CHECK(step(machine, TimerFired{}, kStart) == "CheckReady -> run");
     CHECK(step(machine, Readiness{SignalUse::handled}, kStart) == "Signal -> run");
-    CHECK(machine.told() == 3);
+    CHECK(machine.notified() == 3);
     CHECK(step(machine, Published{4}, kStart) == "CheckReady -> run");
     CHECK(step(machine, Readiness{SignalUse::none}, kStart) == "ArmTimer(100) -> run");
-    CHECK(machine.told() == 3);
+    CHECK(machine.notified() == 3);
   }
   SECTION("until ten seconds of its life are over") {
     CHECK(step(machine, Published{2}, kStart + seconds(9)) == "CheckReady -> run");
     CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(9)) == "ArmTimer(100) -> run");
     CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(10)) == "Signal(unhandled) -> run");
-    CHECK(machine.told() == 2);
+    CHECK(machine.notified() == 2);
   }
   SECTION("until two looks in a row find it blocked") {
     CHECK(step(machine, Published{2}, kStart) == "CheckReady -> run");
@@ -77,7 +77,7 @@ TEST_CASE("a deadly signal is withheld while the child is not ready") {
   CHECK(step(machine, TimerFired{}, kStart + seconds(12)) == "CheckReady -> run");
   SECTION("and is said once, but again for the next one") {
     CHECK(step(machine, Readiness{SignalUse::handled}, kStart + seconds(12)) == "Signal -> run");
-    CHECK(machine.told() == 3);
+    CHECK(machine.notified() == 3);
     CHECK(step(machine, Published{4}, kStart + seconds(13)) == "CheckReady -> run");
     CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(13)) ==
           "ReportWithheld ArmTimer(1000) -> run");
@@ -97,7 +97,7 @@ TEST_CASE("a new policy applies to what is in progress") {
   SECTION("nothing on rotation") {
     machine.set_policy(kNone);
     CHECK(step(machine, TimerFired{}, kStart) == "-> run");
-    CHECK(machine.told() == 2);
+    CHECK(machine.notified() == 2);
     CHECK(step(machine, kExit3, kStart) == kGone);
   }
   SECTION("a harmless signal") {
@@ -121,7 +121,7 @@ TEST_CASE("a wrapped child that repeatedly fails quickly is given up") {
           (failure == 2 ? kBackoffNotStarted : kBackoff));
     CHECK(step(machine, Published{static_cast<Generation>(5 + failure)}, now) == "-> backoff");
     CHECK(step(machine, TimerFired{}, now += seconds(9)) == "Start -> run");
-    CHECK(machine.told() == 5 + failure);
+    CHECK(machine.notified() == 5 + failure);
   }
   CHECK(step(machine, kExit3, now += seconds(9)) == "ReportExit(give_up) End(3) -> ended");
 }
@@ -150,9 +150,9 @@ TEST_CASE("starts that fail for lack of processes never end the helper") {
 TEST_CASE("generations published while a child is being stopped are read by the next start") {
   ChildMachine machine(kRestart);
   for (const Generation g : {1, 2, 3, 4}) static_cast<void>(machine.handle(Published{g}, kStart));
-  CHECK(machine.told() == 1);
+  CHECK(machine.notified() == 1);
   CHECK(step(machine, kExit3, kStart) == "CancelTimer ReportExit(restart) Start -> run");
-  CHECK(machine.told() == 4);
+  CHECK(machine.notified() == 4);
 }
 
 TEST_CASE("deadly signals are those that end an unprepared process") {
