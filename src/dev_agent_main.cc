@@ -27,13 +27,13 @@ constexpr std::string_view kVersion = "(unknown version)";
 
 constexpr int kUsage = 2;
 
-// The footer of the help. One dash or two: both are taken.
+// The end of the help text. Flags may have one dash or two.
 constexpr std::string_view kNotes =
     R"(A duration is 90s, 1h30m or 250ms. An identity is a SPIFFE ID or its path, with a hint after it:
 -id /web -id 'spiffe://example.org/db,hint=internal'.
 
-spiffe-dev-agent keeps its keys in memory and gives every caller every identity: for development and tests
-only.
+spiffe-dev-agent keeps its keys in memory and gives all identities to every caller: use it only for
+development and tests.
 
 Example:
   spiffe-dev-agent -socket /tmp/agent.sock -id /web -ttl 2m -control /tmp/control.sock &
@@ -45,33 +45,33 @@ std::string help_text() {
 
 usage: spiffe-dev-agent -socket PATH [flags]
 
-  -socket PATH           Unix socket to serve on, made with mode 0600
+  -socket PATH           Unix socket of the Workload API, created with mode 0600
   -trust-domain NAME     trust domain (example.org)
-  -id ID                 identity to hand out, may be repeated (/workload)
+  -id ID                 identity to issue; may be repeated (/workload)
   -ttl DURATION          lifetime of X.509-SVIDs (1h)
   -jwt-ttl DURATION      lifetime of JWT-SVIDs (5m)
-  -rotate-every DURATION time between rotations; 0: none (half the ttl)
+  -rotate-every DURATION time between rotations; 0: no rotations (half the ttl)
   -federated N           number of federated trust domains, federated-1.example and so on (0)
   -key-type TYPE         ec-p256, ec-p384, rsa-2048, rsa-4096 or ed25519 (ec-p256)
-  -intermediate          sign SVIDs by an intermediate authority
-  -cross-signed-root     a root that is not self-signed
-  -control PATH          Unix socket for commands, made with mode 0600
+  -intermediate          sign SVIDs with an intermediate CA
+  -cross-signed-root     use a root that is not self-signed
+  -control PATH          Unix socket for commands, created with mode 0600
   -fault NAME            start with a fault
   -send-log FILE         append "SEQ NANOSECONDS SERIAL" for every X.509 message
-  -quiet                 say nothing but that we are ready
+  -quiet                 print only the line that announces readiness
   -h, -help              this text
   -version               the version
 
 )";
   out += kNotes;
-  out += "\nCommands of the control socket (one a line, one line of answer):\n";
+  out += "\nCommands of the control socket (one on each line, answered by one line):\n";
   for (const Command& command : commands()) {
     out += fmt::format(
         "  {:<30} {}\n",
         fmt::format("{}{}{}", command.name, command.arguments.empty() ? "" : " ", command.arguments),
         command.what);
   }
-  out += "\nFaults (for -fault, and commands by themselves):\n";
+  out += "\nFaults (for -fault; each is also a command):\n";
   for (const Fault& fault : faults()) {
     out += fmt::format("  {:<30} {}\n",
                        fmt::format("{}{}{}", fault.name, fault.argument.empty() ? "" : " ", fault.argument),
@@ -80,10 +80,10 @@ usage: spiffe-dev-agent -socket PATH [flags]
   return out;
 }
 
-// CLI11 takes "-socket" for seven short flags.
+// CLI11 reads "-socket" as seven short flags.
 std::vector<std::string> two_dashes(int argc, char** argv) {
   std::vector<std::string> out;
-  for (int i = argc - 1; i > 0; --i) {  // CLI11 wants them backwards
+  for (int i = argc - 1; i > 0; --i) {  // CLI11 expects the reverse order
     std::string word = argv[i];
     if (word.size() > 2 && word[0] == '-' && word[1] != '-') word.insert(0, "-");
     out.push_back(std::move(word));
@@ -117,7 +117,7 @@ int complain(const Error& error) {
   return error.kind == ErrorKind::usage ? kUsage : 1;
 }
 
-// CLI11's words in our voice: lower case, one dash.
+// CLI11's messages in our style: lower case, one dash.
 std::string in_our_voice(std::string message) {
   for (std::size_t at = message.find("--"); at != std::string::npos; at = message.find("--", at)) {
     message.erase(at, 1);

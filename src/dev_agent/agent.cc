@@ -16,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMostFederated = 10'000;
-// More than the client's flow control lets through in kMidMessage, less than what clients refuse unread.
+// More than the client's flow control admits within kMidMessage, less than the size that clients refuse.
 constexpr std::size_t kLongMessage = std::size_t{32} * 1024 * 1024;
 constexpr auto kMidMessage = 1ms;
 
@@ -148,7 +148,7 @@ Result<> Agent::fill_federated(std::size_t count) {
   for (std::size_t i = 1; i <= count; ++i) {
     const std::string domain = fmt::format("federated-{}.example", i);
     const std::string id = "spiffe://" + domain;
-    // A domain that stays keeps its keys.
+    // Remaining domains keep their keys.
     if (const auto known = federated_x509_.find(id); known != federated_x509_.end()) {
       x509.insert(*known);
       jwt.insert(*federated_jwt_.find(id));

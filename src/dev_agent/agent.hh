@@ -1,4 +1,4 @@
-// The agent: what it serves, and what can be asked of it. Any thread.
+// The agent: its state and its commands. Any thread.
 #pragma once
 
 #include <atomic>
@@ -28,7 +28,7 @@ class Agent {
  public:
   static Result<std::unique_ptr<Agent>> create(Options options);
   ~Agent();
-  // Ends bursts, waits and timers. Streams stay open: they are the server's to end.
+  // Ends bursts, waits and timers. Streams stay open: the server ends them.
   void stop();
 
   struct Pushed {
@@ -39,11 +39,11 @@ class Agent {
   Result<Pushed> resend();  // the same state again
   Result<Pushed> set_federated(std::size_t count);
   Result<Pushed> set_crls(std::size_t count);
-  Result<Pushed> rotate_authority();      // a new X.509 root; the bundle holds the old one too
+  Result<Pushed> rotate_authority();      // a new X.509 root; the bundle also contains the old one
   Result<Pushed> rotate_jwt_authority();  // the same for the JWT key
   Result<> inject(const FaultRequest& request);
-  Result<Pushed> clear();  // undoes every fault; pushes a good state where the current one is spoiled
-  void admit();            // undoes deny and its like
+  Result<Pushed> clear();  // undoes every fault; pushes a good state if the current one is spoiled
+  void admit();            // undoes `deny` and the other refusals
 
   // `count` rotations, `rate` a second, in the background.
   Result<> burst(std::uint64_t count, double rate);
@@ -66,7 +66,7 @@ class Agent {
     std::string token;
     std::string hint;
   };
-  // One per identity, or only that of `spiffe_id` where it is not empty.
+  // One for each identity, or only for `spiffe_id` if it is not empty.
   Result<std::vector<Token>> jwt_svids(const std::vector<std::string>& audience,
                                        const std::string& spiffe_id);
   Result<JwtAuthority::Claims> validate(const std::string& token, const std::string& audience);
@@ -82,7 +82,7 @@ class Agent {
     std::atomic<std::uint64_t> now_, most_;
   };
 
-  // What callers of the service did.
+  // Counts of what callers did.
   struct Counters {
     std::atomic<std::uint64_t> x509_svids, x509_bundles, jwt_svids, jwt_bundles, validations;
     std::atomic<std::uint64_t> without_header, refused;
@@ -99,7 +99,7 @@ class Agent {
   Agent(Options options, Issuer issuer, JwtAuthority jwt, Fd send_log);
   // All with mutex_ held.
   Result<Snapshot> fresh_snapshot() const;
-  Result<Pushed> push_bundles();  // the same SVIDs with the bundles of now
+  Result<Pushed> push_bundles();  // the same SVIDs with the current bundles
   Result<Pushed> push(Snapshot snapshot, const Fault* spoiled_by);
   Pushed push(std::shared_ptr<State> state, bool every);
   Result<> fill_federated(std::size_t count);
@@ -107,7 +107,7 @@ class Agent {
 
   void rotate_later();
   void run_burst(std::uint64_t count, double rate);
-  bool sleep_until(std::chrono::nanoseconds monotonic) const;  // false: we are to stop
+  bool sleep_until(std::chrono::nanoseconds monotonic) const;  // false: stop() was called
 
   const Options options_;
   mutable std::mutex mutex_;
@@ -116,7 +116,7 @@ class Agent {
   std::map<std::string, std::string> federated_x509_;  // trust domain ID -> DER
   std::map<std::string, std::string> federated_jwt_;   // trust domain ID -> JWKS
   std::vector<std::string> crls_;
-  std::uint64_t generation_ = 0;  // of issuer_, jwt_, federated_*, crls_: grows when one of them changes
+  std::uint64_t generation_ = 0;  // grows when issuer_, jwt_, federated_* or crls_ changes
   Snapshot last_;
   std::shared_ptr<const State> last_state_;
   const Fault* spoiled_by_ = nullptr;  // the current state
@@ -135,7 +135,7 @@ class Agent {
   Burst burst_{};
 };
 
-// `snapshot`, serialised; seq and versions are the Hub's to set.
+// Serialises `snapshot`. The Hub sets seq and versions.
 [[nodiscard]] std::shared_ptr<State> make_state(const Snapshot& snapshot);
 
 }  // namespace spiffe::dev_agent

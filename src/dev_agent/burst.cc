@@ -1,4 +1,4 @@
-// Agent's bursts: many rotations at an exact pace.
+// Bursts of an Agent: many rotations at an exact rate.
 #include <algorithm>
 #include <cerrno>
 
@@ -35,7 +35,7 @@ Result<> Agent::burst(std::uint64_t count, double rate) {
   const std::lock_guard lock(mutex_);
   if (burst_running_) return fail("a burst is under way");
   if (stopping_) return fail("the agent is stopping");
-  if (burst_thread_.joinable()) burst_thread_.join();  // it has let go of mutex_ for good
+  if (burst_thread_.joinable()) burst_thread_.join();  // it does not take mutex_ any more
   burst_running_ = true;
   burst_error_.reset();
   burst_ = {};
@@ -63,7 +63,7 @@ void Agent::run_burst(std::uint64_t count, double rate) {
   const auto start = monotonic_now();
   std::unique_lock lock(mutex_);
   for (std::uint64_t i = 0; i < count; ++i) {
-    // Keys and certificates are made before their time has come, so that the push itself is short.
+    // Keys and certificates are made in advance, so that the push itself is short.
     auto snapshot = fresh_snapshot();
     if (!snapshot) {
       burst_error_ = snapshot.error();

@@ -1,4 +1,4 @@
-// Makes X.509 certificates, good ones and, where asked, ones that no SVID may look like.
+// Makes X.509 certificates: valid ones, and on request ones that are not valid as SVIDs.
 #pragma once
 
 #include <string>
@@ -12,11 +12,11 @@ namespace spiffe::dev_agent {
 
 struct CertificateSpec {
   std::string common_name;
-  std::vector<std::string> uris;  // one URI SAN each; without any there is no SAN
+  std::vector<std::string> uris;  // one URI SAN each; empty: no SAN
   WallTime not_before;
   WallTime not_after;
   bool ca = false;        // basicConstraints cA
-  bool signs_ca = false;  // keyUsage of an authority (keyCertSign, cRLSign) instead of a leaf's
+  bool signs_ca = false;  // keyUsage of a CA (keyCertSign, cRLSign) instead of a leaf
 };
 
 // A certificate authority: its key and its certificate.
@@ -25,10 +25,10 @@ struct Authority {
   X509Ptr certificate;
 };
 
-// Signed by `issuer`, or by its own key where `issuer` is null.
+// Signed by `issuer`, or self-signed if `issuer` is null.
 [[nodiscard]] Result<X509Ptr> make_certificate(const CertificateSpec& spec, EVP_PKEY* key,
                                                const Authority* issuer);
-// A new EC P-256 authority that lasts ten years. `spiffe_id` goes into the SAN where it is not empty.
+// A new EC P-256 authority that lasts ten years. `spiffe_id` goes into the SAN unless it is empty.
 [[nodiscard]] Result<Authority> make_authority(const std::string& common_name, const std::string& spiffe_id,
                                                const Authority* issuer);
 

@@ -1,4 +1,4 @@
-// The control socket's language: one command a line, one line of answer, "ok …" or "error: …".
+// The commands of the control socket: one on each line, answered by one line, "ok …" or "error: …".
 #pragma once
 
 #include <span>
@@ -17,7 +17,8 @@ struct Command {
 };
 [[nodiscard]] std::span<const Command> commands();
 
-// The answer to `line`, without its end. Names of faults are commands too. May wait (wait, streams).
+// The answer to `line`, without the newline. Names of faults are commands as well. Some commands wait (wait,
+// streams).
 [[nodiscard]] std::string answer(Agent& agent, std::string_view line);
 
 }  // namespace spiffe::dev_agent

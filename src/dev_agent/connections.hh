@@ -1,5 +1,5 @@
-// The accepted connections. gRPC owns their descriptors; this remembers which they are, so that faults can
-// shut them down.
+// The accepted connections. gRPC owns their descriptors; they are recorded here so that faults can shut them
+// down.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ class Connections {
   void forget_closed();  // mutex_ held
 
   mutable std::mutex mutex_;
-  // fd -> the kernel's cookie of the socket: gRPC closes descriptors without a word, and their numbers come
-  // back.
+  // fd -> the kernel's cookie of the socket: gRPC closes descriptors without a notification, and their
+  // numbers are reused.
   std::map<int, std::uint64_t> sockets_;
   std::uint64_t accepted_ = 0;
 };

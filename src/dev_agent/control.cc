@@ -69,7 +69,7 @@ void Control::serve(Session& session) {
     }
     good = good && input.size() <= kLongestLine;
   }
-  ::shutdown(fd, SHUT_RDWR);  // the descriptor itself is closed when the session is cleared away
+  ::shutdown(fd, SHUT_RDWR);  // the descriptor is closed when the session is removed
   const std::lock_guard lock(mutex_);
   session.over = true;
 }

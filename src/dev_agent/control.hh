@@ -1,4 +1,4 @@
-// Serves the control socket: a thread for each connection, for commands may wait.
+// Serves the control socket, with a thread for each connection because commands may wait.
 #pragma once
 
 #include <list>
@@ -18,7 +18,7 @@ class Control {
  public:
   // `agent` must outlive it.
   static Result<std::unique_ptr<Control>> start(Agent& agent, UnixSocket socket);
-  // Hangs up. The agent must have been stopped, or a command that waits keeps us waiting too.
+  // Closes the connections. Stop the agent first, or this waits for commands that wait.
   ~Control();
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;

@@ -52,13 +52,13 @@ Result<> close_mid_message(Agent& agent, long) {
 }
 
 constexpr std::array kFaults = {
-    // What is wrong with the agent, until `clear` (or `allow`, `available`; `delay 0`).
+    // Faults of the agent, until `clear` (or `allow`, `available`, `delay 0`).
     Fault{"deny", "", 0, "PermissionDenied: streams end, calls are refused", {}, {}, {}, deny},
     Fault{"unavailable", "", 0, "the same with Unavailable", {}, {}, {}, unavailable},
     Fault{"invalid", "", 0, "the same with InvalidArgument", {}, {}, {}, invalid},
     Fault{"unimplemented", "", 0, "the same with Unimplemented", {}, {}, {}, unimplemented},
     Fault{"delay", "MS", -1, "every message leaves MS milliseconds late", {}, {}, {}, delay},
-    // What happens once.
+    // Events.
     Fault{"drop", "", 0, "all streams end with Unavailable", {}, {}, {}, drop},
     Fault{"disconnect", "", 0, "all connections are closed", {}, {}, {}, disconnect},
     Fault{"close-mid-message",
@@ -69,33 +69,33 @@ constexpr std::array kFaults = {
           {},
           {},
           close_mid_message},
-    // What is wrong with one X.509 message; the next rotation is good again.
+    // Faults of one X.509 message. The next rotation is valid again.
     Fault{"truncated-der", "", 0, "the last certificate is cut off", s::truncated_der},
     Fault{"trailing-der", "", 0, "bytes follow the certificates", s::trailing_der},
-    Fault{"garbage-der", "", 0, "the certificates are no DER", s::garbage_der},
+    Fault{"garbage-der", "", 0, "the certificates are not DER", s::garbage_der},
     Fault{"wrong-key", "", 0, "the key is another certificate's", s::wrong_key},
-    Fault{"bad-key", "", 0, "the key is no PKCS#8", s::bad_key},
+    Fault{"bad-key", "", 0, "the key is not PKCS#8", s::bad_key},
     Fault{"wrong-id", "", 0, "spiffe_id differs from the certificate's", s::wrong_id},
-    Fault{"bad-id", "", 0, "spiffe_id is no SPIFFE ID", s::bad_id},
+    Fault{"bad-id", "", 0, "spiffe_id is not a SPIFFE ID", s::bad_id},
     Fault{"expired", "", 0, "the certificate has expired", s::expired},
     Fault{"not-yet-valid", "SECONDS", 20, "the certificate is valid SECONDS (20) from now", s::not_yet_valid},
     Fault{"wrong-ca", "", 0, "the certificate is signed by an unknown authority", s::wrong_ca},
-    Fault{"ca-leaf", "", 0, "the certificate is an authority's (cA)", s::ca_leaf},
+    Fault{"ca-leaf", "", 0, "the certificate is a CA (cA)", s::ca_leaf},
     Fault{"no-uri", "", 0, "the certificate has no URI SAN", s::no_uri},
     Fault{"two-uris", "", 0, "the certificate has two URI SANs", s::two_uris},
     Fault{"empty-id", "", 0, "spiffe_id is empty", s::empty_id},
     Fault{"empty-svid", "", 0, "x509_svid is empty", s::empty_svid},
     Fault{"empty-key", "", 0, "x509_svid_key is empty", s::empty_key},
     Fault{"empty-bundle", "", 0, "bundle is empty", s::empty_bundle},
-    Fault{"bad-bundle", "", 0, "the bundle is no DER", s::bad_bundle},
+    Fault{"bad-bundle", "", 0, "the bundle is not DER", s::bad_bundle},
     Fault{"unknown-hint", "", 0, "the hint is \"unknown\"", s::unknown_hint},
-    Fault{"no-svids", "", 0, "the message holds no SVID", {}, s::no_svids},
-    Fault{"bad-federated", "", 0, "the first federated bundle is no DER", {}, s::bad_federated},
+    Fault{"no-svids", "", 0, "the message contains no SVID", {}, s::no_svids},
+    Fault{"bad-federated", "", 0, "the first federated bundle is not DER", {}, s::bad_federated},
     Fault{"oversized", "", 0, "the message is larger than 64 MiB", {}, s::oversized},
-    // The same for the JWT bundles.
-    Fault{"no-jwt-bundles", "", 0, "the message holds no JWT bundle", {}, s::no_jwt_bundles},
-    Fault{"bad-jwt-bundle", "", 0, "our own JWT bundle is no JSON", {}, s::bad_jwt_bundle},
-    // What is wrong with each JWT-SVID, until `clear`.
+    // Faults of the JWT bundles.
+    Fault{"no-jwt-bundles", "", 0, "the message contains no JWT bundle", {}, s::no_jwt_bundles},
+    Fault{"bad-jwt-bundle", "", 0, "our own JWT bundle is not JSON", {}, s::bad_jwt_bundle},
+    // Faults of every JWT-SVID, until `clear`.
     Fault{"jwt-expired", "", 0, "tokens have expired", {}, {}, s::jwt_expired},
     Fault{"jwt-bad-signature", "", 0, "the signature of tokens is wrong", {}, {}, s::jwt_bad_signature},
     Fault{"jwt-unknown-key", "", 0, "the kid of tokens is in no bundle", {}, {}, s::jwt_unknown_key},

@@ -1,5 +1,5 @@
-// Everything that can be made to go wrong, in one table: the flag -fault, the control socket and the help
-// are made from it.
+// The table of all faults. The flag -fault, the commands of the control socket and the help text come from
+// it.
 #pragma once
 
 #include <optional>
@@ -18,8 +18,8 @@ class Agent;
 // Exactly one of the four functions is set.
 struct Fault {
   std::string_view name;
-  std::string_view argument;  // for the help: "SECONDS", "" where it takes none
-  long standard_argument;     // where none is given; -1: one must be given
+  std::string_view argument;  // for the help: "SECONDS"; "" if it takes none
+  long standard_argument;     // if none is given; -1: one must be given
   std::string_view what;
   // One message is spoiled and stays the current state until the next rotation. The first is applied to
   // each SVID of the message, or to one of them.
@@ -33,7 +33,7 @@ struct Fault {
 
 [[nodiscard]] std::span<const Fault> faults();
 
-// A fault as asked for: "NAME", "NAME ARGUMENT", "NAME@2" (only the second SVID of the message).
+// A requested fault: "NAME", "NAME ARGUMENT", or "NAME@2" (only the second SVID of the message).
 struct FaultRequest {
   const Fault* fault;
   long argument = 0;
@@ -41,7 +41,7 @@ struct FaultRequest {
 };
 [[nodiscard]] Result<FaultRequest> parse_fault(std::string_view text);
 
-// `snapshot` as the fault wants it; nothing happens where the fault spoils no X.509 message.
+// Applies the fault to `snapshot`. Does nothing if the fault does not concern X.509 messages.
 Result<> spoil(const FaultRequest& request, const Issuer& issuer, Snapshot& snapshot);
 
 }  // namespace spiffe::dev_agent

@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Streams end on threads of gRPC that do not tell us; a wait looks this often.
+// Streams end on threads of gRPC, without a notification: a wait checks this often.
 constexpr auto kLook = 5ms;
 
 bool same(const grpc::Slice& a, const grpc::Slice& b) {
@@ -148,7 +148,7 @@ void Hub::about_to_send(const State& state) {
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   const std::string line =
       fmt::format("{} {} {}\n", state.seq, now.tv_sec * 1'000'000'000LL + now.tv_nsec, state.serial);
-  // A log that cannot be written is the reader's to notice; the streams go on.
+  // Errors are ignored: the reader notices missing lines, and the streams must go on.
   static_cast<void>(::write(send_log_.get(), line.data(), line.size()) < 0);
 }
 

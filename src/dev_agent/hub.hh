@@ -1,4 +1,4 @@
-// Knows all open streams and the state they are to have. Any thread.
+// All open streams, and the state that they should have. Any thread.
 #pragma once
 
 #include <atomic>
@@ -22,24 +22,24 @@ class Hub {
   // `send_log` may be empty; see about_to_send().
   Hub(Ticker& ticker, Fd send_log) : ticker_(ticker), send_log_(std::move(send_log)) {}
 
-  // Opens a stream and offers it the current state. Where calls are refused, the stream ends with that.
+  // Opens a stream and offers it the current state. If calls are refused, the stream ends with that status.
   grpc::ServerWriteReactor<grpc::ByteBuffer>* add(Topic topic);
   void remove(const Stream* stream);
 
   // Gives `state` the next seq, and each of its parts a new version if its bytes are new (the X.509-SVIDs
-  // always get one), and offers it to all streams. With `every` streams do not skip it. Returns the seq.
+  // always get one), and offers it to all streams. With `every`, streams do not skip it. Returns the seq.
   std::uint64_t publish(std::shared_ptr<State> state, bool every);
-  // Offers it to all streams, but a later stream does not get it. Nothing is delayed.
+  // Offers it to all open streams, but not to later ones. Without a delay.
   std::uint64_t publish_once(const std::shared_ptr<State>& state);
 
-  // All calls from now on, and all open streams, end with `status`; nothing: calls are served.
+  // All open streams and all later calls end with `status`; nullopt: calls are served again.
   void refuse(std::optional<grpc::Status> status);
   [[nodiscard]] std::optional<grpc::Status> refusal() const;
   void end_all(const grpc::Status& status);
   void set_delay(std::chrono::milliseconds delay);
   [[nodiscard]] std::chrono::milliseconds delay() const;
 
-  // Waits until `count` X.509-SVID streams are open (at least; exactly none for 0). False: it took too long.
+  // Waits until at least `count` X.509-SVID streams are open, or none if `count` is 0. False: timed out.
   bool wait_streams(std::size_t count, std::chrono::nanoseconds timeout);
   [[nodiscard]] std::size_t open_streams(Topic topic) const;
   void stop();  // ends all waits

@@ -1,4 +1,4 @@
-// The X.509 side of the trust domain: its authorities, in memory only, and the SVIDs they sign.
+// The X.509 authorities of the trust domain, in memory only, and the SVIDs that they sign.
 #pragma once
 
 #include <chrono>
@@ -12,14 +12,14 @@
 
 namespace spiffe::dev_agent {
 
-// One X.509-SVID on the wire; a fault may have made any of it wrong.
+// One X.509-SVID as it is sent. A fault may have spoiled any member.
 struct Svid {
   std::string spiffe_id;
   std::string certificates;  // concatenated DER, leaf first
   std::string key;           // PKCS#8 DER
   std::string bundle;        // concatenated DER
   std::string hint;
-  std::string serial;  // of the leaf, hex; for the log and the status
+  std::string serial;  // of the leaf, in hex; for the log and the status
 };
 
 class Issuer {
@@ -28,19 +28,19 @@ class Issuer {
     identity::TrustDomain trust_domain;
     KeyType key_type = KeyType::ec_p256;
     std::chrono::seconds ttl{3600};
-    bool intermediate = false;       // SVIDs are signed by an intermediate authority
+    bool intermediate = false;       // SVIDs are signed by an intermediate CA
     bool cross_signed_root = false;  // roots are signed by an authority that is in no bundle
   };
   static Result<Issuer> create(Options options);
 
-  // Adds a root, which signs from now on; of the older ones the bundle keeps the last.
+  // Adds a root, which signs from now on. The bundle contains it and the one before.
   Result<> rotate_authority();
 
-  // What an SVID of this ID looks like when nothing is wrong.
+  // The requirements of a valid SVID with this ID.
   [[nodiscard]] CertificateSpec spec(const std::string& spiffe_id) const;
   // Signs a certificate over a new key and puts both, and the serial, into `svid`.
   Result<> issue(const CertificateSpec& spec, Svid& svid) const;
-  // The same, but signed by an authority of our root's name that nobody knows.
+  // The same, but signed by an unknown CA with the name of our root.
   Result<> issue_by_stranger(const CertificateSpec& spec, Svid& svid) const;
 
   // An empty revocation list, DER.
@@ -56,8 +56,8 @@ class Issuer {
                 Svid& svid) const;
 
   Options options_;
-  Authority signer_;                // the root, or the intermediate below it
-  std::string intermediates_;       // what follows the leaf, DER
+  Authority signer_;                // the root, or the intermediate CA below it
+  std::string intermediates_;       // the certificates after the leaf, DER
   std::vector<std::string> roots_;  // DER, the newest last
   std::string bundle_;
 };

@@ -40,7 +40,7 @@ const unsigned char* uchars(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-// JWS wants r and s side by side where OpenSSL makes and takes DER.
+// A JWS has r and s concatenated; OpenSSL uses DER.
 std::string raw_signature(std::string_view der) {
   const unsigned char* p = uchars(der);
   const SignaturePtr signature(d2i_ECDSA_SIG(nullptr, &p, static_cast<long>(der.size())));

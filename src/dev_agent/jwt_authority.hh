@@ -1,4 +1,4 @@
-// The JWT side of the trust domain: ES256 tokens, the JWKS that verifies them, and their verification.
+// The JWT authorities of the trust domain: they sign ES256 tokens and verify them, and have a JWKS.
 #pragma once
 
 #include <chrono>
@@ -12,7 +12,7 @@
 
 namespace spiffe::dev_agent {
 
-// What goes into a token; a fault may have made any of it wrong.
+// The content of a token. A fault may have spoiled any member.
 struct JwtDraft {
   std::string subject;
   std::vector<std::string> audience;
@@ -26,7 +26,7 @@ class JwtAuthority {
  public:
   static Result<JwtAuthority> create();
 
-  // Adds a key, which signs from now on; of the older ones the JWKS keeps the last.
+  // Adds a key, which signs from now on. The JWKS contains it and the one before.
   Result<> rotate();
 
   [[nodiscard]] JwtDraft draft(std::string subject, std::vector<std::string> audience,
@@ -39,7 +39,7 @@ class JwtAuthority {
     std::string subject;
     std::string json;  // all claims, one object
   };
-  // The signature by one of our keys, exp, and `audience` among aud.
+  // Checks the signature by one of our keys, exp, and that aud contains `audience`.
   [[nodiscard]] Result<Claims> validate(std::string_view token, const std::string& audience) const;
 
  private:

@@ -1,4 +1,4 @@
-// Private keys: made fresh, never stored.
+// Private keys: generated for each SVID and never stored.
 #pragma once
 
 #include <array>
@@ -21,7 +21,7 @@ inline constexpr std::array<std::string_view, 5> kKeyTypeNames = {"ec-p256", "ec
 // Unencrypted PKCS#8, DER.
 [[nodiscard]] Result<std::string> pkcs8(EVP_PKEY* key);
 
-// X509_set_pubkey, but quick for EC keys.
+// As X509_set_pubkey, but faster for EC keys.
 [[nodiscard]] bool set_public_key(X509* certificate, EVP_PKEY* key);
 
 }  // namespace spiffe::dev_agent

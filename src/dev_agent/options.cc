@@ -17,12 +17,12 @@ struct Unit {
   std::string_view name;
   double nanoseconds;
 };
-// "ms" before "m": the first that fits is taken.
+// "ms" before "m": the first match is used.
 constexpr std::array kUnits = {Unit{"ns", 1},  Unit{"us", 1e3}, Unit{"ms", 1e6},
                                Unit{"s", 1e9}, Unit{"m", 60e9}, Unit{"h", 3600e9}};
 constexpr double kLongest = 100.0 * 365 * 24 * 3600e9;
 
-// Takes one "<number><unit>" from the front of `text`; a negative answer: there is none.
+// Takes one "<number><unit>" from the front of `text`; a negative result: there is none.
 double take_part(std::string_view& text) {
   double value = 0;
   const auto [end, error] =
@@ -117,7 +117,7 @@ Result<Options> Options::from(const Flags& flags) {
     if (!parsed) return fail(context("-fault", parsed.error()));
     fault = *parsed;
   }
-  // Absolute: what we print is what clients are to be given.
+  // Absolute, because users copy the printed address to clients.
   return Options{absolute(flags.socket),
                  absolute(flags.control),
                  *std::move(trust_domain),

@@ -1,4 +1,4 @@
-// What the agent is to be, and how it is said on the command line.
+// The agent's options, and the flags that set them.
 #pragma once
 
 #include <chrono>

@@ -8,7 +8,7 @@ namespace spiffe::dev_agent {
 
 void say(std::string_view line) {
   const std::string text = std::string(line) + "\n";
-  // Nobody may be listening any more.
+  // The reader may have gone.
   static_cast<void>(::write(STDOUT_FILENO, text.data(), text.size()) < 0);
 }
 

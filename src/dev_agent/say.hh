@@ -1,11 +1,11 @@
-// Lines for people on stdout.
+// Prints lines to stdout.
 #pragma once
 
 #include <string_view>
 
 namespace spiffe::dev_agent {
 
-// One line, whole and at once.
+// Prints one line, with one write.
 void say(std::string_view line);
 
 }  // namespace spiffe::dev_agent

@@ -17,7 +17,7 @@ namespace spiffe::dev_agent {
 
 namespace {
 
-constexpr std::chrono::milliseconds kGrace{200};  // for calls under way at the end
+constexpr std::chrono::milliseconds kGrace{200};  // for calls in progress at the end
 
 void wait_for_end() {
   sigset_t ends;
@@ -31,9 +31,9 @@ void wait_for_end() {
 }
 
 Result<std::unique_ptr<grpc::Server>> start_grpc(grpc::Service& service) {
-  // Never undone: gRPC's own end waits for a poller that sleeps up to ten seconds after a slow write.
+  // Never shut down: gRPC's shutdown waits for a poller that sleeps up to ten seconds after a slow write.
   grpc_init();
-  grpc::ServerBuilder builder;  // without a port: we accept the connections ourselves
+  grpc::ServerBuilder builder;  // without a port: the Acceptor accepts the connections
   builder.RegisterService(&service);
   auto server = builder.BuildAndStart();
   if (!server) return fail("gRPC does not start");
@@ -51,7 +51,7 @@ Result<Acceptor> accept_workloads(UnixSocket socket, Agent& agent, grpc::Server&
 }  // namespace
 
 Result<> run(Options options) {
-  // The sockets come first: they change the umask, and there are no threads yet.
+  // The sockets first: they change the umask, and there are no threads yet.
   auto socket = UnixSocket::listen(options.socket);
   if (!socket) return fail(socket.error());
   std::optional<UnixSocket> control_socket;

@@ -61,8 +61,8 @@ void put(const json& from, Value& to) {
   }
 }
 
-// Streams are raw: their messages are serialised once for all. All methods use callbacks, those of WIT-SVIDs
-// too (whose standard answer is Unimplemented): one synchronous method would bring a thread pool.
+// Streams are raw: a message is serialised once for all of them. All methods use callbacks, also those of
+// WIT-SVIDs (which answer Unimplemented), because one synchronous method would create a thread pool.
 using Base = SpiffeWorkloadAPI::WithRawCallbackMethod_FetchX509SVID<
     SpiffeWorkloadAPI::WithRawCallbackMethod_FetchX509Bundles<
         SpiffeWorkloadAPI::WithRawCallbackMethod_FetchJWTBundles<
@@ -131,7 +131,7 @@ class Service final : public Base {
                                    Agent::AtOnce* at_once = nullptr) {
     grpc::ServerUnaryReactor* reactor = context.DefaultReactor();
     const auto finish_now = [reactor, status, at_once] {
-      // Before the caller can know, and call again.
+      // Before the caller gets the answer and calls again.
       if (at_once != nullptr) at_once->end();
       reactor->Finish(status);
     };

@@ -1,4 +1,4 @@
-// One full state of what the agent serves: plain data, nothing encoded yet. A fault spoils a Snapshot.
+// Everything that the agent serves at one time, not yet encoded. Faults change a Snapshot.
 #pragma once
 
 #include <map>

@@ -1,4 +1,4 @@
-// What the faults of messages do. Each leaves everything else as it was.
+// The changes that faults make to messages. Each changes one thing.
 #pragma once
 
 #include "base/result.hh"
@@ -40,7 +40,7 @@ void jwt_unknown_key(JwtDraft& draft);
 void jwt_wrong_audience(JwtDraft& draft);
 void jwt_wrong_id(JwtDraft& draft);
 
-// `bytes` more bytes of good certificates, as a federated bundle.
+// Adds `bytes` bytes of valid certificates as a federated bundle.
 void pad(Snapshot& snapshot, std::size_t bytes);
 
 }  // namespace spiffe::dev_agent::spoilers

@@ -1,4 +1,4 @@
-// A Snapshot made ready to be sent: serialised once, shared by all streams.
+// A serialised Snapshot, shared by all streams.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ struct State {
   struct Part {
     grpc::Slice bytes;
     grpc::ByteBuffer message;   // of `bytes`
-    std::uint64_t version = 0;  // grows when streams of this topic are to be told
+    std::uint64_t version = 0;  // grows if streams of this topic must send it
   };
   std::uint64_t seq = 0;
   std::string serial;  // of the first SVID

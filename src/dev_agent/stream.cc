@@ -6,7 +6,7 @@ namespace spiffe::dev_agent {
 
 namespace {
 
-// A client that is further behind in a burst gets the newest state only.
+// A client that is further behind in a burst gets only the newest state.
 constexpr std::size_t kLongestQueue = 1024;
 
 }  // namespace
@@ -64,7 +64,7 @@ void Stream::OnCancel() {
 }
 
 void Stream::OnDone() {
-  hub_.remove(this);  // *this is gone
+  hub_.remove(this);  // *this is destroyed
 }
 
 }  // namespace spiffe::dev_agent

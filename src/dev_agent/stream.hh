@@ -1,6 +1,6 @@
-// One open stream of one client: sends the states it is offered, the newest only where the client is slow.
+// One open stream of one client. Sends each state that it is offered; to a slow client only the newest.
 //
-// A reactor of gRPC's callback interface: no thread waits for it, and a message leaves on the thread that
+// A reactor of gRPC's callback interface: no thread waits for it, and a message is sent on the thread that
 // publishes it. The Hub owns it until OnDone.
 #pragma once
 
@@ -24,10 +24,10 @@ class Stream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   [[nodiscard]] Topic topic() const { return topic_; }
   [[nodiscard]] bool open() const;
 
-  // Sends `state` if it is newer than what was offered before: at once, or when the write under way is done.
-  // With `every` it queues behind others (a burst), else it takes their place.
+  // Sends `state` if it is newer than the last one offered: now, or after the write in progress. With `every`
+  // it is queued after others (a burst); otherwise it replaces them.
   void offer(std::shared_ptr<const State> state, bool every);
-  // Ends the stream after the write under way; only the first call counts.
+  // Ends the stream after the write in progress. Further calls have no effect.
   void end(const grpc::Status& status);
 
  private:

@@ -1,4 +1,4 @@
-// Runs functions later, one after the other, on a thread of its own.
+// Runs functions later, one after the other, on its own thread.
 #pragma once
 
 #include <chrono>
@@ -17,9 +17,10 @@ class Ticker {
   Ticker(const Ticker&) = delete;
   Ticker& operator=(const Ticker&) = delete;
 
-  // Any thread. After stop() `task` runs at once, in the caller's thread: somebody may wait for it.
+  // Any thread. After stop(), `task` runs immediately on the caller's thread, since another thread may
+  // wait for it.
   void after(std::chrono::nanoseconds delay, std::function<void()> task);
-  // Runs what is still due, at once, and ends the thread.
+  // Runs all remaining tasks now and ends the thread.
   void stop();
 
  private:

@@ -16,7 +16,7 @@ namespace spiffe::dev_agent {
 namespace {
 
 constexpr int kBacklog = 512;
-constexpr int kPauseMs = 50;  // when there are no descriptors left
+constexpr int kPauseMs = 50;  // if no descriptors are left
 
 Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};

@@ -1,4 +1,4 @@
-// Listening Unix sockets that only their owner may connect to, and the thread that accepts.
+// Listening Unix sockets to which only their owner may connect, and the thread that accepts connections.
 #pragma once
 
 #include <functional>
@@ -12,12 +12,12 @@
 
 namespace spiffe::dev_agent {
 
-// A listening socket, mode 0600 from its first moment. Its file goes with it, unless another has taken its
-// place.
+// A listening socket, created with mode 0600. The destructor removes its file, unless another file has
+// replaced it.
 class UnixSocket {
  public:
-  // Removes what a dead agent left; an agent that still answers there is an error. Changes the umask for a
-  // moment: call it before there are threads that create files.
+  // Removes the socket of an agent that has ended. An agent that still answers is an error. Changes the umask
+  // temporarily: call it before other threads create files.
   static Result<UnixSocket> listen(const std::string& path);
   ~UnixSocket();
   UnixSocket(UnixSocket&& other) noexcept;
@@ -35,7 +35,7 @@ class UnixSocket {
   ino_t inode_ = 0;
 };
 
-// Accepts on a thread of its own until it is dropped. Connections are non-blocking.
+// Accepts connections on its own thread until it is destroyed. Connections are non-blocking.
 class Acceptor {
  public:
   static Result<Acceptor> start(UnixSocket socket, std::function<void(Fd)> on_connection);
