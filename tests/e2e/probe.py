@@ -51,11 +51,6 @@ def ask(where: int | Path, path: str, method: str = "GET") -> Answer:
         connection.close()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def samples(where: int | Path, path: str = "/metrics") -> dict[str, int]:
     """The metrics by name and labels, without their common prefix."""
     answer = ask(where, path)

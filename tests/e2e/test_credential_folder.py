@@ -19,7 +19,8 @@ import pytest
 from children import Recorder
 from devagent import AgentRun, DevAgent
 from helper import SANITIZERS, Helper, Run, program, wait_until
-from probe import free_port, samples
+from ports import free_port
+from probe import samples
 from published import LAYOUTS, Published, agent_serial, config, make_certs, rotate, wait_published, wait_serial
 from reloading import Load, reload
 from tokens import NO_X509

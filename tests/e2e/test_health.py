@@ -14,7 +14,8 @@ import pytest
 from children import Recorder
 from devagent import DevAgent
 from helper import SLOW, Run, program, wait_until
-from probe import Answer, ask, free_port, samples
+from ports import free_port
+from probe import Answer, ask, samples
 from published import SVID, config, lines_of, make_certs, rotate, wait_published
 from tokens import ID, JWT_BUNDLE, entry, read_claims, tokens, wait_jwt_bundle, wait_token
 

@@ -12,7 +12,8 @@ from children import Recorder, wait_gone
 from devagent import DevAgent
 from helper import SLOW, Run, wait_until
 from notify import Manager
-from probe import ask, free_port, samples
+from ports import free_port
+from probe import ask, samples
 from published import SVID, config, make_certs, rotate, wait_published
 from reloading import reload, wait_event
 

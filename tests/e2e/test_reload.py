@@ -14,7 +14,8 @@ import pytest
 from children import Recorder, digest, wait_gone
 from devagent import AgentRun, DevAgent
 from helper import SLOW, Helper, Run, wait_until
-from probe import ask, free_port, samples
+from ports import free_port
+from probe import ask, samples
 from published import (
     KEY,
     SVID,

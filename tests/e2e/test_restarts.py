@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 from children import Recorder, digest, wait_gone
 from devagent import DevAgent
 from helper import Helper, Run, wait_until
+from ports import free_port
 from published import SVID, Published, agent_serial, config, lines_of, make_certs, rotate, wait_serial
 from wrapping import wait_event, wait_stdout, wrap
 
@@ -244,14 +244,6 @@ if os.fork() == 0:
 print("ready", flush=True)
 signal.pause()
 """
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-        assert isinstance(port, int)
-        return port
 
 
 @pytest.mark.parametrize("deaf", [False, True])

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from devagent import AgentRun, DevAgent
 from helper import SLOW, Helper, LogLine, Run, wait_until
-from probe import ask, free_port
+from ports import free_port
+from probe import ask
 from published import (
     BUNDLE,
     KEY,

@@ -14,7 +14,8 @@ import pytest
 from children import RECORDER, Recorder
 from devagent import DevAgent
 from helper import Helper, LogLine, Run, wait_until
-from probe import ask, free_port, samples
+from ports import free_port
+from probe import ask, samples
 from published import BUNDLE, KEY, NAMES, SVID, Published, config, is_publication, lines_of
 from readers import Readers, read_snapshot
 from reloading import calls, reload, wait_event

@@ -28,7 +28,7 @@ import certs
 from devagent import DevAgent
 from devagent import program as agent_program
 from helper import ROOT, SLOW, TIMEOUT_S, Helper, program, wait_until
-from probe import free_port
+from ports import free_port
 from published import is_publication
 from session import Session
 

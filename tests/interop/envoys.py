@@ -5,12 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import socket
 import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import envoy
 from cryptography import x509
 from helper import ROOT, program
+from ports import free_port
 
 EXAMPLE = ROOT / "examples/envoy"
 LOCAL = ROOT / "examples/local"
@@ -25,15 +25,6 @@ LOCAL = ROOT / "examples/local"
 PORTS = {"FRONTEND_PORT": 3001, "FRONTEND_2_PORT": 3003, "BACKEND_PORT": 9001, "APP_PORT": 8080, "OPA_PORT": 8182}
 PAUSE_S = 0.02
 TIMEOUT_S = 20.0
-
-
-def free_ports(count: int) -> list[int]:
-    """Different loopback ports that were free a moment ago."""
-    with ExitStack() as open_ones:
-        sockets = [open_ones.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 class Example:
@@ -53,7 +44,7 @@ class Example:
 
     def environment(self) -> dict[str, str]:
         """For a process; with other ports each time."""
-        self.ports = dict(zip(PORTS, free_ports(len(PORTS))))
+        self.ports = {name: free_port() for name in PORTS}
         return self._environment | {name: str(port) for name, port in self.ports.items()}
 
     def run(self, script: Path, *arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 from children import RECORDER, Recorder
 from helper import Helper, LogLine, program, wait_until
-from spire import free_port
+from ports import free_port
 
 SVID, KEY, BUNDLE = "svid.pem", "svid_key.pem", "svid_bundle.pem"
 AGENT = 'agent_address = "{socket}"\n'

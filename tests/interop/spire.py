@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from ports import free_port
 
 TRUST_DOMAIN = "example.org"
 MAX_SOCKET_PATH = 103  # sun_path less its NUL on the strictest system
@@ -115,13 +116,6 @@ def peers_dir(variable: str = "SPIFFE_PEERS", script: Path = BUILD_SH) -> Path:
     return Path(built.stdout.strip())
 
 
-def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def stop_process(process: subprocess.Popen[bytes]) -> None:
     """End one process of ours, and reap it."""
     process.terminate()
@@ -192,20 +186,13 @@ class Spire:
         finally:
             self.stop_server()
 
-    def start_server(self, attempts: int = 5) -> None:
+    def start_server(self) -> None:
         """Start the server, on the port it had if it ran before."""
         (self.dir / "server").mkdir(parents=True, exist_ok=True)
-        first_start = self.port == 0
-        for attempt in range(1, attempts + 1):
-            if first_start:
-                self.port = free_port()
-                self._write_conf("server.conf", self.server_conf)
-            try:
-                self._start("spire-server", "server.conf", self.server_socket)
-                return
-            except SpireError as error:
-                if attempt == attempts or "address already in use" not in str(error):
-                    raise
+        if self.port == 0:
+            self.port = free_port()
+            self._write_conf("server.conf", self.server_conf)
+        self._start("spire-server", "server.conf", self.server_socket)
 
     def stop_server(self) -> None:
         self._stop("spire-server")

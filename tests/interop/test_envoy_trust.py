@@ -17,8 +17,9 @@ import envoy
 import pytest
 import yaml
 from devagent import DevAgent
-from envoys import Steady, answer, closing, free_ports, peer
+from envoys import Steady, answer, closing, peer
 from helper import Run, wait_until
+from ports import free_port
 from probe import ask
 from published import Published, config, rotate, wait_published
 from workload_api import Authority, WorkloadApi
@@ -88,7 +89,7 @@ class Envoy:
 
     def __init__(self, workdir: Path, app: int, tls: dict[str, Any]) -> None:
         self.workdir = workdir
-        (self.port,) = free_ports(1)
+        self.port = free_port()
         address = {"socket_address": {"address": "127.0.0.1", "port_value": app}}
         cluster = {"cluster_name": "app", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]}
         document = {

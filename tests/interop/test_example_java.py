@@ -17,9 +17,9 @@ from consumers import listening
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 from devagent import DevAgent
 from helper import ROOT, Helper, program, wait_until
+from ports import free_port
 from published import config, publications, wait_published
 from session import Session
-from spire import free_port
 
 EXAMPLE = ROOT / "examples/consumers/java"
 DOMAIN = "spiffe://example.org"

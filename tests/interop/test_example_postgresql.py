@@ -9,8 +9,8 @@ from pathlib import Path
 
 from consumers import as_user
 from helper import ROOT, program
+from ports import free_port
 from session import Session
-from spire import free_port
 
 EXAMPLE = ROOT / "examples/consumers/postgresql"
 

@@ -14,7 +14,7 @@ import certs
 import pytest
 from devagent import DevAgent
 from helper import SLOW, Helper, Run, wait_until
-from probe import free_port
+from ports import free_port
 from published import BUNDLE, KEY, SVID, agent_serial, config, lines_of, make_certs, rotate, wait_published
 
 ROTATIONS = 5
