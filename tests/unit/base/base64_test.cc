@@ -15,7 +15,7 @@ std::string decoded(const std::optional<spiffe::SecretBytes>& result) {
 
 }  // namespace
 
-TEST_CASE("base64 encodes RFC 4648's vectors, with padding and without") {
+TEST_CASE("base64 encodes RFC 4648's vectors, with and without padding") {
   const std::pair<std::string_view, std::string_view> vectors[] = {{"", ""},
                                                                    {"f", "Zg=="},
                                                                    {"fo", "Zm8="},
@@ -41,13 +41,13 @@ TEST_CASE("base64url refuses padding, white space, the other alphabet and imposs
   }
 }
 
-TEST_CASE("base64 refuses what is not padded as it must be") {
+TEST_CASE("base64 refuses wrong padding") {
   for (const std::string_view text : {"Zg", "Zg=", "Zm8", "Zm9v=", "Zm9v====", "=", "====", "Z===", "-_8="}) {
     CHECK_FALSE(base64_decode(text));
   }
 }
 
-TEST_CASE("bits behind the last byte must be zero") {
+TEST_CASE("bits after the last byte must be zero") {
   CHECK(base64url_decode("Zg"));
   CHECK_FALSE(base64url_decode("Zh"));
   CHECK(base64url_decode("Zm8"));

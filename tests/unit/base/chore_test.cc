@@ -8,7 +8,7 @@
 using spiffe::Chore;
 using spiffe::Loop;
 
-TEST_CASE("what is posted while a chore is done waits for one piece of it") {
+TEST_CASE("a task posted during a chore waits for one piece of it") {
   const auto loop = *Loop::create();
   std::string seen;
   int pieces = 0;
@@ -24,13 +24,13 @@ TEST_CASE("what is posted while a chore is done waits for one piece of it") {
   });
   self = &chore;
   chore.wake();
-  chore.wake();  // once more is no second piece
+  chore.wake();  // a second call does not add a piece
   CHECK(seen.empty());
   loop->run();
   CHECK(seen == "pxpp");
 }
 
-TEST_CASE("a chore that was dropped does nothing more") {
+TEST_CASE("a dropped chore does nothing more") {
   const auto loop = *Loop::create();
   bool done = false;
   auto chore = std::make_unique<Chore>(*loop, [&] { done = true; });

@@ -1,5 +1,4 @@
-// The heap of our programs, with which this one is linked: realloc() is ours and must do what the standard
-// says.
+// This program is linked with the heap of our programs: realloc() is ours and must conform to the standard.
 #include <cstdlib>
 #include <cstring>
 #include <string>

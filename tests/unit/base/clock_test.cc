@@ -16,7 +16,7 @@ TEST_CASE("times are RFC 3339, UTC, whole seconds") {
   CHECK(rfc3339(WallTime::max() - 1s).starts_with("2262-04-11T"));
 }
 
-TEST_CASE("durations are for people: two units at most") {
+TEST_CASE("durations have at most two units") {
   CHECK(human(0ns) == "0ms");
   CHECK(human(999us) == "0ms");
   CHECK(human(340ms) == "340ms");

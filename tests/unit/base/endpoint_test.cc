@@ -34,7 +34,7 @@ TEST_CASE("a unix address is an absolute path and nothing else") {
   }
 }
 
-TEST_CASE("a path may hold what means something in a URI") {
+TEST_CASE("a path may contain characters that are special in a URI") {
   const auto endpoint = Endpoint::parse("/run/100%25?#/agent.sock");
   REQUIRE(endpoint);
   CHECK(endpoint->path() == "/run/100%25?#/agent.sock");
@@ -107,7 +107,7 @@ TEST_CASE("other schemes of an address are refused by name") {
   }
 }
 
-TEST_CASE("a bare path may be relative: it is taken against the working directory") {
+TEST_CASE("a bare path may be relative to the working directory") {
   const auto endpoint = Endpoint::parse("run/agent.sock");
   REQUIRE(endpoint);
   CHECK(endpoint->path() == std::filesystem::current_path().string() + "/run/agent.sock");
@@ -116,12 +116,12 @@ TEST_CASE("a bare path may be relative: it is taken against the working director
   CHECK(Endpoint::parse("/" + std::string(106, 'a')));
 }
 
-TEST_CASE("what an address holds is shown escaped") {
+TEST_CASE("an address in an error is escaped") {
   CHECK(Endpoint::parse("tcp://a\n:1").error().message ==
         "address \"tcp://a\\n:1\": holds a control character");
 }
 
-TEST_CASE("of a list the first supported scheme wins") {
+TEST_CASE("of a list, the first entry with a supported scheme is used") {
   CHECK(Endpoint::parse_list("https://x,tcp://127.0.0.1:1,unix:///p")->uri() == "tcp://127.0.0.1:1");
   CHECK(Endpoint::parse_list("unix:///p")->uri() == "unix:///p");
   CHECK(Endpoint::parse_list(",,unix:///p,")->uri() == "unix:///p");

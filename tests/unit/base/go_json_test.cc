@@ -26,7 +26,7 @@ TEST_CASE("strings are written as encoding/json writes them") {
   CHECK(json("") == R"("")");
 }
 
-TEST_CASE("go-jose writes a backspace and a form feed by their numbers") {
+TEST_CASE("go-jose writes a backspace and a form feed as numbers") {
   CHECK(json("a\bb\fc\nd\re\tf\"<\u2028\xff", GoJson::jose) ==
         R"("a\u0008b\u000cc\nd\re\tf\"\u003c\u2028\ufffd")");
 }

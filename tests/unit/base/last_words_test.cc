@@ -45,7 +45,7 @@ End of(void (*body)()) {
 
 }  // namespace
 
-TEST_CASE("abort() is a line of error and exit code 1") {
+TEST_CASE("abort() prints an error and ends with exit code 1") {
   const End end = of([] {
     give_last_words();
     note_last_words("assertion failed:\nfd >= 0");
@@ -56,7 +56,7 @@ TEST_CASE("abort() is a line of error and exit code 1") {
   CHECK(end.said.starts_with("error: unexpected: assertion failed:?fd >= 0\nhint: "));
 }
 
-TEST_CASE("abort() kills again where a core dump is wanted") {
+TEST_CASE("abort() kills the process if a core dump is wanted") {
   const End end = of([] {
     give_last_words();
     let_abort_dump();
@@ -66,7 +66,7 @@ TEST_CASE("abort() kills again where a core dump is wanted") {
   CHECK(WTERMSIG(end.status) == SIGABRT);
 }
 
-TEST_CASE("whatever hangs, the process leaves within its time and with its code") {
+TEST_CASE("a process that hangs ends in time and with its exit code") {
   const End end = of([] {
     leave_within(10ms, 7);
     for (;;) ::pause();

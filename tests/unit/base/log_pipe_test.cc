@@ -18,7 +18,7 @@ using spiffe::Fd;
 
 namespace {
 
-// While it lives the log goes into a pipe.
+// While it exists the log goes into a pipe.
 class LogPipe {
  public:
   LogPipe() {
@@ -36,7 +36,7 @@ class LogPipe {
   [[nodiscard]] int reader() const { return reader_.get(); }
   [[nodiscard]] int writer() const { return writer_.get(); }
 
-  // What the pipe holds.
+  // The content of the pipe.
   [[nodiscard]] std::string take() const {
     std::string out;
     std::array<char, 4096> buffer{};
@@ -53,9 +53,9 @@ class LogPipe {
 
 }  // namespace
 
-TEST_CASE("a log that nobody reads holds up nothing, and the loss is told") {
+TEST_CASE("a log that is not read blocks nothing, and lost lines are reported") {
   const LogPipe pipe;
-  // Far more than the pipe holds: this test would never end if one of them blocked.
+  // Far more than the pipe can hold: this test would never end if one of them blocked.
   for (int i = 0; i < 3000; ++i) slog::info("line", {{"number", std::to_string(i)}});
   CHECK(pipe.take().find("number=0 ") != std::string::npos);
   slog::info("after");
@@ -64,7 +64,7 @@ TEST_CASE("a log that nobody reads holds up nothing, and the loss is told") {
   CHECK(rest.find("msg=after") != std::string::npos);
 }
 
-TEST_CASE("a child that fills the same pipe holds up nothing, and may itself block") {
+TEST_CASE("a child that fills the same pipe blocks nothing, and may itself block") {
   const LogPipe pipe;
   std::atomic<bool> over = false;
   std::thread child([&] {
@@ -86,7 +86,7 @@ TEST_CASE("a child that fills the same pipe holds up nothing, and may itself blo
   child.join();
 }
 
-TEST_CASE("a log that is a socket holds up nothing either") {
+TEST_CASE("a log that is a socket blocks nothing either") {
   std::array<int, 2> ends{};
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
   const Fd reader(ends[0]);

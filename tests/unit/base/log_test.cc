@@ -29,7 +29,7 @@ std::string console(bool colour, Level level, std::string_view message, const Fi
   return log::format_line(Format::console, colour, kTime, level, message, fields);
 }
 
-// What `lines` writes to the log at `level`.
+// The log output of `lines` at `level`.
 template <class Lines>
 std::string written(Level level, Format format, Lines lines) {
   std::array<int, 2> ends{};
@@ -48,7 +48,7 @@ std::string written(Level level, Format format, Lines lines) {
 
 }  // namespace
 
-TEST_CASE("text lines are logrus's, to the letter") {
+TEST_CASE("text lines are exactly like logrus's") {
   CHECK(text(Level::info, "Launching daemon") ==
         "time=\"2026-01-02T03:04:05Z\" level=info msg=\"Launching daemon\" system=spiffe-helper");
   CHECK(text(Level::warning, "Exiting") ==
@@ -71,14 +71,14 @@ TEST_CASE("every level has logrus's name") {
   CHECK(level_of(Level::fatal) == "level=fatal");
 }
 
-TEST_CASE("fields stand in key order, system among them") {
+TEST_CASE("fields are in key order, including system") {
   CHECK(text(Level::error, "x",
              {{"zone", "z"}, {"tries", "3"}, {"error", "e"}, {"sys", "1"}, {"systems", "2"}}) ==
         "time=\"2026-01-02T03:04:05Z\" level=error msg=x error=e sys=1 system=spiffe-helper systems=2 "
         "tries=3 zone=z");
 }
 
-TEST_CASE("values are quoted where they hold anything but letters, digits and -._/@^+") {
+TEST_CASE("values are quoted if they contain anything but letters, digits and -._/@^+") {
   const auto value = [](std::string v) {
     const std::string line = text(Level::info, "x", {{"a", std::move(v)}});
     const auto begin = line.find(" a=") + 3;
@@ -96,7 +96,7 @@ TEST_CASE("values are quoted where they hold anything but letters, digits and -.
   CHECK(value("\xff") == "\"\\xff\"");
 }
 
-TEST_CASE("a text line is one line whatever it holds") {
+TEST_CASE("a text line is one line, whatever its content") {
   const std::string line = text(Level::info, "a\nb\x1b[2J", {{"k", "c\r\nd"}});
   CHECK(line.find('\n') == std::string::npos);
   CHECK(line.find('\r') == std::string::npos);
@@ -110,14 +110,14 @@ TEST_CASE("a JSON line is one object: time, level, msg, then the fields in key o
       "\"event\":\"svid_published\",\"spiffe_id\":\"spiffe://example.org/a\",\"system\":\"spiffe-helper\"}");
 }
 
-TEST_CASE("a JSON line is JSON whatever it holds") {
+TEST_CASE("a JSON line is JSON, whatever its content") {
   CHECK(json("a\"b\\c\n\x7f\x01é").find("\"msg\":\"a\\\"b\\\\c\\u000a\\u007f\\u0001é\"") !=
         std::string::npos);
   CHECK(json("\xff!").find("\"msg\":\"\\ufffd!\"") != std::string::npos);
   CHECK(json("x", {{"k\"", "\n"}}).find("\"k\\\"\":\"\\u000a\"") != std::string::npos);
 }
 
-TEST_CASE("a console line is short, and coloured where asked") {
+TEST_CASE("a console line is short, and coloured on request") {
   CHECK(console(false, Level::warning, "low disk", {{"path", "/tmp"}}) ==
         "03:04:05 warning low disk  path=/tmp");
   CHECK(console(false, Level::info, "a\x1b[2J") == "03:04:05 info    a\\x1b[2J");

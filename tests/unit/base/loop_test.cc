@@ -38,7 +38,7 @@ std::unique_ptr<Loop> make_loop() {
   return *std::move(loop);
 }
 
-// Ends a test that would hang.
+// Stops the loop of a test that would hang.
 class Deadline {
  public:
   explicit Deadline(Loop& loop)
@@ -216,7 +216,7 @@ TEST_CASE("a watch may be dropped within its own callback") {
   const Pipe pipe;
   pipe.write();
   std::unique_ptr<Watch> watch;
-  const auto state = std::make_shared<int>(7);  // what the callback holds outlives the watch
+  const auto state = std::make_shared<int>(7);  // the callback's captures outlive the watch
   int calls = 0;
   watch = std::make_unique<Watch>(*loop, pipe.reader.get(), [&, state] {
     watch.reset();
@@ -290,7 +290,7 @@ TEST_CASE("descriptors are closed once, and moved") {
   CHECK(::close(kept) == 0);
 }
 
-TEST_CASE("a loop tells its callbacks from what comes after it") {
+TEST_CASE("running() is true only in the loop's callbacks") {
   const auto loop = make_loop();
   CHECK_FALSE(loop->running());
   bool within = false;
@@ -310,7 +310,7 @@ TEST_CASE("a loop that was stopped before it ran does not run") {
   SUCCEED("it returned");
 }
 
-TEST_CASE("what is posted to a loop that has gone is dropped") {
+TEST_CASE("a task posted to a destroyed loop is dropped") {
   auto loop = make_loop();
   const Poster poster = loop->poster();
   auto token = std::make_shared<int>(0);
@@ -320,7 +320,7 @@ TEST_CASE("what is posted to a loop that has gone is dropped") {
   CHECK(dropped.expired());
 }
 
-TEST_CASE("an exception leaves the loop by run(), which goes on afterwards with all that was due") {
+TEST_CASE("run() passes on an exception, and its next call continues with all that was due") {
   const auto loop = make_loop();
   const Deadline deadline(*loop);
   std::vector<int> seen;
@@ -345,7 +345,7 @@ TEST_CASE("an exception leaves the loop by run(), which goes on afterwards with 
   CHECK_FALSE(deadline.missed());
 }
 
-TEST_CASE("a timer may drop and put off others that are due in the same round") {
+TEST_CASE("a timer may drop and postpone others that are due in the same round") {
   const auto loop = make_loop();
   std::vector<int> fired;
   std::optional<Timer> dropped;
@@ -368,7 +368,7 @@ TEST_CASE("a timer may drop and put off others that are due in the same round") 
   CHECK(fired == std::vector<int>{1, 3});
 }
 
-TEST_CASE("timers take no descriptors") {
+TEST_CASE("timers use no descriptors") {
   const auto loop = make_loop();
   const int before = ::dup(0);
   ::close(before);

@@ -36,7 +36,7 @@ TEST_CASE("fail keeps kind and hint") {
   CHECK(plain.error().sys == 0);
 }
 
-TEST_CASE("secret bytes are copied by name only") {
+TEST_CASE("secret bytes are copied only by clone()") {
   static_assert(!std::is_copy_constructible_v<SecretBytes> &&
                 std::is_nothrow_move_constructible_v<SecretBytes>);
   SecretBytes a("key");
@@ -57,7 +57,7 @@ TEST_CASE("cleanse leaves zeroes") {
   for (const char c : text) CHECK(c == 0);
 }
 
-TEST_CASE("OpenSSL's errors are taken once") {
+TEST_CASE("an OpenSSL error is taken only once") {
   const unsigned char junk[] = {1, 2, 3};
   const unsigned char* in = junk;
   CHECK(d2i_X509(nullptr, &in, sizeof junk) == nullptr);

@@ -25,7 +25,7 @@ TEST_CASE("real-time signals count from either end") {
   CHECK(parse_signal(std::to_string(SIGRTMAX)) == SIGRTMAX);
 }
 
-TEST_CASE("what is no signal is refused and shown") {
+TEST_CASE("text that is not a signal is refused and shown") {
   for (const char* text : {"", "SIG", "HUPP", "SIGSIGHUP", "0", "-1", "+1", "32", "33", "65", "1x", " HUP",
                            "RTMIN-1", "RTMAX+1", "RTMIN+", "RTMIN+99", "RTMIN+-1", "RTMINX"}) {
     CAPTURE(text);

@@ -7,7 +7,7 @@
 using namespace std::string_view_literals;
 using namespace spiffe;
 
-TEST_CASE("escape leaves what can be shown and writes the rest as Go does") {
+TEST_CASE("escape keeps printable characters and writes the others like Go") {
   CHECK(escape("plain text, ünïcode ☃ 𝄞") == "plain text, ünïcode ☃ 𝄞");
   CHECK(escape("a\nb\tc\rd") == "a\\nb\\tc\\rd");
   CHECK(escape("\a\b\f\v"sv) == "\\a\\b\\f\\v");
@@ -15,7 +15,7 @@ TEST_CASE("escape leaves what can be shown and writes the rest as Go does") {
   CHECK(escape("\xff\xfe") == "\\xff\\xfe");
   CHECK(escape("\xc2\x9b!") == "\\u009b!");  // CSI in one character
   CHECK(escape("\xc2\xa0") == "\xc2\xa0");
-  // Ends a line for some readers; turns the direction of what follows; is not seen.
+  // Characters that some readers take for a line end, that change the text direction, or that are invisible.
   CHECK(escape("a\u2028b\u202ec\u2066d\u200fe") == "a\\u2028b\\u202ec\\u2066d\\u200fe");
   CHECK(escape("a\u202eb\u2066c\u2028d\u200be\ufefff\u00adg") ==
         R"(a\u202eb\u2066c\u2028d\u200be\ufefff\u00adg)");
@@ -31,7 +31,7 @@ TEST_CASE("quote escapes quotes and backslashes too") {
   CHECK(quote("a\nb") == "\"a\\nb\"");
 }
 
-TEST_CASE("a long text is cut at a byte before it is escaped, and the cut shows") {
+TEST_CASE("a long text is cut at a byte before it is escaped, and the cut is visible") {
   CHECK(quote("", 3) == "\"\"");
   CHECK(quote("a\"b", 3) == "\"a\\\"b\"");
   CHECK(quote("a\"bc", 3) == "\"a\\\"b\"…");

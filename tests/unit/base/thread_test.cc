@@ -33,7 +33,7 @@ int as_somebody_without_room(int (*body)()) {
 
 }  // namespace
 
-TEST_CASE("a thread runs its body, and what the body holds is gone when it has been joined") {
+TEST_CASE("a thread runs its body, and the body's captures are destroyed when it has been joined") {
   auto held = std::make_shared<int>(0);
   const std::weak_ptr<int> seen = held;
   bool ran = false;

@@ -15,11 +15,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// A log that is read line by line, and a clock that is set.
+// A log that is read line by line, and a manual clock.
 struct Bench {
   std::unique_ptr<Loop> loop = Loop::create().value();
   BootTime now{};
-  std::chrono::nanoseconds step{0};  // what each look at the clock takes
+  std::chrono::nanoseconds step{0};  // added by each reading of the clock
   Fd reader;
   Fd writer;
 
@@ -37,7 +37,7 @@ struct Bench {
   TroubleLog::Clock clock() {
     return [this] { return now += step; };
   }
-  // What was logged since the last call, without the time of each line, which is not injected.
+  // The log since the last call, without the time of each line, which is not injected.
   [[nodiscard]] std::string lines() const {
     std::string text(65536, '\0');
     const ssize_t n = ::read(reader.get(), text.data(), text.size());
@@ -84,7 +84,7 @@ TEST_CASE("the log of an error that lasts: beginning, reminder, other cause, end
   CHECK(bench.lines().empty());
 }
 
-TEST_CASE("the reminder says since when") {
+TEST_CASE("the reminder has the time of the first failure") {
   Bench bench;
   TroubleLog troubles(*bench.loop, bench.clock());
   troubles.failed("hook", "exit 1", line("The hook failed"));
@@ -104,13 +104,13 @@ TEST_CASE("the reminder says since when") {
   CHECK((says(before) || says(after)));
 }
 
-TEST_CASE("an error that nobody tries to mend is logged again by the timer") {
+TEST_CASE("an error without further attempts is logged again by the timer") {
   Bench bench;
   TroubleLog troubles(*bench.loop, bench.clock());
   bench.step = 5min;
   troubles.failed("program", "not found", line("The program cannot be started"));
   CHECK(bench.lines() == "level=error msg=\"The program cannot be started\"\n");
-  // Each look at the clock is five minutes later: the timer fires at once, again and again.
+  // Each reading of the clock is five minutes later: the timer fires at once, repeatedly.
   Timer end(*bench.loop, [&] { bench.loop->stop(); });
   std::string said;
   Watch watch(*bench.loop, bench.reader.get(), [&] {
@@ -122,7 +122,7 @@ TEST_CASE("an error that nobody tries to mend is logged again by the timer") {
   CHECK(said.starts_with("level=error msg=\"The program cannot be started\" for="));
 }
 
-TEST_CASE("one cause of many is logged once, and ends when the last of them works") {
+TEST_CASE("a cause of several errors is logged once, and ends with the last of them") {
   Bench bench;
   TroubleLog troubles(*bench.loop, bench.clock());
   CHECK(troubles.failed("a", "no directory", line("Unable to write a")));
@@ -141,7 +141,7 @@ TEST_CASE("one cause of many is logged once, and ends when the last of them work
   CHECK(troubles.size() == 0);
 }
 
-TEST_CASE("who is logged for others hands that over when its cause changes or it is forgotten") {
+TEST_CASE("another error with the cause is logged when the logged one changes its cause or is forgotten") {
   Bench bench;
   TroubleLog troubles(*bench.loop, bench.clock());
   for (const char* name : {"a", "b", "c"}) troubles.failed(name, "no directory", line(name));

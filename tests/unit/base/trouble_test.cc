@@ -14,7 +14,7 @@ BootTime at(std::chrono::nanoseconds since_start) {
 
 }  // namespace
 
-TEST_CASE("an error that lasts is said at its beginning and every five minutes") {
+TEST_CASE("an error that lasts is reported at its beginning and every five minutes") {
   Trouble trouble(at(1s));
   CHECK(trouble.failed("no disk", at(1s)) == Say::begins);
   CHECK(trouble.failed("no disk", at(2s)) == Say::nothing);
@@ -26,7 +26,7 @@ TEST_CASE("an error that lasts is said at its beginning and every five minutes")
   CHECK(trouble.lasted(at(949s)) == 948s);
 }
 
-TEST_CASE("an error that nobody tries to mend is said again as well") {
+TEST_CASE("an error without further attempts is reported again as well") {
   Trouble trouble(at(0s));
   CHECK(trouble.failed("no disk", at(0s)) == Say::begins);
   CHECK(trouble.due() == at(300s));
@@ -35,7 +35,7 @@ TEST_CASE("an error that nobody tries to mend is said again as well") {
   CHECK(trouble.due() == at(600s));
 }
 
-TEST_CASE("another cause is said at once, and does not begin the error anew") {
+TEST_CASE("another cause is reported at once, and does not begin a new error") {
   Trouble trouble(at(0s));
   CHECK(trouble.failed("no disk", at(0s)) == Say::begins);
   CHECK(trouble.failed("no room", at(10s)) == Say::changes);
@@ -44,7 +44,7 @@ TEST_CASE("another cause is said at once, and does not begin the error anew") {
   CHECK(trouble.lasted(at(310s)) == 310s);
 }
 
-TEST_CASE("an error without a word for its cause begins once, too") {
+TEST_CASE("an error with an empty cause begins once, too") {
   Trouble trouble(at(0s));
   CHECK(trouble.failed("", at(0s)) == Say::begins);
   CHECK(trouble.failed("", at(1s)) == Say::nothing);

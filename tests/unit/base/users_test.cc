@@ -13,7 +13,7 @@ TEST_CASE("users and groups are found by name and by number") {
   CHECK(find_group("65534") == 65534u);
 }
 
-TEST_CASE("a name that is in no file is refused and shown") {
+TEST_CASE("an unknown name is refused and shown") {
   const auto user = find_user("no-such\nuser");
   REQUIRE_FALSE(user);
   CHECK(user.error().kind == ErrorKind::config);
@@ -24,7 +24,7 @@ TEST_CASE("a name that is in no file is refused and shown") {
   CHECK_FALSE(find_user("roo"));
 }
 
-TEST_CASE("the number that means \"leave it\" is no user") {
+TEST_CASE("the number that means \"unchanged\" is not a user") {
   CHECK_FALSE(find_user("4294967295"));
   CHECK_FALSE(find_user("4294967296"));
 }

@@ -1,4 +1,3 @@
-// Implementation of support.hh.
 #include "unit/config/support.hh"
 
 #include <filesystem>

@@ -37,7 +37,7 @@ bool same(const Svid& a, const Svid& b) {
 
 }  // namespace
 
-TEST_CASE("every fault has a name of its own, an explanation, and one thing that it does") {
+TEST_CASE("every fault has a unique name, an explanation, and one effect") {
   std::set<std::string_view> names;
   for (const Fault& fault : faults()) {
     INFO(fault.name);
@@ -49,7 +49,7 @@ TEST_CASE("every fault has a name of its own, an explanation, and one thing that
   }
 }
 
-TEST_CASE("a fault is asked for by name, number of the SVID, and argument") {
+TEST_CASE("a fault is requested by name, number of the SVID, and argument") {
   CHECK(parse_fault("expired")->fault->name == "expired");
   CHECK_FALSE(parse_fault("expired")->only);
   CHECK(parse_fault("wrong-key@2")->only == 1U);
@@ -66,7 +66,7 @@ TEST_CASE("a fault that cannot be understood is refused") {
   }
 }
 
-TEST_CASE("a spoiled SVID leaves its neighbour alone") {
+TEST_CASE("spoiling an SVID does not change another one") {
   const Issuer authority = issuer();
   const Snapshot good = two_svids(authority);
   for (const Fault& fault : faults()) {
@@ -81,7 +81,7 @@ TEST_CASE("a spoiled SVID leaves its neighbour alone") {
   CHECK_FALSE(spoil({parse_fault("expired")->fault, 0, 2}, authority, snapshot));
 }
 
-TEST_CASE("good SVIDs are good to the helper, whatever their keys") {
+TEST_CASE("the helper accepts valid SVIDs with every type of key") {
   for (const KeyType type : {KeyType::ec_p256, KeyType::ec_p384, KeyType::rsa_2048, KeyType::ed25519}) {
     const Issuer authority = issuer(type, true);
     const Svid svid = two_svids(authority).svids[0];

@@ -19,7 +19,7 @@ TEST_CASE("a token is valid for its audiences until it expires") {
   CHECK(authority.validate(authority.sign(draft).value(), "b").error().message == "token has expired");
 }
 
-TEST_CASE("a token of the key before is valid, one of the key before that is not") {
+TEST_CASE("a token of the previous key is valid, one of the key before that is not") {
   auto authority = JwtAuthority::create().value();
   const std::string token = authority.sign(authority.draft("spiffe://example.org/x", {"a"}, 60s)).value();
   REQUIRE(authority.rotate());

@@ -26,9 +26,9 @@ std::string public_key(X509* certificate) {
 
 }  // namespace
 
-TEST_CASE("keys are encoded byte for byte as OpenSSL does it") {
+TEST_CASE("keys are encoded byte for byte like OpenSSL's") {
   for (const KeyType type : {KeyType::ec_p256, KeyType::ec_p384, KeyType::rsa_2048, KeyType::ed25519}) {
-    // Several: a scalar may begin with zeroes.
+    // Several keys, because a scalar may begin with zeroes.
     const int rounds = type == KeyType::rsa_2048 ? 1 : 300;
     for (int i = 0; i < rounds; ++i) {
       const auto key = make_key(type).value();

@@ -23,7 +23,7 @@ TEST_CASE("durations are written as Go writes them") {
   CHECK(parse_duration("0").value() == 0s);
 }
 
-TEST_CASE("what is not a duration is refused") {
+TEST_CASE("text that is not a duration is refused") {
   for (const char* text : {"", "1", "s", "-1s", "1d", "1s ", "nan", "infs", "1e3s", "1000000h"}) {
     INFO(text);
     CHECK_FALSE(parse_duration(text));
@@ -47,7 +47,7 @@ TEST_CASE("an identity outside the trust domain, or without a path, is refused")
   }
 }
 
-TEST_CASE("rotation happens at half the lifetime unless it is told otherwise") {
+TEST_CASE("the default rotation is at half the lifetime") {
   Flags flags;
   flags.socket = "/s";
   flags.ttl = "10m";

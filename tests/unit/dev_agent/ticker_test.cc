@@ -23,7 +23,7 @@ TEST_CASE("tasks run when they are due, the earliest first") {
   CHECK(order == std::vector{1, 2});
 }
 
-TEST_CASE("what is left runs at the end, at once") {
+TEST_CASE("remaining tasks run at once at the end") {
   Ticker ticker;
   int ran = 0;
   ticker.after(1h, [&] {

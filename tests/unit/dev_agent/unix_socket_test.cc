@@ -36,7 +36,7 @@ bool connects(const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("a socket is its owner's alone, and goes when it is dropped") {
+TEST_CASE("only its owner can use a socket, and its file is removed when it is dropped") {
   const Directory directory;
   const mode_t before = ::umask(0);
   {
@@ -63,7 +63,7 @@ TEST_CASE("a dead agent's socket is replaced") {
   CHECK(connects(directory.file()));
 }
 
-TEST_CASE("a live agent's socket, and what is no socket, stay") {
+TEST_CASE("a live agent's socket, and a file that is not a socket, are kept") {
   const Directory directory;
   const auto live = UnixSocket::listen(directory.file());
   REQUIRE(live);
@@ -80,7 +80,7 @@ TEST_CASE("a path that is too long is refused") {
   CHECK_FALSE(UnixSocket::listen(""));
 }
 
-TEST_CASE("connections are handed on until the acceptor is dropped") {
+TEST_CASE("connections are passed on until the acceptor is dropped") {
   const Directory directory;
   std::promise<Fd> accepted;
   {

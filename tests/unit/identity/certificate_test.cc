@@ -27,7 +27,7 @@ std::string openssl_pem(X509* certificate) {
 
 }  // namespace
 
-TEST_CASE("a certificate tells what it says") {
+TEST_CASE("the fields of a certificate can be read") {
   auto options = test::authority_options("Root \"1\"");
   options.not_before = spiffe::WallTime(1700000000s);
   options.not_after = spiffe::WallTime(1800000000s);
@@ -43,7 +43,7 @@ TEST_CASE("a certificate tells what it says") {
   CHECK(certificate->sha256().size() == 64);
 }
 
-TEST_CASE("names are escaped for people") {
+TEST_CASE("names are escaped") {
   const test::Ca ca(test::authority_options("Müller\n\x1b[31m"));
   const std::string subject = Certificate::parse(ca.der())->subject();
   CHECK(subject.starts_with("CN=Müller"));
@@ -51,7 +51,7 @@ TEST_CASE("names are escaped for people") {
   CHECK(subject.find('\x1b') == std::string::npos);
 }
 
-TEST_CASE("the public key is there when asked for, whatever stays in memory") {
+TEST_CASE("the public key is available on request, whatever is kept in memory") {
   const test::Ca ca;
   for (const auto keep : {Certificate::Keep::parsed, Certificate::Keep::der_only}) {
     const auto certificate = Certificate::parse(ca.der(), keep);
@@ -74,7 +74,7 @@ TEST_CASE("PEM is what OpenSSL writes, for every length") {
   }
 }
 
-TEST_CASE("a certificate for ever is clamped to what a time point holds") {
+TEST_CASE("the date of a certificate is clamped to the range of a time point") {
   auto options = test::authority_options();
   test::Ca ca(options);
   options.extensions = {};
@@ -135,7 +135,7 @@ TEST_CASE("bytes between or after concatenated certificates are an error") {
   CHECK_FALSE(Certificate::parse_concatenated(test::concat({a.der(), test::bytes("\n")})));
 }
 
-TEST_CASE("a certificate already known is shared, not parsed again") {
+TEST_CASE("a known certificate is shared, not parsed again") {
   const test::Ca a;
   const test::Ca b;
   const auto known = Certificate::parse_concatenated(a.der());
@@ -147,7 +147,7 @@ TEST_CASE("a certificate already known is shared, not parsed again") {
   CHECK((*both)[0] != (*known)[0]);
 }
 
-TEST_CASE("a certificate that was only cut out is read when it is asked") {
+TEST_CASE("a certificate that was only split off is parsed on request") {
   const test::Ca a;
   const test::Ca b;
   const auto known = Certificate::parse_concatenated(a.der());
@@ -165,7 +165,7 @@ TEST_CASE("a certificate that was only cut out is read when it is asked") {
   CHECK(cut.x509() != nullptr);
 }
 
-TEST_CASE("a sequence that is no certificate is cut out, and found out when it is asked") {
+TEST_CASE("a sequence that is not a certificate is split off, and detected on request") {
   const auto cut = Certificate::split_concatenated(test::bytes("\x30\x01x"));
   REQUIRE(cut);
   REQUIRE(cut->size() == 1);
@@ -181,7 +181,7 @@ TEST_CASE("a sequence that is no certificate is cut out, and found out when it i
   CHECK_FALSE(Certificate::split_concatenated(test::bytes("\x30\x02x")));
 }
 
-TEST_CASE("the DER reader takes shortest definite lengths only") {
+TEST_CASE("the DER reader accepts only the shortest definite lengths") {
   using spiffe::identity::DerReader;
   using spiffe::identity::DerTag;
   const auto takes = [](std::string_view raw) {

@@ -167,7 +167,7 @@ TEST_CASE("the error about a chain that is only too early states when it is vali
         "leaf certificate not yet valid: not before 2026-01-02T03:04:25Z");
 }
 
-TEST_CASE("an intermediate or authority may be too early too, the latest NotBefore decides") {
+TEST_CASE("if an intermediate or authority is too early as well, the latest NotBefore decides") {
   const Ca root(authority());
   auto early = authority("Intermediate");
   early.not_before = kNow + 2h;
@@ -200,7 +200,7 @@ TEST_CASE("waiting does not help if something else is wrong too") {
     const auto outcome = verify(Ca(plain), leaf(), Ca(plain).der());
     CHECK_FALSE(outcome.valid_from);
   }
-  SECTION("an authority that is over by then") {
+  SECTION("an authority that has expired by then") {
     auto short_lived = authority();
     short_lived.not_after = kNow + 10s;
     const Ca root(short_lived);
@@ -219,7 +219,7 @@ TEST_CASE("waiting does not help if something else is wrong too") {
   }
 }
 
-TEST_CASE("of several authorities that are too early the first to be valid decides") {
+TEST_CASE("of several authorities that are too early, the first to be valid decides") {
   auto options = authority();
   options.key = test::Key::generate();
   options.not_before = kNow + 2h;

@@ -1,4 +1,4 @@
-// X509Context::add_further(): the SVIDs of a message that stand beside the selected one.
+// X509Context::add_further(): the SVIDs of a message other than the selected one.
 #include "identity/x509_context.hh"
 #include "support/catch.hh"
 #include "support/pki.hh"
@@ -40,7 +40,7 @@ using Ids = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("every SVID but the selected one is taken where nothing selects") {
+TEST_CASE("without a selection, every SVID but the first one is taken") {
   const pki::Ca ca;
   const Read found = read(offer(ca, {"spiffe://a.test/1", "spiffe://a.test/2", "spiffe://a.test/3"}));
   CHECK(ids(found.context) == Ids{"1 spiffe://a.test/2", "2 spiffe://a.test/3"});
@@ -58,7 +58,7 @@ TEST_CASE("a selection chooses further SVIDs as well") {
   CHECK(ids(read(material, {.hint = "db", .spiffe_id = {}}).context).empty());
 }
 
-TEST_CASE("a further SVID that breaks a rule is left out with a finding, and refuses nothing") {
+TEST_CASE("a further SVID that breaks a rule is left out with a finding, and the message is not refused") {
   const pki::Ca ca;
   const pki::Ca unknown;
   auto material =
@@ -72,11 +72,11 @@ TEST_CASE("a further SVID that breaks a rule is left out with a finding, and ref
   CHECK(found.context.findings[0].message.starts_with("left out of credential_folder: "));
   CHECK(found.context.findings[1].subject == "spiffe://a.test/3");
   CHECK_FALSE(found.context.verify(material, wall_now(), true, {.examined = true, .selected = {}}).refusal);
-  // With verify = false only the chain is not asked for.
+  // verify = false skips only the check of the chain.
   CHECK(ids(read(material, {}, false).context) == Ids{"2 spiffe://a.test/3", "3 spiffe://a.test/4"});
 }
 
-TEST_CASE("one that is only early is awaited") {
+TEST_CASE("a further SVID that is only too early is awaited") {
   const pki::Ca ca;
   auto material = offer(ca, {"spiffe://a.test/1"});
   const WallTime soon = std::chrono::floor<std::chrono::seconds>(wall_now()) + 1h;
@@ -87,7 +87,7 @@ TEST_CASE("one that is only early is awaited") {
   CHECK(found.context.further_from == soon);
 }
 
-TEST_CASE("of SVIDs with the same hint the first is taken, and of very many not all") {
+TEST_CASE("of SVIDs with the same hint the first is taken, and of very many only some") {
   const pki::Ca ca;
   auto material = offer(ca, {"spiffe://a.test/1", "spiffe://a.test/2"});
   material.svids[0].hint = material.svids[1].hint = "same";

@@ -23,7 +23,7 @@ TEST_CASE("JSON of every kind is read") {
   CHECK(refusal(R"("é\u00e9")") == R"(accepted "éé")");
 }
 
-TEST_CASE("what is no JSON is refused, without repeating it") {
+TEST_CASE("text that is not JSON is refused, and not shown") {
   for (const std::string_view text :
        {"", " ", "{", "[1,]", "{secret}", "{} {}", "nul", "\"\x80\"", "\"a\nb\"", "01", "// x\n1", "NaN"}) {
     INFO(text);

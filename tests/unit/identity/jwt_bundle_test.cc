@@ -34,7 +34,7 @@ json p256(std::string_view key_id = "a") {
           {"y", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}};
 }
 
-// Why this key is left out of a bundle, or "taken".
+// The reason why this key is left out of a bundle, or "taken".
 std::string left_out(const json& jwk) {
   const auto bundle = parse(test::jwks({p256("good"), jwk}));
   REQUIRE(bundle);
@@ -75,7 +75,7 @@ TEST_CASE("keys without use, as the Workload API sends them, are authorities, fo
   }
 }
 
-TEST_CASE("keys is required in a JWK Set and may be empty") {
+TEST_CASE("the member keys is required in a JWK Set and may be empty") {
   CHECK(refusal(R"({"keys":[]})") == "accepted 0");
   CHECK(parse(R"({"keys":[]})")->jwks() == R"({"keys":[]})");
   CHECK(refusal("{}") == "JWT bundle of \"example.org\": no JWK Set: it has no keys");
@@ -134,7 +134,7 @@ TEST_CASE("a key with members missing or wrong is left out with its reason") {
         "is an RSA key of 1024 bits, not of 2048 to 16384");
 }
 
-TEST_CASE("what is left out is told in bounded length, escaped") {
+TEST_CASE("the report of keys left out is escaped and has a bounded length") {
   json document = {{"keys", json::array()}};
   for (int i = 0; i < 200; ++i) {
     document["keys"].push_back({{"kty", std::string(500, 'x')}, {"kid", "\n" + std::string(900, 'k')}});
@@ -160,7 +160,7 @@ TEST_CASE("x5c: the first certificate must hold the key") {
   CHECK(left_out(with(jwk, "x5c", {"AAAA"})).ends_with("x5c: not a DER certificate"));
 }
 
-TEST_CASE("of two keys with one kid the last counts, as in Go's helper, and it is said") {
+TEST_CASE("of two keys with the same kid the last counts, as in the Go helper, and this is reported") {
   const auto bundle = parse(test::jwks({test::jwk(test::Key::generate(), "a"), p256("a")}));
   REQUIRE(bundle);
   CHECK(bundle->jwks() == "{\"keys\":[" + bundle->find("a")->jwk() + "]}");
@@ -185,7 +185,7 @@ TEST_CASE("spiffe_sequence has 64 bits, spiffe_refresh_hint is in seconds") {
                                                     "spiffe_refresh_hint left out: no integer of 64 bits"});
 }
 
-TEST_CASE("the JWK Set written out is Go's: standard members in one order, keys sorted by kid") {
+TEST_CASE("a JWK Set is written as Go does: standard members in one order, keys sorted by kid") {
   const auto bundle = parse(test::jwks({with(p256("b"), "alg", "ES256"), p256("a")}));
   REQUIRE(bundle);
   const std::string numbers = R"("crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",)"

@@ -32,7 +32,7 @@ std::string refusal(const JwtBundlesMaterial& material, const TrustDomain* own =
 
 }  // namespace
 
-TEST_CASE("JWT bundles are kept by trust domain, whichever way the agent names it") {
+TEST_CASE("JWT bundles are kept by trust domain, given by name or by ID") {
   const auto bundles = take({{"spiffe://example.org", jwks("a")}, {"example.net", jwks("b")}});
   REQUIRE(bundles);
   CHECK(bundles->findings.empty());
@@ -91,7 +91,7 @@ TEST_CASE("a JWT bundle that a message lacks is gone") {
   CHECK(after->find(kNet) == nullptr);
 }
 
-TEST_CASE("one trust domain under two names: the first JWT bundle wins") {
+TEST_CASE("one trust domain under two names: the first JWT bundle is used") {
   const auto bundles = take({{"example.org", jwks("a")}, {"spiffe://example.org", jwks("b")}});
   REQUIRE(bundles);
   CHECK(bundles->find(kOwn)->find("a") != nullptr);
@@ -106,7 +106,7 @@ TEST_CASE("a JWT bundle with a bad name is reported, escaped") {
   CHECK(bundles->findings[0].subject == "Ex\\n");
 }
 
-TEST_CASE("keys left out are found again in every message, so that the log knows them") {
+TEST_CASE("keys left out are reported for every message, also if it has not changed") {
   const JwtBundlesMaterial material = {{"example.org", R"({"keys":[{"kty":"OKP","kid":"x"}]})"}};
   const auto before = take(material);
   REQUIRE(before);
@@ -117,7 +117,7 @@ TEST_CASE("keys left out are found again in every message, so that the log knows
         "JWT bundle: keys[0] (kid \"x\") left out: its kty is \"OKP\", not RSA or EC");
 }
 
-TEST_CASE("what did not change among thousands of JWT bundles is shared, not parsed again") {
+TEST_CASE("of thousands of JWT bundles, unchanged ones are shared, not parsed again") {
   const std::string document = jwks("a");
   JwtBundlesMaterial material = {{"example.org", jwks("own")}};
   for (int i = 0; i < 9000; ++i) material["spiffe://d" + std::to_string(i) + ".example"] = document;

@@ -77,7 +77,7 @@ std::string hint_of(const json& body) {
 
 }  // namespace
 
-TEST_CASE("a good JWT-SVID becomes a value") {
+TEST_CASE("a valid JWT-SVID is accepted") {
   const std::string token = test::token(key(), kHeader, claims());
   const auto svid = take(token, {"db", "cache"});
   REQUIRE(svid);
@@ -138,7 +138,7 @@ TEST_CASE("an unknown kid is refused, also one of another trust domain") {
   CHECK(with_kid({{"alg", "ES256"}}) == "the token's header has no kid");
 }
 
-TEST_CASE("a key of one trust domain verifies no token of another") {
+TEST_CASE("a key of one trust domain does not verify a token of another") {
   const std::string token = test::token(key(), kHeader, claims({{"sub", "spiffe://example.net/web"}}));
   CHECK(outcome(token, {"db"}, "") == "the JWT bundle of \"example.net\" has no key \"k1\" (kid)");
   const std::string other = test::token(key(), kHeader, claims({{"sub", "spiffe://example.com/web"}}));
@@ -151,7 +151,7 @@ TEST_CASE("the algorithm of a token must match the authority's key") {
         "the token's alg RS256 does not go with a key of kind P-256 (key \"k1\" of \"example.org\")");
 }
 
-TEST_CASE("aud, a list or a string, holds every requested audience") {
+TEST_CASE("aud, a list or a string, contains every requested audience") {
   CHECK(of(claims({{"aud", "db"}})) == "accepted");
   CHECK(of(claims({{"aud", {"x", "db"}}})) == "accepted");
   CHECK(of(claims({{"aud", "DB"}})) == "the token is not for the audience \"db\": its aud is \"DB\"");
@@ -233,7 +233,7 @@ TEST_CASE("sub is a SPIFFE ID and equals spiffe_id") {
   CHECK(outcome(test::token(key(), kHeader, claims()), {"db"}, "") == "accepted");
 }
 
-TEST_CASE("a payload that is no object of claims is refused") {
+TEST_CASE("a payload that is not an object of claims is refused") {
   const auto payload = [](std::string_view text) {
     return outcome(test::token_of(key(), "ES256", kHeader.dump(), text));
   };

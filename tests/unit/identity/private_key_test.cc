@@ -47,7 +47,7 @@ Bytes copy(const SecretBytes& secret) {
   return {secret.bytes().begin(), secret.bytes().end()};
 }
 
-// A PKCS#8 P-256 key, encoded by hand from the scalar and, unless it is empty, the public half.
+// A PKCS#8 P-256 key, encoded by hand from the scalar and the public half, unless that is empty.
 Bytes ec_key(const Bytes& scalar, const Bytes& point) {
   const auto wrap = [](char tag, const Bytes& content) {
     Bytes head{static_cast<std::byte>(tag), static_cast<std::byte>(content.size())};
@@ -177,7 +177,7 @@ TEST_CASE("a changed bit anywhere in an RSA key is refused") {
   }
 }
 
-TEST_CASE("a message about a key holds nothing of it") {
+TEST_CASE("a message about a key contains nothing of it") {
   const auto leaf = leaf_with(KeyType::ec_p256);
   Bytes raw = test::bytes("secret-secret-secret");
   CHECK(verdict(raw, leaf).find("secret") == std::string::npos);

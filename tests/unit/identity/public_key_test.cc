@@ -23,7 +23,7 @@ Certificate certificate(pki::KeyType type) {
   return *Certificate::parse(pki::Ca(options).der());
 }
 
-// What OpenSSL says of a number in the certificate's key, without zeros in front.
+// A number in the certificate's key as OpenSSL returns it, without leading zeros.
 std::string number(const Certificate& of, const char* name) {
   BIGNUM* found = nullptr;
   REQUIRE(EVP_PKEY_get_bn_param(X509_get0_pubkey(of.x509()), name, &found) == 1);
@@ -58,7 +58,7 @@ TEST_CASE("the JWK of an EC key has its curve and coordinates of full length") {
   }
 }
 
-TEST_CASE("the JWK of an RSA key has modulus and exponent without zeros in front") {
+TEST_CASE("the JWK of an RSA key has modulus and exponent without leading zeros") {
   const Certificate found = certificate(pki::KeyType::rsa_2048);
   const auto members = public_jwk_members(found);
   REQUIRE(members);
@@ -66,7 +66,7 @@ TEST_CASE("the JWK of an RSA key has modulus and exponent without zeros in front
         json{{"kty", "RSA"}, {"n", base64url_encode(number(found, OSSL_PKEY_PARAM_RSA_N))}, {"e", "AQAB"}});
 }
 
-TEST_CASE("there is no JWK for other kinds of keys, nor for what is no certificate") {
+TEST_CASE("there is no JWK for other kinds of keys, nor for invalid certificates") {
   for (const pki::KeyType type : {pki::KeyType::ed25519, pki::KeyType::ed448, pki::KeyType::ec_p224,
                                   pki::KeyType::ec_secp256k1, pki::KeyType::ec_p256_unnamed}) {
     CHECK_FALSE(public_jwk_members(certificate(type)));

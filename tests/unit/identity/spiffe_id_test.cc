@@ -118,7 +118,7 @@ TEST_CASE("the name of a trust domain is not its ID") {
   CHECK_FALSE(TrustDomain::parse("spiffe://example.org"));
 }
 
-TEST_CASE("a trust domain is taken by name or by ID") {
+TEST_CASE("a trust domain is given by name or by ID") {
   CHECK(TrustDomain::parse_name_or_id("example.org")->name() == "example.org");
   CHECK(TrustDomain::parse_name_or_id("spiffe://example.org")->name() == "example.org");
   CHECK(TrustDomain::parse_name_or_id("SPIFFE://example.org")->name() == "example.org");

@@ -41,7 +41,7 @@ bool usual(const Ca& issuer, const CertificateOptions& options, const Ca& root, 
 Bytes element(DerTag tag, const Bytes& content) {
   Bytes out = {static_cast<std::byte>(tag), std::byte{0x82}, static_cast<std::byte>(content.size() >> 8),
                static_cast<std::byte>(content.size())};
-  // Lengths must be as short as can be.
+  // DER requires the shortest form of a length.
   if (content.size() < 0x80) {
     out = {static_cast<std::byte>(tag), static_cast<std::byte>(content.size())};
   } else if (content.size() < 0x100) {
@@ -54,7 +54,7 @@ Bytes element(DerTag tag, const Bytes& content) {
 struct Parts {
   Bytes content;
   Bytes algorithm;
-  Bytes bits;  // how many are unused, and the signature
+  Bytes bits;  // the number of unused bits, and the signature
 
   explicit Parts(const Bytes& der) {
     DerReader outer(der);
@@ -85,7 +85,7 @@ struct Tally {
   int refused = 0;
 };
 
-// `path` takes the changed certificate for its leaf, an intermediate or its authority, as `place` says.
+// `place`: the index of the certificate in `path` that is replaced by the changed one.
 void compare(const std::vector<Bytes>& path, std::size_t place, const Bytes& changed, Tally& tally) {
   std::vector<Certificate> certificates;
   for (std::size_t i = 0; i < path.size(); ++i) {
@@ -105,7 +105,7 @@ void compare(const std::vector<Bytes>& path, std::size_t place, const Bytes& cha
 
 }  // namespace
 
-TEST_CASE("no change to a certificate, signed anew, makes a usual path that OpenSSL refuses") {
+TEST_CASE("no change to a certificate, signed again, makes a usual path that OpenSSL refuses") {
   const Ca root(authority());
   const Ca middle = root.intermediate(authority("Intermediate"));
   const test::Issued issued = middle.issue(leaf());
@@ -124,13 +124,13 @@ TEST_CASE("no change to a certificate, signed anew, makes a usual path that Open
         compare(path, place, changed.der(), tally);
       }
     }
-    // Neither is the comparison empty, nor the quick way blind.
+    // The comparison had both results often enough.
     CHECK(tally.usual > 10);
     CHECK(tally.refused > 100);
   }
 }
 
-TEST_CASE("no change behind what is signed makes a usual path that OpenSSL refuses") {
+TEST_CASE("no change after the signed part makes a usual path that OpenSSL refuses") {
   const Ca root(authority());
   const std::vector<Bytes> path = {root.issue(leaf()).der, root.der()};
   const std::size_t begin = path[0].size() - Parts(path[0]).bits.size() - 16;
@@ -146,7 +146,7 @@ TEST_CASE("no change behind what is signed makes a usual path that OpenSSL refus
   CHECK(tally.refused > 100);
 }
 
-TEST_CASE("a signature of no whole number of bytes makes no usual path") {
+TEST_CASE("a path with unused bits in a signature is not usual") {
   const Ca root(authority());
   Parts parts(root.issue(leaf()).der);
   while ((parts.bits.back() & std::byte{1}) != std::byte{0}) parts.sign(root.key().get());
@@ -158,8 +158,8 @@ TEST_CASE("a signature of no whole number of bytes makes no usual path") {
   CHECK(tally.usual == 1);
 }
 
-TEST_CASE("certificates of which one lacks names and key identifiers are judged as OpenSSL judges them") {
-  // Without a name the leaf looks like its own issuer, and so it does under an authority of its own name.
+TEST_CASE("verify_chain() agrees with OpenSSL on certificates without names or key identifiers") {
+  // A leaf without a name, or with its authority's name, appears to be its own issuer.
   for (const auto& [leaf_name, issuer_name] :
        {std::pair("", ""), std::pair("", "Test CA"), std::pair("One", ""), std::pair("One", "One"),
         std::pair("One", "Test CA")}) {
@@ -183,7 +183,7 @@ TEST_CASE("certificates of which one lacks names and key identifiers are judged 
   }
 }
 
-TEST_CASE("where the subject of a path occurs twice, OpenSSL judges it") {
+TEST_CASE("a path with the same subject twice is not usual") {
   const Ca root(authority("One"));
   auto options = leaf();
   options.common_name = "One";
@@ -194,7 +194,7 @@ TEST_CASE("where the subject of a path occurs twice, OpenSSL judges it") {
   CHECK(usual(other.intermediate(authority("Three")), leaf(), root));
 }
 
-TEST_CASE("no path of generated certificates is usual that OpenSSL refuses") {
+TEST_CASE("OpenSSL accepts every usual path of generated certificates") {
   test::PathTally tally;
   for (std::uint8_t i = 0; i < 80; ++i) {
     const std::array<std::uint8_t, 2> seed = {1, i};
@@ -205,7 +205,7 @@ TEST_CASE("no path of generated certificates is usual that OpenSSL refuses") {
   CHECK(tally.usual > 40);
 }
 
-TEST_CASE("a date that RFC 5280 does not know makes no usual path") {
+TEST_CASE("a path with a date in a form that RFC 5280 does not allow is not usual") {
   const Ca root(authority());
   for (const std::string_view until :
        {"20260102040405Z", "20260102040405.5Z", "20260102050405+0100", "202601020404Z"}) {
@@ -226,7 +226,7 @@ TEST_CASE("a date that RFC 5280 does not know makes no usual path") {
   }
 }
 
-TEST_CASE("a key on a curve that is written out makes no usual path, whosever it is") {
+TEST_CASE("a path with a key on a curve with explicit parameters is not usual") {
   const auto unnamed = [](CertificateOptions options) {
     options.key_type = KeyType::ec_p256_unnamed;
     return options;
@@ -238,7 +238,7 @@ TEST_CASE("a key on a curve that is written out makes no usual path, whosever it
   CHECK_FALSE(usual(unnamed_root, leaf(), unnamed_root));
 }
 
-TEST_CASE("a leaf under an authority is a usual path, whatever the key") {
+TEST_CASE("a leaf under an authority is a usual path, for every type of key") {
   for (const auto type : {KeyType::ec_p256, KeyType::ec_p384, KeyType::ec_p521, KeyType::rsa_2048}) {
     CAPTURE(static_cast<int>(type));
     auto options = authority();
@@ -248,7 +248,7 @@ TEST_CASE("a leaf under an authority is a usual path, whatever the key") {
   }
 }
 
-TEST_CASE("so is one with intermediates, and one without key identifiers") {
+TEST_CASE("a path with intermediates, or without key identifiers, is usual") {
   const Ca root(authority());
   const Ca middle = root.intermediate(authority("Intermediate"));
   CHECK(usual(middle, leaf(), root));
@@ -258,7 +258,7 @@ TEST_CASE("so is one with intermediates, and one without key identifiers") {
   CHECK(usual(root, options, root));
 }
 
-TEST_CASE("a path that is not good now is none") {
+TEST_CASE("a path that is not valid now is not usual") {
   const Ca root(authority());
   CHECK_FALSE(usual(root, leaf(), root, kNow - 2min));
   CHECK_FALSE(usual(root, leaf(), root, kNow + 1h));
@@ -268,7 +268,7 @@ TEST_CASE("a path that is not good now is none") {
   CHECK_FALSE(usual(expired, leaf(), expired));
 }
 
-TEST_CASE("a path is none under an authority of the same name, or where a signature was changed") {
+TEST_CASE("a path with a changed signature, or another authority of the same name, is not usual") {
   const Ca root(authority());
   CHECK_FALSE(usual(root, leaf(), Ca(authority())));
   auto der = root.issue(leaf()).der;
@@ -278,7 +278,7 @@ TEST_CASE("a path is none under an authority of the same name, or where a signat
   CHECK_FALSE(is_usual_path(*changed, *Certificate::parse(root.der()), kNow));
 }
 
-TEST_CASE("an issuer that is no authority, or for fewer than stand below it, makes none") {
+TEST_CASE("a path with an issuer that is not a CA, or whose path length is exceeded, is not usual") {
   auto options = authority();
   options.ca = false;
   const Ca no_ca(options);
@@ -295,7 +295,7 @@ TEST_CASE("an issuer that is no authority, or for fewer than stand below it, mak
   CHECK_FALSE(usual(shallow.intermediate(authority("Intermediate")), leaf(), shallow));
 }
 
-TEST_CASE("what is unusual is left to OpenSSL: name constraints, other extensions, other signatures") {
+TEST_CASE("a path with name constraints, other extensions or other signatures is not usual") {
   auto options = authority();
   options.extensions = {{NID_name_constraints, "critical,permitted;URI:example.org"}};
   const Ca constrained(options);

@@ -21,7 +21,7 @@ namespace {
 
 constexpr const char* kId = "spiffe://example.org/web";
 
-// Making a CA takes a key and two signatures, and most tests can share one.
+// Making a CA is slow (a key and two signatures), and most tests can share one.
 const Ca& ca() {
   static const Ca shared;
   return shared;
@@ -87,7 +87,7 @@ TEST_CASE("a message becomes a state") {
   CHECK(context->findings.empty());
 }
 
-TEST_CASE("a message stays whole for another look") {
+TEST_CASE("a message is unchanged and can be read again") {
   const auto material = test::material(ca(), kId);
   REQUIRE(take(material));
   CHECK_FALSE(material.svids[0].key.empty());
@@ -366,7 +366,7 @@ TEST_CASE("warnings about the selected SVID become findings") {
             "will refuse it"});
 }
 
-TEST_CASE("RSA keys of fewer than 2048 bits are findings, wherever they stand") {
+TEST_CASE("RSA keys of fewer than 2048 bits are findings, in every certificate") {
   const auto with_key = [](test::CertificateOptions options, test::KeyType type) {
     options.key_type = type;
     return options;
@@ -416,7 +416,7 @@ TEST_CASE("verify = false skips the chain and nothing else") {
   CHECK_FALSE(take(material, {}, nullptr, false));
 }
 
-TEST_CASE("the state before is shared where nothing changed") {
+TEST_CASE("unchanged parts of the previous state are shared") {
   const Ca middle = Ca().intermediate();
   const Bytes federated = Ca().der();
   const auto message = [&] {
@@ -435,7 +435,7 @@ TEST_CASE("the state before is shared where nothing changed") {
         &before->federated.begin()->second.authorities[0].der());
 }
 
-TEST_CASE("a bundle that grew, shrank or was reordered is not taken for the one before") {
+TEST_CASE("a bundle that grew, shrank or was reordered is not mistaken for the previous one") {
   const Bytes a = Ca().der();
   const Bytes b = Ca().der();
   auto material = test::material(ca(), kId);
@@ -465,7 +465,7 @@ TEST_CASE("a state ends with the first certificate of its chain to expire") {
   CHECK(context->not_after() == now + 2h);
 }
 
-TEST_CASE("an intermediate that had ended when the leaf began does not end the state") {
+TEST_CASE("an intermediate that expired before the leaf was valid does not end the state") {
   const auto now = std::chrono::floor<std::chrono::seconds>(wall_now());
   X509Material material;
   material.svids.push_back(test::svid_material(ca(), {.uris = {kId}, .not_after = now + 3h}));
@@ -478,7 +478,7 @@ TEST_CASE("an intermediate that had ended when the leaf began does not end the s
   CHECK(context->not_after() == now + 3h);
 }
 
-TEST_CASE("nothing a key file holds appears in a message") {
+TEST_CASE("nothing of a key appears in a message") {
   auto material = test::material(ca(), kId);
   material.svids[0].key = spiffe::SecretBytes("-----BEGIN PRIVATE KEY----- c2VjcmV0");
   CHECK(refusal(material).find("c2VjcmV0") == std::string::npos);

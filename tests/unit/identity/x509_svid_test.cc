@@ -37,7 +37,7 @@ std::vector<std::string> warnings_of(const CertificateOptions& leaf) {
 
 }  // namespace
 
-TEST_CASE("a good X.509-SVID is taken whole") {
+TEST_CASE("a valid X.509-SVID is accepted with all its parts") {
   const test::Ca ca = test::Ca().intermediate();
   const auto material = test::svid_material(ca, kId, "internal");
   std::vector<std::string> warnings;
@@ -52,7 +52,7 @@ TEST_CASE("a good X.509-SVID is taken whole") {
   CHECK(warnings.empty());
 }
 
-TEST_CASE("certificates known from before are shared") {
+TEST_CASE("known certificates are shared") {
   const test::Ca ca = test::Ca().intermediate();
   std::vector<std::string> warnings;
   const auto before = X509Svid::parse(test::svid_material(ca, kId), warnings);

@@ -107,7 +107,7 @@ TEST_CASE("staged files go to the directory that exists at the commit") {
   }
 }
 
-TEST_CASE("a change owed by a set that failed midway is not reported for a single file") {
+TEST_CASE("the unreported change of a set that failed midway is not reported for a single file") {
   const Scratch dir;
   Publisher publisher = make_publisher(with_token(dir, Layout::in_place));
   must_publish(publisher, make_set("1"));

@@ -74,7 +74,7 @@ class World {
       case 2:
         return send(Replaced{});
       case 3:
-        // As in a reload, which does not change the mode.
+        // Like a reload, which does not change the mode.
         policy_.on_rotate = static_cast<OnRotate>(pick(3));
         was_none_ |= policy_.on_rotate == OnRotate::none;
         policy_.deadly = pick(2) == 0;

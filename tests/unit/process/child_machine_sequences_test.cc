@@ -17,7 +17,7 @@ TEST_CASE("the first generation since the helper's start starts the child, whate
 TEST_CASE("a deadly signal waits for the handler, but only while the child is young") {
   ChildMachine machine(kGuarded);
   static_cast<void>(machine.handle(Published{1}, kStart));
-  SECTION("until the handler is there, which is asked for each time") {
+  SECTION("until the handler is set, which is checked each time") {
     CHECK(step(machine, Published{2}, kStart) == "CheckReady -> run");
     CHECK(step(machine, Readiness{SignalUse::none}, kStart) == "ArmTimer(100) -> run");
     CHECK(machine.notified() == 1);
@@ -29,13 +29,13 @@ TEST_CASE("a deadly signal waits for the handler, but only while the child is yo
     CHECK(step(machine, Readiness{SignalUse::none}, kStart) == "ArmTimer(100) -> run");
     CHECK(machine.notified() == 3);
   }
-  SECTION("until ten seconds of its life are over") {
+  SECTION("until the child is ten seconds old") {
     CHECK(step(machine, Published{2}, kStart + seconds(9)) == "CheckReady -> run");
     CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(9)) == "ArmTimer(100) -> run");
     CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(10)) == "Signal(unhandled) -> run");
     CHECK(machine.notified() == 2);
   }
-  SECTION("until two looks in a row find it blocked") {
+  SECTION("until two checks in a row find it blocked") {
     CHECK(step(machine, Published{2}, kStart) == "CheckReady -> run");
     CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
     CHECK(step(machine, Readiness{SignalUse::none}, kStart) == "ArmTimer(100) -> run");
@@ -44,18 +44,18 @@ TEST_CASE("a deadly signal waits for the handler, but only while the child is yo
     CHECK(step(machine, Published{3}, kStart) == "CheckReady -> run");
     CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "Signal -> run");
   }
-  SECTION("and both looks see the same child") {
+  SECTION("and both checks find the same child") {
     CHECK(step(machine, Published{2}, kStart) == "CheckReady -> run");
     CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
     CHECK(step(machine, kExit3, kStart) == "CancelTimer ReportExit(restart) Start -> run");
     CHECK(step(machine, Published{3}, kStart) == "CheckReady -> run");
     CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
   }
-  SECTION("or one look, once it is no longer young") {
+  SECTION("or one check, once it is no longer young") {
     CHECK(step(machine, Published{2}, kStart + seconds(30)) == "CheckReady -> run");
     CHECK(step(machine, Readiness{SignalUse::blocked}, kStart + seconds(30)) == "Signal -> run");
   }
-  SECTION("each child anew") {
+  SECTION("again for each child") {
     CHECK(step(machine, Published{2}, kStart) == "CheckReady -> run");
     CHECK(step(machine, Readiness{SignalUse::handled}, kStart) == "Signal -> run");
     CHECK(step(machine, kExit3, kStart) == "ReportExit(next_rotation) -> gone");
@@ -75,7 +75,7 @@ TEST_CASE("a deadly signal is withheld while the child is not ready") {
   CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(11)) == "ArmTimer(1000) -> run");
   CHECK(step(machine, Published{3}, kStart + seconds(12)) == "-> run");
   CHECK(step(machine, TimerFired{}, kStart + seconds(12)) == "CheckReady -> run");
-  SECTION("and is said once, but again for the next one") {
+  SECTION("and reported once, but again for the next one") {
     CHECK(step(machine, Readiness{SignalUse::handled}, kStart + seconds(12)) == "Signal -> run");
     CHECK(machine.notified() == 3);
     CHECK(step(machine, Published{4}, kStart + seconds(13)) == "CheckReady -> run");
@@ -104,7 +104,7 @@ TEST_CASE("a new policy applies to what is in progress") {
     machine.set_policy(kSignal);
     CHECK(step(machine, TimerFired{}, kStart) == "Signal -> run");
   }
-  SECTION("another deadly signal is looked for anew") {
+  SECTION("another deadly signal is checked again") {
     CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
     machine.set_policy(kGuarded);
     CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
@@ -137,7 +137,7 @@ TEST_CASE("a job that repeatedly fails quickly is started again") {
   }
 }
 
-TEST_CASE("starts that fail for lack of processes never end the helper") {
+TEST_CASE("starts that fail for a shortage of processes never end the helper") {
   ChildMachine machine(GENERATE(kWrap, kWrapAlways, kNone));
   BootTime now = kStart;
   CHECK(step(machine, Published{5}, now) == "Start -> run");

@@ -176,14 +176,14 @@ TEST_CASE("a failed run is repeated after 1 s, doubling up to a minute") {
           std::string("CancelTimer Report(bad, ") + delay + ") ArmTimer(" + delay + ") -> backoff");
     CHECK(step(machine, kTimer) == "ArmTimer(30) Start(x509) -> run");
   }
-  SECTION("a success ends that") {
+  SECTION("until a success") {
     CHECK(step(machine, kGood) == "CancelTimer Report(good) -> idle");
   }
-  SECTION("so does something newer during the wait") {
+  SECTION("until a newer change during the wait") {
     static_cast<void>(machine.handle(kBad));
     CHECK(step(machine, kNewer) == "CancelTimer ArmTimer(30) Start(x509,jwt) -> run");
   }
-  SECTION("or during the run") {
+  SECTION("until a newer change during the run") {
     static_cast<void>(machine.handle(kNewer));
     CHECK(step(machine, kBad) == kAgain);
   }

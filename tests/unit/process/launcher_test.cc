@@ -71,7 +71,7 @@ TEST_CASE("programs are looked up in the absolute directories of PATH") {
     CHECK(found.error().message == '"' + (dir / "tool") + "\": permission denied");
     CHECK(found.error().shell_code() == 126);
   }
-  SECTION("where there is none, the path searched is named") {
+  SECTION("if there is none, the searched path is named") {
     const auto found = find_program("no-such-tool", path);
     REQUIRE_FALSE(found);
     CHECK(found.error().message == "\"no-such-tool\": not found in " + path);

@@ -59,20 +59,20 @@ TEST_CASE("five quick failures in a row end the restarts") {
     CHECK_FALSE(quick());
     CHECK(restarts.gave_up());
   }
-  SECTION("unless there is no limit") {
+  SECTION("but not without the limit") {
     CHECK(restarts.after(Restart::always, true, seconds(9), kMiddle, false) == seconds(16));
     CHECK(restarts.after(Restart::always, true, seconds(9), kMiddle, false) == seconds(32));
   }
-  SECTION("but not of a policy that starts none again") {
+  SECTION("but not for a policy without restarts") {
     CHECK_FALSE(restarts.after(Restart::never, true, seconds(9), kMiddle));
     CHECK_FALSE(restarts.gave_up());
   }
-  SECTION("nor when one lived ten seconds") {
+  SECTION("but not if one run lasted ten seconds") {
     CHECK(restarts.after(Restart::always, true, seconds(10), kMiddle));
     for (int i = 0; i < 4; ++i) CHECK(quick());
     CHECK_FALSE(quick());
   }
-  SECTION("nor when one ended well") {
+  SECTION("but not if one run succeeded") {
     CHECK(quick(false));
     for (int i = 0; i < 4; ++i) CHECK(quick());
     CHECK_FALSE(quick());

@@ -303,7 +303,7 @@ TEST_CASE_METHOD(RestFixture, "remaining members of the child's group are ended 
   SECTION("because a wrapped child has ended for good") {
     wrap(leaving("true"));
   }
-  SECTION("because we are told to end") {
+  SECTION("because we are asked to end") {
     Supervisor& child = supervise({.launch = leaving("true"), .policy = {}});
     child.published(1);
     REQUIRE(until_state(State::gone));
