@@ -1,11 +1,11 @@
-// bench_child RECORD: what the helpers start and signal. Notes when it began and when each SIGUSR1 came.
+// bench_child RECORD: the helpers start and signal it. Records the time of its start and of each SIGUSR1.
 #include <csignal>
 
 #include "record.hh"
 
 namespace {
 
-// Longer than any benchmark: a child that nobody ends goes by itself.
+// Longer than any benchmark: a child that was left behind ends by itself.
 constexpr unsigned kLongestLifeSeconds = 900;
 
 bench::Record record;
@@ -16,7 +16,7 @@ void note_signal(int) {
   if (record.words == nullptr) return;
   const std::uint64_t before = record.words[bench::kSignals];
   if (bench::kFirstSignal + before < record.count) record.words[bench::kFirstSignal + before] = time;
-  // After the time: what is counted can be read.
+  // Counted after its time is written: counted signals can be read.
   __atomic_store_n(&record.words[bench::kSignals], before + 1, __ATOMIC_RELEASE);
 }
 
@@ -39,7 +39,7 @@ int main(int argc, char** argv) {
   if (record.words == nullptr) return 1;
   ::alarm(kLongestLifeSeconds);
   record.words[bench::kStarted] = started;
-  // Last: once it is there the reader takes the rest as written.
+  // Written last: then the reader assumes that the rest is complete.
   __atomic_store_n(&record.words[bench::kPid], static_cast<std::uint64_t>(::getpid()), __ATOMIC_RELEASE);
   while (true) ::pause();
 }

@@ -1,4 +1,4 @@
-// bench_launch RECORD PROGRAM [ARGUMENT...]: notes the time and becomes PROGRAM.
+// bench_launch RECORD PROGRAM [ARGUMENT...]: records the time and executes PROGRAM.
 #include "record.hh"
 
 int main(int argc, char** argv) {

@@ -1,4 +1,4 @@
-"""What is measured, and how it is summed up."""
+"""The measurements, and how they are summarised."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import TypeVar
 from rig import Agent, Broken, HelperRun, Send
 
 Item = TypeVar("Item")
-# Signals that follow each other closely become one where the child does not get a processor in between. With
-# fewer than this share of them it is not the machine.
+# Signals in quick succession become one if the child does not run in between. Fewer than this share of them
+# is not caused by a busy machine.
 FEWEST_SIGNALS = 0.5
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is done. A pair is one run of ours and one of the other's."""
+    """The amount of work. A pair is one run of our helper and one of the Go helper."""
 
     start_pairs: int = 31
     signal_pairs: int = 20
@@ -28,7 +28,7 @@ class Plan:
     signal_rotations: int = 100
     signal_interval_s: float = 0.02
     idle_pairs: int = 3
-    # The helper's first look at its directory, after 10 s, touches more of the program.
+    # Includes the helper's first check of its directory, after 10 s, which uses more of the program.
     idle_s: float = 30.0
     load_pairs: int = 7
     load_settle_s: float = 1.0
@@ -57,7 +57,7 @@ class Measure:
     theirs: list[float] = field(default_factory=list)
 
     def ratio(self) -> float:
-        """The median of the ratios of the pairs: what slows the machine for a while slows both of a pair."""
+        """The median of the ratios of the pairs: a temporarily slow machine slows both runs of a pair."""
         return statistics.median(a / b for a, b in zip(self.ours, self.theirs, strict=True))
 
 
@@ -83,12 +83,12 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def match(sends: Sequence[Send], signals: Sequence[int]) -> list[int]:
-    """How long after its send each signal came, in ns; some sends may have none."""
+    """The delay of each signal after its send, in ns; some sends may have no signal."""
     if len(sends) == len(signals):
         waits = [signal - send.time_ns for send, signal in zip(sends, signals, strict=True)]
         if min(waits) > 0:
             return waits
-    # Some signals became one, or a send none: each signal belongs to the last send before it.
+    # Signals were merged, or a send caused none: each signal belongs to the last send before it.
     times = [send.time_ns for send in sends]
     first: dict[int, int] = {}
     for signal in signals:
@@ -106,7 +106,7 @@ def measure_start(run: HelperRun, agent: Agent, plan: Plan) -> dict[str, float]:
 
 
 def settled(read: Callable[[], list[Item]], count: int) -> list[Item]:
-    """What `read` answers once there are `count` of them, or for half a second not."""
+    """The result of `read` when it has `count` items, or after half a second."""
     deadline = time.monotonic() + 0.5
     while len(items := read()) < count and time.monotonic() < deadline:
         time.sleep(0.005)

@@ -1,5 +1,5 @@
 // The file that the launcher, the child and rig.py share: 64-bit words in the machine's byte order. Times are
-// CLOCK_MONOTONIC in nanoseconds. rig.py makes it, full of zeros; its size says how many signals fit.
+// CLOCK_MONOTONIC in nanoseconds. rig.py makes it, filled with zeros; its size limits the number of signals.
 #pragma once
 
 #include <cstddef>
@@ -15,11 +15,11 @@
 namespace bench {
 
 enum Word : std::size_t {
-  kLaunched,     // by the launcher, just before it becomes the helper
-  kStarted,      // by the child, as early as it can
+  kLaunched,     // by the launcher, just before it executes the helper
+  kStarted,      // by the child, as early as possible
   kPid,          // of the child
-  kSignals,      // how many it has got
-  kFirstSignal,  // when it got them, from here on
+  kSignals,      // how many it has received
+  kFirstSignal,  // the time of each, from here on
 };
 
 struct Record {
@@ -33,7 +33,7 @@ inline std::uint64_t now() {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
 }
 
-// Without words where it cannot be mapped; stderr says why.
+// Without words if it cannot be mapped; the error is on stderr.
 inline Record map_record(const char* path) {
   const int fd = ::open(path, O_RDWR | O_CLOEXEC);
   struct stat status{};

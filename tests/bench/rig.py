@@ -1,4 +1,4 @@
-"""What the benchmark runs: its two programs, the agent, and one helper at a time with its child."""
+"""The programs of the benchmark: its own two, the agent, and one helper at a time with its child."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ TIMEOUT_S = 15.0
 MAX_SIGNALS = 4096
 # The words of record.hh.
 LAUNCHED, STARTED, PID, SIGNALS, FIRST_SIGNAL = range(5)
-# What a developer's own environment must not decide.
+# Variables of the developer's environment that must not affect the results.
 NOT_INHERITED = re.compile(r"SPIFFE_|SPIRE_|NOTIFY_SOCKET$|WATCHDOG_|OPENSSL_|GO[A-Z]|GRPC_|MALLOC_")
-# Both helpers read this; every key is one that the Go helper has.
+# Both helpers read this, so it has only keys of the Go helper.
 CONFIG = """\
 agent_address = "{agent}"
 cmd = "{child}"
@@ -41,7 +41,7 @@ svid_bundle_file_name = "svid_bundle.pem"
 
 
 class Broken(Exception):
-    """The benchmark does not work; slowness is never this."""
+    """The benchmark does not work. A slow helper does not cause this."""
 
 
 def wait_until(check: Callable[[], bool], what: str) -> None:
@@ -62,7 +62,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def end(process: subprocess.Popen[bytes]) -> bool:
-    """False: it had to be killed."""
+    """False if it had to be killed."""
     process.terminate()
     try:
         process.wait(TIMEOUT_S)
@@ -81,7 +81,7 @@ def serial_of(pem: Path) -> int:
     der = base64.b64decode(match[1])
 
     def header(at: int) -> tuple[int, int]:
-        """Where the contents of the element at `at` begin and end."""
+        """Begin and end of the contents of the element at `at`."""
         length, begin = der[at + 1], at + 2
         if length & 0x80:
             octets = length & 0x7F
@@ -97,13 +97,13 @@ def serial_of(pem: Path) -> int:
 
 
 def adopt_orphans() -> None:
-    """Makes us the parent of the children that the Go helper leaves behind."""
+    """Makes this process the parent of the children that the Go helper leaves behind."""
     pr_set_child_subreaper = 36
     ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
 
 
 def compile_programs(directory: Path) -> None:
-    """bench_child and bench_launch: static, so that little happens before their first instruction."""
+    """Compiles bench_child and bench_launch, static for a fast start."""
     compiler = os.environ.get("CXX", "c++")
     for name in ("child", "launch"):
         command: list[str | Path] = [compiler, "-std=c++20", "-O2", "-static"]
@@ -119,7 +119,7 @@ class Send(NamedTuple):
 
 
 class Agent:
-    """A development agent that rotates when told to, and remembers when it sent."""
+    """A development agent that rotates on request, and records the time of each send."""
 
     def __init__(self, program: Path, directory: Path) -> None:
         self.socket = directory / "agent.sock"
@@ -170,8 +170,8 @@ class Agent:
         return self._answer(command)
 
     def rotate(self, count: int, interval_s: float) -> None:
-        """Single rotations, evenly spaced. The answers are read at the end: nobody wakes up to compete with
-        a helper that has just been sent an update."""
+        """Single rotations, evenly spaced. The answers are read at the end, so that this process does not
+        compete for the processor with a helper that has just received an update."""
         begin = time.monotonic()
         for i in range(count):
             time.sleep(max(0.0, begin + i * interval_s - time.monotonic()))
@@ -180,7 +180,7 @@ class Agent:
             self._answer("rotate")
 
     def burst(self, count: int, rate: float) -> None:
-        """Rotations by the agent's own clock. Long ones are cut: the agent answers at the end."""
+        """Rotations by the agent's own clock. Long bursts are split, because the agent answers at the end."""
         slice_of = max(1, int(rate * TIMEOUT_S / 3))
         while count > 0:
             now = min(count, slice_of)
@@ -189,7 +189,7 @@ class Agent:
             count -= now
 
     def sends(self) -> list[Send]:
-        """Every X.509 message so far."""
+        """All X.509 messages so far."""
         if not self._send_log.exists():
             return []
         lines = self._send_log.read_text().splitlines()
@@ -288,19 +288,19 @@ class HelperRun:
         return self._word(STARTED) - self._word(LAUNCHED)
 
     def signals(self) -> list[int]:
-        """When the child got its signals."""
+        """When the child received its signals."""
         count = self._word(SIGNALS)
         if count > MAX_SIGNALS:
             raise Broken(f"{count} signals: the record holds {MAX_SIGNALS}")
         return list(struct.unpack_from(f"={count}Q", self._record, 8 * FIRST_SIGNAL))
 
     def wait_serial(self, serial: int) -> None:
-        """Until the published certificate is this one: the helper did the work that is measured."""
+        """Waits until this certificate is published: the helper has done the measured work."""
 
         def published() -> bool:
             try:
                 return serial_of(self.certs / "svid.pem") == serial
-            except (Broken, ValueError, IndexError, OSError):  # the Go helper writes in place: half a file
+            except (Broken, ValueError, IndexError, OSError):  # incomplete: the Go helper writes in place
                 return False
 
         self._wait(published, f"serial {serial:x} in svid.pem")
@@ -309,7 +309,7 @@ class HelperRun:
                 raise Broken(f"{self._program.name} wrote no {name}")
 
     def cpu_ns(self) -> int:
-        """User and system time of the process, all threads, ended ones too."""
+        """User and system time of the process, including ended threads."""
         clock = ctypes.c_int()
         if ctypes.CDLL(None).clock_getcpuclockid(self._process.pid, ctypes.byref(clock)) != 0:
             raise Broken("no CPU clock of another process on this system")

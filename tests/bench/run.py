@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares build/release/spiffe-helper with the Go helper, in turns; README.md says how to read it."""
+"""Compares build/release/spiffe-helper with the Go helper, in turns; README.md explains the results."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def go_helper() -> Path:
-    """From $SPIFFE_PEERS, as the interop tests are given it, or built."""
+    """From $SPIFFE_PEERS, as in the interop tests, or built."""
     directory = os.environ.get("SPIFFE_PEERS")
     if not directory:
         build = ROOT / "tests/interop/peers/build.sh"
@@ -75,7 +75,7 @@ def check_program(path: Path) -> Path:
 
 @contextmanager
 def scratch_directory() -> Iterator[Path]:
-    """In memory, so that no disk is measured."""
+    """In memory, so that the disk is not measured."""
     if not MEMORY_FILES.is_dir():
         raise Broken(f"{MEMORY_FILES} is not there")
     directory = Path(tempfile.mkdtemp(prefix="sh-bench-", dir=MEMORY_FILES))
@@ -97,7 +97,7 @@ class Comparison:
     def pairs(self, what: str, count: int, measure: Measuring, plan: Plan) -> None:
         for pair in range(count):
             progress(f"{what}: pair {pair + 1} of {count}")
-            # A B, B A, A B …: to be second is no advantage.
+            # A B, B A, A B …: the second has no advantage.
             for side in (0, 1) if pair % 2 == 0 else (1, 0):
                 for name, value in self._once(side, measure, plan).items():
                     one = self.measures[name]
@@ -112,7 +112,7 @@ class Comparison:
                 raise Broken(f"{program}: {error}") from None
 
     def warm_up(self, plan: Plan) -> None:
-        """Both programs into the page cache."""
+        """Loads both programs into the page cache."""
         for side in (0, 1):
             self._once(side, measure_start, plan)
 
@@ -175,7 +175,7 @@ def as_json(sides: Sides, measures: dict[str, Measure], load: tuple[float, float
 
 
 def interrupted(number: int, frame: FrameType | None) -> None:
-    for other in STOPPED_BY:  # what follows is the clean-up
+    for other in STOPPED_BY:  # do not interrupt the clean-up
         signal.signal(other, signal.SIG_IGN)
     name = signal.Signals(number).name
     raise Broken(f"not done after {LIMIT_S} s" if number == signal.SIGALRM else f"stopped by {name}")
@@ -184,7 +184,7 @@ def interrupted(number: int, frame: FrameType | None) -> None:
 def main() -> int:
     arguments = parse_arguments()
     adopt_orphans()
-    # So that nothing is left running, or in memory, where we are stopped.
+    # So that no process and no file in memory is left if we are stopped.
     for number in STOPPED_BY:
         signal.signal(number, interrupted)
     try:

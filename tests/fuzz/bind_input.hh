@@ -1,5 +1,5 @@
-// For the fuzz targets of the configuration: reads, binds and validates any bytes. An error must name a place
-// inside the input.
+// For the fuzz targets of the configuration: reads, binds and validates any bytes. The place of an error must
+// be inside the input.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ inline void require(bool condition) {
   if (!condition) std::abort();
 }
 
-// Reads the number at the start of `text` and takes it off.
+// Reads the number at the start of `text` and removes it.
 inline long take_number(std::string_view& text) {
   long number = 0;
   while (!text.empty() && text[0] >= '0' && text[0] <= '9' && number < 10'000'000) {
@@ -31,7 +31,7 @@ inline long take_number(std::string_view& text) {
   return number;
 }
 
-// "f: …" or "f:LINE:COLUMN: …" with LINE among the lines of `input`, or the one behind its last.
+// "f: …" or "f:LINE:COLUMN: …"; LINE is a line of `input`, or the one after its last line break.
 inline void check_place(std::string_view message, std::string_view input) {
   require(message.starts_with(kSource));
   message.remove_prefix(kSource.size());
@@ -64,7 +64,7 @@ inline void read_and_bind(std::string_view input, Format format) {
   for (const Error& error : refused) check_error(error, input);
   if (!refused.empty()) return;
   for (const Warning& warning : warnings) check_place(warning.at + ": ", input);
-  // Rules may be broken by what is missing, which has no place.
+  // A missing key may break a rule, and has no place.
   (void)validate(config, origins, warnings);
   require(effective(config).same_as(effective(config)));
 }

@@ -1,4 +1,4 @@
-// Any bytes as what an agent sends. The first byte picks the reader; the rest is its input, in fields that
+// Any bytes as an agent's messages. The first byte selects the reader; the rest is its input, in fields that
 // are preceded by their length in two bytes.
 #include <chrono>
 #include <cstddef>
@@ -17,14 +17,14 @@ namespace {
 
 using namespace spiffe::identity;
 
-// When the seeds are valid.
+// A time at which the seeds are valid.
 const spiffe::WallTime kNow(std::chrono::seconds(1767323045));
 
 void require(bool condition) {
   if (!condition) std::abort();
 }
 
-// Takes the input apart from the front; what is missing is empty.
+// Reads the input from the front; missing fields are empty.
 class Input {
  public:
   explicit Input(std::span<const std::byte> data) : rest_(data) {}
@@ -57,7 +57,7 @@ void check_message(const std::string& message) {
   require(!message.empty() && spiffe::escape(message) == message);
 }
 
-// Every accessor holds for whatever parse() let through.
+// Every accessor works for anything that parse() accepts.
 void look_at(const Certificate& certificate) {
   require(certificate.x509() != nullptr && certificate.x509_without_key() != nullptr);
   require(spiffe::escape(certificate.subject()) == certificate.subject());
@@ -120,7 +120,7 @@ void message(Input& input) {
   if (!first) return check_message(first.error().error.message);
   for (const Finding& finding : first->findings) check_message(finding.message);
   require(!first->federated.contains(first->bundle.trust_domain));
-  // With itself as the state before, a message means the same.
+  // With itself as the previous state, a message has the same result.
   auto second = X509Context::from(material, selection, &*first, kNow, verify);
   require(second && second->svid.chain == first->svid.chain &&
           second->findings.size() == first->findings.size());

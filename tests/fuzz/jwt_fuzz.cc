@@ -1,5 +1,5 @@
-// Any bytes as a JWK Set and as a token: the first byte says which. What is accepted reads back the same from
-// what we write; messages are safe to print and short.
+// Any bytes as a JWK Set or a token: the first byte selects. An accepted JWK Set reads back the same from our
+// output; messages are short and safe to print.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -40,7 +40,7 @@ void jwks(std::string_view text) {
   require(again->authorities().size() == bundle->authorities().size());
   for (const auto& [key_id, authority] : bundle->authorities()) {
     require(authority.key_id() == key_id && bundle->find(key_id) != nullptr);
-    // The point was checked: OpenSSL takes it.
+    // The point was checked, so OpenSSL accepts it.
     if (authority.kind() != JwtAuthority::Kind::rsa) require(authority.key() != nullptr);
   }
 }
@@ -59,7 +59,7 @@ void token(std::string_view text) {
   const auto jws = Jws::parse(text);
   const std::vector<std::string> audiences = {"db"};
   const auto svid = JwtSvid::parse_and_verify(spiffe::SecretBytes(text), audiences, "", bundles(), kNow);
-  // Nobody has signed anything with that key for example.org.
+  // No token was ever signed with that key for example.org.
   require(!svid);
   check_message(svid.error().message);
   if (!jws) return check_message(jws.error().message);

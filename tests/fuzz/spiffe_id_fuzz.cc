@@ -1,4 +1,4 @@
-// Any bytes as a SPIFFE ID: what is accepted obeys the rules and is written so that it reads back the same.
+// Any bytes as a SPIFFE ID: an accepted ID obeys the rules and reads back the same from our output.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// Any bytes as certificates and the paths of them: where the quick look at chains says yes, X509_verify_cert
-// says yes.
+// Any bytes as certificates and paths of them: if is_usual_path() accepts a path, X509_verify_cert must
+// accept it, too.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

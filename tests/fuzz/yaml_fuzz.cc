@@ -1,5 +1,5 @@
-// Any bytes as a YAML document: read, bound and validated; and what was read is read again from what the
-// writer makes of it.
+// Any bytes as a YAML document: read, bound and validated. The document must read back the same from the
+// writer's output.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   drop_null(document->root);
   const auto text = to_yaml(document->root);
   fuzz::require(text.has_value());
-  // Indentation may make it larger than a document may be.
+  // Indentation may make it larger than the limit for a document.
   if (text->size() > kMaxDocumentSize / 2) return 0;
   const auto again = parse_yaml(*text + comment_text(last), std::string(fuzz::kSource));
   fuzz::require(again && again->root.same_as(document->root));

@@ -1,4 +1,4 @@
-// DER, written: whatever tag, whatever content. For certificates that no library would make.
+// Writes DER with any tag and any content, for certificates that no library would make.
 #pragma once
 
 #include <initializer_list>
@@ -12,7 +12,7 @@ using Text = std::string;
 inline Text element(unsigned char tag, std::string_view content) {
   Text out(1, static_cast<char>(tag));
   const auto size = static_cast<unsigned>(content.size());
-  // Lengths must be as short as can be.
+  // DER requires the shortest form of a length.
   if (size >= 0x100) {
     out += {static_cast<char>(0x82), static_cast<char>(size >> 8U)};
   } else if (size >= 0x80) {

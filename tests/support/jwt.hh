@@ -19,10 +19,10 @@ namespace spiffe::test {
 nlohmann::json jwk(const Key& key, std::string_view key_id);
 std::string jwks(std::initializer_list<nlohmann::json> keys);
 
-// Compact JWS. The signature is what header["alg"] says, for one of RS, ES, PS × 256, 384, 512; for ES it is
-// as long as the key's curve asks.
+// Compact JWS. The signature is that of header["alg"]: one of RS, ES, PS × 256, 384, 512; for ES it has the
+// length of the key's curve.
 std::string token(const Key& key, const nlohmann::json& header, const nlohmann::json& claims);
-// The same for parts that are no JSON: both are encoded as they are.
+// The same for parts that are not JSON: both are encoded unchanged.
 std::string token_of(const Key& key, std::string_view algorithm, std::string_view header,
                      std::string_view payload);
 

@@ -53,7 +53,7 @@ std::vector<SignatureForm> rsa_forms() {
   return {{rsa_algorithm('\x0B'), nullptr, "SHA256"},  {rsa_algorithm('\x05'), nullptr, "SHA1"},
           {rsa_algorithm('\x0C'), nullptr, "SHA384"},  {rsa_algorithm('\x0D'), nullptr, "SHA512"},
           {rsa_algorithm('\x0E'), nullptr, "SHA224"},  {pss_algorithm(), nullptr, "SHA256", true},
-          {rsa_algorithm('\x0C'), nullptr, "SHA256"},  // says another digest
+          {rsa_algorithm('\x0C'), nullptr, "SHA256"},  // names another digest
           {ecdsa_algorithm('\x02'), nullptr, "SHA256"}};
 }
 
@@ -63,7 +63,7 @@ std::vector<SignatureForm> ec_forms() {
           {ecdsa_algorithm('\x04'), nullptr, "SHA512"},
           {sequence({oid("\x2A\x86\x48\xCE\x3D\x04\x01")}), nullptr, "SHA1"},
           {sequence({oid("\x2A\x86\x48\xCE\x3D\x04\x03\x02"), element(0x05, "")}), nullptr, "SHA256"},
-          {ecdsa_algorithm('\x02'), nullptr, "SHA384"}};  // says another digest
+          {ecdsa_algorithm('\x02'), nullptr, "SHA384"}};  // names another digest
 }
 
 EVP_PKEY* unnamed_curve() {

@@ -25,7 +25,7 @@ struct PathKey {
   std::vector<SignatureForm> forms;  // the usual one first
 };
 
-// The first ones are of RSA with 512 bits, for speed; made once.
+// The first ones are RSA keys of 512 bits, for speed; made once.
 [[nodiscard]] const std::vector<PathKey>& path_keys();
 
 }  // namespace spiffe::test

@@ -34,12 +34,12 @@ class Choices {
   }
 
   std::size_t below(std::size_t count) { return next() % count; }
-  // 0, the good one, in all but at most `odds` of 256 cases; else one of the `bad` others.
+  // 0, the good choice, in all but at most `odds` of 256 cases; else one of the `bad` others.
   std::size_t rarely(std::size_t odds, std::size_t bad) {
     const std::size_t drawn = next();
     return drawn < 256 - (odds >> calm_) ? 0 : 1 + drawn % bad;
   }
-  // From here on fewer choices are bad, or more.
+  // Changes how many of the following choices are bad.
   void draw_mood() { calm_ = below(4); }
 
  private:
@@ -62,19 +62,19 @@ class Choices {
   std::uint64_t state_ = 0xCBF29CE484222325U;
 };
 
-// What one certificate says of itself; others may be issued under it.
+// The identity of one certificate; others may be issued under it.
 struct Subject {
   Text name;
   std::size_t key = 0;
   Text serial;
-  Text key_id;  // "" = it has none
+  Text key_id;  // "": none
 };
 
 Text name_of(std::size_t form) {
   if (form == 0) return asn1::sequence({});
   constexpr unsigned char kUtf8 = 0x0C;
   constexpr unsigned char kPrintable = 0x13;
-  // The last two are equal to the first in the eyes of X.509.
+  // X.509 considers the last two equal to the first.
   constexpr std::array<std::string_view, 9> kNames = {"One", "Two", "Three",  "Four", "Five",
                                                       "Six", "one", "  One ", "One"};
   const unsigned char tag = form == kNames.size() ? kPrintable : kUtf8;
@@ -231,7 +231,7 @@ Text subject_name(Choices& choices) {
   }
 }
 
-// One that most certificates do not have, "" in nearly all cases.
+// An extension that most certificates do not have; "" in nearly all cases.
 Text another_extension(Choices& choices) {
   constexpr std::string_view kBasicConstraints = "\x55\x1D\x13";
   const Text nothing = asn1::sequence({});
@@ -239,11 +239,11 @@ Text another_extension(Choices& choices) {
   switch (choices.rarely(32, 12)) {
     case 0:
       return {};
-    case 1:  // of nobody
+    case 1:  // unknown
       return extension("\x2A\x03\x04", true, nothing);
     case 2:
       return extension("\x2A\x03\x04", false, nothing);
-    case 3:  // the second of its kind
+    case 3:  // a duplicate
       return extension(kBasicConstraints, true, nothing);
     case 4:
       return extension("\x55\x1D\x0F", true, element(0x03, std::string_view("\x07\x80", 2)));
@@ -288,7 +288,7 @@ Text version(Choices& choices) {
   return element(0xA0, asn1::integer(form == 0 ? 2 : static_cast<unsigned char>(form == 1 ? 1 : 5)));
 }
 
-// A certificate under `issuer`; `self` is told what it says.
+// A certificate under `issuer`; sets the key identifier in `self`.
 identity::Bytes make(Choices& choices, Subject& self, const Subject& issuer) {
   const std::size_t wrong_signer = choices.rarely(16, path_keys().size());
   const PathKey& signer = path_keys()[wrong_signer == 0 ? issuer.key : wrong_signer - 1];
@@ -337,7 +337,7 @@ std::vector<Certificate> certificates(Choices& choices) {
   std::vector<Certificate> made;
   for (std::size_t i = 0; i < count; ++i) {
     choices.draw_mood();
-    // The first is a root, most others stand somewhere below it.
+    // The first is a root, most others are below it.
     const std::size_t any = choices.rarely(24, count);
     const std::size_t above = any == 0 ? choices.below(std::max<std::size_t>(i, 1)) : any - 1;
     Subject issuer = subjects[above];

@@ -1,7 +1,6 @@
-// Paths of certificates made of any bytes, to compare the quick look at chains with OpenSSL. The certificates
-// are written byte by byte: names that are equal or empty, identifiers that lack or lie, every form of a
-// date, curves, digests, extensions that are malformed, unknown or there twice. A zero byte is the good
-// choice.
+// Certificate paths made of any bytes, to compare is_usual_path() with OpenSSL. The certificates are written
+// byte by byte: names that are equal or empty, identifiers that are missing or wrong, every form of a date,
+// curves, digests, extensions that are malformed, unknown or duplicate. A zero byte is the good choice.
 #pragma once
 
 #include <cstddef>
@@ -20,13 +19,13 @@ namespace spiffe::test {
 
 struct PathTally {
   std::uint64_t paths = 0;
-  std::uint64_t usual = 0;     // is_usual_path() said yes
-  std::string counterexample;  // the first path that OpenSSL refuses all the same, as PEM, leaf first; or ""
+  std::uint64_t usual = 0;     // accepted by is_usual_path()
+  std::string counterexample;  // the first of them that OpenSSL refuses, as PEM, leaf first; or ""
 };
 
-// Makes three to six certificates of `seed`, which sign each other, and looks at every ordered pick of two to
-// four of them as a path (the last is the authority). If the first byte of `seed` is odd, the bytes behind it
-// are expanded to an endless stream; otherwise they are used as they are, followed by zeros.
+// Makes three to six certificates from `seed`, which sign each other, and compares every ordered selection of
+// two to four of them as a path (the last is the authority). If the first byte of `seed` is odd, the bytes
+// after it are expanded to an endless stream; otherwise they are used unchanged, followed by zeros.
 void compare_paths(std::span<const std::uint8_t> seed, PathTally& tally);
 
 }  // namespace spiffe::test

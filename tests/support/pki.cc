@@ -94,7 +94,7 @@ void add_extensions(X509* certificate, X509* issuer, const CertificateOptions& o
     add_extension(certificate, issuer, NID_ext_key_usage, options.ext_key_usage);
   if (options.key_ids) {
     add_extension(certificate, issuer, NID_subject_key_identifier, "hash");
-    // An issuer without key identifiers has none to name.
+    // An issuer may have no key identifier.
     if (X509_get0_subject_key_id(issuer) != nullptr) {
       add_extension(certificate, issuer, NID_authority_key_identifier, "keyid:always");
     }

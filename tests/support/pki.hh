@@ -1,5 +1,4 @@
-// A certificate authority in memory, for tests. Failures throw std::runtime_error: a test has no use for
-// them.
+// A certificate authority in memory, for tests. Failures throw std::runtime_error.
 //
 //   test::Ca ca;                                              // "example.org", EC P-256
 //   auto material = test::material(ca, "spiffe://example.org/web");
@@ -46,15 +45,15 @@ class Key {
   std::shared_ptr<EVP_PKEY> key_;
 };
 
-// An extension given as OpenSSL's configuration value: {NID_name_constraints, "critical,permitted;URI:…"}.
+// An extension as OpenSSL's configuration value: {NID_name_constraints, "critical,permitted;URI:…"}.
 struct Extension {
   int nid;
   std::string value;
 };
 
-// One certificate to be. The defaults make a good X.509-SVID leaf, valid from a minute ago for an hour.
+// The defaults make an X.509-SVID leaf, valid from a minute ago for an hour.
 struct CertificateOptions {
-  std::vector<std::string> uris = {};    // URI SANs, taken byte for byte
+  std::vector<std::string> uris = {};    // URI SANs, byte for byte
   std::vector<std::string> dns = {};     // DNS SANs
   std::string common_name = "workload";  // "": a subject without any name
   WallTime not_before = wall_now() - std::chrono::minutes(1);
@@ -62,23 +61,23 @@ struct CertificateOptions {
   std::optional<bool> ca = false;                       // basicConstraints cA; none: no such extension
   std::string key_usage = "critical,digitalSignature";  // "" leaves the extension out
   std::string ext_key_usage = "serverAuth,clientAuth";  // likewise
-  std::vector<Extension> extensions = {};               // whatever else
+  std::vector<Extension> extensions = {};               // any others
   bool key_ids = true;                                  // subject and authority key identifiers
   KeyType key_type = KeyType::ec_p256;
   std::optional<Key> key = {};  // instead of a new key of `key_type`
 };
 
-// A good authority: cA=true, keyCertSign and cRLSign, valid from a day ago for ten days.
+// An authority: cA=true, keyCertSign and cRLSign, valid from a day ago for ten days.
 CertificateOptions authority_options(std::string common_name = "Test CA");
 
-// For tests whose clock stands at kNow: a good authority, and a good leaf with this one URI SAN.
+// For tests whose clock is fixed at kNow: a valid authority, and a valid leaf with this one URI SAN.
 inline constexpr WallTime kNow{std::chrono::seconds(1767323045)};  // 2026-01-02T03:04:05Z
 CertificateOptions authority(std::string common_name = "Test CA");
 CertificateOptions leaf(std::string spiffe_id = "spiffe://example.org/web");
 
 struct Issued {
   identity::Bytes der;                         // this certificate alone
-  std::vector<identity::Bytes> intermediates;  // what signs it, up to but without the root
+  std::vector<identity::Bytes> intermediates;  // from its issuer up, without the root
   Key key;
 
   [[nodiscard]] identity::Bytes chain() const;  // der and the intermediates, concatenated
@@ -88,10 +87,10 @@ class Ca {
  public:
   // A self-signed root.
   explicit Ca(CertificateOptions options = authority_options());
-  // An authority signed by this one; by itself in a bundle it is a root that is not self-signed.
+  // An authority signed by this one; alone in a bundle it is a root that is not self-signed.
   [[nodiscard]] Ca intermediate(CertificateOptions options = authority_options("Test intermediate")) const;
   [[nodiscard]] Issued issue(const CertificateOptions& options) const;
-  // A good leaf with this one URI SAN.
+  // A valid leaf with this one URI SAN.
   [[nodiscard]] Issued issue(std::string_view spiffe_id) const;
 
   [[nodiscard]] const identity::Bytes& der() const { return self_.der; }       // this authority alone
@@ -104,10 +103,10 @@ class Ca {
   identity::Bytes root_der_;
 };
 
-// A good SVID from `ca` whose bundle is the root of `ca`.
+// A valid SVID from `ca` whose bundle is the root of `ca`.
 identity::X509SvidMaterial svid_material(const Ca& ca, std::string_view spiffe_id, std::string hint = {});
 identity::X509SvidMaterial svid_material(const Ca& ca, const CertificateOptions& options);
-// A message with that SVID alone.
+// A message with only that SVID.
 identity::X509Material material(const Ca& ca, std::string_view spiffe_id, std::string hint = {});
 
 identity::Bytes concat(std::initializer_list<identity::Bytes> parts);

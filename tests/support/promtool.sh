@@ -1,10 +1,10 @@
 #!/bin/bash
 # Prints the path of promtool, Prometheus's checker of metrics; all else goes to stderr.
 #
-# Where it is not in PATH it is taken out of Debian's package prometheus, which is not installed: that would
-# start a server on port 9090. Downloaded once (19 MB), kept in the user's cache (46 MB).
+# If it is not in PATH, it is extracted from Debian's package prometheus. The package is not installed, because
+# that would start a server on port 9090. Downloaded once (19 MB), kept in the user's cache (46 MB).
 #
-# Exit status: 0 printed, 3 not to be had here (the reason is one line on stderr).
+# Exit status: 0 printed, 3 not available here (the reason is one line on stderr).
 set -euo pipefail
 
 unavailable() {
@@ -22,7 +22,7 @@ if [[ ! -x $program ]]; then
     work=$(mktemp -d "$cache/work.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     cd "$work"
-    # Lists of packages may be missing or old where nothing was installed lately; to get them takes root.
+    # The package lists may be missing or old; only root can update them.
     apt-get -q download prometheus >&2 ||
         { apt-get -q update >&2 && apt-get -q download prometheus >&2; } ||
         unavailable "the package prometheus cannot be downloaded; run apt-get update, or put promtool into PATH"

@@ -10,7 +10,7 @@ from types import ModuleType
 
 
 def generated(file: Path) -> tuple[ModuleType, ModuleType]:
-    """The modules that protoc generates of it: the messages, and the stubs of its services."""
+    """The modules that protoc generates from it: the messages, and the stubs of its services."""
     from grpc_tools import protoc
 
     google = Path(protoc.__file__).parent / "_proto"

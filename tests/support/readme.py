@@ -1,15 +1,16 @@
 """The sessions that an example's README shows, so that a test runs them and compares.
 
-A session is an indented block. A line that begins with `$ ` is a command; one that ends with a backslash goes on in the
-next line, one with `<<END` up to the line `END`. What follows is its expected output:
+A session is an indented block. A line that begins with `$ ` is a command; one that ends with a backslash
+continues in the next line, one with `<<END` up to the line `END`. The lines after a command are its expected
+output:
 
     $ ../local/up.sh
     SPIRE runs; its agent listens on <path>
     ...
     ready
 
-`<words>` stands for any text within a line, several spaces for one or more of them (columns have the width of what is in
-them), a line of `...` for any number of lines, or none.
+`<words>` stands for any text within a line, several spaces for one or more (the width of columns depends on
+their content), a line of `...` for any number of lines, or none.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ INDENT = "    "
 @dataclass(frozen=True)
 class Step:
     command: str
-    expected: str  # "" where nothing is shown
+    expected: str  # "" if nothing is shown
 
 
 def steps(readme: Path, heading: str | None = None) -> list[Step]:
@@ -34,7 +35,7 @@ def steps(readme: Path, heading: str | None = None) -> list[Step]:
         text = re.split(r"^#+ ", text.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
     found: list[tuple[list[str], list[str]]] = []
     continued = inside = False
-    document = ""  # the line that ends what a command reads from the lines below it
+    document = ""  # the line that ends a command's here-document
     for line in text.splitlines():
         if document:
             found[-1][0].append(line.removeprefix(INDENT))
@@ -63,7 +64,7 @@ def steps(readme: Path, heading: str | None = None) -> list[Step]:
 
 
 def matches(expected: str, actual: str) -> bool:
-    """Whether a program's output is what is expected; spaces at the end of lines do not count."""
+    """Whether a program's output is as expected; spaces at the end of lines do not count."""
     pattern = ""
     for line in expected.splitlines():
         if line.strip() == "...":
@@ -75,5 +76,5 @@ def matches(expected: str, actual: str) -> bool:
 
 
 def literal(text: str) -> str:
-    """The pattern of a text whose columns may be wider or narrower."""
+    """A pattern for a text whose columns may be wider or narrower."""
     return r" +".join(re.escape(part) for part in re.split(r" {2,}", text))

@@ -1,6 +1,6 @@
 # Sourced by the scripts that run sanitized programs: their options, in one place.
 #
-# Reports end the program (abort at the first one), and the end-to-end tests look for them in its stderr.
+# The first report aborts the program, and the end-to-end tests look for reports in its stderr.
 # The suppression files next to this one name third-party code only: gRPC, Protobuf and Abseil come as the
 # distribution's archives, which are not instrumented.
 
@@ -12,8 +12,8 @@ export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1"
 export TSAN_OPTIONS="suppressions=$support_directory/tsan.supp:print_suppressions=0:halt_on_error=1"
 TSAN_OPTIONS+=":second_deadlock_stack=1"
 
-# Thread sanitizer's memory map leaves no room for the 32 random bits of some kernels' addresses. Sets
-# sanitizer_prefix to what a command must be run with: nothing, or setarch without randomisation.
+# Thread sanitizer's memory map has no room for the 32 random address bits of some kernels. Sets
+# sanitizer_prefix to the prefix of commands: nothing, or setarch without randomisation.
 sanitizer_prefix=()
 find_sanitizer_prefix() {
     local directory status=0
@@ -21,7 +21,7 @@ find_sanitizer_prefix() {
     echo 'int main() {}' >"$directory/probe.cc"
     if "${CXX:-g++}" -fsanitize=thread "$directory/probe.cc" -o "$directory/probe"; then
         local i
-        # The addresses are random: one good start proves little.
+        # The addresses are random, so one successful start is not sufficient.
         for i in 1 2 3 4 5 6 7 8; do
             "$directory/probe" >/dev/null 2>&1 || { sanitizer_prefix=(setarch "$(uname -m)" -R); break; }
         done

@@ -1,11 +1,11 @@
-"""A shell that runs the commands of a README one after the other, as its reader would.
+"""A shell that runs the commands of a README in sequence, as its reader would.
 
     with Session(example, {"SPIFFE_EXAMPLE_DIR": str(tmp_path)}) as session:
         session.play(example / "README.md", "Run it")
 
-Variables, the working directory and background jobs last from one command to the next. A command whose output is not
-the expected one fails the test; a step without expected output must be silent. What a session has started in the
-background ends with it at the latest.
+Variables, the working directory and background jobs are kept from one command to the next. A command whose
+output is not the expected one fails the test; a step without expected output must print nothing. Background
+jobs of a session end with it at the latest.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Session:
         timeout: float = TIMEOUT_S,
         adapt: Callable[[str], str] = lambda text: text,
     ) -> None:
-        """Runs what a README shows, or one section of it, and compares; `adapt` changes commands and expectations."""
+        """Runs a README, or one section of it, and compares; `adapt` changes commands and output."""
         found = steps(readme, heading)
         assert found, f"{readme} shows no commands"
         for step in found:

@@ -1,4 +1,4 @@
-// A directory that lives as long as the object.
+// A directory that exists as long as the object.
 #pragma once
 
 #include <filesystem>
@@ -11,7 +11,7 @@ namespace spiffe::test {
 
 class TempDir {
  public:
-  // Below /dev/shm (memory) or /var/tmp (mostly a disk).
+  // Below /dev/shm (memory) or /var/tmp (usually a disk).
   explicit TempDir(const std::string& parent = "/dev/shm") : path_(parent + "/spiffe-test-XXXXXX") {
     if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("mkdtemp " + path_);
   }
