@@ -1,8 +1,8 @@
 # Protection of indirect branches and returns by the processor (CET, BTI and PAC).
 #
-# CET and BTI count only for a program whose objects are all marked, those of libc too. Where libc is not marked
-# (Debian 12) the markers in our code would be bytes without an effect. Signed return addresses (PAC) work function by
-# function, so arm64 always gets them, and the landing pads of BTI with them.
+# CET and BTI are active only if all objects of a program are marked, including those of libc. If libc is not marked
+# (Debian 12), the markers in our code have no effect. Signed return addresses (PAC) work for each function separately,
+# so arm64 always gets them, and BTI's landing pads with them.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   target_compile_options(spiffe_flags INTERFACE -mbranch-protection=standard)
 elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")

@@ -1,5 +1,5 @@
-# SPIFFE_COMMIT: what the sources are, for `spiffe-helper version`. From the variable of that name in the
-# environment, for those who build from a copy, else from Git; empty where neither knows.
+# SPIFFE_COMMIT: the commit of the sources, for `spiffe-helper version`. It is taken from the environment variable of
+# that name (for builds from a copy), else from Git; it is empty if neither has it.
 set(SPIFFE_COMMIT "")
 if(DEFINED ENV{SPIFFE_COMMIT})
   set(SPIFFE_COMMIT "$ENV{SPIFFE_COMMIT}")

@@ -2,7 +2,7 @@
 find_package(Threads REQUIRED)
 set(OPENSSL_USE_STATIC_LIBS TRUE)
 find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
-# A static libcrypto built with compression (Debian 13) calls these; elsewhere they add nothing.
+# A static libcrypto built with compression (Debian 13) calls these; otherwise they add nothing.
 foreach(name z zstd)
   find_library(${name}_COMPRESSION_LIBRARY NAMES lib${name}.a)
   if(${name}_COMPRESSION_LIBRARY)
@@ -23,7 +23,7 @@ target_link_libraries(libevent INTERFACE ${EVENT_EXTRA_LIBRARY} ${EVENT_CORE_LIB
 add_library(fmt_header_only INTERFACE)
 find_path(FMT_INCLUDE_DIR fmt/core.h REQUIRED)
 target_include_directories(fmt_header_only SYSTEM INTERFACE ${FMT_INCLUDE_DIR})
-# Nothing that is written has these types; the code for them is 6 kB.
+# We format no values of these types; the code for them is 6 kB.
 target_compile_definitions(fmt_header_only INTERFACE FMT_HEADER_ONLY FMT_USE_FLOAT=0 FMT_USE_LONG_DOUBLE=0)
 
 add_library(tomlplusplus INTERFACE)

@@ -1,7 +1,7 @@
-# What `cmake --install` puts where, below the prefix: programs, manual pages, completions, units, documents.
+# The files that `cmake --install` puts below the prefix: programs, manual pages, completions, units, documents.
 #
-# Components: `helper` and `dev_agent`, which are packages of their own, `helper_zsh` and `dev_agent_license`, which
-# Debian's packages have elsewhere or in another form (packaging/).
+# Components: `helper` and `dev_agent`, each a package of its own, and `helper_zsh` and `dev_agent_license`, whose files
+# have another place or form in Debian's packages (packaging/).
 include(GNUInstallDirs)
 set(doc_dir ${CMAKE_INSTALL_DATADIR}/doc)
 
@@ -11,7 +11,7 @@ install(TARGETS spiffe-dev-agent RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COM
 file(GLOB documents CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} docs/*.md)
 list(FILTER documents EXCLUDE REGEX "/(ARCHITECTURE|rules)\\.md$")
 foreach(document README.md ${documents})
-  # A link to a file that is not installed becomes plain text: it would lead nowhere.
+  # A link to a file that is not installed becomes plain text.
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${document})
   file(READ ${document} text)
   string(REGEX REPLACE "\\[([^]]+)\\]\\((\\.\\./)?((packaging|tests|examples)[^)]*|([A-Z]+|rules)\\.md|LICENSE)\\)"
@@ -36,7 +36,7 @@ foreach(unit spiffe-helper.service spiffe-helper@.service)
   " COMPONENT helper)
 endforeach()
 
-# A sanitized program, which does not run everywhere, makes neither manual pages nor completions.
+# A sanitized program does not run everywhere, so it makes neither manual pages nor completions.
 if(NOT TARGET manual)
   return()
 endif()

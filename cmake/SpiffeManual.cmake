@@ -1,5 +1,5 @@
 # Included: the target "manual" makes the manual pages of docs/man/, with the program's own tables in them.
-# Run with -P: does it, for PROGRAM (with EMULATOR before it, if given), DATE, SOURCE and OUTPUT.
+# Run with -P: makes them for PROGRAM (with EMULATOR before it, if given), DATE, SOURCE and OUTPUT.
 if(CMAKE_SCRIPT_MODE_FILE)
   foreach(part commands keys)
     string(TOUPPER ${part} name)

@@ -5,7 +5,7 @@ set(SPIFFE_MAINTAINER "spiffe-helper maintainers <maintainers@spiffe-helper.exam
 set(packaging ${CMAKE_CURRENT_SOURCE_DIR}/packaging)
 set(package_files ${CMAKE_BINARY_DIR}/packaging)
 
-# What only packages contain. The directory of the configurations is theirs, too: `cmake --install` stays below its
+# Files that only packages contain, and the directory of the configurations: `cmake --install` writes only below its
 # prefix.
 install(DIRECTORY DESTINATION /etc/spiffe-helper COMPONENT helper_etc EXCLUDE_FROM_ALL)
 foreach(package spiffe-helper spiffe-dev-agent)
@@ -31,11 +31,11 @@ set(CPACK_PACKAGE_VENDOR "The spiffe-helper authors")
 set(CPACK_PACKAGE_CONTACT "${SPIFFE_MAINTAINER}")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "keeps SPIFFE identities in files and notifies programs of renewals")
 set(CPACK_GENERATOR "DEB;RPM")
-# The whole path is known when a unit is installed, and /etc stays outside the prefix.
+# So the whole path is known when a unit is installed, and /etc stays outside the prefix.
 set(CPACK_SET_DESTDIR ON)
 set(CPACK_INSTALL_PREFIX /usr)
 set(CPACK_COMPONENTS_GROUPING ONE_PER_GROUP)
-# What the package of the other format has in its stead is left out there.
+# It selects the components of each package format.
 set(CPACK_PROJECT_CONFIG_FILE ${packaging}/cpack.cmake)
 set(helper_description "\
 spiffe-helper connects to the SPIFFE Workload API of a local agent (SPIRE's,
@@ -80,7 +80,7 @@ set(CPACK_RPM_HELPER_POST_INSTALL_SCRIPT_FILE ${packaging}/rpm/post.sh)
 set(CPACK_RPM_HELPER_PRE_UNINSTALL_SCRIPT_FILE ${packaging}/rpm/preun.sh)
 set(CPACK_RPM_HELPER_POST_UNINSTALL_SCRIPT_FILE ${packaging}/rpm/postun.sh)
 set(CPACK_RPM_CHANGELOG_FILE ${package_files}/changelog.rpm)
-# Nothing of the machine or the moment: the same sources give the same package. The programs are stripped already.
+# Nothing depends on the machine or the time: the same sources give the same package. The programs are stripped already.
 set(CPACK_RPM_SPEC_MORE_DEFINE "\
 %global _buildhost localhost
 %global packager ${SPIFFE_MAINTAINER}
@@ -89,7 +89,7 @@ set(CPACK_RPM_SPEC_MORE_DEFINE "\
 %global _build_id_links none
 %global debug_package %{nil}
 %global __os_install_post %{nil}")
-# Directories of others.
+# Directories owned by other packages.
 foreach(shared lib/systemd lib/systemd/system share/bash-completion share/bash-completion/completions share/fish
         share/fish/vendor_completions.d share/zsh share/zsh/site-functions share/man share/man/man1 share/man/man5)
   list(APPEND CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION /usr/${shared})

@@ -26,8 +26,8 @@ target_compile_options(workload_proto PRIVATE -w -ffunction-sections -fdata-sect
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=build)
 
 if(SPIFFE_SANITIZE MATCHES "thread")
-  # The packages are not instrumented. As shared libraries ThreadSanitizer can tell them from our code
-  # (tests/support/tsan.supp) and reports our races only.
+  # The packages are not instrumented. If they are shared libraries, ThreadSanitizer can distinguish them from
+  # our code (tests/support/tsan.supp) and reports only our races.
   foreach(name grpc++_unsecure grpc_unsecure gpr protobuf-lite)
     find_library(${name}_SHARED NAMES lib${name}.so REQUIRED)
     target_link_libraries(workload_proto PUBLIC ${${name}_SHARED})

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes what users install, in dist/, from a clean clone. The same commit gives the same bytes.
+# Makes the artefacts that users install, in dist/, from a clean clone. The same commit gives the same bytes.
 #
 #   packaging/build.sh [--arch amd64|arm64] [--output DIRECTORY] [deb] [rpm] [image] [tarball] [sbom] [all]
 #
@@ -8,7 +8,7 @@
 #   image     the container image, and its debug variant with busybox, as archives for `docker load`, `podman load`,
 #             `zcat … | ctr images import -`
 #   tarball   everything below a prefix, to unpack in /usr/local
-#   sbom      SPDX list of what is linked in
+#   sbom      SPDX list of the linked packages
 #   all       (default) all of these
 #   --arch    arm64 is cross-compiled on amd64; the default is this machine's
 #   --output  another directory than dist/
@@ -19,7 +19,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 umask 022
 export LC_ALL=C TZ=UTC
-# A package does not depend on what its builder happens to have set.
+# A package must not depend on the environment of its builder.
 unset DESTDIR CPACK_GENERATOR
 
 usage() {
@@ -62,7 +62,7 @@ cached() { # cached NAME: a value of CMake's cache
     sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"
 }
 
-# What packages contain besides the files of `cmake --install`.
+# The files of packages besides those of `cmake --install`.
 package_files() {
     local out=$build/packaging maintainer date name
     local sysroot=()

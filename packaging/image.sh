@@ -31,7 +31,7 @@ buildah_here() { # buildah_here COMMAND...: with storage of its own
 
 image_archive() { # image_archive TARGET TAG FILE
     local reference=localhost/spiffe-helper:$2 raw=$work/$1.tar
-    # Docker's format, since that of OCI has no HEALTHCHECK.
+    # Docker's format, because OCI's has no HEALTHCHECK.
     buildah_here build --isolation chroot --format docker --timestamp "$SOURCE_DATE_EPOCH" --arch "$arch" \
         --target "$1" --tag "$reference" --file packaging/Dockerfile \
         --build-arg "VERSION=$version" --build-arg "REVISION=$(git rev-parse HEAD)" \

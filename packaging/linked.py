@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes which packages of the distribution are inside the released programs, and under which licenses.
+"""Lists the distribution's packages that are inside the released programs, with their licenses.
 
     packaging/linked.py BUILD OUTPUT [--sysroot DIRECTORY]
 
@@ -8,10 +8,11 @@ BUILD is a build directory of the preset release (or release-arm64). OUTPUT gets
     sbom.spdx.json           SPDX 2.3: both programs, and every package with its version and purl
     THIRD-PARTY-NOTICES.gz   the copyright file of every package
 
-Nothing is listed by hand: the linker's maps name the archives and objects of which something is in the programs,
-Ninja's dependency log the headers (some libraries are headers only), and the package database their packages. Files
-below the sysroot of a cross build have a database of their own, made by packaging/sysroot.sh. The time of the document
-is SOURCE_DATE_EPOCH. Exit status 1 if a file belongs to no package.
+Nothing is listed by hand: the linker's maps name the archives and objects that are used in the programs,
+Ninja's dependency log names the headers (some libraries consist only of headers), and the package database
+their packages. Files below the sysroot of a cross build have a database of their own, made by
+packaging/sysroot.sh. The time of the document is SOURCE_DATE_EPOCH. Exit status 1 if a file belongs to no
+package.
 """
 
 from __future__ import annotations
@@ -53,23 +54,23 @@ class Unowned(Exception):
 
 
 def linked_files(linker_map: Path) -> set[str]:
-    """Archives and objects of which something is in the program; not those of this project.
+    """Archives and objects that are used in the program, except this project's.
 
-    A member that was taken out of an archive, but of which no section was kept, does not count.
+    A member of an archive does not count if the linker kept none of its sections.
     """
     _, _, memory = linker_map.read_text(errors="replace").partition("\nLinker script and memory map")
-    # Section, address, size, file; the first on a line of its own where it is long. What is not loaded has no address.
+    # Section, address, size, file; a long name is on its own line. A section not loaded has no address.
     pattern = r"(?m)^ \S+\s+0x0*[1-9a-f]\w* +0x[1-9a-f]\w* (/\S+?\.[ao])(?:\(\S+\))?$"
     return {os.path.normpath(path) for path in re.findall(pattern, memory)}
 
 
 def headers(build: Path) -> set[str]:
-    """Every header of the programs that is not of this project."""
+    """Every header of the programs, except this project's."""
     command = ["ninja", "-C", build, "-t", "deps"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    # A block for each object, its name first. Those below tests/ are not of the programs.
+    # A block for each object, its name first. Objects below tests/ are not in the programs.
     blocks = [block for block in text.split("\n\n") if not block.startswith("tests/")]
-    # ccache makes paths relative, if it is told so.
+    # ccache makes paths relative if its base_dir is set.
     names = {name for block in blocks for name in re.findall(r"(?m)^    (\S+)$", block)}
     paths = {os.path.normpath(build.resolve() / name) for name in names}
     project = str(Path(__file__).resolve().parent.parent) + "/"
@@ -101,7 +102,7 @@ class Installed:
 
     @staticmethod
     def _owners(names: set[str]) -> dict[str, str]:
-        # It fails where one of the names is unknown, and prints the others.
+        # dpkg-query fails if one of the names is unknown, but prints the others.
         command = ["dpkg-query", "-S", *sorted(names)]
         text = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}).stdout
         found = {}
@@ -274,7 +275,7 @@ def main() -> int:
     arguments.output.mkdir(parents=True, exist_ok=True)
     (arguments.output / "sbom.spdx.json").write_text(json.dumps(document, indent=2) + "\n")
     text = notices(compiled.union(*linked.values())).encode()
-    # zlib's implementations may differ in their bytes; gzip(1) is that of the manual pages, too.
+    # The output of zlib's implementations may differ; the manual pages use gzip(1), too.
     packed = subprocess.run(["gzip", "-9nc"], input=text, stdout=subprocess.PIPE, check=True).stdout
     assert gzip.decompress(packed) == text
     (arguments.output / "THIRD-PARTY-NOTICES.gz").write_bytes(packed)

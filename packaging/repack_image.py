@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes an image archive again without what differs from build to build: the name of the container that buildah used,
-the moment, the builder's version.
+"""Rewrites an image archive without the values that differ between builds: the name of buildah's container,
+the time, and the builder's version.
 
     packaging/repack_image.py ARCHIVE >NEW     both as made by `buildah push … docker-archive:`
 
-The time of the members is SOURCE_DATE_EPOCH. The layers, and so the identities of their contents, stay.
+The time of the members is SOURCE_DATE_EPOCH. The layers, and thus their digests, stay unchanged.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
 #!/bin/bash
-# Makes the libraries of another architecture for a cross build: unpacks packages into a directory. The packages of this
-# machine stay as they are; of its package lists a copy with the other architecture is used.
+# Unpacks the packages of another architecture into a directory, for a cross build. The packages of this machine stay
+# unchanged; apt uses package lists of its own for the other architecture.
 #
 #   packaging/sysroot.sh ARCHITECTURE DIRECTORY
 #
-# DIRECTORY/.packages has a list of files and the control file of each, for packaging/linked.py. Nothing is done if the
-# directory is there and for the same packages.
+# DIRECTORY/.packages has a list of files and the control file of each, for packaging/linked.py. Does nothing if the
+# directory exists and is for the same packages.
 set -euo pipefail
 
 arch=${1:?usage: packaging/sysroot.sh ARCHITECTURE DIRECTORY}
 sysroot=${2:?usage: packaging/sysroot.sh ARCHITECTURE DIRECTORY}
-# The libraries of scripts/install-deps.sh, the C library, and what the debug image and the unit tests need.
+# The libraries of scripts/install-deps.sh, the C library, and packages for the debug image and the unit tests.
 wanted=(libc6-dev libgrpc++-dev libprotobuf-dev libssl-dev libzstd-dev libevent-dev libcli11-dev libtomlplusplus-dev
         libyaml-dev nlohmann-json3-dev libfmt-dev catch2 busybox-static)
 

@@ -1,4 +1,4 @@
-# Sourced by the scripts that build: how many compilers at once, and ccache where it is installed.
+# Sourced by the scripts that build: the number of parallel compilers, and ccache if it is installed.
 #
 # A compiler on gRPC's headers takes about 1 GB, a static link somewhat less, so memory limits the number of
 # jobs as well as processors do.
@@ -16,10 +16,10 @@ if command -v ccache >/dev/null; then
     export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER-ccache}
 fi
 
-# One at a time in a directory: what runs together builds the same.
+# One build at a time in a directory: parallel callers build the same targets.
 build_preset() { # build_preset PRESET [OPTION...]
     mkdir -p "$root/build"
-    # They have one directory.
+    # The presets check and release share a directory.
     local lock=$root/build/${1/check/release}.lock
     (cd "$root" && flock 9 && cmake --preset "$1" && cmake --build --preset "$@") 9>"$lock"
 }

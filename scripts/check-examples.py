@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Checks the table of examples/README.md: every row of the walk leads to files and to tests that exist, and every file
-below examples/ belongs to a row.
+"""Checks the table of examples/README.md: every row of the walk links to files and tests that exist, and
+every file below examples/ belongs to a row.
 
     scripts/check-examples.py [--self-test]
 
     --self-test  check that mistakes in such a table are found, and only they
 
-A row is `| number | step or question | links | tests |`, a test `tests/…/test_x.py::test_name`. Rows of what the walk does
-not have follow it, with a dash as their number.
+A row is `| number | step or question | links | tests |`, a test `tests/…/test_x.py::test_name`. Rows that do
+not belong to the walk follow it, with a dash as their number.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = "examples/README.md"
 ROWS = 24
-# Answered in the documentation alone.
+# Answered only in the documentation.
 WITHOUT_TEST = {18}
 OTHER = "–"
 ROW = re.compile(rf"^\| *(\d+|{OTHER}) *\|([^|]*)\|([^|]*)\|([^|]*)\|$", re.MULTILINE)
@@ -71,7 +71,7 @@ def belongs(file: Path, named: set[Path]) -> bool:
 
 
 def check(root: Path, files: list[Path]) -> Iterator[str]:
-    """`files` are all below examples/."""
+    """`files` are all files below examples/."""
     rows = rows_of((root / PAGE).read_text())
     numbers = [row.number for row in rows]
     wanted = [str(number) for number in range(1, ROWS + 1)]
@@ -94,7 +94,7 @@ def report(root: Path, files: list[Path]) -> list[str]:
     return [f"{PAGE}: {problem}" for problem in check(root, files)]
 
 
-# What is done to a good page or its tree, and what the report then says; nothing for what is allowed.
+# A change to a valid page or its tree, and the expected report; None if the change is allowed.
 SELF_TEST = [
     ("", "", None),
     ("| 7 |", "| 8 |", "the rows are"),

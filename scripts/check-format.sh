@@ -5,7 +5,7 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-# The version is part of the style: others format some constructs differently.
+# The version is part of the style: other versions format some constructs differently.
 formatter=clang-format-19
 command -v "$formatter" >/dev/null || {
     echo "check-format.sh: $formatter is not installed: scripts/install-deps.sh ci" >&2

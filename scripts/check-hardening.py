@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Checks the hardening of released programs, in the ELF file itself, with readelf.
+"""Checks the hardening of released programs in their ELF files, with readelf.
 
     scripts/check-hardening.py [--compiler COMPILER] [PROGRAM...]
 
 Without names: both programs of build/release. A program must be position-independent and static, without text
-relocations, without memory that is writable and executable, with a stack that is not executable, and with every
-relocation done and read-only before main() (full RELRO). CET (amd64) and BTI (arm64) are demanded where the C library
-of the compiler that made the program is marked for them. The default compiler is g++ for the program's machine.
+relocations, without memory that is writable and executable, with a stack that is not executable, and with
+every relocation done and read-only before main() (full RELRO). CET (amd64) and BTI (arm64) are required if
+the C library of the compiler that made the program is marked for them. The default compiler is g++ for the
+program's machine.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# As `readelf -h` calls the machine; the compiler; what a marked file has among its notes.
+# The machine in `readelf -h`; the compiler; the notes of a marked file.
 MACHINES = {
     "Advanced Micro Devices X86-64": ("x86_64-linux-gnu-g++", {"IBT", "SHSTK"}),
     "AArch64": ("aarch64-linux-gnu-g++", {"BTI"}),
@@ -45,7 +46,7 @@ def segments(program: Path) -> list[tuple[str, str]]:
 
 
 def layout_complaints(program: Path) -> list[str]:
-    """What is wrong with the program's memory."""
+    """The defects of the program's memory protection."""
     parts = segments(program)
     kinds = [kind for kind, _ in parts]
     found = []
@@ -69,7 +70,7 @@ def layout_complaints(program: Path) -> list[str]:
 
 
 def libc_marks(machine: str, compiler: str | None) -> set[str] | None:
-    """The protections that the C library has; None where there is no compiler to ask."""
+    """The protections of the C library; None if the compiler is not installed."""
     default, known = MACHINES[machine]
     chosen = compiler or shutil.which(default)
     if chosen is None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the #include lines of src/ against the table of who may include whom.
+"""Checks the #include lines of src/ against the table of allowed includes.
 
     scripts/check-includes.py [--self-test] [SRC]
 
@@ -31,7 +31,7 @@ MAY_INCLUDE = {
     "base": set(),
     "dev_agent": {"identity", "base"},
 }
-# Pure values that another folder has for what is configured: one type for one idea.
+# Pure value types of another folder that the configuration uses, so that there is one type for one idea.
 ALSO = {
     "config": {
         "output/contents.hh",
@@ -42,7 +42,7 @@ ALSO = {
     },
     "health": {"identity/kind.hh"},
 }
-# The rooms of src/cli. What lies in src/cli itself is the command line as a whole, and may include them all.
+# The rooms of src/cli. Files in src/cli itself are the command line as a whole, and may include all of them.
 ROOMS = {
     "cli/text": set(),
     "cli/args": {"cli/text"},
@@ -56,7 +56,7 @@ INCLUDE = re.compile(r'\s*#\s*(?:include|include_next|import)\b\s*(?:"([^"]*)"|<
 
 
 def complaint(place: Path, quoted: str | None, angled: str | None) -> str | None:
-    """What is wrong with one include in the file `place` (relative to src/), if anything."""
+    """The defect of one include in the file `place` (relative to src/), if any."""
     name = quoted if quoted is not None else angled
     if name is None:
         return "an include of a macro cannot be checked"

@@ -3,10 +3,10 @@
 
     scripts/check-lines.py
 
-A limit may be broken for a reason, which a comment gives in one line: "check-lines: a table of …". For a file it is
-among the first 10 lines, for a function in the line above it.
+A limit may be exceeded if a comment gives the reason in one line: "check-lines: a table of …". For a file it
+is among the first 10 lines, for a function in the line above it.
 
-Functions of C++ are found by their shape, which clang-format guarantees: a declaration that is not indented,
+C++ functions are found by their layout, which clang-format guarantees: a declaration that is not indented,
 a line that ends with "{", and a lone "}". Members defined inside a class are not seen.
 """
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that every relative link in the Markdown files leads somewhere: the file and, behind "#", the heading.
+"""Checks every relative link in the Markdown files: the file and, after "#", the heading must exist.
 
     scripts/check-links.py [--installed DIRECTORY | --self-test]
 
@@ -40,12 +40,12 @@ def tracked() -> list[Path]:
 
 
 def without_code(text: str) -> str:
-    """Same lines, code blanked: brackets in it are no links. The text of a link may be code, so that stays."""
+    """Same lines, with code blanked, except the text of a link: brackets in code are not links."""
     return CODE.sub(lambda code: re.sub(r"[^\n]", "x" if code[0].startswith("`") else " ", code[0]), text)
 
 
 def anchors(path: Path) -> set[str]:
-    """Of the headings, as GitHub makes them."""
+    """The anchors of the headings, as GitHub makes them."""
     found: set[str] = set()
     text = re.sub(r"(?ms)^(```|~~~).*?^\1", "", path.read_text())
     for heading in HEADING.findall(text):

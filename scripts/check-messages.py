@@ -3,10 +3,10 @@
 
     scripts/check-messages.py [--self-test]
 
-    --self-test  check that what is missing or stale is found, and only that
+    --self-test  check that missing and stale messages are found, and only they
 
-The first column of each table there holds messages as `code`, with <placeholders>. A table of lines of the log has a
-second column with their levels and events. scripts/messages.py finds the messages in the sources.
+The first column of each table there holds messages as `code`, with <placeholders>. A table of log lines has
+a second column with their levels and events. scripts/messages.py finds the messages in the sources.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Row:
     spans: list[str]
     levels: set[str]
     events: set[str]
-    empty: bool  # a cell is
-    leans: bool  # on the row above it
+    empty: bool  # a cell is empty
+    leans: bool  # refers to the row above it
 
 
 def rows_of(page: str) -> Iterator[Row]:
@@ -61,7 +61,7 @@ def rows_of(page: str) -> Iterator[Row]:
 
 
 def parts_of(text: str) -> list[str]:
-    """The fixed words of a literal, or of what is between placeholders."""
+    """The fixed words of a literal, or of the text between placeholders."""
     return [part for field in FORMAT_FIELD.split(text) if len(part := field.strip(EDGES)) > 1]
 
 
@@ -92,7 +92,7 @@ class Known:
         self.joined = "\0" + "\0".join(part for text in texts for part in parts_of(text)) + "\0"
 
     def has(self, part: str, begin: str = "") -> bool:
-        """Whether it is in one string, or goes from the end of one to the begin of another, and so on."""
+        """Whether it is in one string, or spans the end of one and the start of another, and so on."""
         if begin + part in self.joined:
             return True
         for gap in re.finditer(r"[\s:;,(]+", part):
@@ -161,7 +161,7 @@ SELF_TEST_PAGE = """# Page
 | `cannot open <path>` | a | b |
 | `<path> is no file, but <kind>`<br>`nothing is well: cannot open <path>` | a | b |
 """
-# What is changed in the sources or on the page, and what is reported then.
+# A change in the sources or on the page, and the expected report.
 SELF_TEST = [
     ("", "", None),
     ('Lost "', 'Gone "', "has no row with 'Gone'"),
@@ -220,7 +220,7 @@ def unused() -> Iterator[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compares docs/messages.md with the messages of the sources.")
-    parser.add_argument("--self-test", action="store_true", help="check that what is missing or stale is found")
+    parser.add_argument("--self-test", action="store_true", help="check that missing or stale ones are found")
     if parser.parse_args().self_test:
         return self_test()
     problems = [*check(ROOT), *unused()]

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Checks that what users get does not depend on where, when and by whom it is made: packaging/build.sh makes all of it
+# Checks that the artefacts do not depend on where, when and by whom they are made: packaging/build.sh makes all of them
 # here, and from a fresh clone in another directory with another umask, time zone and locale and without ccache. That
-# is one more complete build. The work tree must be clean, since a clone has nothing but what is committed.
+# is one more complete build. The work tree must be clean, because a clone has only committed files.
 #
 #   scripts/check-reproducible.sh [--arch amd64|arm64]
 set -euo pipefail

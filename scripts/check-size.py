@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks what is promised of a released program: small, static, stripped.
+"""Checks that a released program is small, static and stripped.
 
     scripts/check-size.py [PROGRAM] [--max BYTES]
 """

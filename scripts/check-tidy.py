@@ -3,11 +3,11 @@
 
     scripts/check-tidy.py [REGEX]     only files whose path matches, for example src/output/
 
-The clang-tidy is one of its own, in build/tidy: of those up to 22 the checks look at all headers of the system as well,
-which takes four times as long.
+clang-tidy is installed in build/tidy: the checks of versions up to 22 also examine all system headers, which
+takes four times as long.
 
-What was found clean is remembered in ~/.cache/spiffe-helper-tidy by the content of all that it is compiled
-from, so only what a change touches is looked at again. Exit status: 0 clean, 1 findings.
+Clean results are cached in ~/.cache/spiffe-helper-tidy by the content of all files that are compiled, so only
+files affected by a change are checked again. Exit status: 0 clean, 1 findings.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ TIDY = [
     "-quiet",
     # The commands are g++'s, with warnings that clang does not know.
     "-extra-arg=-Wno-unknown-warning-option",
-    # fmt's definitions take long and are not ours.
+    # Checking fmt's definitions takes long, and they are not ours.
     "-extra-arg=-UFMT_HEADER_ONLY",
 ]
 
 
 def install() -> None:
-    """In steps that may be broken off: the version is written down when it is there."""
+    """May be interrupted: the version is recorded after the installation."""
     mark = VENV / "version"
     if mark.exists() and mark.read_text() == VERSION:
         return
@@ -51,7 +51,7 @@ def install() -> None:
 
 
 def build() -> int:
-    """Makes the headers that protoc generates and the lists of what each file includes; how many jobs to run."""
+    """Makes protoc's headers and the include list of each file; returns the number of jobs."""
     step = "build_preset check --target spiffe-helper spiffe-dev-agent"
     script = f'root=. && . scripts/build-env.sh && {step} && echo "$CMAKE_BUILD_PARALLEL_LEVEL"'
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -61,7 +61,7 @@ def build() -> int:
 
 
 def dependencies() -> dict[str, list[Path]]:
-    """From each object file to what it was compiled from."""
+    """From each object file to the files that it was compiled from."""
     command = ["flock", BUILD.with_suffix(".lock"), "ninja", "-C", BUILD, "-t", "deps"]
     text = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, list[Path]] = {}
@@ -85,7 +85,7 @@ def digest(file: Path) -> bytes:
 
 def key(command: str, files: list[Path], common: bytes) -> str:
     state = hashlib.sha256(common)
-    # The same from every checkout.
+    # The same key in every checkout.
     state.update(command.replace(str(ROOT), "").encode())
     for file in files:
         state.update(digest(file))

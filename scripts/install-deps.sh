@@ -1,38 +1,38 @@
 #!/bin/bash
-# Installs what this machine lacks, as packages of Debian 12, Debian 13 or Ubuntu 24.04 and later.
+# Installs missing packages on Debian 12, Debian 13 or Ubuntu 24.04 and later.
 #
 #   scripts/install-deps.sh [build|package|test|lab|ci]
 #
-#   build    (default) what compiling the programs needs
-#   package  and what packaging/build.sh and its tests need
-#   test     what compiling and tests/run.sh need
-#   lab      and what the Kubernetes node of tests/lab needs
-#   ci       and what .ci/run needs
+#   build    (default) to compile the programs
+#   package  and for packaging/build.sh and its tests
+#   test     to compile, and for tests/run.sh
+#   lab      and for the Kubernetes node of tests/lab
+#   ci       and for .ci/run
 #
-# Nothing is fetched where nothing lacks. Exit status: 0 all there, 2 another distribution (the list is
-# printed), 1 anything else.
+# Downloads nothing if no package is missing. Exit status: 0 all installed, 2 another distribution (the list is
+# printed), 1 any other error.
 set -euo pipefail
 
-# gRPC's development packages bring Abseil, c-ares, RE2 and zlib. The static libcrypto of Debian 13 calls zstd, as
-# that of its later releases does.
+# gRPC's development packages depend on Abseil, c-ares, RE2 and zlib. The static libcrypto of Debian 13 and later calls
+# zstd.
 build=(cmake ninja-build g++ libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
        libssl-dev libzstd-dev libevent-dev libcli11-dev libtomlplusplus-dev libyaml-dev
        nlohmann-json3-dev libfmt-dev openssl)
-# busybox is in the debug variant of the image. Packages are judged by lintian and rpmlint and installed into
+# busybox is in the debug variant of the image. Packages are checked with lintian and rpmlint, and installed into
 # directories made by debootstrap.
 package=(buildah busybox-static git python3 rpm debootstrap lintian rpmlint)
 # For arm64, on amd64: the compiler, and an emulator that runs the program for its manual pages and tests.
 case $(uname -m) in x86_64) package+=(g++-aarch64-linux-gnu qemu-user-static) ;; esac
-# The tests look at the unit with systemd-analyze, at path units with a systemd of their own, at inotifywait, at the
-# shells' completions, at the manual pages, and at terminals with tmux and vi. haproxy and redis-server are programs
-# that consume our files, so are postgresql, nginx, mosquitto and mariadb-server; where services run, the packages start
-# theirs, which the tests neither need nor touch. nodejs watches files as its programs do. The JDK runs a program from
-# its source, and has keytool. The examples are looked at with curl, and use jq.
+# The tests check the unit with systemd-analyze, path units with a systemd of their own, inotifywait, the shells'
+# completions, the manual pages, and terminals with tmux and vi. haproxy, redis-server, postgresql, nginx, mosquitto and
+# mariadb-server consume our files; on a machine with services, the packages start theirs, which the tests neither need
+# nor change. nodejs watches files as its programs do. The JDK runs a program from its source, and has keytool. The
+# examples are tested with curl, and use jq.
 test=(catch2 python3 python3-venv ca-certificates ccache curl git systemd procps inotify-tools zsh fish man-db mandoc
       tmux vim-tiny haproxy redis-server postgresql nginx mosquitto mosquitto-clients mariadb-server nodejs jq
       default-jdk-headless)
-# Containers, their network, and what the images of the node are made of and with. Where services run, the package
-# starts a containerd, which the tests neither need nor touch.
+# Containers, their network, and the content of the node's images and the tool to build them. On a machine with
+# services, the package starts a containerd, which the tests neither need nor change.
 lab=(containerd runc containernetworking-plugins iproute2 iptables busybox-static buildah)
 ci=(clang-19 clang-format-19 libclang-rt-19-dev)
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Finds the messages of spiffe-helper in the literals of its sources: lines of the log, errors, warnings.
+"""Finds the messages of spiffe-helper in the literals of its sources: log lines, errors, warnings.
 
     scripts/messages.py [SRC]
 
 Prints "file:line: kind: words" for each; check-messages.py compares them with docs/messages.md.
 
-Messages are assembled of literals and values, so this finds the pieces of a message. It knows the tokens and brackets
-of C++ and nothing more. A literal counts if it is an argument of the log, or has two words and is not where no message
-can be (NO_MESSAGE). Hints do not count: each comes with a message.
+Messages are composed of literals and values, so this finds the pieces of a message. It knows only the tokens
+and brackets of C++. A literal counts if it is an argument of a log call, or if it has two words and is not in
+a place without messages (NO_MESSAGE). Hints do not count: each comes with a message.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 # Another program.
 NOT_OURS = {"dev_agent", "dev_agent_main.cc"}
 
-# Calls without messages: comparisons, help, and what commands print as their data.
+# Calls without messages: comparisons, help, and commands' output of data.
 NO_MESSAGE = {
     "add_entry", "asm", "contains", "ends_with", "family", "find", "key", "print", "put", "records", "row",
     "starts_with", "static_assert", "system_error",
 }  # fmt: skip
-# Functions that make no messages.
+# Functions without messages.
 NO_MESSAGES = {
     "all_flags", "bash_completion", "certificate_secret", "federated_text", "fish_completion", "in_words", "keys_list",
     "manual_of_commands", "manual_of_keys", "records", "svid_text", "validation_secret", "zsh_completion",
@@ -36,17 +36,17 @@ NO_MESSAGES = {
 NO_TABLE = {"Command", "CommandFlag", "Effect", "kDependent", "kFormats"}
 # Tables with a message in one column.
 TABLES = {"Phrase": 1}
-# Calls that make an error, and which argument is its hint; the last one with words if that differs.
+# Calls that make an error, and the number of the argument that is its hint; -1: the last argument with words.
 HINT_AT = {
     "Error": 2, "bad": 2, "StartError": 2, "fail": 2, "fail_at": 3, "fail_with": 1, "in.refuse": 1, "missing": 1, "must_be": 1,
     "other_format": 3, "refuse": -1, "tell": 1, "unknown": 1, "warnings.push_back": 2, "warnings_.push_back": 2,
 }  # fmt: skip
-# What begins an error in a list or a call, and how far behind it the hint is.
+# Names that begin an error in a list or a call, and the distance to its hint.
 HINT_BEHIND = {"ErrorKind": 2, "FailureKind": 2, "Grade": 3, "StartFailure": 2}
 # Names of constants with hints; those with "hint" in their name are known.
 HINTS = {"kIndent", "kOffered", "kWarned"}
 
-# Literals of other kinds: titles of what commands print, names in files, words of other programs.
+# Literals of other kinds: titles in commands' output, names in files, words of other programs.
 DATA = {
     "404 page not found", "Failed to connect to remote host:", "HTTP/1.1\r\nHost: localhost\r\nConnection: close",
     "JWK Set of", "JWT bundle of", "JWT bundles of", "Not Found", "Service Unavailable",
@@ -85,15 +85,15 @@ class Piece:
     line: int
     text: str
     kind: str = "error"  # error, log, event or hint
-    level: str = ""  # of a log's, where it is always the same
+    level: str = ""  # of a log line, if it is always the same
 
 
 @dataclass
 class Frame:
-    """What an open bracket holds."""
+    """The content of an open bracket."""
 
     bracket: str = "{"
-    head: str = ""  # the name before it; of a block, whose block it is
+    head: str = ""  # the name before it; of a block, its owner
     block: bool = True
     arguments: list[str] = field(default_factory=lambda: [""])  # of a block: its statement
     pieces: list[tuple[int, Piece]] = field(default_factory=list)  # and the number of the argument
@@ -145,7 +145,7 @@ def head_of(code: list[str]) -> str:
 
 
 class Reader:
-    """Of one file."""
+    """The messages of one file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -214,7 +214,7 @@ class Reader:
 
 
 def settle(frame: Frame, around: Frame, statement: set[str]) -> None:
-    """Decides, at its end, which of its pieces are what."""
+    """Decides the kind of each of its pieces, at its end."""
     name = re.split(r"::|->|\.", frame.head)[-1]
     first = frame.arguments[0].strip()
     if frame.block:
@@ -247,7 +247,7 @@ def settle_log(frame: Frame, first: str) -> bool:
             piece.kind = "event" if at == 0 else piece.kind
         keep_log(frame, 2, {"warn": "warning", "inform": "info"}[match[1]])
     elif match := TROUBLE.search(frame.head):
-        # The lines of a failure are in a list, which is settled already.
+        # The lines of a failure are in a list, which has been handled already.
         keep_log(frame, 1 if match[1] == "ended" else -1, "info")
     elif frame.bracket == "{" and (match := LEVEL.fullmatch(first)):
         keep_log(frame, 1, match[1])
@@ -257,7 +257,7 @@ def settle_log(frame: Frame, first: str) -> bool:
 
 
 def keep_log(frame: Frame, argument: int, level: str) -> None:
-    """The message of a call of the log is its argument of this number; the others are fields."""
+    """The message of a log call is the argument with this number; the others are fields."""
     kept = []
     for at, piece in frame.pieces:
         if at == argument and piece.kind == "error":

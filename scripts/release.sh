@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes a release: sets the version, dates the changelog, runs all checks, commits, tags, builds what is published.
+# Makes a release: sets the version, dates the changelog, runs all checks, commits, tags, builds the artefacts.
 #
 #   scripts/release.sh [--dry-run] [--skip-tests] [--no-build] VERSION
 #
@@ -9,14 +9,14 @@
 #   --no-build    do not build dist/; later: packaging/build.sh --arch ARCH all, at the tag
 #
 # The work tree must be clean, [Unreleased] in CHANGELOG.md must have entries, and dist/ must be empty. If a check fails
-# nothing is committed, and the files are as before. Nothing is pushed: the last lines say what to publish.
+# nothing is committed, and the files are as before. Nothing is pushed: the last lines list what to publish.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 architectures=(amd64 arm64)
-# Where the version is written. Everything else takes it from CMakeLists.txt.
+# The files that contain the version. All others take it from CMakeLists.txt.
 versioned=(CMakeLists.txt docs/kubernetes.md)
-# Versions of other software, and of former releases.
+# Files with versions of other software, or of former releases.
 not_ours=(':!CHANGELOG.md' ':!*go.mod' ':!*go.sum' ':!tests/requirements.txt')
 
 usage() {
@@ -98,7 +98,7 @@ set_version() {
 date_changelog() {
     local date text
     date=$(date -u ${SOURCE_DATE_EPOCH:+-d "@$SOURCE_DATE_EPOCH"} +%F)
-    # Links that compare versions exist only once somebody has added one for [Unreleased].
+    # Links that compare versions are added only if there is one for [Unreleased].
     text=$(awk -v version="$version" -v date="$date" '
         /^## \[Unreleased\]/ { print; print ""; print "## [" version "] - " date; next }
         tolower($0) ~ /^\[unreleased\]: .*\/compare\/.*\.\.\.head$/ {

@@ -4,7 +4,7 @@
 #   scripts/run-fuzz.sh [SECONDS-EACH] [TARGET...]     default: 60 seconds, every target
 #
 # A target is a program *_fuzz of build/fuzz; its corpus is tests/fuzz/corpus/<target> and its dictionary
-# tests/fuzz/<target>.dict, where they exist. What made a target crash is kept in build/fuzz/crashes.
+# tests/fuzz/<target>.dict, if they exist. Inputs that crash a target are kept in build/fuzz/crashes.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -1,4 +1,4 @@
-# Neither enables nor starts anything: that is for whoever has written a configuration.
+# Neither enables nor starts a service: it needs a configuration first.
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload || :
 fi
