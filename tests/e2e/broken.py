@@ -25,7 +25,7 @@ NAMES = {"svid_file_name": "svid.pem", "svid_key_file_name": "key.pem", "svid_bu
 
 @contextmanager
 def stopped(*helpers: Helper) -> Iterator[None]:
-    """Stops the given processes that run with SIGSTOP, so that their state does not change."""
+    """Stops the running helpers with SIGSTOP, so that their state does not change."""
     running = [helper for helper in helpers if helper.running]
     for helper in running:
         helper.send(signal.SIGSTOP)

@@ -71,7 +71,7 @@ def same_point(certificate: bytes, key: bytes) -> bool:
     return len(point) == 65 and point[0] == 4 and point in certificate
 
 
-# From here on slower, and with the cryptography package.
+# The functions below are slower and need the cryptography package.
 
 
 def load_leaf(content: bytes) -> Any:
@@ -81,7 +81,7 @@ def load_leaf(content: bytes) -> Any:
 
 
 def serial(content: bytes) -> int:
-    """Of the first certificate of a file."""
+    """The serial number of the first certificate of a file."""
     number: int = load_leaf(content).serial_number
     return number
 

@@ -33,7 +33,7 @@ WAIT_S = 20.0
 
 
 class Consumers:
-    """`directories`: that of each consumer's identity, with layout "snapshot"; PID files are in `directory`."""
+    """`directories`: one for each consumer's identity, with layout "snapshot". `directory`: for PID files."""
 
     def __init__(self, directory: Path, directories: Mapping[str, Path]) -> None:
         self.seen: dict[str, list[str]] = {name: [] for name in directories}

@@ -8,7 +8,7 @@
 
 The program is $SPIFFE_DEV_AGENT, else build/release/spiffe-dev-agent. Commands and faults are those that
 `spiffe-dev-agent -help` lists. Its output is agent.log in the directory. Any thread may call; one command
-runs at a time, but wait() and wait_streams() do not keep others from running.
+runs at a time, but wait() and wait_streams() do not block others.
 """
 
 from __future__ import annotations
@@ -269,5 +269,5 @@ class DevAgent:
         return int(answer.split()[0].removeprefix("seq="))
 
 
-# What the fixture run_agent is: flags of the agent.
+# The type of the fixture run_agent, which takes flags of the agent.
 AgentRun = Callable[..., DevAgent]

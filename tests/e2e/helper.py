@@ -112,8 +112,8 @@ def parse_line(raw: str) -> LogLine:
 class LogReader:
     """Reads a pipe into a file and a list of lines, on a thread, and notifies waiting callers.
 
-    Without `file` the source is no pipe, but a file that grows. `take` reads as well, so that a caller that saw an
-    effect of the program also sees the log up to that moment.
+    Without `file` the source is not a pipe but a file that grows. `take` reads as well, so that a caller that
+    saw an effect of the program also sees the log up to that moment.
     """
 
     def __init__(self, source: int, file: Path | None) -> None:
@@ -370,7 +370,7 @@ class Helper:
         assert not reports, f"a sanitizer reported: {reports[0]}{self._tail(200)}"
 
     def _finish_log(self) -> None:
-        # Does not take the exit status, and works whoever takes it first: the log ends when the program does.
+        # Leaves the exit status to whichever thread takes it first: the log ends when the program does.
         select.select([self._exited], [], [])
         os.close(self._exited)
         self._log.finish()
@@ -381,5 +381,5 @@ class Helper:
         return "\n" + "\n".join([f"--- the end of helper.log, {self.directory}", *last, "---"])
 
 
-# What the fixture run_helper is: the arguments of Helper without the directory.
+# The type of the fixture run_helper, which takes the arguments of Helper without the directory.
 Run = Callable[..., Helper]

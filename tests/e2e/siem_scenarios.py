@@ -109,7 +109,7 @@ def identity_unexpected(stage: Stage) -> None:
 
 def agent_replaced(stage: Stage) -> None:
     """Another process answers on the agent's socket."""
-    # It is not defined whether JWT bundles or the new trust domain come first, and so whether they are refused.
+    # Without JWT: the order of its bundles and the new trust domain, and so a refusal, is not defined.
     stage.start(tokens=False)
     stage.agent.stop()
     stage.agent.start("-trust-domain", "evil.example")

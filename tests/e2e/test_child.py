@@ -108,7 +108,7 @@ def test_the_last_rotation_of_a_flood_is_notified(
 
 
 @pytest.mark.long
-def test_a_child_that_its_signal_kills(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_a_child_killed_by_its_signal(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     helper = run_helper(config(agent, cmd="sleep", cmd_args="36000", renew_signal="SIGUSR1"))
     wait_published(helper)

@@ -230,7 +230,7 @@ def verify_es256(token: str, key: dict[str, str]) -> None:
     )
 
 
-def test_jwt_calls_are_refused_by_the_standard(client: Client) -> None:
+def test_jwt_calls_are_refused_as_the_standard_requires(client: Client) -> None:
     token = client.jwt("here").svids[0].svid
     invalid = grpc.StatusCode.INVALID_ARGUMENT
     refused: list[tuple[Callable[[], Any], grpc.StatusCode]] = [

@@ -247,7 +247,7 @@ def test_spoils_messages(agent: DevAgent, client: Client, fault: str) -> None:
     check_svid(message.svids[0])
 
 
-def test_oversized_messages_are_more_than_clients_take(agent: DevAgent, client: Client) -> None:
+def test_oversized_messages_exceed_the_limit_of_clients(agent: DevAgent, client: Client) -> None:
     updates = client.svids()
     updates.next()
     agent.fault("oversized")

@@ -1,4 +1,4 @@
-"""No process, thread, descriptor or memory is left, and files that do not end."""
+"""Exhausted processes, threads, descriptors and memory, and files that do not end."""
 
 from __future__ import annotations
 

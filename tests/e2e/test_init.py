@@ -74,8 +74,8 @@ def test_a_program_that_fails_as_pid_1(agent: DevAgent, run_helper: Run) -> None
     assert run_helper(command=wrap(agent, "sh", "-c", "kill -KILL $$"), prefix=NAMESPACE).wait() == 137
 
 
-def test_the_end_of_everything(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    """Another session is not in the child's group: it still gets SIGTERM, after the child's end."""
+def test_processes_in_other_sessions_are_ended(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    """They are not in the child's process group, and get SIGTERM after the child's end."""
     elsewhere = Recorder(workdir)
     keys = elsewhere.keys()
     words = [keys["cmd"], *keys["cmd_args"]]  # type: ignore[misc]
@@ -106,8 +106,7 @@ def test_a_process_that_does_not_end_is_killed(agent: DevAgent, run_helper: Run)
     assert helper.log[-1].msg == "Exiting"
 
 
-def test_a_child_that_ends_ends_everything(agent: DevAgent, run_helper: Run) -> None:
-    """The container ends with its program."""
+def test_the_end_of_the_child_ends_the_container(agent: DevAgent, run_helper: Run) -> None:
     command = wrap(agent, *PROGRAM, 3, "--exit", 4, "--elsewhere", "sleep", "36000")
     assert run_helper(command=command, prefix=NAMESPACE).wait() == 4
 

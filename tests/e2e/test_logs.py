@@ -46,7 +46,7 @@ def wait_refused(helper: Helper, since: int = 0) -> None:
     helper.wait_log(lambda line: line.fields.get("event") == "update_refused", since=since)
 
 
-def test_the_story_of_a_run(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_the_log_of_a_run(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     make_certs(workdir)
     helper = run_helper(config(agent))
     wait_published(helper)

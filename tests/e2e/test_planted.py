@@ -131,7 +131,7 @@ def test_files_get_the_group_of_fs_group(
         assert helper.stop() == 0
 
 
-def test_a_directory_that_a_foreign_group_writes_is_refused(
+def test_a_directory_that_a_foreign_group_can_write_is_refused(
     agent: DevAgent, run_helper: Run, workdir: Path
 ) -> None:
     out = shared(workdir, 0o2770, PLANTER)

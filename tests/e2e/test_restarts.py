@@ -18,7 +18,7 @@ from ports import free_port
 from published import SVID, Published, agent_serial, config, lines_of, make_certs, rotate, wait_serial
 from wrapping import wait_event, wait_stdout, wrap
 
-LONELY = 61234  # a user whose processes nobody else counts
+LONELY = 61234  # a user that runs no other processes
 NEXT = re.compile(r"again in (\d+)(ms|s)\b")
 
 
@@ -52,7 +52,7 @@ while :; do sleep 0.01; done
 def test_never_two_at_once(
     agent: DevAgent, run_helper: Run, out: Published, workdir: Path, wraps: bool
 ) -> None:
-    """40 rotations in 600 ms, of a child that takes 100 ms to end."""
+    """40 rotations in 600 ms, and a child that takes 100 ms to end."""
     keys: dict[str, object] = {"cmd": "sh", "cmd_args": ["-c", ALONE], "on_rotate": "restart"}
     more = {"command": wrap(agent, **keys)} if wraps else {"config": config(agent, **keys)}
     helper = run_helper(**more)
@@ -63,11 +63,11 @@ def test_never_two_at_once(
     wait_serial(helper, agent_serial(agent))
     last = digest(out.read(SVID))
     wait_until(lambda: last in (workdir / "starts").read_text().splitlines()[-1], "the last SVID to be used")
-    # Notified of it or of an earlier rotation: then this is not the last child.
+    # This child may have been started for an earlier rotation; then one more child follows.
     wait_until(lambda: starts(helper) == len(lines_of(helper, "child_exited")) + 1, "the last child")
     took = time.monotonic() - begin
     assert not (workdir / "faults").exists()
-    # One in 100 ms, also if the rotations have taken longer than intended.
+    # At most one in 100 ms, also if the rotations have taken longer than intended.
     assert 2 < starts(helper) < max(12, 3 + took / 0.1), "what came while it was being stopped is one"
     assert len(helper.children()) == 1
     assert helper.stop() == 0
@@ -92,8 +92,8 @@ def test_a_deaf_child_is_replaced(agent: DevAgent, run_helper: Run, out: Publish
     assert lines_of(helper, "child_exited")[0].fields["pid"] == str(first)
 
 
-def test_a_replacement_is_no_warning(agent: DevAgent, run_helper: Run, out: Published) -> None:
-    """There would be a warning at each rotation, for a program that SIGTERM ends by default."""
+def test_a_replacement_is_not_a_warning(agent: DevAgent, run_helper: Run, out: Published) -> None:
+    """A program that does not handle SIGTERM would otherwise cause a warning at each rotation."""
     helper = run_helper(command=wrap(agent, "sleep", "36000", on_rotate="restart"))
     wait_event(helper, "child_started")
     rotate(agent, helper)

@@ -34,7 +34,7 @@ def revoking(agent: DevAgent, after: str, **keys: object) -> str:
 
 
 def content(path: Path) -> bytes:
-    """Empty if it has just been removed."""
+    """The file's content; empty if it has just been removed."""
     try:
         return path.read_bytes()
     except FileNotFoundError:

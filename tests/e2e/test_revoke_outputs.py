@@ -185,9 +185,9 @@ def test_no_byte_of_a_key_is_left(
 
     agent.deny()
     wait_until(lambda: not places_of(keys, out.directory), "every key to go")
-    # Where a directory goes as a whole, what holds no key goes last.
+    # If a whole directory is removed, files without a key are removed last.
     wait_until(lambda: visible(out, names) == kept, "the rest of what goes with the key")
-    # The end does not restore one either.
+    # The helper's exit does not restore a key.
     assert helper.stop() == 0
     assert places_of(keys, out.directory) == []
 

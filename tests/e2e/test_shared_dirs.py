@@ -178,7 +178,7 @@ def test_a_second_helper_gives_up_in_the_end(agent: DevAgent, run_helper: Run, w
     wait_published(first)
     before = out.state()
     begin = time.monotonic()
-    # With the same names, and with some of them: one is enough.
+    # With the same names, and with only one of them: that is enough for a conflict.
     same = beside(run_helper, workdir, config(agent, cert_dir=out.directory))
     overlapping = OTHER | {"svid_file_name": SVID}
     some = beside(run_helper, workdir, config(agent, cert_dir=out.directory, **overlapping))

@@ -38,7 +38,7 @@ def shapes(lines: list[str]) -> set[Shape]:
 
 
 def shortened(lines: list[str], *places: Path | str) -> list[str]:
-    """For readers: the first three of the lines with the same message and fields, with other paths than the tests'."""
+    """For readers: the first three lines of each message and fields, without paths of the tests."""
     kept = []
     seen: Counter[tuple[str, Shape]] = Counter()
     for line, event in zip(lines, events_of(lines), strict=True):

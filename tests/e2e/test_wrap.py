@@ -169,7 +169,7 @@ def test_a_second_signal_kills(agent: DevAgent, run_helper: Run, workdir: Path) 
     wait_gone(grandchild)
 
 
-def test_the_whole_group_is_asked(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+def test_the_whole_group_gets_the_signal(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     """The program's children end with it, as after ^C."""
     make_certs(workdir)
     helper = run_helper(command=wrap(agent, "sh", "-c", "sleep 36000 & echo $!; echo ready; wait"))
@@ -279,7 +279,7 @@ def test_nothing_leaks_into_it(
 
 
 def test_ignored_signals_stay_ignored(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
-    """As nohup requires it, and systemd for SIGPIPE."""
+    """As nohup requires, and systemd for SIGPIPE."""
     make_certs(workdir)
     prefix = ["sh", "-c", 'trap "" HUP USR2 PIPE; exec "$@"', "sh"]
     helper = run_helper(command=wrap(agent, "grep", "SigIgn", "/proc/self/status"), prefix=prefix)
