@@ -98,7 +98,7 @@ def agent(request: pytest.FixtureRequest, run_agent: Callable[..., DevAgent]) ->
 
 @pytest.fixture
 def run_helper(request: pytest.FixtureRequest, workdir: Path, shm: Path) -> Iterator[Callable[..., Helper]]:
-    """Starts a helper, as Helper(directory, …), in `workdir` by default; ends it before removing directories."""
+    """Starts Helper(directory, …), in `workdir` by default; it ends before the directories are removed."""
     started = request.node.stash.setdefault(HELPERS, [])
 
     def run(config: str | None = None, *arguments: str | Path, **more: Any) -> Helper:

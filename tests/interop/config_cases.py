@@ -1,7 +1,7 @@
-"""Configuration files by the thousand: every form that is met in the wild, and seeded random ones.
+"""Thousands of configuration files: every form in use, and random ones from a seed.
 
-A random file is a plausible one: known keys with values of the right type, most of the time, written in any of
-the ways that HCL and JSON allow. One in four is then damaged in a character or two.
+Most random files are plausible: known keys with values of the right type, in any form that HCL and JSON
+allow. One in four is then damaged in one or two characters.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ UNKNOWN = (
 
 
 class Hcl:
-    """Writes values and entries, each time in another of HCL's ways."""
+    """Writes values and entries in a random form of HCL."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
@@ -240,7 +240,7 @@ class Hcl:
         return self.rng.choices(("", " ", "  ", "\t"), (2, 10, 1, 1))[0]
 
     def gap(self) -> str:
-        """What may stand wherever a line may end."""
+        """Text that is allowed wherever a line may end."""
         comments = (
             "# a comment",
             "// another {",
@@ -354,7 +354,7 @@ class Generator:
         return entries
 
     def entry(self) -> list[tuple[str, str]]:
-        """One more key, or two where it is repeated."""
+        """One more key, or two if it is repeated."""
         rng, hcl = self.rng, self.hcl
         kind = rng.choices(
             ("string", "mode", "bool", "jwt", "health", "alias", "new", "unknown"),
@@ -392,7 +392,7 @@ class Generator:
         return made
 
     def plain_files(self) -> list[tuple[str, str]]:
-        """The three files that make a configuration complete, most of the time."""
+        """The three files of a complete configuration, or sometimes fewer."""
         keys = ("svid_file_name", "svid_key_file_name", "svid_bundle_file_name")
         names = ("svid.pem", "svid_key.pem", "svid_bundle.pem")
         chosen = [
@@ -448,7 +448,7 @@ class Generator:
         )
 
     def damage(self, text: str) -> str:
-        """One or two characters lost, doubled, exchanged or put in."""
+        """Removes, doubles, swaps or inserts one or two characters."""
         rng = self.rng
         for _ in range(rng.choice((1, 1, 2))):
             at = rng.randrange(len(text) + 1)

@@ -1,6 +1,6 @@
-"""Forms of HCL and JSON that configurations are written in, and common mistakes, one by one.
+"""Forms of HCL and JSON that configurations use, and common mistakes, one by one.
 
-In a text @ stands for the three file names that make a configuration complete.
+In a text @ stands for the three file names of a complete configuration.
 """
 
 from __future__ import annotations
@@ -275,7 +275,7 @@ VARIABLES = ("SPIFFE_ENDPOINT_SOCKET", "SPIRE_AGENT_ADDRESS")
 
 
 def by_key() -> list[Case]:
-    """The values of one key that are worth trying each."""
+    """Forms of one key's value, for each of several keys."""
     texts = [f"@{key} = {mode}\n" for key in MODE_KEYS for mode in dict.fromkeys(MODES)]
     texts += [f'@{key} = "{mode}"\n' for key in MODE_KEYS for mode in dict.fromkeys(MODES)]
     texts += [

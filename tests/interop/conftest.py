@@ -20,14 +20,14 @@ from helper import Helper  # noqa: E402
 from spire import PeersUnavailable, Spire, peers_dir  # noqa: E402
 
 
-# Servers under steady connections, whose handshakes are timed: beside each other they would time each other.
+# They time handshakes of servers under load, so they must not run at the same time.
 MEASURED = re.compile(r"test_example_.*::test_.*(rotations_fail_no_handshake|shows_the_new_certificate)")
-# They wait for most of their time: begun last, they would be waited for.
+# They mostly wait. If they began last, the other tests would be finished long before them.
 LONG = re.compile(r"test_(tutorial|spire)\.py::")
 
 
 class Groups(LoadScopeScheduling):
-    """What tests/run.sh runs beside each other: files, whose fixtures are shared, and what is measured."""
+    """The groups that tests/run.sh runs in parallel: files, which share fixtures, and the measured tests."""
 
     def _split_scope(self, nodeid: str) -> str:
         return "measured" if MEASURED.search(nodeid) else nodeid.split("::")[0]

@@ -1,11 +1,11 @@
-"""The examples below examples/consumers: run as their run.sh runs them, and put under load while certificates rotate.
+"""Runs the examples below examples/consumers by their run.sh, and under load while certificates rotate.
 
     consumer = Consumer("nginx", "www-data", talk=http, notified="signalled")
     check_readme(consumer)
     check_rotations(consumer)
 
-`talk` sends a request over a connection, and raises an error if the consumer does not accept the client. A consumer that
-watches the files has no `notified`.
+`talk` sends a request over a connection, and raises an error if the consumer does not accept the client. A
+consumer that watches the files has no `notified`.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Refused(Exception):
-    """The consumer let somebody connect, and then refused to serve."""
+    """The consumer accepted a connection, and then refused the request."""
 
 
 def as_user(name: str) -> list[str]:
-    """Runs a program that is nobody but this user, and whose files are that user's: some consumers refuse root. The
-    present user, if the name is empty."""
+    """A prefix that runs a program as this user, who then owns its files: some consumers refuse root. If the
+    name is empty, the current user."""
     if os.geteuid() != 0 or not name:
         return []
     user = pwd.getpwnam(name)
@@ -53,7 +53,7 @@ def as_user(name: str) -> list[str]:
 
 
 def nothing(_: socket.socket) -> None:
-    """Of a protocol that begins with TLS."""
+    """For a protocol that begins with TLS."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ class Consumer:
     user: str
     talk: Callable[[ssl.SSLSocket], None]  # raises Refused or OSError
     notified: str = ""  # the event of the helper that a reload begins or ends with
-    within_s: float = 1.0  # from a rotation to the first handshake with the new certificate
-    start_s: float = 30.0  # until it listens; more, if it is compiled first
+    within_s: float = 1.0  # time from a rotation to the first handshake with the new certificate
+    start_s: float = 30.0  # time until it listens; more if it is compiled first
     path: Sequence[Path] = ()  # where its programs are, if not in the system's directories
     alpn: Sequence[str] = ()
     start_tls: Callable[[socket.socket], None] = nothing
-    prepare: Callable[[Path], None] = field(default=lambda directory: None)  # once it runs
+    prepare: Callable[[Path], None] = field(default=lambda directory: None)  # called once it runs
 
     @property
     def example(self) -> Path:
@@ -96,7 +96,7 @@ class Running:
     helper: Helper
 
     def context(self, client: Path) -> ssl.SSLContext:
-        """Of a client with the files in this directory; it insists on the server's chain."""
+        """For a client with the files in this directory; it verifies the server's chain."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         if self.consumer.alpn:
@@ -106,7 +106,7 @@ class Running:
         return context
 
     def handshake(self, context: ssl.SSLContext) -> int:
-        """Connects, has a request answered, and gives the serial number of the server's certificate."""
+        """Connects, sends a request, and returns the serial number of the server's certificate."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT_S * SLOW) as plain:
             self.consumer.start_tls(plain)
             with context.wrap_socket(plain) as connection:
@@ -118,7 +118,7 @@ class Running:
 
 @contextmanager
 def running(consumer: Consumer) -> Iterator[tuple[Running, DevAgent]]:
-    """The example's run.sh, whose agent rotates when the test says so."""
+    """Runs the example's run.sh, with an agent that rotates only on command."""
     with tempfile.TemporaryDirectory(prefix="sc") as parent:
         directory, port = Path(parent, "example"), free_port()
         helper = Helper(Path(parent), env=consumer.environment(directory, port) | {"TTL": "2h"})
@@ -128,7 +128,7 @@ def running(consumer: Consumer) -> Iterator[tuple[Running, DevAgent]]:
             helper.start()
             it = Running(consumer, directory, port, helper)
             helper.wait_log(is_publication, consumer.start_s)
-            # The first request waits for the program's start.
+            # The first request waits until the program has started.
             context = it.context(directory / "client")
             wait_until(lambda: is_up(it), f"{consumer.name} to listen", consumer.start_s)
             consumer.prepare(directory)
@@ -144,7 +144,7 @@ def running(consumer: Consumer) -> Iterator[tuple[Running, DevAgent]]:
 def listening(
     command: Sequence[str], directory: Path, patience: float = TIMEOUT_S
 ) -> Iterator[tuple[str, Path]]:
-    """A server that prints a line once it listens: its last word, and the file with what it writes to stderr."""
+    """Runs a server that prints a line once it listens; that line's last word, and the file of its stderr."""
     out, err = directory / "server.out", directory / "server.err"
     with out.open("wb") as stdout, err.open("wb") as stderr:
         running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
@@ -170,7 +170,7 @@ def is_up(it: Running) -> bool:
 
 
 class Clients:
-    """Threads that make handshake after handshake. Every failure is kept."""
+    """Threads that repeat handshakes and record every failure."""
 
     def __init__(self, it: Running) -> None:
         self._it = it
@@ -204,7 +204,7 @@ class Clients:
 
 
 def rotate(it: Running, agent: DevAgent, context: ssl.SSLContext) -> tuple[int, float]:
-    """The serial number of the new certificate, and the seconds until a handshake shows it."""
+    """Rotates; returns the new certificate's serial number and the seconds until a handshake shows it."""
     mark = it.helper.mark()
     began = time.monotonic()
     agent.rotate()
@@ -217,7 +217,7 @@ def rotate(it: Running, agent: DevAgent, context: ssl.SSLContext) -> tuple[int, 
 
 
 def refuses_strangers(it: Running) -> None:
-    """A client of another trust domain, which the consumer does not know."""
+    """Checks that the consumer refuses a client of an unknown trust domain."""
     with tempfile.TemporaryDirectory(prefix="sa-") as parent, DevAgent(Path(parent), "-trust-domain", "other.test") as agent:
         names = ["-svid-file-name=svid.pem", "-svid-key-file-name=svid_key.pem", "-svid-bundle-file-name=bundle.pem"]
         words = [program(), "-agent-address", agent.endpoint, "-daemon-mode=false", "-cert-dir", parent, *names]
@@ -240,20 +240,20 @@ def check_rotations(consumer: Consumer) -> None:
                 wait_until(lambda at=start + count * PERIOD_S: time.monotonic() >= at, "the time of a rotation")
                 serial, delay = rotate(it, agent, context)
                 delays.append(delay)
-            # They, too, met the new certificates.
+            # The clients have seen the last certificate, too.
             wait_until(lambda: serial in clients.serials, "the clients to meet the last certificate")
         assert clients.failures == []
-        # The median: the machine may be busy at one of them.
+        # The median: the machine may be busy during one of the rotations.
         assert statistics.median(delays) < consumer.within_s * SLOW, delays
         refuses_strangers(it)
-        # And it is the stranger that was refused.
+        # A known client is still accepted.
         it.handshake(context)
 
 
 def http(connection: ssl.SSLSocket) -> None:
     connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     answer = b""
-    # Not until its end: Envoy leaves the connection open for a second.
+    # Not until the end of the connection, which Envoy keeps open for a second.
     while b"\r\n\r\n" not in answer and (chunk := connection.recv(4096)):
         answer += chunk
     if not answer.startswith(b"HTTP/1.1 200 "):

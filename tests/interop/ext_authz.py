@@ -1,8 +1,8 @@
-"""A stand-in for OPA's Envoy plugin: a real OPA's verdict on what a real Envoy asks.
+"""Replaces OPA's Envoy plugin: a real OPA decides on requests from a real Envoy.
 
     with Authorizer(port, opa, policy, "envoy/authz/allow") as authorizer:
         ... requests pass Envoy ...
-        authorizer.inputs       # the policy's inputs, as `opa eval -i` takes them
+        authorizer.inputs       # the policy's inputs, as for `opa eval -i`
 """
 
 from __future__ import annotations

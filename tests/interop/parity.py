@@ -1,8 +1,7 @@
-"""Runs our program and the Go helper on the same configuration and agent, and says in what they differ.
+"""Runs our program and the Go helper with the same configuration and agent, and compares them.
 
-A Row is a configuration and what happens while it runs. Of each side an Outcome is kept, a flat table: what the
-files hold, their modes, what was logged, what the child was told, how it ended. A Row that compares more needs a
-line in `observe` or `summary`.
+A Row is a configuration and the events while it runs. Each side has an Outcome, a flat table: contents and
+modes of files, log lines, events of the child, exit status. To compare more, add to `observe` or `summary`.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ UPDATED = "X.509 certificates updated"
 JWT_UPDATED = "JWT SVID updated"
 JWT_BUNDLE_UPDATED = "JWT bundle updated"
 CHILD = f'cmd = "{sys.executable}"\n'
-# What people grep for; "…" stands for whatever follows.
+# Messages that users search for; "…" stands for any text.
 MESSAGES = (
     *("Using configuration file: …", "Launching daemon", "Daemon mode disabled", "Watching for X509 Context"),
     *(
@@ -54,7 +53,7 @@ LAST = "at last"
 
 
 class Agent(Protocol):
-    """A development agent or a SPIRE; the latter is never told anything."""
+    """A development agent, or a SPIRE, which never gets commands."""
 
     socket: Path
 
@@ -65,26 +64,26 @@ Act = Callable[[Any], object]
 @dataclass(frozen=True)
 class Row:
     name: str
-    # Added to BASE; the whole file where `whole` is set. {socket}, {port} and {dir} (the working directory) are
-    # filled in, so that braces are doubled.
+    # Added to BASE; the whole file if `whole` is set. {socket}, {port} and {dir} (the working directory) are
+    # filled in, so other braces are doubled.
     config: str = ""
     whole: bool = False
-    ours: str | None = None  # the same in words that Go does not understand
+    ours: str | None = None  # the same with keys that Go does not know
     agent: tuple[str, ...] = ()  # flags of the development agent
     arguments: tuple[str, ...] = ("-config", "helper.conf")
-    env: dict[str, str] = field(default_factory=dict)  # values are filled in as well
+    env: dict[str, str] = field(default_factory=dict)  # values are filled in, too
     prefix: tuple[str, ...] = ()
     prepare: Callable[[Path], object] = lambda directory: (directory / "certs").mkdir()
     ready: tuple[str, ...] = (
         UPDATED,
-    )  # log lines of the first publication; "|" between words of ours and Go's
-    then: tuple[tuple[Act, str], ...] = ()  # what is done to the agent, and the line that comes of it
-    ends: bool = False  # by itself
+    )  # log lines of the first publication; "|" separates our message from Go's
+    then: tuple[tuple[Act, str], ...] = ()  # commands to the agent, and the log line that follows each
+    ends: bool = False  # it exits by itself
     stop: signal.Signals = signal.SIGTERM
     child: bool = False  # it starts a recorder with `recorder()`
-    signals: int = 0  # how many its child gets
-    health: tuple[str, ...] = ()  # URL paths that are asked
-    spire: bool = False  # on a real SPIRE as well
+    signals: int = 0  # number of signals that its child gets
+    health: tuple[str, ...] = ()  # URL paths of health requests
+    spire: bool = False  # runs with a real SPIRE, too
 
 
 def recorder(*arguments: str, signals: str = "SIGUSR1") -> str:
@@ -98,7 +97,7 @@ def rotate(agent: Any) -> object:
 
 
 class Side:
-    """One of the two, in a directory of its own."""
+    """One of the two programs, in its own directory."""
 
     def __init__(self, row: Row, directory: Path, agent: Agent, binary: Path, text: str) -> None:
         self.row = row
@@ -121,7 +120,7 @@ class Side:
                 yield self
             finally:
                 self.note_orphans()
-        # The Go helper leaves its child behind.
+        # The Go helper does not end its child.
         for orphan in self.orphans:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(orphan, signal.SIGKILL)
@@ -142,7 +141,7 @@ class Side:
         self.note_orphans()
         return self.helper.stop(self.row.stop)
 
-    # What is to be seen.
+    # Observations.
 
     def observe(self, moment: str, outcome: Outcome) -> None:
         for name, path in self.files():
@@ -150,7 +149,7 @@ class Side:
             outcome[f"{moment}: content of {name}"] = content(path)
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """All but what belongs to a layout of ours and to the test."""
+        """All files except those of our layouts and of the test."""
         for folder, folders, names in os.walk(self.directory):
             folders[:] = [name for name in folders if not name.startswith("..")]
             for name in names:
@@ -182,7 +181,7 @@ class Side:
             outcome["child's environment"] = rest
             outcome["child's directory"] = Path(started["cwd"]).relative_to(self.directory)
             outcome["child's events"] = [event["event"] for event in events]
-            # What the SVID was when it was told.
+            # The SVID at the time of each event.
             outcome["child's files"] = [event["digest"] for event in events if event["event"] != "SIGTERM"]
 
 
@@ -192,13 +191,13 @@ MINE = {"helper.conf", "helper.log", "stdout.txt", "events.jsonl"}
 def known(line: LogLine) -> str:
     for message in MESSAGES:
         if line.msg == message or (message.endswith("…") and line.msg.startswith(message[:-1])):
-            # A path is the same on both sides, what follows a watch's error is gRPC's.
+            # The path is equal on both sides; the text after a watch's error is gRPC's.
             return line.msg if message.startswith("Using") else message
     return ""
 
 
 def any_of(messages: str, count: int = 1) -> Callable[[LogLine], bool]:
-    """For wait_log(), which shows it every line once: says yes to the count-th that matches."""
+    """For wait_log(), which passes every line once: true for the count-th match."""
     left = count
 
     def check(line: LogLine) -> bool:
@@ -210,7 +209,7 @@ def any_of(messages: str, count: int = 1) -> Callable[[LogLine], bool]:
 
 
 def content(path: Path) -> object:
-    """A token as what it says, a JWT bundle decoded, anything else as it is."""
+    """A token or a JWT bundle decoded, anything else unchanged."""
     raw = path.read_bytes()
     if re.fullmatch(rb"[\w-]+\.[\w-]+\.[\w-]+", raw):
         return token(raw)
@@ -222,7 +221,7 @@ def content(path: Path) -> object:
 def token(raw: bytes) -> object:
     header, claims = (json.loads(base64.urlsafe_b64decode(part + b"==")) for part in raw.split(b".")[:2])
     lifetime = claims.pop("exp") - claims.pop("iat")
-    claims.pop("jti", None)  # each token is one of its own
+    claims.pop("jti", None)  # different for each token
     return {"header": header, "claims": claims, "lifetime": lifetime}
 
 
@@ -241,7 +240,7 @@ def wait_for(sides: Sequence[Side], marks: Sequence[int], message: str, signals:
 
 
 def run(row: Row, directory: Path, agent: Agent, go: Path) -> tuple[Outcome, Outcome]:
-    """What came of a row with us, and with Go."""
+    """The outcomes of a row: ours, and Go's."""
     sides = []
     for name, binary, text in (("ours", program(), row.ours or row.config), ("go", go, row.config)):
         place = directory / name
@@ -279,7 +278,7 @@ def observe(moment: str, sides: Sequence[Side], outcomes: Sequence[Outcome]) -> 
 
 
 def health_answers(sides: Sequence[Side], path: str) -> list[object]:
-    """Once they agree, or after a while: Go logs a failed write before it counts it."""
+    """The answers once they agree, or after 2 s: Go logs a failed write before it counts it."""
     answers: list[object] = []
 
     def agree() -> bool:

@@ -1,4 +1,4 @@
-"""The configurations that our program and the Go helper are run with side by side."""
+"""The configurations for the comparison of our program with the Go helper."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CAMEL_CASE = (
     'agentAddress = "{socket}"\ncertDir = "certs"\n'
     f'svidFileName = "{SVID}"\nsvidKeyFileName = "{KEY}"\nsvidBundleFileName = "{BUNDLE}"\n'
 )
-# Everything that the Go helper's own example holds, in JSON.
+# All keys of the Go helper's own example, in JSON.
 JSON = (
     '{{"agent_address": "{socket}", "cert_dir": "certs", '
     f'"svid_file_name": "{SVID}", "svid_key_file_name": "{KEY}", "svid_bundle_file_name": "{BUNDLE}"'
@@ -59,7 +59,7 @@ def old_files(mode: int) -> Callable[[Path], object]:
         (directory / "certs").mkdir()
         for name in (SVID, KEY, BUNDLE):
             path = directory / "certs" / name
-            # Longer than what comes: nothing of it may be left.
+            # Longer than the new content: none of it may remain.
             path.write_bytes(b"what was here before\n" * 1000)
             path.chmod(mode)
 
@@ -104,7 +104,7 @@ X509 = (
     Row("empty hint", 'hint = ""\n', agent=HINTS),
     Row("hint of none", 'hint = "other"\n', agent=HINTS, ready=(REFUSED_UPDATE,)),
     *(Row(f"key {kind}", agent=("-key-type", kind)) for kind in ("ec-p384", "rsa-2048", "ed25519")),
-    # Where files are.
+    # Places of files.
     Row("cert_dir with a slash at its end", AGENT + FILES + 'cert_dir = "./certs/"\n', whole=True),
     Row("absolute cert_dir", AGENT + FILES + 'cert_dir = "{dir}/certs"\n', whole=True),
     Row("no cert_dir", AGENT + FILES, whole=True, prepare=nothing, then=ONCE),
@@ -133,9 +133,9 @@ X509 = (
     Row("modes of files from before", prepare=old_files(0o666), then=ONCE),
     Row("narrow umask", prefix=umask("077"), then=ONCE),
     Row("wide umask", prefix=umask("0"), then=ONCE),
-    # How the configuration is written.
+    # Forms of the configuration.
     Row("JSON", JSON + "}}", whole=True),
-    # The form in which the coming Go helper takes modes.
+    # The form of modes for the next Go helper.
     Row("JSON with modes as decimal integers", JSON + ', "cert_file_mode": 292, "key_file_mode": 256}}', whole=True),
     Row(
         "JSON with blocks",
@@ -206,7 +206,7 @@ X509 = (
         ready=("Unable to signal process|cannot start child",),
     ),
     Row("SIGINT", then=ONCE, stop=signal.SIGINT),
-    # An agent that has nothing to give.
+    # An agent without an identity for us.
     Row("denied at first", agent=("-fault", "deny"), ready=("Error while watching x509 context",)),
     Row("gone for a while", then=((lambda agent: agent.drop(), "Received update"), *ONCE)),
 )
@@ -247,14 +247,14 @@ REFUSED = (
     ),
 )
 
-# What was not in our program's first release.
+# Features that were not in our first release.
 
 TOKEN = '{{ jwt_audience = "db", jwt_svid_file_name = "db.jwt" }}'
 MORE = '{{ jwt_audience = "web", jwt_svid_file_name = "web.jwt", jwt_extra_audiences = ["api", "cache"] }}'
 JWT_BASE = AGENT + 'cert_dir = "certs"\n'
 JWT_BUNDLE = 'jwt_bundle_file_name = "jwt_bundle.json"\n'
 BOTH_TOKENS = f"jwt_svids = [{TOKEN}, {MORE}]\n"
-# With BOTH_TOKENS. Ours fsyncs each file: on a slow disk the second token is later than the bundle.
+# For BOTH_TOKENS. We fsync each file, so on a slow disk the second token is later than the bundle.
 ALL_READY = (UPDATED, JWT_UPDATED, JWT_UPDATED, JWT_BUNDLE_UPDATED)
 HEALTH = "health_checks {{\n  listener_enabled = true\n  bind_port = {port}\n}}\n"
 ONE_SHOT = "daemon_mode = false\n"

@@ -1,13 +1,12 @@
-"""A real SPIRE server and agent, in a directory of the test's, for a while.
+"""A real SPIRE server and agent in a directory of the test.
 
     with Spire(tmp_path, peers_dir()) as spire:
         spire.entry_create("spiffe://example.org/web")
         spire.wait_entry_visible("spiffe://example.org/web")
         ... spire.socket is the agent's Workload API ...
 
-Everything listens on loopback or on Unix sockets in the directory. The logs are
-server.log and agent.log there. All waits end with SpireError and the end of the
-log that tells why.
+Everything listens on loopback or on Unix sockets in the directory. The logs are server.log and agent.log
+there. A wait that fails raises SpireError with the end of the log.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from typing import Any
 from ports import free_port
 
 TRUST_DOMAIN = "example.org"
-MAX_SOCKET_PATH = 103  # sun_path less its NUL on the strictest system
+MAX_SOCKET_PATH = 103  # size of sun_path without NUL on the strictest system
 POLL_S = 0.05
 STOP_S = 10.0
 BUILD_SH = Path(__file__).parent / "peers" / "build.sh"
-UNAVAILABLE = 3  # build.sh's exit status where the peers cannot be built
+UNAVAILABLE = 3  # build.sh's exit status if the peers cannot be built here
 
 SERVER_CONF = """\
 server {{
@@ -96,15 +95,15 @@ plugins {{
 
 
 class SpireError(RuntimeError):
-    """SPIRE did not do what it was asked to."""
+    """A request to SPIRE failed."""
 
 
 class PeersUnavailable(RuntimeError):
-    """The peers cannot be built here; the text says why."""
+    """The peers cannot be built here; the text is the reason."""
 
 
 def peers_dir(variable: str = "SPIFFE_PEERS", script: Path = BUILD_SH) -> Path:
-    """The directory of the peers' programs, built by the script now if the variable names none."""
+    """The directory of the peers' programs, which the script builds unless the variable names it."""
     named = os.environ.get(variable)
     if named:
         return Path(named)
@@ -117,7 +116,7 @@ def peers_dir(variable: str = "SPIFFE_PEERS", script: Path = BUILD_SH) -> Path:
 
 
 def stop_process(process: subprocess.Popen[bytes]) -> None:
-    """End one process of ours, and reap it."""
+    """End one of our processes, and reap it."""
     process.terminate()
     try:
         process.wait(STOP_S)
@@ -170,7 +169,7 @@ class Spire:
     # Processes
 
     def start(self) -> None:
-        """Start both; nothing is left running if that fails."""
+        """Start both; if that fails, neither is left running."""
         try:
             self.start_server()
             self._configure_agent()
@@ -180,7 +179,7 @@ class Spire:
             raise
 
     def stop(self) -> None:
-        """End both, the agent first. May be called at any time, also twice."""
+        """End both, the agent first. May be called at any time, and more than once."""
         try:
             self.stop_agent()
         finally:
@@ -198,7 +197,7 @@ class Spire:
         self._stop("spire-server")
 
     def start_agent(self) -> None:
-        """Start the agent. It keeps its identity over a restart."""
+        """Start the agent. It keeps its identity after a restart."""
         (self.dir / "agent").mkdir(exist_ok=True)
         self._start("spire-agent", "agent.conf", self.socket)
 
@@ -223,7 +222,7 @@ class Spire:
         dns: Iterable[str] = (),
         parent: str | None = None,
     ) -> str:
-        """Register a workload, by default every process of our user, below our agent; its entry ID."""
+        """Register a workload of our agent, by default every process of our user; returns the entry ID."""
         arguments = ["-parentID", parent or self.agent_id, "-spiffeID", spiffe_id]
         arguments += ["-x509SVIDTTL", str(x509_ttl), "-jwtSVIDTTL", str(jwt_ttl)]
         for selector in [f"unix:uid:{os.getuid()}"] if selectors is None else selectors:
@@ -238,7 +237,7 @@ class Spire:
         return str(self._only_result(result)["entry"]["id"])
 
     def entry_change(self, entry_id: str, *, dns: Iterable[str]) -> None:
-        """Give an entry other DNS names; whoever has it gets a new SVID at once."""
+        """Change an entry's DNS names; its workloads get a new SVID at once."""
         (entry,) = self.entry_show(entry_id)
         arguments = ["-entryID", entry_id, "-parentID", self._id(entry["parent_id"])]
         arguments += ["-spiffeID", self._id(entry["spiffe_id"])]
@@ -259,19 +258,19 @@ class Spire:
     # Bundles
 
     def bundle_show(self, form: str = "pem") -> str:
-        """Our trust domain's bundle, as "pem" or as "spiffe" JSON."""
+        """Our trust domain's bundle, as "pem" or "spiffe" JSON."""
         return self._server_cli("bundle", "show", "-format", form)
 
     def bundle_set(self, trust_domain: str, bundle: str) -> None:
-        """Set another trust domain's bundle, PEM or SPIFFE JSON."""
+        """Set another trust domain's bundle, in PEM or SPIFFE JSON."""
         form = "spiffe" if bundle.lstrip().startswith("{") else "pem"
         identity = self._trust_domain_id(trust_domain)
         self._server_cli("bundle", "set", "-id", identity, "-format", form, stdin=bundle)
 
-    # The Workload API, as SPIRE's own client sees it
+    # The Workload API, by SPIRE's own client
 
     def fetch_x509(self) -> list[dict[str, Any]]:
-        """The X.509-SVIDs a process of our user gets, none if it has no identity."""
+        """The X.509-SVIDs of a process of our user; empty if it has no identity."""
         command = ["api", "fetch", "x509", "-socketPath", str(self.socket), "-output", "json"]
         fetched = self._run("spire-agent", *command)
         if fetched.returncode != 0:
@@ -281,7 +280,7 @@ class Spire:
         return list(json.loads(fetched.stdout)["svids"])
 
     def wait_entry_visible(self, spiffe_id: str, timeout: float = 30) -> dict[str, Any]:
-        """Wait until a process of our user gets this identity; the SVID."""
+        """Wait until a process of our user gets this identity; returns the SVID."""
 
         def served() -> dict[str, Any] | None:
             return next((s for s in self.fetch_x509() if s["spiffe_id"] == spiffe_id), None)
@@ -353,7 +352,7 @@ class Spire:
         return dict(json.loads(self._server_cli(*words, "-output", "json")))
 
     def _only_result(self, answer: dict[str, Any]) -> dict[str, Any]:
-        # With JSON output the program exits with 0 whatever became of the item.
+        # With JSON output the exit status is 0 even if the item failed.
         (result,) = answer["results"]
         if result["status"]["code"] != 0:
             raise SpireError(result["status"]["message"])
@@ -367,7 +366,7 @@ class Spire:
         return trust_domain if trust_domain.startswith(prefix) else prefix + trust_domain
 
     def _wait(self, program: str, timeout: float, what: str, condition: Callable[[], Any]) -> Any:
-        """Poll for a condition as long as the program runs; what it returned."""
+        """Poll a condition while the program runs; returns its first true result."""
         deadline = time.monotonic() + timeout
         while True:
             if program not in self._processes:

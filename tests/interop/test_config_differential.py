@@ -1,7 +1,7 @@
-"""What we make of configurations is what the Go helper makes of them, but for the differences listed here.
+"""We read configurations like the Go helper (0.11.0), except for the differences listed here.
 
-Thousands of files, cmd_args and path names go to our reader and to the Go helper's own (0.11.0). Verdicts are
-compared before keys of later versions are refused, values under the names of the keys.
+Both programs read thousands of files, cmd_args and path names. Verdicts are compared before keys of later
+versions are refused, and values by the names of the keys.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from differential import Answer, Pair, Sides, ask, go_oracle, our_driver
 SEED = 20_250_601
 RANDOM_FILES = 12_000
 REFUSED, ACCEPTED = "we refuse", "we accept"
-# Keys of ours that a file of the Go helper cannot hold, in lower case.
+# Our keys that the Go helper does not have, in lower case.
 OURS_ONLY = {name.lower() for name in (*ALIASES.values(), *NEW_KEYS)}
 
 
 @dataclass(frozen=True)
 class Difference:
-    """`what`: REFUSED, with our error; ACCEPTED, with Go's; or a key, with both values."""
+    """`what` is REFUSED, with our error; ACCEPTED, with Go's error; or a key, with both values."""
 
     what: str
     detail: str
     pair: Pair
 
     def kind(self) -> tuple[str, str]:
-        """What it has in common with others: no positions, names and numbers."""
+        """The part that similar differences share: without positions, names and numbers."""
         return self.what, re.sub(r'"[^"]*"|\d+', "_", self.detail)
 
     def report(self) -> str:
@@ -80,13 +80,13 @@ def quotes_a_key_of_ours(d: Difference) -> bool:
 
 
 def repeated(d: Difference) -> bool:
-    """The key that our error names is given more than once: we check every value, Go the last."""
+    """The key in our error occurs more than once: we check every value, Go only the last."""
     key = re.search(r": (?:\w+\.)?(\w+)(?:: address| must| =| has)", d.detail)
     return key is not None and len(re.findall(rf"(?i)\b{key[1]}\b", text_of(d.pair))) > 1
 
 
 def mode_read_otherwise(d: Difference) -> bool:
-    """Ours is the octal that was written, where Go took the same digits for decimal."""
+    """We read the digits as octal, Go as decimal."""
     ours = d.pair.ours["values"][d.what]
     spellings = re.findall(rf'(?i)\b{d.what}"?\s*[=:]\s*("?)(\w+)', text_of(d.pair))
     octal = [(quote, digits) for quote, digits in spellings if re.fullmatch("[0-7]+", digits)]
@@ -104,7 +104,7 @@ def always(_: Difference) -> bool:
 
 @dataclass(frozen=True)
 class Row:
-    """A difference that is meant: its kind, a pattern in its detail, and what must hold beside."""
+    """An intentional difference: its kind, a pattern for its detail, and a further condition."""
 
     what: str
     pattern: str
@@ -122,9 +122,9 @@ class Row:
 EMPTY_BLOCK = r"\{(\s|#[^\n]*|//[^\n]*|/\*[^*]*\*/)*\}"
 BROKEN_JSON = r"^: (expected|unknown escape|this (string|\"\{\"|\"\[\")|.*JSON|\\u needs|half of)"
 
-# Every intended difference. A row that nothing matches any more fails the test as well.
+# Every intentional difference. A row that matches nothing fails the test, too.
 INTENDED = (
-    # What we take and Go does not.
+    # Accepted by us and refused by Go.
     Row(
         ACCEPTED, "^unknown top level key", "aliases of v0.6, and keys that are new with us", names_only_ours
     ),
@@ -181,7 +181,7 @@ INTENDED = (
         "an alias in quotes, which Go passes over",
         quotes_a_key_of_ours,
     ),
-    # What Go takes and we do not.
+    # Accepted by Go and refused by us.
     Row(REFUSED, "are the same file|lies below .*, which is a file", "one output would overwrite another"),
     Row(REFUSED, "names no file|leads out of cert_dir", "it can only fail, or write where nobody looks"),
     Row(REFUSED, 'names that begin with ".." are the helper', "..data and its like in cert_dir are ours"),
@@ -276,7 +276,7 @@ INTENDED = (
     Row(
         REFUSED, "", "a quoted key that Go does not know and passes over is one of ours", quotes_a_key_of_ours
     ),
-    # What means something else.
+    # Accepted by both, with different meanings.
     Row(
         "[a-z_]+",
         "",
@@ -306,7 +306,7 @@ INTENDED = (
 
 def differences(pair: Pair) -> Iterator[Difference]:
     ours, go = pair.ours, pair.go
-    # Go dials only after it has read everything, but an address that it cannot dial ends it at once.
+    # Go checks the address only when it dials, after it has read everything; an invalid one then ends it.
     go_error = go.get("error") or go.get("address_error")
     if "error" in ours:
         if not go_error:
@@ -318,9 +318,9 @@ def differences(pair: Pair) -> Iterator[Difference]:
     for key, value in ours["values"].items():
         theirs = go["values"][key]
         if key in MODE_KEYS:
-            theirs &= 0o777  # what open(2) makes of it
+            theirs &= 0o777  # open(2) ignores the other bits
         if key.startswith("health_checks.") and not go["values"]["health_checks.listener_enabled"]:
-            continue  # without a listener the rest has no meaning, and Go leaves it empty
+            continue  # not used without a listener, and Go leaves it empty
         if value != theirs:
             yield Difference(key, f"{value!r} for {theirs!r}", pair)
     for warning in go["warnings"]:
@@ -337,7 +337,7 @@ def one_of_each(wrong: list[Difference]) -> list[Difference]:
 
 
 def smallest(sides: Sides, wrong: Difference) -> str:
-    """The report of a difference on the smallest file that shows it."""
+    """The report of a difference, for the smallest file that shows it."""
 
     def same(pair: Pair) -> list[Difference]:
         return [d for d in unexplained(pair) if d.kind() == wrong.kind()]
@@ -351,7 +351,7 @@ def sides(peers: Path) -> Iterator[Sides]:
         yield Sides(peers, Path(directory))
 
 
-def test_configurations_mean_what_they_mean_to_go(sides: Sides) -> None:
+def test_configurations_mean_the_same_as_to_go(sides: Sides) -> None:
     cases = [*FORMS, *random_cases(SEED, RANDOM_FILES)]
     pairs = sides.configs(cases)
     found = [d for pair in pairs for d in differences(pair)]
@@ -370,7 +370,7 @@ def test_configurations_mean_what_they_mean_to_go(sides: Sides) -> None:
         )
     never = [row for row in INTENDED if not rows[row]]
     assert not never, f"rows that explain nothing: {[(row.what, row.pattern) for row in never]}"
-    # The comparison is worth little where most files are refused by both.
+    # If both refuse most files, the comparison shows little.
     assert accepted > len(cases) / 3
 
 
@@ -426,7 +426,7 @@ def test_cmd_args_are_split_as_go_splits_them(peers: Path) -> None:
 
 
 def same_args(text: str, ours: Answer, go: Answer) -> bool:
-    if go.get("error") == "EOF":  # nothing but line ends: Go cannot start the command then
+    if go.get("error") == "EOF":  # only line ends: Go cannot start the command then
         return ours.get("values") == [] and not text.strip("\r\n")
     return ("error" in ours) == ("error" in go) and ours.get("values") == go.get("values")
 

@@ -1,4 +1,4 @@
-"""Envoy with what the helper writes for it: a bundle map in its SPIFFE validator, and secrets from files."""
+"""Envoy with files of the helper: a bundle map for its SPIFFE validator, and secrets."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def listener(port: int, tls: dict[str, Any]) -> dict[str, Any]:
 
 
 class Envoy:
-    """In `workdir`, with the helper's files below certs; it listens once it has its secrets."""
+    """Runs in `workdir`, with the helper's files below certs; it listens once it has its secrets."""
 
     def __init__(self, workdir: Path, app: int, tls: dict[str, Any]) -> None:
         self.workdir = workdir
@@ -142,11 +142,11 @@ class Envoy:
         return {name: int(value) for name, _, value in (line.partition(": ") for line in lines)}
 
     def request(self, certs: Path, seen: set[int] | None = None) -> tuple[int, str]:
-        """With the certificate in this directory, over a connection of its own."""
+        """Sends a request with the certificate in this directory, over a new connection."""
         generation = (certs / "..data").resolve() if (certs / "..data").exists() else certs
         context = ssl.create_default_context()
         context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # this is about the other side
+        context.verify_mode = ssl.CERT_NONE  # only the server's verification is tested
         context.load_cert_chain(generation / "svid.pem", generation / "svid_key.pem")
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=context)
         with closing(connection):
@@ -248,7 +248,7 @@ def test_domains_of_a_bundle_map_are_kept_apart(run_helper: Run, workdir: Path, 
             assert proxy.passes(good)
             assert proxy.passes(partner)
             assert [proxy.passes(each) for each in minted] == [False, False]
-            # Without a restart, and for one domain alone.
+            # Without a restart, and only for one domain.
             api.federate()
             wait_until(lambda: not proxy.passes(partner), "the partner to be refused", timeout=30)
             assert proxy.passes(good)

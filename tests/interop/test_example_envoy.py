@@ -1,4 +1,4 @@
-"""examples/envoy: as its READMEs show it, and what they promise, with real Envoys, SPIRE and OPA."""
+"""examples/envoy: the sessions of its READMEs and their claims, with real Envoys, SPIRE and OPA."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IDS = "spiffe://example.org/ns/default/sa/default"
 FRONTENDS = {"FRONTEND_PORT": f"{IDS}/frontend", "FRONTEND_2_PORT": f"{IDS}/frontend-2"}
 ROTATIONS = 5
 VARIANTS = ["via-helper-files", "via-helper-sds", "deny-frontend", "rbac", "opa", "federated", "federated-files"]
-# Method, path, and who may.
+# Method, path, and the frontends that are allowed.
 VERDICTS = {
     ("GET", "/balances/balance_1"): {"FRONTEND_PORT", "FRONTEND_2_PORT"},
     ("GET", "/balances/balance_2"): {"FRONTEND_2_PORT"},
@@ -37,7 +37,7 @@ VERDICTS = {
 
 @pytest.fixture
 def fresh(peers: Path) -> Iterator[Example]:
-    """The example without a SPIRE; nothing is left of it."""
+    """The example without a SPIRE; all of it is removed at the end."""
     # Not tmp_path: its names may be too long for a Unix socket.
     with tempfile.TemporaryDirectory(prefix="ev") as directory:
         example = Example(Path(directory), peers)
@@ -65,13 +65,13 @@ def spire_of_all(peers: Path) -> Iterator[Example]:
 
 @pytest.fixture
 def example(spire_of_all: Example) -> Iterator[Example]:
-    """The example with a SPIRE that is up."""
+    """The example with a running SPIRE."""
     yield spire_of_all
     spire_of_all.down()
 
 
 def play(example: Example, variant: str) -> None:
-    """Runs what a variant's README shows and compares; only the ports are others."""
+    """Runs the session of a variant's README and compares the output, with other ports."""
     readme = EXAMPLE / variant / "README.md"
     with Session(readme.parent, example.environment()) as session:
 
@@ -83,7 +83,7 @@ def play(example: Example, variant: str) -> None:
         session.play(readme, adapt=with_our_ports)
 
 
-def test_readme_where_no_spire_is_up(fresh: Example) -> None:
+def test_readme_without_a_running_spire(fresh: Example) -> None:
     play(fresh, "via-spire-sds")
 
 
@@ -101,12 +101,12 @@ def test_every_file_belongs_to_a_configuration() -> None:
 
 
 def serials(example: Example, caller: str) -> set[str]:
-    """Those of the caller's certificates, in the backend's access log."""
+    """Serial numbers of the caller's certificates in the backend's access log."""
     return set(re.findall(rf"(?m)^\S+ 200 {caller} ([0-9a-f]+)$", example.log("backend")))
 
 
 def test_five_rotations_by_files_fail_no_request(example: Example) -> None:
-    """On connections that are kept, on new ones, and on new ones to the backend's Envoy itself."""
+    """On persistent connections, on new ones, and on new ones directly to the backend's Envoy."""
     example.up("via-helper-files")
     steady = Steady()
     shown: set[int] = set()
@@ -124,7 +124,7 @@ def test_five_rotations_by_files_fail_no_request(example: Example) -> None:
     kept = {port: example.connection(port) for port in FRONTENDS} | {"BACKEND_PORT": backend}
     for port, connection in kept.items():
         connection.connect()
-        connection.auto_open = 0  # once closed, it stays so
+        connection.auto_open = 0  # not reopened when it is closed
         expected = balance("balance_1", 120, FRONTENDS.get(port, f"{IDS}/frontend"))
         steady.ask(f"kept {port}", lambda c=connection: answer(c, "/balances/balance_1"), expected)
     for port, caller in FRONTENDS.items():
@@ -140,10 +140,10 @@ def test_five_rotations_by_files_fail_no_request(example: Example) -> None:
         connection.close()
     assert steady.failures == []
     assert min(steady.counts.values()) > 50, steady.counts
-    # Nor has Envoy met a key and a certificate of different sets.
+    # Envoy has never read a key and a certificate of different sets.
     failed = ask(example.files / "backend/admin.sock", "/stats?filter=key_rotation_failed").body
     assert failed.splitlines() == ["sds.ROOTCA.key_rotation_failed: 0", "sds.default.key_rotation_failed: 0"]
-    # The backend has seen nothing but that either.
+    # The backend has not refused a request either.
     assert set(re.findall(r"(?m)^/balances\S* (\d+) ", example.log("backend"))) == {"200"}
 
 
@@ -154,7 +154,7 @@ def test_dropped_id_is_refused_by_sds_too(example: Example) -> None:
 
 
 def allowed(example: Example) -> dict[tuple[str, str], set[str]]:
-    """What passes: a request that no policy refuses reaches the app, whatever that makes of it."""
+    """The frontends whose requests no policy refuses; the app's own answer does not matter."""
     found = {}
     for method, path in VERDICTS:
         found[method, path] = {port for port in FRONTENDS if example.ask(port, path, method)[0] != 403}
@@ -176,14 +176,14 @@ def test_rbac_and_opa_give_the_same_verdicts(example: Example, peers: Path) -> N
 
 
 def shape(value: object) -> object:
-    """What does not differ from one request to the next."""
+    """The parts that are the same for every request."""
     varying = ("id", "time", "portValue", "host", ":authority", "x-request-id", "x-forwarded-client-cert", "user-agent")
     if not isinstance(value, dict):
         return value
     return {key: None if key in varying else shape(inner) for key, inner in value.items()}
 
 
-def test_run_refuses_what_it_does_not_know(fresh: Example) -> None:
+def test_run_refuses_invalid_arguments(fresh: Example) -> None:
     refused = fresh.run(EXAMPLE / "run.sh", "up", "via-nothing")
     assert (refused.returncode, refused.stdout) == (1, "run.sh: there is no such variant: via-nothing\n")
     refused = fresh.run(EXAMPLE / "run.sh", "up", "rbac", ENVOY="/dev/null")

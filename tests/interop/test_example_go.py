@@ -1,4 +1,4 @@
-"""examples/consumers/go, as its README shows it, and over rotations under load."""
+"""examples/consumers/go, as its README shows it, and rotations under load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from consumers import Consumer, check_readme, check_rotations, http
 GO = Path(shutil.which("go") or "/usr/local/go/bin/go")
 CONSUMER = Consumer("go", "", talk=http, start_s=120.0, path=[GO.parent])
 
-# The standard library is compiled first, unless Go has it in its cache.
+# The standard library is compiled first unless it is in Go's cache.
 pytestmark = [pytest.mark.skipif(not GO.exists(), reason="not run: Go is needed"), pytest.mark.timeout(300)]
 
 

@@ -1,4 +1,4 @@
-"""examples/consumers/grpc-cpp, as its README shows it, and over rotations under load."""
+"""examples/consumers/grpc-cpp, as its README shows it, and rotations under load."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from consumers import Consumer, Refused, check_readme, check_rotations
 
-# It is compiled first.
+# The example is compiled first.
 pytestmark = pytest.mark.timeout(300)
 # HTTP/2: RFC 9113, section 4.1.
 DATA, HEADERS, SETTINGS = 0, 1, 4
@@ -23,12 +23,12 @@ def text(value: bytes) -> bytes:
     return bytes([len(value)]) + value
 
 
-# HPACK (RFC 7541): POST and https are in its static table, so are the names of :path, :authority and content-type.
+# HPACK (RFC 7541): its static table has POST, https, and the names :path, :authority and content-type.
 FIELDS = (
     b"\x83\x87\x04" + text(b"/greeter.Greeter/Greet") + b"\x01" + text(b"localhost")
     + b"\x0f\x10" + text(b"application/grpc") + b"\x00" + text(b"te") + text(b"trailers")
 )
-# An empty message: not compressed, of no bytes.
+# An empty message, not compressed.
 CALL = (
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0)
     + frame(HEADERS, END_HEADERS, 1, FIELDS) + frame(DATA, END_STREAM, 1, bytes(5))
@@ -54,7 +54,7 @@ def greet(connection: ssl.SSLSocket) -> None:
             received = received[9 + size :]
 
 
-# gRPC looks at the files every second.
+# gRPC checks the files every second.
 CONSUMER = Consumer("grpc-cpp", "", talk=greet, within_s=2.0, start_s=120.0, path=[Path("/usr/lib/ccache")], alpn=["h2"])
 
 

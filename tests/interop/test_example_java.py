@@ -1,4 +1,4 @@
-"""examples/consumers/java: mutual TLS in Java with our keystore and truststore; and what other tools see in them."""
+"""examples/consumers/java: mutual TLS in Java with our keystore and truststore, also read by other tools."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ DOMAIN = "spiffe://example.org"
 KEYSTORE, TRUSTSTORE = "keystore.p12", "truststore.p12"
 PASSWORD = "not changeit"
 ROTATIONS = 10
-# Certificates outlive it by far: on a loaded machine one may be read long before the handshake that shows it.
+# Far below the lifetime: on a loaded machine a handshake may be long after the certificate was read.
 EVERY = "2s"
-# A loaded machine has other things to do than to start a JVM.
+# On a loaded machine a JVM starts slowly.
 PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
 class World:
-    """Directories of helpers: server, client and, of another trust domain, foreign."""
+    """Directories of helpers: server, client, and foreign, which is of another trust domain."""
 
     directory: Path
     server: Helper
@@ -50,7 +50,7 @@ class World:
 
     @contextmanager
     def serve(self) -> Iterator[tuple[int, Path]]:
-        """Its port, and what it writes to stderr."""
+        """Runs the server; its port, and the file with its stderr."""
         command = self.command("serve", "server", 0, f"{DOMAIN}/client")
         with listening(command, self.directory, PATIENCE_S) as (port, err):
             yield int(port), err
@@ -114,7 +114,7 @@ def test_no_handshake_fails_over_rotations_and_the_next_shows_the_new_certificat
             client = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
 
         def shown() -> list[str]:
-            """The certificates of the server in the order of the handshakes."""
+            """Serial numbers of the server's certificates, in the order of the handshakes."""
             *whole, _ = out.read_text().split("\n")
             return [serial(line).lstrip("0") for line in whole]
 
@@ -126,12 +126,12 @@ def test_no_handshake_fails_over_rotations_and_the_next_shows_the_new_certificat
                     lambda count=count: len(published_serials(world.server)) > count, "a rotation", PATIENCE_S
                 )
                 handshakes = len(shown())
-                # Those that begin from now on: the first of these lines may have begun before.
+                # The handshake of the first new line may have begun before; that of the second one has not.
                 wait_until(lambda n=handshakes: len(shown()) > n + 1 or client.poll() is not None, "handshakes")
                 assert client.poll() is None, err.read_text()
                 assert published_serials(world.server).index(shown()[handshakes + 1]) >= count
             assert client.poll() is None, err.read_text()
-            # Before the client's end, which may come in the midst of a handshake.
+            # Before the client is killed, which may interrupt a handshake.
             assert err.read_text() == "" and not refusals(errors)
         finally:
             client.kill()
@@ -146,11 +146,11 @@ def refusals(errors: Path) -> list[str]:
 
 def test_a_client_of_another_trust_domain_is_refused(world: World) -> None:
     with world.serve() as (port, errors):
-        # It does not trust us.
+        # The client does not trust us.
         answer = world.call("foreign", port)
         assert answer.returncode == 1 and answer.stdout == ""
         assert "unable to find valid certification path" in answer.stderr, answer.stderr
-        # With our truststore it would, and we do not trust it.
+        # With our truststore it does, but we do not trust the client.
         impostor = world.directory / "impostor/certs"
         impostor.mkdir(parents=True)
         before = len(refusals(errors))
@@ -161,14 +161,14 @@ def test_a_client_of_another_trust_domain_is_refused(world: World) -> None:
         wait_until(lambda: len(refusals(errors)) > before, "the server to say why")
         answer = world.call("client", port)
         assert answer.returncode == 0, answer.stderr
-        # Another ID of our trust domain.
+        # The client requires another ID of our trust domain.
         answer = world.call("client", port, f"{DOMAIN}/database")
         assert answer.returncode == 1 and f"the peer is not {DOMAIN}/database" in answer.stderr
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["modern", "legacy"])
 def stores(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Stores with federated authorities beside PEM files of the same identity, as one-shot writes them."""
+    """Stores with federated authorities, and PEM files of the same identity, as written by one-shot mode."""
     with tempfile.TemporaryDirectory(prefix="sh-") as name:
         directory = Path(name)
         (directory / "agent").mkdir()
@@ -206,7 +206,7 @@ def test_keytool_lists_one_key_and_every_authority(stores: Path) -> None:
     authorities = (stores / "certs/svid_bundle.pem").read_text().count("BEGIN CERTIFICATE")
     assert authorities >= 3
     assert [kind for _, kind in found] == ["trustedCertEntry"] * authorities
-    # The key can be taken out: its password is the store's.
+    # The key can be exported: its password is the store's.
     run(
         *("keytool", "-importkeystore", "-noprompt", "-srckeystore", stores / "certs" / KEYSTORE),
         *("-srcstorepass:file", stores / "password", "-destkeystore", stores / "copy.p12"),

@@ -19,7 +19,7 @@ EXAMPLE = ROOT / "examples/local"
 
 @pytest.fixture
 def session(peers: Path) -> Iterator[Session]:
-    """A reader's shell in the example's directory, with the programs in PATH. Whatever is up ends with it."""
+    """A shell in the example's directory, with the programs in PATH. Everything ends with it."""
     # Not tmp_path: its names may be too long for a Unix socket.
     with tempfile.TemporaryDirectory(prefix="sp") as directory:
         path = f"{peers}:{program().resolve().parent}:{os.environ['PATH']}"
@@ -51,7 +51,7 @@ def test_down_ends_only_what_up_started(session: Session) -> None:
     assert up(session)[0] == 0
     status, output = up(session)
     assert status == 1 and "exists: run down.sh first" in output
-    # As after a reboot: the number in a PID file is another process's.
+    # As after a reboot: a PID file has the number of another process.
     pid_file = Path(session.run("echo -n $SPIFFE_EXAMPLE_DIR")[1], "example.org/spire-agent.pid")
     agent = os.pidfd_open(int(pid_file.read_text()))
     try:

@@ -1,4 +1,4 @@
-"""examples/consumers/mariadb, as its README shows it, and over rotations under load."""
+"""examples/consumers/mariadb, as its README shows it, and rotations under load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from consumers import Consumer, Refused, as_user, check_readme, check_rotations
 
 USER = "mysql"
-# CLIENT_PROTOCOL_41, CLIENT_SSL, CLIENT_SECURE_CONNECTION, CLIENT_PLUGIN_AUTH; a packet's size; utf8.
+# CLIENT_PROTOCOL_41, CLIENT_SSL, CLIENT_SECURE_CONNECTION, CLIENT_PLUGIN_AUTH; maximum packet size; utf8.
 HEADER = struct.pack("<IIB23x", 0x00080000 | 0x8000 | 0x0800 | 0x0200, 1 << 24, 33)
 
 
@@ -39,10 +39,10 @@ def start_tls(connection: socket.socket) -> None:
 
 
 def log_in(connection: ssl.SSLSocket) -> None:
-    """As app, without a password."""
+    """Logs in as app, without a password."""
     connection.sendall(packet(2, HEADER + b"app\0\0mysql_native_password\0"))
     number, answer = read_packet(connection)
-    if answer[0] == 0xFE:  # another plugin, which gets no password either
+    if answer[0] == 0xFE:  # another plugin, also without a password
         connection.sendall(packet(number + 1, b""))
         _, answer = read_packet(connection)
     if answer[0] != 0:

@@ -16,7 +16,7 @@ EXAMPLE = ROOT / "examples/consumers/postgresql"
 
 
 def postgresql() -> Path:
-    """Where Debian has the server's programs."""
+    """Debian's directory of the server's programs."""
     return max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
 
 

@@ -33,8 +33,8 @@ def go() -> str:
 
 @dataclass(frozen=True)
 class World:
-    """Directories of helpers: server, client, stranger and, of another trust domain, foreign. An impostor has that
-    one's certificate and our bundle, and so takes our servers."""
+    """Directories of helpers: server, client, stranger, and foreign, which is of another trust domain. The
+    impostor has the certificate of foreign and our bundle, so it accepts our servers."""
 
     directory: Path
     agent: DevAgent
@@ -46,7 +46,7 @@ class World:
         return [str(word) for word in words]
 
     def impersonate(self) -> None:
-        """Gives the impostor our present bundle."""
+        """Gives the impostor our current bundle."""
         shutil.copy(self.directory / "client/certs" / BUNDLE, self.directory / "impostor/certs" / BUNDLE)
 
     def call(
@@ -59,7 +59,7 @@ class World:
         return openssl_serial(certs.serial((self.directory / who / "certs" / SVID).read_bytes()))
 
     def renew(self, push: Callable[[], object]) -> None:
-        """Returns when the files of server and client are new."""
+        """Calls `push`; returns when server and client have new files."""
         before = [self.serial(who) for who in ("server", "client")]
         push()
         for who, serial in zip(("server", "client"), before, strict=True):
@@ -68,7 +68,7 @@ class World:
     def server(
         self, language: str, who: str = "server", accept: str = f"{DOMAIN}/client"
     ) -> AbstractContextManager[tuple[str, Path]]:
-        """Its URL, and what it writes to stderr."""
+        """Runs a server; its URL, and the file with its stderr."""
         return listening(self.command(language, "serve", who, accept), self.directory)
 
 
@@ -101,7 +101,7 @@ def test_readme() -> None:
 
 @pytest.mark.parametrize("server, client", PAIRS)
 def test_a_renewal_is_presented_to_the_next_handshake(world: World, server: str, client: str) -> None:
-    """Of the certificates of both, then of the authority: nobody is restarted."""
+    """A renewal of both certificates, then of the authority, without a restart."""
 
     def greeted() -> None:
         answer = world.call(client, url)
@@ -114,7 +114,7 @@ def test_a_renewal_is_presented_to_the_next_handshake(world: World, server: str,
         greeted()
         world.renew(world.agent.rotate)
         greeted()
-        # Twice: the bundle then no longer holds the authority that it held when the server started.
+        # Twice, so that the authority from the server's start is no longer in the bundle.
         world.renew(world.agent.rotate_ca)
         world.renew(world.agent.rotate_ca)
         greeted()

@@ -1,4 +1,4 @@
-"""examples/consumers/python, as its README shows it, and over rotations under load."""
+"""examples/consumers/python, as its README shows it, and rotations under load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""examples/consumers/redis, as its README shows it, and over rotations under load."""
+"""examples/consumers/redis, as its README shows it, and rotations under load."""
 
 from __future__ import annotations
 

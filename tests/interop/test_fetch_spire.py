@@ -1,4 +1,4 @@
-"""spiffe-helper fetch and watch beside SPIRE's own client, on a real SPIRE."""
+"""spiffe-helper fetch and watch, compared with SPIRE's own client, on a real SPIRE."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_several_identities_make_the_same_files(spire: Spire, peers: Path, entry
 
 
 def jwt_bundles(spire: Spire, peers: Path) -> dict[str, str]:
-    """The JWKS documents by trust domain, as spire-agent got them."""
+    """The JWKS documents by trust domain, from spire-agent."""
     answers = json.loads(theirs(spire, peers, "jwt", "-audience", "x", "-output", "json"))
     bundles: dict[str, str] = next(answer["bundles"] for answer in answers if "bundles" in answer)
     return {name.removeprefix("spiffe://"): base64.b64decode(jwks).decode() for name, jwks in bundles.items()}
@@ -128,7 +128,7 @@ def test_bundles_are_those_of_spire(spire: Spire, peers: Path, workdir: Path) ->
         ["example.org", *PARTNERS],
         strict=True,
     ):
-        # SPIRE's map of keys has no order: its documents differ from call to call.
+        # SPIRE's map of keys is not ordered, so its documents differ between calls.
         def keys(document: str) -> list[Any]:
             return sorted(json.loads(document)["keys"], key=lambda key: str(key["kid"]))
 
@@ -139,7 +139,7 @@ def test_bundles_are_those_of_spire(spire: Spire, peers: Path, workdir: Path) ->
 
 
 class Tmux:
-    """A terminal of 80x24 that runs one command, on a server of its own."""
+    """A terminal of 80x24 that runs one command, on its own tmux server."""
 
     def __init__(self, directory: Path, command: str) -> None:
         self.socket = directory / "tmux"
@@ -167,7 +167,7 @@ class Tmux:
 def test_watch_in_a_terminal_during_three_rotations(spire: Spire, workdir: Path) -> None:
     assert shutil.which("tmux"), "tmux is not installed: scripts/install-deps.sh test"
     name = "spiffe://example.org/watched"
-    # SPIRE renews at half of the life.
+    # SPIRE renews at half of the lifetime.
     watched = spire.entry_create(name, x509_ttl=16)
     status = workdir / "status"
     watch = shlex.join([str(program()), "watch", "-agent-address", spire.endpoint])
@@ -179,7 +179,7 @@ def test_watch_in_a_terminal_during_three_rotations(spire: Spire, workdir: Path)
         screen = terminal.wait(lambda screen: re.search(r"\[#+\.*\] \d+s left\n", screen) is not None, 10)
         coloured = terminal.screen("-e")
         print(screen)
-        # As long as they were written: what the terminal broke would be joined.
+        # -J joins lines that the terminal has wrapped.
         assert all(len(line) <= WIDTH for line in terminal.screen("-J").splitlines())
         assert f"  + {name}\n" in screen, "all four updates stand on one screen"
         serials = re.findall(r"serial +([0-9A-F]+)\n", screen)
@@ -190,7 +190,7 @@ def test_watch_in_a_terminal_during_three_rotations(spire: Spire, workdir: Path)
         terminal("send-keys", "C-c")
         terminal.wait(lambda _: status.exists() and bool(status.read_text()), 10)
         assert status.read_text() == "0\n"
-        # The line that was drawn again and again is gone.
+        # The line that was redrawn has been removed.
         assert " left\n" not in terminal.screen().splitlines()[-1]
     finally:
         terminal.close()

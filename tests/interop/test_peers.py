@@ -1,4 +1,4 @@
-"""The peers themselves: what the interop tests take for granted about them."""
+"""The peers themselves: properties on which the interop tests rely."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def output(*command: str | Path) -> str:
 
 
 def expires_within(svid: dict[str, str], seconds: int) -> bool:
-    """Whether the leaf, the first certificate of the chain, does."""
+    """Whether the leaf, which is the chain's first certificate, expires within that time."""
     command = ["openssl", "x509", "-inform", "DER", "-noout", "-checkend", str(seconds)]
     leaf = base64.b64decode(svid["x509_svid"])
     return subprocess.run(command, input=leaf, capture_output=True).returncode != 0

@@ -34,7 +34,7 @@ def agent() -> Iterator[DevAgent]:
 
 
 def served(port: int) -> int | None:
-    """The serial number of the certificate that a new connection gets; nothing where there is none yet."""
+    """The serial number of the certificate that a new connection gets; None before there is one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -59,7 +59,7 @@ def catches(pid: int, number: int) -> bool:
 def check_rotations(agent: DevAgent, helper: Helper, port: int, reload: int = 0) -> None:
     """Each new certificate is served by the same process, without an error.
 
-    `reload`: the signal that reloads the program. While it loads it would ignore that.
+    `reload`: the signal that reloads the program, which ignores it while it loads.
     """
     wait_published(helper)
     wait_until(lambda: served(port) == agent_serial(agent), "the first certificate")
@@ -103,7 +103,7 @@ frontend site
     helper = run_helper(config(agent, **keys))
     check_rotations(agent, helper, port, reload=signal.SIGUSR2)
     assert len(lines_of(helper, "prepare_cmd_succeeded")) == 1 + ROTATIONS
-    # Of one publication, whole.
+    # Whole, and of one publication.
     svid, mark, key = (workdir / "site.pem").read_bytes().partition(b"-----BEGIN PRIVATE KEY-----")
     assert certs.pair_matches(svid, mark + key)
     assert helper.stop() == 0
@@ -128,12 +128,12 @@ def test_redis_is_given_new_files_by_renew_cmd(agent: DevAgent, run_helper: Run,
     keys = {
         "cmd": redis,
         "cmd_args": [word for option, value in options.items() for word in (f"--{option}", value)],
-        # -e: else its exit code is 0 whatever the server answers.
+        # -e: otherwise its exit code is 0 even for an error of the server.
         "renew_cmd": [client, "-e", "-s", str(workdir / "redis.sock"), "CONFIG", "SET", *set_files],
     }
     helper = run_helper(config(agent, **keys))
     check_rotations(agent, helper, port)
     wait_until(lambda: len(lines_of(helper, "renew_cmd_succeeded")) == ROTATIONS, "the end of the last run")
-    # None for the start, with which redis has read the files.
+    # None at the start, when redis itself reads the files.
     assert len(lines_of(helper, "renew_cmd_started")) == ROTATIONS
     assert helper.stop() == 0

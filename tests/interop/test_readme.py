@@ -1,4 +1,4 @@
-"""How the sessions of READMEs are read and compared."""
+"""Reading and comparing the sessions of READMEs."""
 
 from __future__ import annotations
 

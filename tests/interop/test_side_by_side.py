@@ -1,7 +1,7 @@
-"""The same configuration, the same agent: our program and the Go helper next to each other.
+"""Our program and the Go helper with the same configuration and agent.
 
-What is in the files, their modes, the lines that people grep for, what the child gets, exit statuses and health
-answers are the same, but for what this table says. Every row of it must be seen where it applies.
+Contents and modes of files, log lines that users search for, the child's events, exit statuses and health
+answers are the same, except for the differences in this table. Each must occur in every row that it names.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from parity import KEY, Row, differences, run
 from parity_rows import LATER, REFUSED, X509
 from spire import Spire
 
-# JWT-SVIDs, one-shot and health checks: with the release that has them.
+# Whether the release has JWT-SVIDs, one-shot mode and health checks.
 PARITY = True
 ROWS = (*X509, *REFUSED, *(LATER if PARITY else ()))
 NOTHING = "nothing"
@@ -28,7 +28,7 @@ ID = "spiffe://example.org/side-by-side"
 
 @dataclass(frozen=True)
 class Intended:
-    """A difference that is meant, by the rows it is seen in and its name; with what it comes to."""
+    """An intentional difference: patterns of its rows and its name, the reason, a check of both values."""
 
     rows: str
     name: str
@@ -123,7 +123,7 @@ INTENDED = (
 def explain(
     row: Row, found: dict[str, tuple[object, object]]
 ) -> tuple[dict[str, tuple[object, object]], list[Intended]]:
-    """What no line of the table explains, and the lines that apply to the row and explain nothing."""
+    """The differences that are not in the table, and the table's entries for this row that did not occur."""
     applying = [each for each in INTENDED if re.fullmatch(each.rows, row.name)]
     used = set()
     left = {}
@@ -160,13 +160,13 @@ def test_next_to_the_go_helper(row: Row, dev_agent: DevAgent, peers: Path, workd
 
 @pytest.fixture(scope="module")
 def workload(spire: Spire) -> Spire:
-    """A SPIRE that has an identity for us."""
+    """A SPIRE with an identity for us."""
     spire.entry_create(ID, x509_ttl=3600, jwt_ttl=300)
     spire.wait_entry_visible(ID)
     return spire
 
 
-# SPIRE renews in its own time, not in ours: only what comes first is compared.
+# The test does not control SPIRE's renewals, so only the first publication is compared.
 ON_SPIRE = [replace(row, then=(), signals=0) for row in ROWS if row.spire]
 
 

@@ -1,4 +1,4 @@
-"""What a long-lived client meets at a real SPIRE agent."""
+"""A long-running helper at a real SPIRE agent."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_entry_made_after_the_helper(spire: Spire, run_helper: Callable[..., Hel
     try:
         published = helper.wait_log(event("svid_published"), timeout=30)
         assert published.fields["spiffe_id"] == ID
-        # Asked again and again meanwhile, told once.
+        # Requested repeatedly, but logged once.
         assert len([line for line in helper.log if "identity_denied" in line.raw]) == 1
     finally:
         spire.entry_delete(entry)
@@ -88,7 +88,7 @@ def test_same_files_as_the_go_helper(
     our_dir = workdir / "ours"
     go_dir.mkdir()
     our_dir.mkdir()
-    # Upstream knows no unix:// and prefixes whatever it is given.
+    # Upstream does not accept unix://, and adds it to any value.
     config = CONFIG.format(socket=spire.socket).replace("unix://", "")
     try:
         go = Helper(go_dir, config)
@@ -115,7 +115,7 @@ health_checks {{
 
 
 def ready(workdir: Path) -> int:
-    """What the readiness probe answers."""
+    """The status of the readiness probe."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(workdir / "health.sock"))
         connection.sendall(b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -147,7 +147,7 @@ def test_readiness_and_the_key_after_the_entry_is_deleted(
     assert "PermissionDenied" in denied.msg
     if revoke == "remove":
         helper.wait_log(event("revoked"), timeout=30)
-    # The X.509-SVID and the token expire, whatever becomes of the files.
+    # The X.509-SVID and the token expire, although these files stay.
     wait_ready(workdir, 503, 60)
     assert (workdir / "svid.pem").exists() and (workdir / "svid_bundle.pem").exists()
     assert (workdir / "svid_key.pem").exists() == (revoke == "keep")

@@ -13,7 +13,7 @@ from spire import Spire
 
 ID = "spiffe://example.org/test-workload/hello-world"
 
-# camelCase keys, as v0.6 had them and tutorials still do. Only the socket's path is ours.
+# camelCase keys, as in v0.6 and still in tutorials. Only the socket's path was changed.
 TUTORIAL = """\
 agentAddress = "{socket}"
 cmd = "sleep"
@@ -57,7 +57,7 @@ def test_tutorial(spire: Spire, entry: str, workdir: Path, run_helper: Callable[
     certs = workdir / "certs"
     certs.mkdir()
     (workdir / "helper.conf").write_text(TUTORIAL.format(socket=spire.socket))
-    helper = run_helper()  # no argument at all: helper.conf is the default
+    helper = run_helper()  # without arguments: helper.conf is the default
 
     helper.wait_log(event("child_started"))
     assert modes(certs) == {"svid.pem": "0644", "svid_key.pem": "0600", "svid_bundle.pem": "0644"}
@@ -68,7 +68,7 @@ def test_tutorial(spire: Spire, entry: str, workdir: Path, run_helper: Callable[
     assert "agentAddress will be deprecated, should be used as agent_address" in deprecated
     first = (certs / "svid.pem").read_bytes()
 
-    # The first rotation: SIGUSR1 kills sleep, which has no handler for it, and the log says so.
+    # The first rotation: SIGUSR1 kills sleep, which has no handler for it; this is logged.
     died = helper.wait_log(event("child_exited"), timeout=50)
     assert "SIGUSR1" in died.msg and "renew_signal" in died.msg and "next rotation" in died.msg
     assert str(sleep) in died.raw

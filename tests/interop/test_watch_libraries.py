@@ -1,4 +1,4 @@
-"""Watchers of other languages hear of every rotation at once: fs.watch of Node.js, fsnotify of Go."""
+"""Watchers in other languages notice every rotation at once: fs.watch of Node.js, fsnotify of Go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Workload API whose authorities the test holds: what one trust domain trusts, and what peers of another show.
+"""A Workload API with authorities of the test, for federation: bundles and foreign certificates.
 
     own, other = Authority("example.org"), Authority("partner.example")
     with WorkloadApi(directory / "agent.sock", own) as api:
@@ -39,7 +39,7 @@ class Authority:
         return self.root.public_bytes(serialization.Encoding.DER)
 
     def svid(self, spiffe_id: str) -> tuple[bytes, bytes]:
-        """Certificate and key in DER, for whatever ID."""
+        """Certificate and key in DER, for any ID."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "peer")])
         leaf = self._sign(name, key.public_key(), spiffe_id, ca=False)
@@ -50,7 +50,7 @@ class Authority:
         )
 
     def write(self, spiffe_id: str, directory: Path) -> Path:
-        """The same as PEM, in files of the usual names."""
+        """Writes the same as PEM, to files with the usual names."""
         leaf, key = self.svid(spiffe_id)
         directory.mkdir()
         pem = serialization.Encoding.PEM
@@ -93,7 +93,7 @@ class Authority:
 
 
 class WorkloadApi:
-    """Gives one X.509-SVID of `own`, and the bundles of those that it federates with."""
+    """Serves one X.509-SVID of `own`, and its federated bundles."""
 
     def __init__(self, socket: Path, own: Authority, spiffe_id: str) -> None:
         self.socket = socket

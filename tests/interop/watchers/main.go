@@ -1,7 +1,6 @@
 // Watches a path with fsnotify and, for every event, prints the file's content in base64.
 //
-// With a file as the path it opens its watch again after each event, as programs must whose file may be
-// replaced.
+// If the path is a file, it renews the watch after each event, as programs must if the file may be replaced.
 package main
 
 import (
@@ -39,7 +38,7 @@ func open(path string) *fsnotify.Watcher {
 	return watcher
 }
 
-// next waits for an event. Changes of attributes alone are passed over, as fsnotify's authors advise.
+// next waits for an event. It skips changes of only attributes, as fsnotify's authors advise.
 func next(watcher *fsnotify.Watcher) {
 	for {
 		select {

@@ -1,5 +1,5 @@
-// Watches a path with fs.watch and, for every event, prints the file's content in base64. With the file itself as
-// the path it opens its watch again after each event, as programs must whose file may be replaced.
+// Watches a path with fs.watch and, for every event, prints the file's content in base64. If the path is the
+// file itself, it renews the watch after each event, as programs must if the file may be replaced.
 import { readFileSync, watch } from "node:fs";
 
 const [path, file] = process.argv.slice(2);
