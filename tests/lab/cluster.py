@@ -1,4 +1,4 @@
-"""The control plane of a Kubernetes cluster: etcd, the API server, and the controllers and scheduler if wanted."""
+"""The control plane of a Kubernetes cluster: etcd, API server, and optionally controllers and scheduler."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from sandbox import Sandbox
 
-# An address of the sandbox that is not a loopback's: Kubernetes takes none for a node or an API server.
+# An address of the sandbox: Kubernetes refuses loopback addresses for nodes and API servers.
 ADDRESS = "192.0.2.1"
 SERVICES = "203.0.113.0/24"
-# Of the Service "kubernetes", which pods know by their environment; its port is 443.
+# The address of the Service "kubernetes", which is in the environment of pods; its port is 443.
 SERVICE = "203.0.113.1"
 
 KUBECONFIG = """\
@@ -38,7 +38,7 @@ current-context: {name}
 
 
 class Cluster:
-    """Several may run in a sandbox, each with a name and three ports from `port` on of its own."""
+    """Several may run in a sandbox, each with its own name and three ports from `port` on."""
 
     def __init__(self, sandbox: Sandbox, programs: Path, name: str, port: int) -> None:
         self.sandbox = sandbox
@@ -51,7 +51,7 @@ class Cluster:
         self._started: list[str] = []
 
     def start(self) -> None:
-        """Etcd and the API server; returns when it is ready."""
+        """Starts etcd and the API server; returns when both are ready."""
         self.directory.mkdir()
         make_certificates(self.directory, f"{self.name}-control-plane")
         (self.directory / "tokens.csv").write_text(f'{self.token},admin,admin,"system:masters"\n')
@@ -61,7 +61,7 @@ class Cluster:
         self._start_api_server()
 
     def start_controllers(self) -> None:
-        """What makes pods of Deployments and gives them nodes; returns when pods may be created."""
+        """Starts controllers and scheduler; returns when pods can be created."""
         common = [f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0"]
         self._start(
             "kube-controller-manager",
@@ -74,7 +74,7 @@ class Cluster:
             self.kubectl("wait", "--for=create", what, "--timeout=60s", timeout=70)
 
     def stop(self) -> None:
-        """Not needed at the end of the sandbox."""
+        """Not needed before the sandbox ends, which ends all processes."""
         for name in reversed(self._started):
             self.sandbox.stop(name)
         self._started.clear()
@@ -91,7 +91,7 @@ class Cluster:
     def apply(self, manifest: str, *options: str) -> str:
         return self.kubectl("apply", *options, "--filename=-", stdin=manifest)
 
-    # Internals
+    # Implementation
 
     def _start(self, program: str, *arguments: str) -> str:
         name = f"{self.name}-{program}"

@@ -20,7 +20,7 @@ from session import Session  # noqa: E402
 from spire import peers_dir  # noqa: E402
 from workloads import Workloads  # noqa: E402
 
-# The first test waits for the cluster and the image as well.
+# The first test also waits for the cluster and the image.
 LIMIT_S = 400
 
 
@@ -37,7 +37,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def images() -> Iterator[list[Path]]:
-    """The images as packaging/build.sh makes them, or those in $SPIFFE_DIST."""
+    """The images: built by packaging/build.sh, or those in $SPIFFE_DIST."""
     pattern = "*.image.tar.gz"
     if "SPIFFE_DIST" in os.environ:
         yield sorted(Path(os.environ["SPIFFE_DIST"]).glob(pattern))
@@ -51,7 +51,7 @@ def images() -> Iterator[list[Path]]:
 
 @pytest.fixture(scope="session")
 def version(images: list[Path]) -> str:
-    """The tag of the images: the version."""
+    """The version, which is the tag of the images."""
     return images[0].name.removeprefix("spiffe-helper-").split("-")[0]
 
 
@@ -65,7 +65,7 @@ def lab(images: list[Path]) -> Iterator[Lab]:
 
 @pytest.fixture
 def sample(lab: Lab, version: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Sample]]:
-    """Deploys a sample of packaging/k8s; it goes with the test."""
+    """Deploys a sample of packaging/k8s; it is removed after the test."""
     deployed: list[Sample] = []
 
     def deploy(variant: str, **changes: str) -> Sample:
@@ -87,14 +87,14 @@ def workloads(lab: Lab, images: list[Path], version: str) -> Workloads:
 
 @pytest.fixture
 def deploying(workloads: Workloads) -> Iterator[Workloads]:
-    """For a test that deploys and registers one of them: both go with it."""
+    """For a test that deploys and registers one of them; both are removed after it."""
     with workloads.deploying():
         yield workloads
 
 
 @pytest.fixture
 def example(lab: Lab) -> Callable[..., Session]:
-    """Starts a reader's shell in a directory of examples/k8s, where he has copied the sources to."""
+    """Starts a shell in a directory of examples/k8s, in a copy of the sources."""
     settings = {
         "PATH": f"{lab.cluster.programs}:{os.environ['PATH']}",
         "HOME": str(lab.sandbox.directory),

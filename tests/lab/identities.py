@@ -1,4 +1,4 @@
-"""SPIRE for a cluster: examples/k8s/spire as a reader applies it, the server and the agent in pods."""
+"""SPIRE in a cluster: examples/k8s/spire, with server and agent in pods."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 OF_SPIRE = "--namespace=spire"
 VERSION = "1.15.3"
 SERVER, AGENT = "statefulset/spire-server", "daemonset/spire-agent"
-# Where upstream's images have their program, whose commands are typed with `kubectl exec`.
+# The directory of the program in upstream's images; its commands are run with `kubectl exec`.
 PROGRAMS = "opt/spire/bin"
-# Entries reach workloads in a second instead of ten.
+# Entries reach workloads within 1 s instead of 10 s.
 HURRY = {
     "server.conf": ("server {\n", '    experimental {\n        cache_reload_interval = "500ms"\n    }\n'),
     "agent.conf": ("agent {\n", '    experimental {\n        sync_interval = "500ms"\n    }\n'),
@@ -29,7 +29,7 @@ HURRY = {
 
 
 class ClusterSpire(Spire):
-    """`entry_create` and the rest work as with the one of the interop tests; selectors are those of the cluster."""
+    """Has the methods of the interop tests' class; selectors are those of Kubernetes."""
 
     def __init__(self, node: Node, programs: Path) -> None:
         self.node = node
@@ -37,28 +37,28 @@ class ClusterSpire(Spire):
         directory = node.sandbox.directory / "spire"
         directory.mkdir()
         super().__init__(directory, programs)
-        # The sources as a reader has them on his disk.
+        # A copy of the sources, as a reader has them.
         self.examples = node.sandbox.directory / "sources/examples/k8s"
         self.overlay = self.examples / "spire/overlays/lab"
         self._api = directory / "api"
         self.server_socket = self._api / "api.sock"
 
     def start(self) -> None:
-        """Both are ready when this returns."""
+        """Returns when server and agent are ready."""
         self._copy_examples()
         for program in ("spire-server", "spire-agent"):
             self.import_program(self.peers / program, VERSION)
-        # The server's claim is for this one: a node has nothing that makes volumes.
+        # For the server's claim: no provisioner creates volumes on this node.
         self.node.provide_volume("spire-server")
         self.deploy()
         (node,) = self.cluster.get("nodes")["items"]
         self.agent_id = f"spiffe://{TRUST_DOMAIN}/spire/agent/k8s_psat/{self.cluster.name}/{node['metadata']['uid']}"
 
     def stop(self) -> None:
-        """Both go with their node."""
+        """Not needed: both end with their node."""
 
     def import_program(self, program: Path, version: str) -> None:
-        """An image with a static program, called as in the examples, with the program where SPIRE's images have it."""
+        """Imports an image with a static program: name and path are those of SPIRE's images."""
         archive = self.node.sandbox.directory / "program.tar"
         entrypoint = [f"/{PROGRAMS}/{program.name}", *(["run"] if program.parent == self.peers else [])]
         layer = program_layer(program, PROGRAMS)
@@ -67,13 +67,13 @@ class ClusterSpire(Spire):
         archive.unlink()
 
     def deploy(self) -> None:
-        """Applies the overlay, also in place of another variant; the entries stay."""
+        """Applies the overlay, and so replaces another variant; entries are kept."""
         self.cluster.kubectl("apply", f"--kustomize={self.overlay}")
         self.await_rollout()
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """For who applies a variant of the overlay. It stays until another one is applied, unless this fails."""
+        """For applying a variant of the overlay, which stays until the next one unless the block fails."""
         try:
             yield
         except BaseException as error:
@@ -82,12 +82,12 @@ class ClusterSpire(Spire):
             raise
 
     def await_rollout(self) -> None:
-        """Whoever changes the server has to call this: its API is in the pod's directory."""
+        """Must be called after any change of the server: its API's socket is in the pod's directory."""
         self._await_rollout(SERVER)
         self._await_rollout(AGENT)
         pod = self.cluster.get("pod", "spire-server-0", OF_SPIRE)
         self._api.unlink(missing_ok=True)
-        # Sockets' paths must be short.
+        # A short path for the socket.
         self._api.symlink_to(f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/volumes/kubernetes.io~empty-dir/api")
 
     def _copy_examples(self) -> None:
@@ -100,11 +100,11 @@ class ClusterSpire(Spire):
                 path.write_text(conf.replace(start, start + setting, 1))
 
     def server(self, *words: str) -> dict[str, Any]:
-        """What a command of spire-server answers."""
+        """The answer to a command of spire-server."""
         return self._server_json(*words)
 
     def restart_agent(self) -> None:
-        """As after an upgrade: another pod, another socket."""
+        """As an upgrade does: with a new pod and a new socket."""
         self.cluster.kubectl("rollout", "restart", AGENT, OF_SPIRE)
         self._await_rollout(AGENT)
 
@@ -116,7 +116,7 @@ class ClusterSpire(Spire):
             raise
 
     def _state(self, what: str) -> str:
-        """What is known of pods that do not do what they should."""
+        """The state and the logs of pods, for an error."""
         pods = self.cluster.kubectl("describe", "pods", OF_SPIRE)
         logs = self.cluster.kubectl_command("logs", what, OF_SPIRE, "--tail=60", "--all-containers", "--prefix")
         _, output, errors = self.node.sandbox.attempt(*logs)

@@ -1,4 +1,4 @@
-"""Container images made of files of this machine, as archives for `ctr images import`."""
+"""Container images with files of this machine, as archives for `ctr images import`."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Keeps the namespaces of a sandbox as long as its standard input is open, then leaves nothing of it.
+"""Keeps the namespaces of a sandbox while its standard input is open, then removes all of the sandbox.
 
     keeper.py DIRECTORY CGROUP
 
-Prints the PID of the sandbox's first process. The end of input is the end of whoever started it, however that came:
-then everything in the sandbox is killed, and CGROUP (a name below the root of each hierarchy) and DIRECTORY are
-removed. Mounts, interfaces and network namespaces go with the last process. Exit status 0 if nothing is left.
+Prints the PID of the sandbox's first process. The input ends with the process that started this one, even if
+that was killed. Then all processes in the sandbox are killed; CGROUP (a name below each hierarchy's root) and
+DIRECTORY are removed. Mounts and network go with the last process. Exit status 0 if nothing is left.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
 CLONE_NEWPID = 0x20000000
-LEFT_S = 20.0  # until the kernel has let go of the last process
-# The first process reaps whatever is left to it: a signal that is ignored stays so over exec.
+LEFT_S = 20.0  # until the kernel has released the last process
+# The kernel reaps orphans of the first process: SIGCHLD stays ignored after exec.
 FIRST = "trap '' CHLD; echo ready; exec sleep infinity"
 libc = ctypes.CDLL(None, use_errno=True)
 
 
 def hierarchies() -> list[Path]:
-    """The directories that hold the root of a cgroup hierarchy with controllers: one (v2), or one for each (v1)."""
+    """The roots of cgroup hierarchies with controllers: one (v2), or one for each controller (v1)."""
     if (CGROUPS / "cgroup.controllers").exists():
         return [CGROUPS]
     return [path for path in CGROUPS.iterdir() if (path / "cgroup.procs").exists() and not path.is_symlink()]
@@ -46,13 +46,13 @@ def create_cgroup(name: str) -> None:
 
 
 def delegate(group: Path) -> None:
-    """Gives the children of a group of version 2 all its controllers."""
+    """Enables all controllers of a cgroup (v2) for its children."""
     for controller in (group / "cgroup.controllers").read_text().split():
         (group / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def remove_cgroup(name: str) -> list[str]:
-    """The groups that could not be removed."""
+    """Removes the cgroups; returns those that could not be removed."""
     left = []
     for root in hierarchies():
         for directory, _, _ in os.walk(root / name, topdown=False):
@@ -64,7 +64,7 @@ def remove_cgroup(name: str) -> list[str]:
 
 
 def enter_sandbox() -> subprocess.Popen[bytes]:
-    """The first process of the new namespaces."""
+    """Starts the first process of the new namespaces."""
     if libc.unshare(CLONE_NEWPID) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
     others = ["unshare", "--net", "--ipc", "--mount", "--mount-proc", "--propagation", "private"]
@@ -77,14 +77,14 @@ def enter_sandbox() -> subprocess.Popen[bytes]:
 
 def main() -> int:
     directory, cgroup = Path(sys.argv[1]), sys.argv[2]
-    # Only the end of the input counts, not what a terminal sends to everybody.
+    # Only the end of the input ends this, not signals of a terminal to the process group.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     create_cgroup(cgroup)
     first = enter_sandbox()
     print(first.pid, flush=True)
     sys.stdin.buffer.read()
-    # With its first process the kernel kills all others of a PID namespace, and it ends after them.
+    # When the first process of a PID namespace ends, the kernel first kills all others in it.
     first.kill()
     first.wait()
     deadline = time.monotonic() + LEFT_S

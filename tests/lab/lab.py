@@ -1,10 +1,10 @@
-"""A Kubernetes cluster of one node with SPIRE, as the tests use it.
+"""A Kubernetes cluster of one node with SPIRE, for the tests.
 
     with Lab(lab_peers, spire_programs) as lab:
         lab.cluster.apply(manifest)
         lab.spire.entry_create("spiffe://example.org/web", ["k8s:ns:default"])
 
-All of it is in one sandbox: see sandbox.py. A second cluster is `Cluster(lab.sandbox, lab.cluster.programs, "b", 7443)`.
+All of it is in one sandbox. A second cluster: `Cluster(lab.sandbox, lab.cluster.programs, "b", 7443)`.
 """
 
 from __future__ import annotations

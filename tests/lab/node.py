@@ -1,4 +1,4 @@
-"""A Kubernetes node in the sandbox: containerd and the kubelet where they are on any node, in memory."""
+"""A Kubernetes node in the sandbox: containerd and the kubelet in their usual directories, in memory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sandbox import Sandbox
 
 NAME = "node1"
 PAUSE = "localhost/pause:lab"
-# That of the samples, with the busybox of this machine in it.
+# The name of the samples' image; it contains this machine's busybox.
 APPLICATION = "docker.io/library/busybox:1.37"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 CTR = ["ctr", "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io"]
-# Nothing of the machine is seen or changed there.
+# The machine's own directories are neither visible nor changed.
 PRIVATE = ("/run", "/var/lib", "/var/log")
 
-# Without restrict_oom_score_adj runc fails where we may not lower that value ourselves.
+# Without restrict_oom_score_adj runc fails if we lack the permission to lower that value.
 CONTAINERD_CONF = f"""\
 version = 2
 [plugins."io.containerd.grpc.v1.cri"]
@@ -32,13 +32,13 @@ version = 2
     snapshotter = "overlayfs"
 """
 
-# Pods reach the node and each other by address; there is nothing beyond.
+# Pods reach the node and each other by address, and no other network.
 CNI_CONF = """\
 {"cniVersion": "0.4.0", "name": "lab", "plugins": [
   {"type": "ptp", "ipam": {"type": "host-local", "ranges": [[{"subnet": "198.51.100.0/24"}]]}}]}
 """
 
-# What a node without systemd, swap accounting or a disk of its own must not insist on.
+# For a node without systemd, swap accounting and its own disk.
 KUBELET_CONF = """\
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -76,7 +76,7 @@ class Node:
         self.cluster = cluster
 
     def prepare(self) -> None:
-        """Gives the sandbox directories and addresses of its own. One is that of the API server's Service, for pods."""
+        """Gives the sandbox its own directories and addresses, one of them for the API server's Service."""
         for directory in PRIVATE:
             self.sandbox.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", directory)
         self.sandbox.run("ip", "link", "set", "lo", "up")
@@ -94,7 +94,7 @@ class Node:
         self._import_busybox()
 
     def start_kubelet(self) -> None:
-        """Returns when pods may run."""
+        """Returns when pods can run."""
         configuration = self.sandbox.directory / "kubelet.yaml"
         configuration.write_text(KUBELET_CONF.format(socket=CONTAINERD_SOCKET, cgroup=self.sandbox.cgroup))
         self.sandbox.start(
@@ -109,11 +109,11 @@ class Node:
         self.cluster.kubectl("wait", "--for=condition=Ready", f"node/{NAME}", "--timeout=60s", timeout=70)
 
     def import_image(self, archive: Path) -> None:
-        """An archive of docker's format, plain or compressed; containerd 1.6 takes plain ones only."""
+        """Imports an archive in docker's format, plain or compressed; containerd 1.6 needs a plain one."""
         self.sandbox.run("sh", "-c", f"zcat -f '{archive}' | {shlex.join(CTR)} images import -", timeout=100)
 
     def provide_volume(self, name: str) -> None:
-        """A volume for whoever claims one, in memory as all of the node."""
+        """Creates a volume for any claim; it is in memory, like the whole node."""
         self.cluster.apply(VOLUME.format(name=name))
         self.sandbox.run("install", "--directory", "--mode=777", f"/var/lib/volumes/{name}")
 
@@ -121,7 +121,7 @@ class Node:
         return self.sandbox.run(*CTR, *words, timeout=100)
 
     def process(self, container: str) -> Path:
-        """/proc of the first process of a container, which containerd knows by this name."""
+        """/proc of the first process of a container; `container` is its name in containerd."""
         for line in self.ctr("tasks", "list").splitlines():
             name, number, *_ = line.split()
             if name == container:
@@ -129,7 +129,7 @@ class Node:
         raise LookupError(f"containerd runs no container {container}")
 
     def memory(self, pod: str, container: str) -> int | None:
-        """The working set in bytes, as the kubelet has measured it; None before it has."""
+        """The working set in bytes, measured by the kubelet; None before the first measurement."""
         metrics = self.cluster.kubectl("get", "--raw", f"/api/v1/nodes/{NAME}/proxy/metrics/resource")
         for line in metrics.splitlines():
             if line.startswith("container_memory_working_set_bytes{") and f'"{pod}"' in line and f'"{container}"' in line:
@@ -139,7 +139,7 @@ class Node:
     def _import_busybox(self) -> None:
         applets = self.sandbox.run(BUSYBOX, "--list").split()
         layer = busybox_layer([applet for applet in applets if applet != "busybox"])
-        # The pause container may be the first process of the pod and reaps what is left to it.
+        # The pause container may be the first process of the pod, and then has to reap orphans.
         pause = ["/bin/sh", "-c", "trap '' CHLD; exec sleep 2147483647"]
         for image, config in ((PAUSE, {"Entrypoint": pause}), (APPLICATION, {"Cmd": ["sh"]})):
             archive = self.sandbox.directory / "image.tar"

@@ -1,4 +1,4 @@
-"""Somebody on the node who follows a page: the programs in PATH, the sources and the release in a directory."""
+"""A reader of a page, on the node: programs in PATH, and a directory with the sources and the release."""
 
 from __future__ import annotations
 

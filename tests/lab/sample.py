@@ -1,4 +1,4 @@
-"""The samples of packaging/k8s, deployed: each in a namespace of its own, with an application that shows what it sees."""
+"""Deploys samples of packaging/k8s, each in its own namespace, with an application that logs digests."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ CERTS = "/run/spiffe/certs"
 HELPER = "spiffe-helper"
 WAIT_S = 100
 NOT_STARTED = re.compile(r"is (waiting to start|not available)")
-# Lines of the application's log: the certificate's digest at its start and after every renewal. It ends unless it
-# finds all files at once and can read them.
+# Logs the certificate's digest at the start and after every renewal. Exits if the certificate cannot be read.
 APPLICATION = f"""
 set -e
 while cat {CERTS}/svid_key.pem >/dev/null; now=$(sha256sum <{CERTS}/svid.pem); do
@@ -36,15 +35,15 @@ done
 
 @dataclass(frozen=True)
 class Changes:
-    """What a test changes in a sample, besides where its images come from."""
+    """Changes of a test to a sample, besides the source of its images."""
 
-    script: str = APPLICATION  # of the application
+    script: str = APPLICATION  # the application's script
     settings: str = ""  # added to the component's helper.conf
     patch: str = ""  # strategic merge patch for the Deployment
 
 
 class Sample:
-    """The variant is a directory of packaging/k8s/sample."""
+    """`variant` is a directory of packaging/k8s/sample."""
 
     def __init__(self, lab: Lab, version: str, variant: str, namespace: str, changes: Changes) -> None:
         self.lab = lab
@@ -63,7 +62,7 @@ class Sample:
             "patches": patches(changes),
         }
         if changes.settings:
-            # As docs/kubernetes.md says: a file of one's own instead of the component's.
+            # As in docs/kubernetes.md: a separate file instead of the component's.
             component = (K8S / variant / "helper.conf").read_text()
             (self._overlay / "helper.conf").write_text(component + changes.settings)
             replaced = {"name": "spiffe-helper", "behavior": "replace", "files": ["helper.conf"]}
@@ -78,19 +77,19 @@ class Sample:
         self.lab.cluster.apply(self.lab.kustomize(self._overlay))
 
     def register(self, x509_ttl: int = 3600) -> str:
-        """An entry for the pods, found as docs/kubernetes.md says."""
+        """Registers an entry for the pods, with the selectors of docs/kubernetes.md."""
         selectors = [f"k8s:ns:{self.namespace}", "k8s:sa:default"]
         return self.lab.spire.entry_create(self.spiffe_id, selectors, x509_ttl=x509_ttl)
 
     def remove(self) -> None:
-        # What ends pods takes its time and disturbs nobody.
+        # Ending pods takes time, and need not be awaited.
         self.kubectl("delete", "namespace", self.namespace, "--wait=false")
 
     def kubectl(self, *words: str, timeout: float = WAIT_S + 10) -> str:
         return self.lab.cluster.kubectl(f"--namespace={self.namespace}", *words, timeout=timeout)
 
     def wait(self, what: str, condition: str) -> None:
-        """`kubectl wait`; with the pods' state where it is in vain."""
+        """`kubectl wait`; an error includes the pods' state."""
         try:
             self.kubectl("wait", f"--for={condition}", what, f"--timeout={WAIT_S}s")
         except Exception as error:
@@ -104,7 +103,7 @@ class Sample:
         self.kubectl("rollout", "status", "deployment/sample", f"--timeout={WAIT_S}s")
 
     def pod_name(self) -> str:
-        """The newest pod; there is one once the Deployment has been seen."""
+        """The newest pod; waits until the Deployment has one."""
         while not (pods := self._living_pods()):
             self.wait("deployment/sample", "jsonpath={.status.updatedReplicas}")
         return str(max(pods, key=lambda metadata: metadata["creationTimestamp"])["name"])
@@ -132,11 +131,11 @@ class Sample:
         return status, output + errors
 
     def digest(self) -> str:
-        """Of the certificate that the application sees now."""
+        """The digest of the certificate that the application reads now."""
         return self.exec("app", "sha256sum", f"{CERTS}/svid.pem").split()[0]
 
     def await_log(self, container: str, wanted: Callable[[str], bool]) -> str:
-        """The first line of a container's log that is wanted, waiting for it and for the container."""
+        """Waits for the container and its log; returns the first wanted line."""
         deadline = time.monotonic() + WAIT_S
         while True:
             seen = []
@@ -163,13 +162,13 @@ class Sample:
                 follower.kill()
 
     def process(self, container: str) -> Path:
-        """/proc of the container's first process, as we see it."""
+        """/proc of the container's first process, outside of the sandbox."""
         identity = self.container(container)["containerID"].removeprefix("containerd://")
         return self.lab.node.process(identity)
 
 
 def patches(changes: Changes) -> list[dict[str, Any]]:
-    """The application gets its script and the strictest settings that it can live with."""
+    """Gives the application its script and the strictest security settings with which it works."""
     container = "/spec/template/spec/containers/0"
     operations = [
         {"op": "replace", "path": f"{container}/args", "value": ["sh", "-c", changes.script]},

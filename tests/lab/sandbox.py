@@ -1,12 +1,12 @@
-"""A corner of this machine for programs that think they own one: namespaces for processes, mounts and network, a
-cgroup, and a directory. Ending it leaves nothing, also where the tests were killed (keeper.py).
+"""An isolated environment on this machine: namespaces for processes, mounts and network, a cgroup, and a
+directory. All of it is removed at the end, even if the tests were killed (keeper.py).
 
     with Sandbox() as sandbox:
         sandbox.run("mount", "-t", "tmpfs", "tmpfs", "/run")
         server = sandbox.start("server", "/usr/bin/server", "--port", "80")
 
-Its processes see the machine's files, except where something is mounted over them; no network but a loopback of its
-own, so its ports are free. Only root can make one.
+Its processes see the machine's files unless something is mounted over them. The only network is its own
+loopback, so all ports are free. Needs root.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class SandboxError(RuntimeError):
-    """A program in the sandbox failed, or did not do in time what it should."""
+    """A program in the sandbox failed or timed out."""
 
 
 def enter(namespace: int) -> None:
@@ -42,7 +42,7 @@ def enter(namespace: int) -> None:
 
 class Sandbox:
     def __init__(self) -> None:
-        # Below /tmp whatever TMPDIR says: there are sockets in it, whose paths must be short.
+        # In /tmp even if TMPDIR is set: it contains sockets, whose paths must be short.
         self.directory = Path(tempfile.mkdtemp(prefix="lab-", dir="/tmp"))
         self.cgroup = f"spiffe-{self.directory.name}"
         self.first_process = 0
@@ -69,8 +69,8 @@ class Sandbox:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends all of it; fails loudly if something is left."""
-        # One of ours that nobody waited for would keep the namespace from ending.
+        """Ends all of it; raises an error if something is left."""
+        # A child that has not been reaped would keep the namespace from ending.
         for process in self._children:
             process.kill()
         for process in self._children:
@@ -85,13 +85,13 @@ class Sandbox:
                 raise SandboxError(f"the sandbox {self.cgroup} left something behind")
 
     def path(self, inside: str | Path) -> Path:
-        """Where we find a file that the sandbox knows by this path."""
+        """Our path of a file that has this path in the sandbox."""
         return Path(f"/proc/{self.first_process}/root") / str(inside).lstrip("/")
 
     # Programs
 
     def prefix(self, directory: Path) -> list[str]:
-        """What starts the command that follows it in the sandbox, for who cannot use popen()."""
+        """A prefix that runs a command in the sandbox, for callers that cannot use popen()."""
         spaces = ("--mount", "--net", "--ipc", "--pid")
         return ["nsenter", f"--target={self.first_process}", *spaces, "env", f"--chdir={directory}"]
 
@@ -124,7 +124,7 @@ class Sandbox:
         return child
 
     def run(self, *command: str | Path, stdin: str | None = None, timeout: float = 60) -> str:
-        """What a command prints; fails with all of its output unless it succeeds."""
+        """The output of a command; if it fails, the error has all of its output."""
         status, output, errors = self.attempt(*command, stdin=stdin, timeout=timeout)
         if status != 0:
             raise SandboxError(f"{' '.join(map(str, command))}: exit status {status}\n{output}{errors}")
@@ -144,7 +144,7 @@ class Sandbox:
 
     @contextmanager
     def _children_inside(self) -> Iterator[None]:
-        """Children of this thread are born in the PID namespace of the sandbox."""
+        """New children of this thread are in the PID namespace of the sandbox."""
         outside = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         try:
             enter(self._namespaces["pid"])
@@ -164,7 +164,7 @@ class Sandbox:
         return "\n".join(self.log(name).read_text(errors="replace").splitlines()[-30:])
 
     def wait(self, name: str, what: str, condition: Callable[[], Any], timeout: float = 60) -> Any:
-        """Poll for a condition as long as the program `name` runs; what it returned."""
+        """Poll a condition while the program `name` runs; returns its first true result."""
         deadline = time.monotonic() + timeout
         while True:
             status = self._processes[name].poll()

@@ -3,11 +3,11 @@
     with Terminal(lab, reader.home / "examples", reader.environment) as terminal:
         terminal.play(README, "First shell")
 
-Commands are typed as a reader types them, also those for a shell in a pod that `kubectl exec -it` has opened. The screen
-then shows the expected output and a prompt, or the test fails. Beyond readme.py:
+Commands are typed as by a reader, including those for a shell in a pod that `kubectl exec -it` has opened.
+The screen must then show the expected output and a prompt. In addition to readme.py:
 
-- Commands that only look (`kubectl get`, `kubectl logs`) are typed again until they show what is expected.
-- A line that begins with `^C` says that the reader presses it when the lines before it are there.
+- Commands that only read (`kubectl get`, `kubectl logs`) are repeated until their output is the expected one.
+- At a line that begins with `^C`, the test presses it once the lines before it are shown.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from readme import Step, matches, steps
 TIMEOUT_S = 60.0
 AGAIN_S = 0.3
 INTERRUPT = "\x03"
-# Wide enough that no shell breaks a line.
+# Wide enough that no shell wraps a line.
 ROWS, COLUMNS = 50, 1000
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-# Ours, and that of a shell in a busybox, which shows its directory.
+# Our prompt, and busybox's, which contains the directory.
 PROMPT = re.compile(r"(^|\n)(\$|/\S* [#$]) $")
 CONTINUED = re.compile(r"(^|\n)> $")
 LOOKS = re.compile(r"kubectl (-n \S+ )?(get|logs)\b")
@@ -70,7 +70,7 @@ class Terminal:
             self.run(step)
 
     def run(self, step: Step, timeout: float = TIMEOUT_S) -> str:
-        """Types a command and returns its output, which is the expected one."""
+        """Types a command, checks its output and returns it."""
         again_until = time.monotonic() + timeout if LOOKS.match(step.command) else 0
         while True:
             self.begin(step)
@@ -81,7 +81,7 @@ class Terminal:
             time.sleep(AGAIN_S)
 
     def begin(self, step: Step) -> None:
-        """Types a command whose end is waited for elsewhere."""
+        """Types a command; finish() waits for its end."""
         *continued, last = step.command.splitlines()
         for line in continued:
             self._type(line)
@@ -89,13 +89,13 @@ class Terminal:
         self._type(last)
 
     def finish(self, step: Step, timeout: float = TIMEOUT_S) -> str:
-        """Waits for the end of a command that has been begun; its output, which is the expected one."""
+        """Waits for the end of a command after begin(); checks and returns its output."""
         output = self._output(step, timeout)
         assert matches(step.expected, output), difference(step, output)
         return output
 
     def wait(self, shown: Callable[[str], bool], what: str, timeout: float = TIMEOUT_S) -> str:
-        """Waits until what is shown since the last command was typed is as wanted; all of it."""
+        """Waits until the text since the last command is as wanted, and returns it."""
         deadline = time.monotonic() + timeout
         while not shown(text := self._text()):
             left = deadline - time.monotonic()
@@ -103,19 +103,19 @@ class Terminal:
             self._received += os.read(self._screen, 65536)
         return text
 
-    # Internals
+    # Implementation
 
     def _type(self, line: str) -> None:
         self._received = b""
         os.write(self._screen, line.encode() + b"\n")
 
     def _text(self) -> str:
-        """The screen: without colours, and without what was written over."""
+        """The text on the screen, without colours and overwritten parts."""
         text = CONTROL.sub("", self._received.decode(errors="replace")).replace("\r\n", "\n")
         return re.sub(r"[^\n]*\r", "", text)
 
     def _wait_after(self, line: str, shown: Callable[[str], bool], timeout: float) -> str:
-        """Waits for what is shown below the line that was typed, which the terminal shows first; all of that."""
+        """Waits for text below the echo of the line that was typed, and returns it."""
         text = self.wait(lambda text: f"{line}\n" in text and shown(text.partition(f"{line}\n")[2]), f"end of `{line}`", timeout)
         return text.partition(f"{line}\n")[2]
 

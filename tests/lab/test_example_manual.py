@@ -1,4 +1,4 @@
-"""examples/k8s/workload/manual: the helper typed into a pod, in two shells."""
+"""examples/k8s/workload/manual: the helper started by hand in a pod, in two shells."""
 
 from __future__ import annotations
 

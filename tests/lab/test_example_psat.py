@@ -1,7 +1,7 @@
-"""examples/k8s/psat-multicluster: the server of cluster-a, and an agent that attests as one of a node of cluster-b.
+"""examples/k8s/psat-multicluster: the server of cluster-a, and an agent on a node of cluster-b.
 
-cluster-b is an API server without nodes. Its Node and the agent's Pod are objects without a machine, and the agent runs
-in the sandbox with the token that the kubelet would have mounted for it.
+cluster-b is an API server without real nodes: its Node and the agent's Pod are only objects. The agent runs
+in the sandbox, with the token that the kubelet would have mounted for it.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Agent:
         self.socket = self.directory / "spire-agent.sock"
 
     def join(self) -> str:
-        """Makes the node and the pod, gives the pod its token, starts the agent; the UID of the node."""
+        """Creates node, pod and token, and starts the agent; returns the UID of the node."""
         node = self._create({"kind": "Node", "metadata": {"name": NODE}})
         containers = [{"name": "agent", "image": "none"}]
         spec = {"nodeName": NODE, "serviceAccountName": "spire-agent", "containers": containers}
         pod = self._create({"kind": "Pod", "metadata": {"name": "spire-agent-1", "namespace": "spire"}, "spec": spec})
         bound = ["--bound-object-kind=Pod", "--bound-object-name=spire-agent-1", f"--bound-object-uid={pod}"]
         token = self._cluster.kubectl("create", "token", "spire-agent", OF_SPIRE, "--audience=spire-server", *bound)
-        # Where the agent looks for it; nothing else of the sandbox is there.
+        # The agent's path of the token; nothing else in the sandbox uses it.
         path = self._lab.sandbox.path("/run/secrets/tokens/spire-agent")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(token.strip())
@@ -51,14 +51,14 @@ class Agent:
         return node
 
     def leave(self) -> None:
-        """The node is gone, and all that was on its disk."""
+        """Removes the node, with the agent's files."""
         self._lab.sandbox.stop("agent-b")
         self._cluster.kubectl("delete", f"node/{NODE}")
         self._cluster.kubectl("delete", "pod/spire-agent-1", OF_SPIRE, "--force", "--grace-period=0")
         shutil.rmtree(self.directory)
 
     def identities(self) -> list[str]:
-        """What a process of root on this node gets."""
+        """The SPIFFE IDs for a process of root on this node."""
         fetch = ["api", "fetch", "x509", "-output", "json", "-socketPath", self.socket]
         status, output, _ = self._lab.sandbox.attempt(self._lab.spire.peers / "spire-agent", *fetch)
         return [svid["spiffe_id"] for svid in json.loads(output)["svids"]] if status == 0 else []
@@ -74,7 +74,7 @@ class Agent:
         maps = {item["metadata"]["name"]: item["data"] for item in self._cluster.get("configmaps", OF_SPIRE)["items"]}
         (self.directory / "bundle.pem").write_text(maps["spire-bundle"]["bundle.pem"])
         (conf,) = (data["agent.conf"] for data in maps.values() if "agent.conf" in data)
-        # Not a pod, so what the pod's manifest mounts or names is elsewhere, and processes have no containers.
+        # Not in a pod: mounted files have other paths, and workloads are not in containers.
         for old, new in {
             "/run/spire/agent-sockets": str(self.directory),
             "/run/spire/data": f"{self.directory}/data",
@@ -95,7 +95,7 @@ class Agent:
 
 @pytest.fixture
 def cluster_b(lab: Lab) -> Iterator[Cluster]:
-    """The port is that of kind's API servers."""
+    """Uses the port of kind's API servers."""
     cluster = Cluster(lab.sandbox, lab.cluster.programs, "cluster-b", 6443)
     cluster.start()
     yield cluster
@@ -115,14 +115,14 @@ def session(lab: Lab, cluster_b: Cluster, example: Callable[..., Session]) -> It
 
 
 def agents(lab: Lab) -> list[str]:
-    """The IDs of agents of cluster-b that the server knows."""
+    """The IDs of cluster-b's agents, listed by the server."""
     listed = lab.spire.server("agent", "list")["agents"]
     ids = (f"spiffe://example.org{agent['id']['path']}" for agent in listed)
     return [identity for identity in ids if identity.startswith(f"{AGENTS}/")]
 
 
 def await_bundle(lab: Lab, cluster: Cluster) -> None:
-    """The server publishes every 30 seconds, and at once when the bundle changes, as it does with another CA."""
+    """The server publishes every 30 s, and at once if the bundle changes, as with a new CA."""
     prepared = lab.spire.server("localauthority", "x509", "prepare")
     assert prepared["prepared_authority"]["authority_id"]
     cluster.kubectl("wait", "--for=create", "configmap/spire-bundle", OF_SPIRE, "--timeout=60s", timeout=70)

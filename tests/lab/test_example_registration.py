@@ -1,4 +1,4 @@
-"""examples/k8s/registration and examples/k8s/controller-manager: many entries at once, and entries made of resources."""
+"""examples/k8s/registration and examples/k8s/controller-manager: entries in bulk, and from resources."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_IDENTITY = 3
 
 
 class Pods:
-    """Pods that ask the agent for an identity until they get it, and print it."""
+    """Pods that request an identity from the agent until they get it, and print it."""
 
     def __init__(self, lab: Lab, version: str) -> None:
         self._lab = lab
@@ -32,7 +32,7 @@ class Pods:
     def run(
         self, container: str, spiffe_id: str, labels: dict[str, str] | None = None, patience_s: int = 60
     ) -> None:
-        """The name of the pod is that of its container."""
+        """The pod and its container have the same name."""
         mount = {"name": "agent", "mountPath": "/agent", "readOnly": True}
         asks = ["fetch", "x509", f"-spiffe-id={spiffe_id}", f"-timeout={patience_s}s"]
         asks += ["-agent-address=/agent/spire-agent.sock"]
@@ -46,7 +46,7 @@ class Pods:
         self._lab.cluster.apply(json.dumps(pod), self._namespace)
 
     def output(self, name: str) -> str:
-        """What it has printed when it has its identity."""
+        """The pod's output once it has its identity."""
         code = self.exit_code(name)
         output = self._lab.cluster.kubectl("logs", name, self._namespace)
         assert code == 0, output
@@ -65,7 +65,7 @@ class Pods:
 
 @pytest.fixture
 def pods(lab: Lab, version: str) -> Iterator[Pods]:
-    """They go with the test, as do all entries that it has made."""
+    """They are removed after the test, with all entries that it has created."""
     before = {entry["id"] for entry in lab.spire.entry_show()}
     pods = Pods(lab, version)
     yield pods
@@ -86,7 +86,7 @@ def test_readme_of_registration(lab: Lab, example: Callable[[str], Session], pod
 
 @pytest.fixture
 def manager(lab: Lab) -> Iterator[dict[str, str]]:
-    """What a reader needs for the controller manager; the server is alone again afterwards."""
+    """The image and the definitions for the controller manager; the definitions are removed afterwards."""
     lab.spire.import_program(lab.cluster.programs / "spire-controller-manager", MANAGER)
     definitions = lab.sandbox.directory / "crds"
     definitions.mkdir()

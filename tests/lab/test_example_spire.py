@@ -1,4 +1,4 @@
-"""examples/k8s/spire and examples/k8s/kind. The lab itself, and so each test in it, runs the former."""
+"""examples/k8s/spire and examples/k8s/kind. The lab uses the former, and so does each test in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from session import Session
 pytestmark = pytest.mark.needs_root
 Example = Callable[[str], Session]
 EXAMPLES = ROOT / "examples/k8s"
-# A docker that starts nothing, and notes what it is asked for.
+# A docker that only records its arguments.
 DOCKER = """\
 #!/bin/sh
 echo "$*" >>"$0.calls"
@@ -70,7 +70,7 @@ def test_the_api_server_and_spire_accept_what_is_rendered(lab: Lab, tmp_path: Pa
 
 
 def validate(lab: Lab, data: dict[str, str], directory: Path) -> list[str]:
-    """The programs whose configuration is in a ConfigMap; they have accepted it."""
+    """Lets programs validate their configuration in a ConfigMap; returns the programs."""
     validated = []
     for name in data:
         if name.endswith(".conf"):
@@ -87,13 +87,13 @@ def validate(lab: Lab, data: dict[str, str], directory: Path) -> list[str]:
 def test_overlays_change_nothing_but_the_name_of_the_cluster(lab: Lab, tmp_path: Path) -> None:
     first, second = (render(lab, name, tmp_path) for name in ("cluster-a", "cluster-b"))
     assert first != second
-    # The name of the ConfigMap ends with a hash of what is in it.
+    # The name of the ConfigMap ends with a hash of its content.
     assert re.sub(r"(spire-cluster-)\w+", r"\1HASH", first.replace("cluster-a", "cluster-b")) == re.sub(
         r"(spire-cluster-)\w+", r"\1HASH", second
     )
 
 
-def test_the_lab_adds_only_what_stands_for_services(lab: Lab, tmp_path: Path) -> None:
+def test_the_lab_adds_only_substitutes_for_services(lab: Lab, tmp_path: Path) -> None:
     here, there = (render(lab, name, tmp_path).splitlines() for name in ("cluster-a", "lab"))
     changes = [line for line in difflib.ndiff(here, there) if line[0] in "+-"]
     assert changes and all(line[0] == "+" for line in changes)
@@ -130,7 +130,7 @@ def test_the_config_map_has_the_bundle_of_the_server(lab: Lab) -> None:
 
 
 def kind(lab: Lab, directory: Path, config: Path) -> tuple[str, str]:
-    """What kind says, and what it asks of docker."""
+    """kind's output, and its calls of docker."""
     docker = directory / "docker"
     docker.write_text(DOCKER)
     docker.chmod(0o755)
@@ -151,7 +151,7 @@ def kind(lab: Lab, directory: Path, config: Path) -> tuple[str, str]:
 )
 def test_kind_would_make_these_nodes(lab: Lab, tmp_path: Path, name: str, nodes: list[str]) -> None:
     _, calls = kind(lab, tmp_path, EXAMPLES / f"kind/{name}.yaml")
-    # The names by which examples/k8s/psat-multicluster reaches them.
+    # examples/k8s/psat-multicluster uses these names.
     assert sorted(re.findall(r"^run --name (\S+)", calls, re.MULTILINE)) == nodes
 
 

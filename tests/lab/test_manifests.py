@@ -1,4 +1,4 @@
-"""Every manifest of packaging/k8s, judged by a real API server without being stored."""
+"""Every manifest of packaging/k8s, validated by a real API server without being stored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_api_server_accepts_the_sample(lab: Lab, variant: str) -> None:
 def test_the_api_server_accepts_the_pod_monitor(lab: Lab) -> None:
     (definition,) = lab.cluster.programs.glob("*_podmonitors.yaml")
     lab.cluster.kubectl("create", f"--filename={definition}")
-    # A definition has no conditions at first, and kubectl does not wait for one of none.
+    # A new definition has no conditions, and kubectl does not wait until the first one appears.
     for until in ("jsonpath={.status.conditions}", "condition=Established"):
         lab.cluster.kubectl("wait", f"--for={until}", "crd/podmonitors.monitoring.coreos.com", "--timeout=60s")
     manifest = Path(K8S / "monitoring/podmonitor.yaml").read_text()

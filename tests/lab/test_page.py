@@ -1,4 +1,4 @@
-"""The commands of docs/kubernetes.md, as they stand there."""
+"""The commands of docs/kubernetes.md, unchanged."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def test_a_newcomer_gets_from_the_image_to_a_running_sidecar(lab: Lab, images: l
     output = lab.sandbox.run("env", "-C", reader.home, *variables, "bash", "-euxc", commands, timeout=200)
     assert 'deployment "sample" successfully rolled out' in output
     assert {"svid.pem", "svid_key.pem", "svid_bundle.pem"} <= set(output.split())
-    # Once from the entry, once from the certificate.
+    # Once for the entry, once for the certificate.
     assert len(re.findall(r"spiffe://example\.org/sample$", output, re.MULTILINE)) == 2, output
     lab.cluster.kubectl("delete", "deployment/sample", "--wait=false")

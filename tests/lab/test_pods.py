@@ -16,16 +16,16 @@ Deploy = Callable[..., Sample]
 
 CONFIGURATION = "/etc/spiffe-helper/helper.conf"
 MAX_IMAGE = 13_000_000
-# The request of packaging/k8s/common.
+# As requested in packaging/k8s/common.
 MEMORY_REQUEST = 16 * 1024 * 1024
-# Ends with 7 when it is asked to, which the helper passes on.
+# Exits with 7 on SIGTERM; the helper exits with the same code.
 ENDING = f"""
 trap 'exit 7' TERM
 sha256sum {CERTS}/svid.pem
 sleep 3600 & wait
 """
-# Says when it is asked to read its files again; its number is in a volume that both containers mount. Kubernetes makes
-# one dollar of two.
+# Logs each request to reload. Its PID is in a volume that both containers mount. Kubernetes replaces two
+# dollars by one.
 RELOADING = """
 trap 'echo reloaded' HUP
 echo $$$$ >/run/pids/app.pid
@@ -61,7 +61,7 @@ def test_a_sidecar_holds_the_application_back_until_the_files_are_written(sample
 
     deployed.register()
     deployed.rolled_out()
-    # The first thing that the application does is to read them, as another user.
+    # The application's first action is to read them, as another user.
     deployed.await_log("app", lambda line: line.split()[0] == deployed.digest())
     assert deployed.container("app")["restartCount"] == 0
     report = deployed.exec(HELPER, "spiffe-helper", "doctor", "-config", CONFIGURATION)
@@ -76,7 +76,7 @@ def test_a_sidecar_renews_under_a_running_application_and_survives_its_agent(sam
 
     lab.spire.entry_change(entry, dns=["renewed.example"])
     renewed = deployed.await_log("app", lambda line: line.split()[0] != first).split()[0]
-    # Another agent signs another certificate; its socket is another one in the same directory.
+    # The new agent gets a new certificate, and has a new socket in the same directory.
     lab.spire.restart_agent()
     deployed.await_log("app", lambda line: line.split()[0] not in (first, renewed))
     for container in ("app", HELPER):
@@ -92,7 +92,7 @@ def test_a_pod_is_unready_while_its_identity_is_expired(sample: Deploy, lab: Lab
     deployed.wait_pod("condition=Ready=false")
     with pytest.raises(SandboxError, match="expired"):
         lab.cluster.kubectl("get", "--raw", proxied(deployed, "ready"))
-    # Nothing is wrong with the helper, so nobody restarts it.
+    # The helper itself works, so Kubernetes does not restart it.
     assert '"status":"OK"' in lab.cluster.kubectl("get", "--raw", proxied(deployed, "live"))
     deployed.register()
     deployed.wait_pod("condition=Ready")
@@ -119,7 +119,7 @@ def test_the_debug_image_brings_a_shell_into_a_running_pod(sample: Deploy, versi
 
 
 def proxied(deployed: Sample, path: str) -> str:
-    """What the API server fetches from the helper's port for us."""
+    """The API server's path for requests to the helper's port."""
     return f"/api/v1/namespaces/{deployed.namespace}/pods/{deployed.pod_name()}:8081/proxy/{path}"
 
 
@@ -151,7 +151,7 @@ def test_a_wrapper_is_the_first_process_and_ends_with_the_exit_code_of_the_progr
 
     deployed.exec("app", "kill", "-TERM", "1")
     deployed.wait_pod("jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}=7")
-    # It starts anew where the files of the last time are.
+    # It starts again with the files of the previous run.
     deployed.wait_pod("condition=Ready")
     assert deployed.exec("app", "cat", "/proc/1/comm").strip() == "spiffe-helper"
 
@@ -191,7 +191,7 @@ def test_the_image_is_small_and_a_sidecar_stays_below_its_memory_request(sample:
 
 
 def check_confined(deployed: Sample, container: str, uid: int) -> None:
-    """The first process of a container: no user but the given one, no capability, nothing to write but volumes."""
+    """The container's first process has only this user, no capabilities, and can write only to volumes."""
     process = deployed.process(container)
     status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
     assert status["Uid"].split() == [str(uid)] * 4
@@ -202,7 +202,7 @@ def check_confined(deployed: Sample, container: str, uid: int) -> None:
 
 
 def check_files(deployed: Sample, owner: int) -> None:
-    """The application reads the key as another user, by the group of the volume alone."""
+    """The application, which is another user, can read the key only by the volume's group."""
     assert deployed.exec("app", "id", "-u").strip() == "1000"
     files: dict[str, Any] = {}
     for line in deployed.exec("app", "ls", "-lnL", CERTS).splitlines():

@@ -1,4 +1,4 @@
-"""Nothing of a sandbox outlives those who made it, however they end."""
+"""Nothing of a sandbox outlives the process that made it, even if that is killed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from sandbox import Sandbox
 pytestmark = pytest.mark.needs_root
 
 LIMIT_S = 60
-# A little of everything that a node does: a daemon that nobody waits for, mounts, an interface, a group with a process.
-# All of it has the name of the directory.
+# Like a node: a daemon that is not awaited, a mount, an interface and a cgroup with a process. All of it has
+# the name of the directory.
 NODE = """
 import os, sys, time
 from keeper import hierarchies
@@ -41,7 +41,7 @@ with Sandbox() as sandbox:
 
 
 class Traces:
-    """What a sandbox could leave."""
+    """Possible traces of a sandbox."""
 
     def __init__(self, line: str) -> None:
         self.name, self.namespace = line.split()
@@ -99,6 +99,6 @@ def test_nothing_is_left_of_a_sandbox_that_ends(node: Callable[[str], subprocess
     assert Traces(output).found() == []
 
 
-def test_a_failed_command_is_told_with_its_output() -> None:
+def test_a_failed_command_is_reported_with_its_output() -> None:
     with Sandbox() as sandbox, pytest.raises(RuntimeError, match="exit status 3\nout\nerr"):
         sandbox.run("sh", "-c", "echo out; echo err >&2; exit 3")

@@ -1,4 +1,4 @@
-"""examples/k8s/workload, as somebody on the node has it, with what its README does once."""
+"""examples/k8s/workload on the node, after the steps of its README that are done once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sample import ROOT
 from terminal import Terminal
 
 WORKLOADS = ROOT / "examples/k8s/workload"
-# Each has a README.md with the session of its name, and all but "manual" a kustomization.
+# Each has a README.md with its session, and all except "manual" have a kustomization.
 EXAMPLES = sorted(path.parent.name for path in WORKLOADS.glob("*/README.md"))
 NAMESPACE = "test-workload"
 
@@ -31,7 +31,7 @@ class Workloads:
             terminal.play(self.directory / "README.md")
 
     def terminal(self) -> Terminal:
-        """A shell where the READMEs expect it."""
+        """A shell in the directory that the READMEs expect."""
         return Terminal(self.lab, self.directory, self._reader.environment)
 
     def play(self, example: str) -> None:
@@ -42,7 +42,7 @@ class Workloads:
         return self.directory / example / "README.md"
 
     def objects(self, example: str) -> dict[str, dict[str, Any]]:
-        """Its manifests by their kinds, as a real API server accepts and completes them without storing them."""
+        """Its manifests by kind, validated and completed by a real API server, which does not store them."""
         if example not in self._objects:
             options = ["--dry-run=server", "--validate=strict", "--output=json"]
             answer = json.loads(self.lab.cluster.apply(self._manifests(example), *options))
@@ -52,7 +52,7 @@ class Workloads:
 
     @contextmanager
     def deploying(self) -> Iterator[None]:
-        """Removes what a session deploys and registers, also where it fails."""
+        """Removes all that a session deploys and registers, even if it fails."""
         before = self._entries()
         yield
         ours = "--field-selector=metadata.name!=kube-root-ca.crt"
