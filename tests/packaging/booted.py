@@ -15,7 +15,7 @@ from helper import wait_until
 
 CGROUPS = Path("/sys/fs/cgroup")
 PATIENCE_S = 60.0
-# $1: the directory. The last lines make it the root, as systemd's own sandboxes need it.
+# $1: the directory. The last lines make it the root, which systemd's own sandboxes need.
 BOOT = """
 set -e
 cd "$1"
@@ -53,14 +53,14 @@ NAMESPACES = ["--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup"]
 
 
 class Booted:
-    """A running systemd; `pid` is its own outside."""
+    """A running systemd; `pid` is its PID outside of its namespace."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
 
     @property
     def enter(self) -> list[str]:
-        """What runs the rest of its command line in there."""
+        """A prefix that runs a command inside."""
         environment = ["env", "-i", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]
         return ["nsenter", "-t", str(self.pid), *NAMESPACES, "--root", "--wd", *environment]
 
@@ -74,7 +74,7 @@ class Booted:
 
 
 def hierarchies() -> list[Path]:
-    """Where systemd has its cgroups: one place, or two where controllers have hierarchies of their own."""
+    """systemd's cgroup hierarchies: one (v2), or two if controllers have their own hierarchies."""
     if (CGROUPS / "cgroup.procs").exists():
         return [CGROUPS]
     return [CGROUPS / "systemd", CGROUPS / "unified"]
@@ -95,7 +95,7 @@ def cgroup() -> Iterator[list[Path]]:
 
 
 def remove(directory: Path) -> None:
-    """What has just been killed leaves its cgroup a moment later."""
+    """Waits for killed processes, which leave their cgroup a moment later."""
 
     def gone() -> bool:
         with suppress(OSError):
@@ -117,7 +117,7 @@ def child_of(process: subprocess.Popen[bytes]) -> int:
 
 @contextmanager
 def booted(root: Path, log: Path) -> Iterator[Booted]:
-    """Ends all its processes at the end. What systemd and the setup say is in the log."""
+    """Ends all of its processes at the end. The output of systemd and of the setup is in the log."""
     with cgroup() as groups, log.open("wb") as output:
         join = "".join(f"echo $$ > {group}/cgroup.procs; " for group in groups)
         command = ["sh", "-c", join + 'exec "$@"', "sh", "unshare", *NAMESPACES, "--fork", "sh", "-c", BOOT, "sh", root]
@@ -129,7 +129,7 @@ def booted(root: Path, log: Path) -> Iterator[Booted]:
             return Path(f"/proc/{process.pid}/comm").read_text() == "unshare\n"
 
         def runs() -> bool:
-            # Before systemd listens it cannot be asked to wait.
+            # `systemctl --wait` fails until systemd listens.
             assert process.poll() is None, log.read_text()
             return machine.attempt("systemctl", "is-system-running", "--wait")[1].strip() in {"running", "degraded"}
 

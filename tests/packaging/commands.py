@@ -1,4 +1,4 @@
-"""Running programs in tests of the packaging."""
+"""Runs programs in tests of the packaging."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def release() -> Path:
-    """Where the released programs have been built."""
+    """The directory of the released programs."""
     helper = os.environ.get("SPIFFE_HELPER")
     return Path(helper).parent if helper else ROOT / "build/release"
 
 
 def version() -> str:
-    """The one of the sources."""
+    """The version of the sources."""
     match = re.search(r"project\(spiffe-helper VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text())
     assert match
     return match[1]
 
 
 def run(*command: str | Path, **more: object) -> str:
-    """What the command prints, stdout and stderr; fails with it unless the command succeeds."""
+    """The command's stdout and stderr; if it fails, they are in the error."""
     status, output = attempt(*command, **more)
     assert status == 0, f"{' '.join(map(str, command))}: exit status {status}\n{output}"
     return output
 
 
 def attempt(*command: str | Path, **more: object) -> tuple[int, str]:
-    """Exit status and what the command prints, stdout and stderr."""
+    """Exit status, and stdout and stderr together."""
     options: dict[str, object] = {"timeout": 100, **more}
     done = subprocess.run(  # type: ignore[call-overload]
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of what is installed and packaged."""
+"""Fixtures of the tests of installation and packages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from roots import debian_root  # noqa: E402
 
 SUITES = ["bookworm", "trixie"]
 SLOW_FIXTURES = {"dist", "clean_debian", "arm64"}
-# A machine of that kind tests the programs for arm64 as its own.
+# On arm64 the other tests test the same programs.
 collect_ignore = ["test_arm64.py"] if platform.machine() != "x86_64" else []
 
 
@@ -29,7 +29,7 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first test of a fixture has its time as well: all artefacts are built, a Debian is downloaded."""
+    """More time for slow fixtures: the first test also builds all artefacts, or downloads Debian."""
     for item in items:
         if SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.timeout(3600))
@@ -42,7 +42,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All artefacts, made by packaging/build.sh of the programs that are there; or those in $SPIFFE_DIST."""
+    """All artefacts: made by packaging/build.sh from the built programs, or those in $SPIFFE_DIST."""
     if "SPIFFE_DIST" in os.environ:
         return Path(os.environ["SPIFFE_DIST"])
     directory = tmp_path_factory.mktemp("dist")
@@ -52,7 +52,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def one(dist: Path) -> Callable[[str], Path]:
-    """The artefact that a pattern names."""
+    """The only artefact that matches a pattern."""
 
     def find(pattern: str) -> Path:
         (path,) = dist.glob(pattern)
@@ -63,7 +63,7 @@ def one(dist: Path) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session", params=SUITES)
 def clean_debian(request: pytest.FixtureRequest) -> Path:
-    """A directory with a minimal Debian and systemd. Not to be changed: see `debian`."""
+    """A directory with a minimal Debian and systemd. It must not be changed; `debian` is a copy."""
     return debian_root(request.param)
 
 

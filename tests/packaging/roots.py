@@ -1,4 +1,4 @@
-"""Directories to install into that become the root: Debian releases, and an empty one for RPM."""
+"""Root directories for installations: Debian releases, and functions for any root."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pathlib import Path
 
 from commands import run
 
-# What package managers and the test write anywhere.
+# Paths that package managers and the test itself write.
 NOT_COMPARED = re.compile(r"^(var/(lib/(dpkg|rpm|systemd)|log|cache)|tmp|proc|sys|dev)(/|$)")
-# Nothing here reads these, and every copy of a root would copy them.
+# Not needed here, and would be in every copy of a root.
 NOT_KEPT = ["usr/share/doc", "usr/share/locale", "usr/share/zoneinfo", "var/cache/apt", "var/lib/apt/lists"]
 DAY = 86400  # seconds
 
 
 def mirror() -> str:
-    """Where apt of this machine gets Debian from."""
+    """The Debian mirror of this machine's apt."""
     sites = run("apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages").split()
     site = next((site for site in sites if "security" not in site), None)
     assert site, "apt has no source of Debian's packages"
@@ -31,7 +31,7 @@ def mirror() -> str:
 
 
 def release_digest(site: str, suite: str) -> str:
-    """Changes with every change of the release's packages."""
+    """A digest that changes with the release's packages."""
     with urllib.request.urlopen(f"{site}/dists/{suite}/InRelease", timeout=60) as answer:
         return hashlib.sha256(answer.read()).hexdigest()[:16]
 
@@ -49,7 +49,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def debian_root(suite: str) -> Path:
-    """A minimal Debian with systemd. Kept in the user's cache until the release has other packages."""
+    """A minimal Debian with systemd, kept in the user's cache until the release's packages change."""
     cache().mkdir(parents=True, exist_ok=True)
     site = mirror()
     root = cache() / f"{suite}-{release_digest(site, suite)}"
@@ -76,20 +76,20 @@ def remove(path: Path) -> None:
 
 
 def remove_unused(suite: str) -> None:
-    """Roots of former package lists, but for those that another run of the tests may still copy."""
+    """Removes roots of older package lists, except those that another run of the tests may still copy."""
     for older in cache().glob(f"{suite}-*"):
         if time.time() - older.stat().st_mtime > DAY:
             shutil.rmtree(older)
 
 
 def inside(root: Path, *command: str, timeout: float = 100) -> str:
-    """The output of a command for which the directory is the root."""
+    """The output of a command with the directory as its root."""
     env = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     return run("chroot", root, *command, env=env | {"TMPDIR": "/tmp"}, timeout=timeout)
 
 
 def entries(root: Path) -> set[str]:
-    """Every file, link and directory but those in which package managers keep their own."""
+    """Every file, link and directory, except the package managers' own."""
     found = set()
     for directory, names, files in os.walk(root):
         below = os.path.relpath(directory, root)
@@ -102,7 +102,7 @@ def entries(root: Path) -> set[str]:
 
 
 def pretend_that_systemd_runs(root: Path, programs: str = "usr/local/bin") -> Path:
-    """Puts a systemctl into a directory of programs that only notes what it is asked for; answers where it does."""
+    """Creates a systemctl that only records its arguments; returns the file with them."""
     (root / "run/systemd/system").mkdir(parents=True, exist_ok=True)
     calls = root / "tmp/systemctl.calls"
     calls.parent.mkdir(exist_ok=True)

@@ -1,6 +1,6 @@
 """The programs for arm64, cross-compiled, under an emulator: hardening, unit tests, the quickstart's flow, artefacts.
 
-Without a compiler cache it takes most of its time for one complete build; $SPIFFE_HELPER is not used.
+Without a compiler cache, most of the time is for one complete build. $SPIFFE_HELPER is not used.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from spdx_tools.spdx.validation.document_validator import validate_full_spdx_doc
 BUILD = ROOT / "build/release-arm64"
 SYSROOT = ROOT / "build/sysroot-arm64"
 EMULATOR = "qemu-aarch64-static"
-# A processor that takes the signing of return addresses for no operation: its emulation is most of the time of a unit
-# test. The programs themselves are run by one that signs.
+# A processor without signing of return addresses, whose emulation takes most of the time of a unit test. The
+# programs themselves run on one that signs.
 PLAIN_EMULATOR = [EMULATOR, "-cpu", "cortex-a57"]
 PROGRAMS = ["spiffe-helper", "spiffe-dev-agent"]
 FOLDERS = ["identity", "output"]
-# An emulated instruction takes about ten of this machine's.
+# Emulation is about ten times as slow as this machine.
 SLOW = 10
 
 # Unit tests of output in which a seccomp filter makes a system call fail; the emulator refuses to set one.
@@ -43,8 +43,8 @@ WITH_SECCOMP = [
     "whichever system call fails, the old set stays and nothing half-made is left",
 ]
 
-# app.sh of the quickstart for a machine that has busybox alone, which here may start no program: the kernel does not
-# know how. Every second line of a PEM file differs from that of the certificate before.
+# app.sh of the quickstart for a system with only busybox. It cannot start programs, since the kernel does not
+# run those for arm64. The second line of a PEM file is different for each certificate.
 APP = """\
 load() {
   { read -r line; read -r line; } <certs/svid.pem
@@ -60,7 +60,7 @@ while :; do read -r line <&3; done
 
 @pytest.fixture(scope="module")
 def arm64() -> Path:
-    """Where the programs and unit tests for arm64 have been built."""
+    """The directory of the programs and unit tests for arm64."""
     run(ROOT / "packaging/sysroot.sh", "arm64", SYSROOT, timeout=600)
     run("cmake", "--preset", "release-arm64", cwd=ROOT)
     targets = ["all", *(f"unit_{folder}" for folder in FOLDERS)]
@@ -70,8 +70,8 @@ def arm64() -> Path:
 
 @pytest.fixture
 def emulated(arm64: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Makes a program of this machine that runs one of arm64 in its place."""
-    # Not every kernel starts programs of another machine by itself (binfmt_misc).
+    """Creates a program for this machine that runs one for arm64."""
+    # Not every kernel can start programs of another architecture (binfmt_misc).
     monkeypatch.setattr(devagent, "SLOW", SLOW)
     monkeypatch.setattr(helper, "SLOW", SLOW)
 
@@ -98,7 +98,7 @@ def test_the_programs_are_hardened(arm64: Path) -> None:
 
 
 def test_return_addresses_are_signed(arm64: Path) -> None:
-    """In our functions; what the C library is not marked for does not count for BTI."""
+    """Our object files are checked: the linked program has no BTI mark if the C library has none."""
     (helper_object,) = arm64.glob("CMakeFiles/spiffe-helper.dir/src/main.cc.o")
     assert "PAC" in run("readelf", "-n", helper_object)
     assert "BTI" in run("readelf", "-n", helper_object)
@@ -106,12 +106,12 @@ def test_return_addresses_are_signed(arm64: Path) -> None:
 
 
 def pattern(name: str) -> str:
-    """For Catch2, to which a comma separates patterns."""
+    """The name as a pattern of Catch2, in which a comma is a separator."""
     return name.replace(",", "\\,")
 
 
 def test_the_unit_tests_pass(arm64: Path, tmp_path: Path) -> None:
-    """Those of identity in two halves, by file: keys are slow to make here, and there is more than one processor."""
+    """Those of identity run in two parallel halves, by file, since creating keys is slow here."""
     halves = (
         ["identity", "-#", "[#usual_path_test],[#jws_test]"],
         ["identity", "-#", "~[#usual_path_test]~[#jws_test]"],
@@ -127,7 +127,7 @@ def test_the_unit_tests_pass(arm64: Path, tmp_path: Path) -> None:
 
 
 def test_the_emulator_has_no_seccomp(arm64: Path, tmp_path: Path) -> None:
-    """What is left out is so for this reason: each of these fails, and all by the function that uses seccomp."""
+    """The tests left out are those that use seccomp, and each of them fails."""
     for name in WITH_SECCOMP:
         status, output = attempt(*PLAIN_EMULATOR, arm64 / "tests/unit/unit_output", pattern(name), cwd=tmp_path)
         assert status != 0, f"{name}: passes under {EMULATOR}, and need not be left out"
@@ -140,7 +140,7 @@ def test_the_emulator_has_no_seccomp(arm64: Path, tmp_path: Path) -> None:
 def test_the_quickstart(
     agent: DevAgent, emulated: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Agent, helper and the program that it starts: all of them for arm64."""
+    """Helper and the program that it starts run for arm64, and so does the agent."""
     monkeypatch.setenv("SPIFFE_HELPER", str(emulated(tmp_path / "spiffe-helper", BUILD / "spiffe-helper")))
     (tmp_path / "certs").mkdir()
     os.mkfifo(tmp_path / "wait")
@@ -163,7 +163,7 @@ def test_the_quickstart(
 
 
 def loaded(directory: Path, count: int) -> str:
-    """What the program has loaded, once it has done so as often as that; the same as is in the file."""
+    """The line that the program loaded the count-th time; checks that it is the file's."""
     log = directory / "app.log"
 
     def lines() -> list[str]:
@@ -176,7 +176,7 @@ def loaded(directory: Path, count: int) -> str:
 
 
 def check_files(certs: Path) -> None:
-    """By this machine's openssl."""
+    """Checks the files with this machine's openssl."""
     output = run("openssl", "x509", "-in", certs / "svid.pem", "-noout", "-ext", "subjectAltName")
     assert "URI:spiffe://example.org/quickstart/app" in output
     run("openssl", "verify", "-partial_chain", "-CAfile", certs / "svid_bundle.pem", certs / "svid.pem")

@@ -1,4 +1,4 @@
-"""The image, the tarball, and that all artefacts are the same when they are made again."""
+"""The image and the tarball; a second build makes the same artefacts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def configuration(archive: Path) -> tuple[dict[str, Any], list[tarfile.TarInfo]]
     return config, files
 
 
-def test_the_image_runs_the_helper_as_nobody_in_particular(one: One) -> None:
+def test_the_image_runs_the_helper_as_an_unprivileged_user(one: One) -> None:
     config, _ = configuration(one("*[0-9]-linux-*64.image.tar.gz"))
     settings = config["config"]
     assert settings["User"] == "65532:65532"
@@ -67,7 +67,7 @@ def test_the_image_has_the_program_and_its_licenses_only(one: One) -> None:
     ]
     assert sum(member.size for member in files) <= MAX_IMAGE
     assert all((member.uid, member.gid) == (0, 0) for member in files)
-    # Nothing is for a user who is not root to write, but /tmp.
+    # Only /tmp is writable for users other than root.
     assert [m.name for m in files if m.mode & 0o022 and not m.issym()] == ["tmp"]
 
 
@@ -78,8 +78,8 @@ def test_the_debug_image_has_a_shell_as_well(one: One) -> None:
 
 
 @pytest.mark.needs_root
-def test_the_image_as_a_root(one: One, tmp_path: Path) -> None:
-    """As the user of the image; `version` writes nothing and needs nothing."""
+def test_the_debug_image_works_as_a_root(one: One, tmp_path: Path) -> None:
+    """As the image's user; `version` needs no files and writes none."""
     members = unpacked(one("*-debug.image.tar.gz"))
     (image,) = json.loads(members["manifest.json"])
     for name in image["Layers"]:
@@ -117,8 +117,8 @@ def test_the_checksums_are_those_of_the_files(dist: Path) -> None:
     assert len(listed) == 8
 
 
-def test_made_again_they_are_the_same(dist: Path, tmp_path: Path) -> None:
-    """With another umask, directory and time zone. Whether the programs are is for check-reproducible.sh."""
+def test_a_second_build_makes_the_same_artefacts(dist: Path, tmp_path: Path) -> None:
+    """With another umask, directory and time zone. check-reproducible.sh checks the programs."""
     script = f"umask 077; export TZ=Pacific/Kiritimati; exec {ROOT}/packaging/build.sh --output {tmp_path}/dist"
     run("bash", "-c", script, timeout=600)
     assert (tmp_path / "dist/SHA256SUMS").read_text() == (dist / "SHA256SUMS").read_text()

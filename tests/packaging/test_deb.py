@@ -103,7 +103,7 @@ def test_an_upgrade_keeps_configuration_and_service(debian: Path, helper_deb: Pa
     assert "Version: 99-1" in inside(debian, "dpkg", "-s", "spiffe-helper")
     assert (debian / CONFIG).read_text() == text
     assert (debian / LINK).is_symlink()
-    # Neither stopped nor restarted: its program would be as well.
+    # Neither stopped nor restarted, which would also stop its program.
     assert calls.read_text().splitlines() == ["--system daemon-reload"]
 
 

@@ -17,7 +17,7 @@ from test_deb import install
 
 pytestmark = pytest.mark.needs_root
 EXAMPLE = ROOT / "examples/systemd"
-# Where the README's reader has it.
+# The example's directory for a reader of the README.
 INSIDE = Path("root/systemd")
 UNITS = ["spire-server.service", "spire-agent.service", "spiffe-helper@web.service", "web.service"]
 
@@ -35,7 +35,7 @@ def root(dist: Path, tmp_path: Path) -> Iterator[Path]:
     run("cp", peers / "spire-server", peers / "spire-agent", root / "usr/local/bin")
     shutil.copytree(EXAMPLE, root / INSIDE)
     yield root
-    # Half a gigabyte that would be kept with the test's directory.
+    # pytest would keep this half gigabyte with the test's directory.
     shutil.rmtree(root)
 
 
@@ -46,7 +46,7 @@ def machine(root: Path, tmp_path: Path) -> Iterator[Booted]:
 
 
 def serials(session: Session) -> list[str]:
-    """Of the certificates that the program has loaded."""
+    """Serial numbers of the certificates that the program has loaded."""
     return [line.rsplit(maxsplit=1)[1] for line in session.run("journalctl -o cat -t web.sh")[1].splitlines()]
 
 
@@ -54,10 +54,10 @@ def test_readme(machine: Booted) -> None:
     with Session(ROOT, {}, machine.enter) as session:
         assert session.run(f"cd /{INSIDE}") == (0, "")
         session.play(EXAMPLE / "README.md", "Set up")
-        # Without a look at manual pages, which a minimal Debian has not.
+        # --man=no: a minimal Debian has no manual pages.
         assert session.run("systemd-analyze verify --man=no " + " ".join(UNITS)) == (0, "")
         assert len(set(serials(session))) > 1, "it loaded the same certificate again and again"
-        # The agent needs no new token, and the helper finds it again.
+        # The agent needs no new token, and the helper reconnects.
         assert session.run("systemctl restart spire-agent") == (0, "")
         known = set(serials(session))
         wait_until(lambda: not known.issuperset(serials(session)), "a certificate of the agent that restarted", 60)

@@ -1,4 +1,4 @@
-"""scripts/check-hardening.py: the released programs pass, and a program that lacks one property does not."""
+"""scripts/check-hardening.py: the released programs pass; a program without one of the properties fails."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def test_a_hardened_program_passes(tmp_path: Path) -> None:
     [
         (["-no-pie", "-static"], "not position-independent"),
         (["-no-pie", "-pie"], "linked dynamically"),
-        # g++ puts -Bdynamic behind libstdc++, so without an interpreter libc.so is needed.
+        # g++ adds -Bdynamic after libstdc++, so libc.so is needed although there is no interpreter.
         (["-static-libstdc++"], "needs the shared library libc.so.6"),
         (["-Wl,-z,execstack"], "its stack is executable"),
         (["-Wl,-z,norelro"], "relocated data stays writable"),
         (["-Wl,-z,lazy"], "not relocated in whole before main()"),
     ],
 )
-def test_a_property_that_lacks_is_named(tmp_path: Path, flags: list[str], complaint: str) -> None:
+def test_a_missing_property_is_named(tmp_path: Path, flags: list[str], complaint: str) -> None:
     status, output = attempt(CHECK, compiled(tmp_path, *flags))
     assert status == 1
     assert complaint in output
 
 
 def test_writable_code_is_named(tmp_path: Path) -> None:
-    """No linker makes it on request, so a segment's rights are changed in the file."""
+    """No linker option makes code writable, so the flags of a segment are changed in the file."""
     program = compiled(tmp_path)
     elf = bytearray(program.read_bytes())
     (offset,) = struct.unpack_from("<Q", elf, 32)

@@ -1,4 +1,4 @@
-"""`cmake --install`: every file at its place below the prefix, and units that find the program there."""
+"""`cmake --install`: every file has its place below the prefix, and units find the program there."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_modes_do_not_depend_on_who_installs(prefix: Path) -> None:
 @needs_systemd
 @pytest.mark.parametrize("unit", UNITS)
 def test_the_units_find_the_installed_program(prefix: Path, unit: str) -> None:
-    """systemd-analyze complains about a program that does not exist."""
+    """systemd-analyze reports a program that does not exist."""
     path = prefix / "lib/systemd/system" / unit
     assert f"ExecStart={prefix}/bin/spiffe-helper -config /etc/spiffe-helper/" in path.read_text()
     instance = path.with_name(unit.replace("@.", "@web."))
@@ -89,7 +89,7 @@ def test_a_staged_installation_names_the_final_path(tmp_path: Path, unit: str) -
     assert str(tmp_path) not in text
 
 
-def test_the_unit_for_several_helpers_differs_by_the_name_alone() -> None:
+def test_the_unit_for_several_helpers_differs_only_in_the_name() -> None:
     single, several = ((ROOT / "packaging/systemd" / unit).read_text().splitlines() for unit in UNITS)
 
     def settings(lines: list[str]) -> list[str]:
@@ -110,7 +110,7 @@ def test_the_unit_for_several_helpers_differs_by_the_name_alone() -> None:
 @needs_systemd
 @pytest.mark.parametrize("unit", UNITS)
 def test_the_sandbox_of_the_units_is_tight(prefix: Path, unit: str) -> None:
-    """What is still open (`systemd-analyze security --offline`) has a reason in the unit's comments."""
+    """Comments in the unit explain the remaining findings of `systemd-analyze security --offline`."""
     path = prefix / "lib/systemd/system" / unit
     run("systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=35", path)
 
@@ -137,7 +137,7 @@ def test_the_agents_page_has_its_flags(prefix: Path) -> None:
 
 def test_the_example_is_valid_with_each_of_its_parts(prefix: Path, tmp_path: Path) -> None:
     text = (prefix / "share/doc/spiffe-helper/examples/helper.conf").read_text()
-    # Comments that are settings have no blank behind "#", but for what is inside a block.
+    # Settings in comments have no space after "#", except inside a block.
     first, *paragraphs = re.split(r"\n(?=\n)", text)
     assert len(paragraphs) >= 6
     helper, file = prefix / "bin/spiffe-helper", tmp_path / "helper.conf"

@@ -1,4 +1,4 @@
-"""examples/quickstart: run.sh, as a newcomer runs it."""
+"""examples/quickstart: run.sh, without any settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ QUICKSTART = ROOT / "examples/quickstart/run.sh"
 
 
 def test_it_shows_two_renewals(tmp_path: Path) -> None:
-    """And leaves neither files nor processes."""
+    """It leaves neither files nor processes."""
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     ran = subprocess.run([QUICKSTART], env=environment, capture_output=True, text=True, timeout=110)
     assert ran.returncode == 0, ran.stdout + ran.stderr

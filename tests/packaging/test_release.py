@@ -1,4 +1,4 @@
-"""scripts/release.sh, in clones whose checks and artefacts are replaced by programs that note how they are called."""
+"""scripts/release.sh, in clones whose checks and builds are replaced by programs that record their calls."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def clone(tmp_path: Path) -> Clone:
 
 
 def refused(clone: Clone, *arguments: str) -> str:
-    """The error; nothing has changed."""
+    """Checks that the release fails and changes nothing; returns the error."""
     before = clone.state()
     status, output = clone.release(*arguments)
     assert status == 1, output
@@ -154,7 +154,7 @@ def test_the_version_is_written_in_no_other_place(clone: Clone) -> None:
 
 
 def test_no_file_of_the_sources_repeats_the_version() -> None:
-    """What release.sh would refuse."""
+    """Otherwise release.sh would refuse to run."""
     excluded = re.search(r"(?m)^not_ours=\((.*)\)$", (ROOT / "scripts/release.sh").read_text())
     assert excluded
     patterns = [word.strip("'") for word in excluded[1].split()]
@@ -173,7 +173,7 @@ def test_nothing_is_released_if_a_check_fails(clone: Clone) -> None:
     assert clone.calls() == [".ci/run "]
 
 
-def test_links_that_compare_versions_are_kept_up(clone: Clone) -> None:
+def test_links_that_compare_versions_are_updated(clone: Clone) -> None:
     base = "https://git.example.org/helper/compare/"
     clone.write("CHANGELOG.md", f"{CHANGELOG}\n## [0.1.0] - {DATE}\n\n- Old.\n\n[Unreleased]: {base}v0.1.0...HEAD\n")
     clone.commit()

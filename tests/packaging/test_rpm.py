@@ -24,13 +24,13 @@ def empty(tmp_path: Path) -> Path:
     for applet in ("sh", "echo", "["):
         (root / "bin" / applet).symlink_to("busybox")
     (root / "etc").mkdir()
-    (root / "dev").mkdir()  # the scriptlets' /dev/null becomes a file there
+    (root / "dev").mkdir()  # the scriptlets' /dev/null becomes a file in it
     rpm(root, "--initdb")
     return root
 
 
 def rpm(root: Path, *arguments: str | Path) -> str:
-    # This machine has no dependencies of rpm's own kind that could be asked for /bin/sh.
+    # rpm's database here has no package that provides /bin/sh.
     return run("rpm", "--root", root, "--dbpath", "/var/lib/rpm", *arguments)
 
 
@@ -56,12 +56,12 @@ def test_it_installs_into_an_empty_root_and_leaves_nothing(empty: Path, dist: Pa
 
 def test_the_scriptlets(empty: Path, one: One) -> None:
     package = one("spiffe-helper-*.rpm")
-    # rpm has a path of its own for scriptlets.
+    # rpm sets its own PATH for scriptlets.
     calls = pretend_that_systemd_runs(empty, "usr/bin")
     rpm(empty, "--nodeps", "-i", package)
     assert calls.read_text().splitlines() == ["daemon-reload"]
     (empty / CONFIG).write_text("")
-    # The same version again goes the way of an upgrade.
+    # Installing the same version again works like an upgrade.
     rpm(empty, "--nodeps", "-U", "--force", package)
     assert calls.read_text().splitlines() == ["daemon-reload"] * 3
     calls.write_text("")

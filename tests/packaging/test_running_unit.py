@@ -1,4 +1,4 @@
-"""The units under a systemd that runs, in Debian 12 and 13, set up by the commands that README.md gives."""
+"""The units with a running systemd, in Debian 12 and 13, set up by the commands of README.md."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def machine(debian: Path, dist: Path, tmp_path: Path) -> Iterator[Booted]:
 
 
 def readme_commands() -> list[str]:
-    """Those of the section about systemd. The example needs no editing here, and we are root."""
+    """The commands of the section about systemd, without sudo, and without sudoedit, which is not needed."""
     text = (ROOT / "README.md").read_text()
     section = re.search(r"(?ms)^## Run it with systemd$(.*?)^## ", text)
     assert section
@@ -44,7 +44,7 @@ def until(machine: Booted, script: str) -> None:
 
 
 def configure(machine: Booted, name: str, drop_in: str, cert_dir: str = "") -> None:
-    """An instance of the template with a drop-in, started."""
+    """Starts an instance of the template with a drop-in."""
     directory = cert_dir or f"/run/spiffe-helper/{name}"
     unit = f"spiffe-helper@{name}"
     example = "/usr/share/doc/spiffe-helper/examples/helper.conf"
@@ -83,6 +83,6 @@ def test_drop_ins_work_and_a_removal_stops_the_units(machine: Booted) -> None:
     machine.run("dpkg", "-r", "spiffe-helper")
     for name in ["elsewhere", "other"]:
         assert machine.attempt("systemctl", "is-active", f"spiffe-helper@{name}")[0] != 0
-    # What was written stays.
+    # The written files stay.
     assert set(FILES) <= set(machine.run("ls", "/run/spiffe-helper/other").split())
     assert machine.run("ls", "/etc/spiffe-helper").split() == ["elsewhere.conf", "other.conf"]

@@ -1,4 +1,4 @@
-"""The SBOM: valid SPDX, and true. What packages are inside is found here by other ways than packaging/linked.py's."""
+"""The SBOM: valid SPDX, and correct. Packages are determined in other ways than by packaging/linked.py."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def sbom(one: One) -> dict[str, Any]:
 
 
 def names_related(sbom: dict[str, Any], program: str, kind: str) -> set[str]:
-    """The packages that the SBOM relates to the program in that way."""
+    """The packages with this kind of relationship to the program in the SBOM."""
     names = {package["SPDXID"]: package["name"] for package in sbom["packages"]}
     related = [each for each in sbom["relationships"] if each["relationshipType"] == kind]
     return {names[each["relatedSpdxElement"]] for each in related if names.get(each["spdxElementId"]) == program}
 
 
 def owners(paths: set[str]) -> set[str]:
-    """The packages that contain the files, by dpkg."""
+    """The packages that contain the files, according to dpkg."""
     merged = {re.sub(r"^/lib/", "/usr/lib/", str(Path(path).resolve())) for path in paths}
     lines = run("dpkg", "-S", *sorted(merged)).splitlines()
     return {line.partition(":")[0] for line in lines}
@@ -77,7 +77,7 @@ def test_the_versions_are_those_that_are_installed(sbom: dict[str, Any]) -> None
 
 
 def symbols(*files: Path | str, kinds: str) -> dict[str, set[str]]:
-    """The names that each file defines, of those kinds."""
+    """The symbols of these kinds that each file defines."""
     found: dict[str, set[str]] = {}
     output = run("nm", "-A", "--defined-only", "--quiet", *files)
     for path, kind, name in re.findall(r"(?m)^([^:]+):\S+ ([A-Za-z]) (\S+)$", output):
@@ -90,14 +90,14 @@ def symbols(*files: Path | str, kinds: str) -> dict[str, set[str]]:
 def test_every_package_whose_code_is_in_the_program_is_named(
     sbom: dict[str, Any], program: str, tmp_path: Path
 ) -> None:
-    """Linked again with its symbols: an archive is in the program if one of the archive's functions is."""
+    """Links again with symbols: an archive is in the program if one of its functions is."""
     command = run("ninja", "-C", release(), "-t", "commands", program).splitlines()[-1]
     command = command.replace(" -s ", " ").replace(f" -o {program} ", f" -o {tmp_path}/program ")
     command = re.sub(r"-Map,\S+", f"-Map,{tmp_path}/map", command)
     run("sh", "-c", command, cwd=release())
     (inside,) = symbols(tmp_path / "program", kinds="TtRrDdBb").values()
     offered = set(re.findall(r"(?m)^LOAD (/\S+\.a)$", (tmp_path / "map").read_text(errors="replace")))
-    # libm.a is a script for the linker, which then loads what the script names.
+    # libm.a is a linker script; the linker then loads the files that it names.
     archives = [path for path in sorted(offered) if Path(path).read_bytes().startswith(b"!<arch>")]
     defined = symbols(*archives, kinds="T")
     used = {archive for archive, names in defined.items() if names & inside}
@@ -106,7 +106,7 @@ def test_every_package_whose_code_is_in_the_program_is_named(
 
 
 def test_every_package_of_an_included_header_is_named(sbom: dict[str, Any]) -> None:
-    """What the sources include in so many words."""
+    """The headers that the sources include directly."""
     sources = [path for path in (ROOT / "src").rglob("*") if path.suffix in (".cc", ".hh")]
     included = {name for path in sources for name in re.findall(r"(?m)^#include <(.+\..+)>$", path.read_text())}
     headers = {f"/usr/include/{name}" for name in included if Path("/usr/include", name).is_file()}
