@@ -37,9 +37,9 @@ SLOW = 10
 
 # Unit tests of output in which a seccomp filter makes a system call fail; the emulator refuses to set one.
 WITH_SECCOMP = [
-    "a file system without symlinks is an error with a way out",
-    "a kernel or a sandbox without openat2 is no obstacle",
-    "where the file system knows no locks a warning is given and work goes on",
+    "a file system without symlinks is an error with a hint",
+    "files are published without openat2, on an old kernel or in a sandbox",
+    "on a file system without locks a warning is given and publishing continues",
     "whichever system call fails, the old set stays and nothing half-made is left",
 ]
 

@@ -239,7 +239,7 @@ TEST_CASE("EACCES is an error, and the old set stays") {
   }
 }
 
-TEST_CASE("a file system without symlinks is an error with a way out") {
+TEST_CASE("a file system without symlinks is an error with a hint") {
   const Scratch dir;
   in_child([&] {
     REQUIRE(deny_syscall(SYS_symlinkat, EPERM));

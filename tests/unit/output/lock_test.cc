@@ -252,7 +252,7 @@ TEST_CASE("a helper restores its removed lock file, unless another helper has ta
   CHECK(holds_version(dir.path(), "2"));
 }
 
-TEST_CASE("where the file system knows no locks a warning is given and work goes on") {
+TEST_CASE("on a file system without locks a warning is given and publishing continues") {
   for (const int code : {EBADF, ENOLCK, EOPNOTSUPP}) {
     const Scratch dir;
     in_child([&] {
