@@ -178,7 +178,7 @@ interop() {
     build_for "$program_preset" interop || return 0
     peers_for interop tests/interop/peers/build.sh || return 0
     # They wait as well; conftest.py says which not beside each other.
-    SPIFFE_PEERS=$peers run_pytest interop -n "$(($(nproc) + 1))" --dist loadscope --no-loadscope-reorder
+    SPIFFE_PEERS=$peers run_pytest interop -n "$(($(nproc) + 2))" --dist loadscope --no-loadscope-reorder
 }
 
 packaging() {
