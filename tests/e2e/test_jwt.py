@@ -173,7 +173,6 @@ def test_many_audiences(agent: DevAgent, run_helper: Run, workdir: Path, count: 
 
 
 @pytest.mark.agent("-jwt-ttl", "4s")
-@pytest.mark.long
 def test_never_more_than_16_requests_at_once(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     out = make_certs(workdir)
     agent.fault("delay 20")  # long enough for the requests to overlap
