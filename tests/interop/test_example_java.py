@@ -86,6 +86,8 @@ def world() -> Iterator[World]:
         yield World(directory, helpers["server"])
 
 
+# Java compiles the program at each call, which takes seconds of processor time.
+@pytest.mark.timeout(360)
 def test_readme() -> None:
     with tempfile.TemporaryDirectory(prefix="sh-") as directory:
         environment = {
