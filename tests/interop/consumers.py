@@ -135,6 +135,9 @@ def running(consumer: Consumer) -> Iterator[tuple[Running, DevAgent]]:
             it.handshake(context)
             yield it, agent
             assert helper.stop() == 128 + 15
+        except BaseException:
+            print(helper.log_text())  # pytest shows it for a test that fails
+            raise
         finally:
             helper.close()
         assert not directory.exists()
