@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Stands for any program with a certificate: it loads one when it starts, and again at every SIGHUP.
+# In place of a program with a certificate: it loads the certificate when it starts, and again at every SIGHUP.
 load() {
   local serial
   serial=$(openssl x509 -in certs/svid.pem -noout -serial | cut -d= -f2)
@@ -12,6 +12,6 @@ load "started: loaded"
 while :; do
   sleep 3600 &
   sleeper=$!
-  wait "$sleeper"  # a signal ends the wait at once; its trap has run by then
+  wait "$sleeper"  # a signal ends the wait, after its trap has run
   kill "$sleeper" 2>/dev/null
 done

@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# Shows the whole story on one machine, without SPIRE: an agent hands out an identity, spiffe-helper writes it to
-# files and tells a program about every renewal. Installs what is missing, builds, runs for about 20 seconds,
-# cleans up after itself.
+# Shows spiffe-helper on one machine, without SPIRE: an agent issues an identity, spiffe-helper writes it to files and
+# signals a program at every renewal. Installs missing packages, builds, runs for about 20 seconds, removes its files.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-ttl=15 # seconds that an identity lives; renewed at half of it
+ttl=15 # lifetime of an identity in seconds; it is renewed after half of it
 
 bold='' dim='' plain=''
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'; fi
@@ -37,7 +36,7 @@ fail() {
   exit 1
 }
 
-# Waits until the command given succeeds, $1 seconds at most.
+# Waits until the command succeeds, for at most $1 seconds.
 await() {
   local deadline=$((SECONDS + $1))
   shift
@@ -49,22 +48,22 @@ await() {
 }
 
 build() {
-  say "1. Build (some minutes the first time, nothing to do the next)"
-  # 2: another distribution. Its user was told what to install, and may have done so.
-  "$root/scripts/install-deps.sh" build || [ $? -eq 2 ] || fail "what the build needs cannot be installed"
+  say "1. Build (some minutes the first time)"
+  # 2: another distribution. The script has listed the packages; the user may have installed them.
+  "$root/scripts/install-deps.sh" build || [ $? -eq 2 ] || fail "the build dependencies cannot be installed"
   cd "$root"
   local log="$root/build/quickstart.log"
   mkdir -p "$root/build"
   if ! { cmake --preset release && cmake --build --preset release; } >"$log" 2>&1; then
     tail -n 40 "$log" >&2
-    fail "the build failed; all of it is in $log"
+    fail "the build failed; the complete output is in $log"
   fi
   note "build/release/spiffe-helper      $(du -h --apparent-size build/release/spiffe-helper | cut -f1), one static program"
-  note "build/release/spiffe-dev-agent   stands for SPIRE: it hands out identities on a socket"
+  note "build/release/spiffe-dev-agent   a small agent, in place of SPIRE"
 }
 
 start_agent() {
-  say "2. An agent that hands out identities"
+  say "2. An agent that issues identities"
   "$root/build/release/spiffe-dev-agent" -socket "$work/agent.sock" -id /quickstart/app -ttl "${ttl}s" \
     >"$work/agent.log" 2>&1 &
   agent=$!
@@ -74,8 +73,8 @@ start_agent() {
     if [ "$tries" -gt 100 ] || ! kill -0 "$agent" 2>/dev/null; then fail "the agent does not start"; fi
     sleep 0.1
   done
-  note "It listens on a Unix socket and gives whoever may ask an SVID: a certificate that says who the"
-  note "program is, with its private key. Here one lives for $ttl seconds; in production an hour is usual."
+  note "It listens on a Unix socket and issues SVIDs: a certificate with the identity of the program, and"
+  note "its private key. Here an SVID is valid for $ttl seconds; in production, an hour is common."
 }
 
 serial() { openssl x509 -in "$work/certs/svid.pem" -noout -serial 2>/dev/null | cut -d= -f2; }
@@ -87,7 +86,7 @@ loads() {
 loaded() { [ "$(loads)" -ge "$1" ]; }
 
 start_helper() {
-  say "3. spiffe-helper: from the socket to files, and a program that uses them"
+  say "3. spiffe-helper, with this configuration, and the program that it starts"
   sed 's/^/    /' "$here/helper.conf" | grep -v '^    #' | grep -v '^ *$'
   cp "$here/helper.conf" "$here/app.sh" "$work/"
   mkdir "$work/certs"
@@ -98,12 +97,12 @@ start_helper() {
 }
 
 show_files() {
-  say "4. What is on disk now"
+  say "4. The files"
   (cd "$work/certs" && for name in svid.pem svid_key.pem svid_bundle.pem; do
     case $name in
-      svid.pem) what="the certificate: who I am" ;;
-      svid_key.pem) what="its private key, for its owner only" ;;
-      *) what="the authorities: whom I believe" ;;
+      svid.pem) what="the certificate: the identity of the program" ;;
+      svid_key.pem) what="its private key, readable only by the owner" ;;
+      *) what="the trust bundle: CAs that verify the certificates of others" ;;
     esac
     printf '  %s  %-16s %s\n' "$(stat -L -c %A "$name")" "$name" "$what"
   done)
@@ -114,24 +113,24 @@ show_files() {
   note "The program says:         $(tail -n 1 "$work/app.log")"
 }
 
-# Counts down to the next renewal, on one line where somebody watches.
+# Counts down to the next renewal; on a terminal, on one line.
 show_rotation() {
   local before wanted deadline left
   before=$(serial)
   wanted=$(($(loads) + 1))
   deadline=$((SECONDS + ttl + 5))
-  [ -t 1 ] || note "… certificate ${before: -8} is renewed at about half of its $ttl seconds"
+  [ -t 1 ] || note "… certificate ${before: -8} is renewed after about half of its $ttl seconds"
   while ! loaded "$wanted"; do
     [ "$SECONDS" -lt "$deadline" ] || fail "no renewal arrived"
     left=$(($(date -d "$(openssl x509 -in "$work/certs/svid.pem" -noout -enddate | cut -d= -f2)" +%s) - $(date +%s)))
     if [ -t 1 ]; then
-      printf '\r  %scertificate %s lives for %2d s more; its renewal comes at about half of its life%s ' \
+      printf '\r  %scertificate %s is valid for %2d s more; it is renewed after about half of its lifetime%s ' \
         "$dim" "${before: -8}" "$left" "$plain"
     fi
     sleep 0.2
   done
   if [ -t 1 ]; then printf '\r%80s\r' ''; fi
-  note "rotation $1: certificate ${before: -8} -> $(serial | tail -c 9), key and all, in one step"
+  note "rotation $1: certificate ${before: -8} -> $(serial | tail -c 9), with its key, in one step"
   note "            the program says: $(tail -n 1 "$work/app.log")"
 }
 
@@ -144,9 +143,9 @@ main() {
   say "5. Two renewals, as they happen"
   show_rotation 1
   show_rotation 2
-  say "6. The helper's own log of it"
+  say "6. The log of spiffe-helper"
   sed 's/^/  /' "$work/helper.log" | cut -c1-160
-  say "7. SIGTERM ends the program, then the helper; the files of the quickstart are removed"
+  say "7. SIGTERM: spiffe-helper ends the program, then itself"
   kill "$helper"
   local code=0
   wait "$helper" || code=$?
@@ -154,7 +153,7 @@ main() {
   note "the program says: $(tail -n 1 "$work/app.log")"
   note "the helper's exit code: $code"
   [ "$code" -eq 0 ] || fail "spiffe-helper ended with code $code"
-  say "That was all. Next: README.md, \"Set it up\", and examples/README.md."
+  say "Next: \"Configure it\" in README.md, and examples/README.md."
 }
 
 main "$@"

@@ -17,7 +17,7 @@ def test_it_shows_two_renewals(tmp_path: Path) -> None:
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     ran = subprocess.run([QUICKSTART], env=environment, capture_output=True, text=True, timeout=110)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    renewals = re.findall(r"rotation (\d): certificate (\w{8}) -> (\w{8}), key and all, in one step", ran.stdout)
+    renewals = re.findall(r"rotation (\d): certificate (\w{8}) -> (\w{8}), with its key, in one step", ran.stdout)
     assert [number for number, _, _ in renewals] == ["1", "2"]
     assert renewals[0][2] == renewals[1][1] != renewals[1][2]
     assert ran.stdout.count("the program says: SIGHUP received: loaded certificate") == 2
