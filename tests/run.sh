@@ -115,8 +115,13 @@ run_pytest() { # run_pytest SUITE [OPTION...]
     if [[ $program_preset == *san ]]; then
         # A sanitizer's heap keeps what was freed, on purpose. The others test the agent, and rules for logs.
         without=(old_secrets dev_agent dev_agent_faults siem)
-        # Of the programs under test these run none that has a second thread.
-        if [[ $program_preset == tsan ]]; then without+=(bad_config completion config_command manual show); fi
+        # These start no program with several threads, or only with the threads that the other tests have: they are about
+        # the content of files, permissions, children and output.
+        if [[ $program_preset == tsan ]]; then
+            without+=(bad_config completion config_command manual show
+                combined consumer_permissions credential_folder fetch_formats jwks pkcs12 planted revoke_outputs trust_domains
+                command_line init pid_file restarts terminal transcripts wrap_signals)
+        fi
         options=("${without[@]/#/--ignore=tests/e2e/test_}")
         options=("${options[@]/%/.py}" --timeout=360)
     fi
