@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <latch>
 #include <mutex>
 #include <utility>
@@ -25,6 +26,7 @@
 #include "base/fd.hh"
 #include "base/last_words.hh"
 #include "base/log.hh"
+#include "base/loop.hh"
 #include "base/result.hh"
 #include "base/thread.hh"
 
@@ -129,6 +131,11 @@ std::optional<StreamEnd> lacks_room() {
   // Never connects. It exists only to keep the threads.
   if (first) kept.channel = grpc::CreateChannel("unix:/", grpc::InsecureChannelCredentials());
   return std::nullopt;
+}
+
+bool join_failed(Thread& thread, const Loop& loop) {
+  constexpr std::chrono::milliseconds patience{250};  // gRPC answers a cancellation at once
+  return !thread.join_within(patience) && loop.running();
 }
 
 StreamEnd lacks_thread(const Error& error) {

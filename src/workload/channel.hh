@@ -6,7 +6,9 @@
 #include <optional>
 
 #include "base/endpoint.hh"
+#include "base/loop.hh"
 #include "base/result.hh"
+#include "base/thread.hh"
 #include "workload/failure.hh"
 
 namespace grpc {
@@ -36,6 +38,10 @@ void init_grpc();
 [[nodiscard]] std::optional<StreamEnd> lacks_room();
 // The end of a stream whose own thread could not be started.
 [[nodiscard]] StreamEnd lacks_thread(const Error& error);
+
+// Waits a moment for a thread whose calls are cancelled. Returns whether it does not end and must be
+// reported. After the loop it need not be: the process ends, and the thread with it.
+[[nodiscard]] bool join_failed(Thread& thread, const Loop& loop);
 
 // Ends gRPC's threads after the last channel is closed. May hang: see leave_within().
 void end_grpc();

@@ -23,7 +23,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto kDeadline = 30s;  // of a call; before it signs, an agent may have to ask its server
-constexpr std::chrono::milliseconds kPatience{250};  // gRPC answers a cancellation at once
 
 void cleanse_tokens(JWTSVIDResponse& response) {
   for (JWTSVID& svid : *response.mutable_svids()) {
@@ -70,8 +69,7 @@ struct JwtSource::Rpc {
     for (auto& [key, call] : calls) call->context.TryCancel();
     queue.Shutdown();
     // The thread ends once the queue is empty: after the answers to all calls.
-    // After the loop, the process ends, and its threads with it: nobody needs to know.
-    if (!thread.join_within(kPatience) && loop.running()) {
+    if (join_failed(thread, loop)) {
       log::warning("calls to the agent do not end and are abandoned", {{"event", "stream_left"}});
     }
   }

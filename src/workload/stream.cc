@@ -14,10 +14,6 @@
 
 namespace spiffe::workload {
 
-namespace {
-constexpr std::chrono::milliseconds kPatience{250};  // gRPC answers a cancellation at once
-}
-
 struct Stream::Attempt {
   const Loop& loop;
   std::shared_ptr<grpc::ClientContext> context =
@@ -26,8 +22,7 @@ struct Stream::Attempt {
 
   ~Attempt() {
     context->TryCancel();
-    // After the loop, the process ends, and its threads with it: nobody needs to know.
-    if (!thread.join_within(kPatience) && loop.running()) {
+    if (join_failed(thread, loop)) {
       log::warning("a connection to the agent does not close and is abandoned", {{"event", "stream_left"}});
     }
   }
