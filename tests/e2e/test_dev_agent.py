@@ -268,13 +268,12 @@ def test_wit_svids_are_unimplemented(api: ModuleType, client: Client) -> None:
 # Bursts.
 
 
-def test_burst_does_not_exceed_its_rate_and_skips_nothing(agent: DevAgent, client: Client) -> None:
+def test_burst_keeps_its_rate_and_skips_nothing(agent: DevAgent, client: Client) -> None:
     updates = client.svids()
     serials = {leaf(updates.next().svids[0]).serial_number}
     agent.burst(500, 500)
     figures = agent.wait()
     assert figures["sent"] == 500
-    # How much slower it is depends on the machine.
     assert figures["ms"] >= 998, "499 intervals of 2 ms"
     last = None
     for _ in range(500):
@@ -286,6 +285,8 @@ def test_burst_does_not_exceed_its_rate_and_skips_nothing(agent: DevAgent, clien
     assert [s.seq for s in sent] == list(range(1, 502))
     assert f"{leaf(last).serial_number:032x}" == sent[-1].serial == agent.status()["serial"]
     assert all(a.monotonic_ns < b.monotonic_ns for a, b in zip(sent, sent[1:], strict=False))
+    # A busy machine delays a burst as a whole. Ten intervals of 2 ms are shorter afterwards, since it catches up.
+    assert min(b.monotonic_ns - a.monotonic_ns for a, b in zip(sent[1:], sent[11:], strict=False)) < 22_000_000
 
 
 def test_a_burst_may_be_slow_but_the_end_is_not(agent: DevAgent) -> None:
