@@ -22,8 +22,6 @@ from spire import PeersUnavailable, Spire, peers_dir  # noqa: E402
 
 # They time handshakes of servers under load, so no more than two may run at the same time.
 MEASURED = re.compile(r"test_example_(.).*::test_.*(rotations_fail_no_handshake|shows_the_new_certificate)")
-# They mostly wait. If they began last, the other tests would be finished long before them.
-LONG = re.compile(r"test_(tutorial|spire)\.py::")
 
 
 class Groups(LoadScopeScheduling):
@@ -42,7 +40,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest groups first."""
-    items.sort(key=lambda item: (not MEASURED.search(item.nodeid), not LONG.search(item.nodeid)))
+    items.sort(key=lambda item: (not MEASURED.search(item.nodeid), item.get_closest_marker("long") is None))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ import pytest
 from helper import Helper, LogLine
 from spire import Spire
 
+pytestmark = pytest.mark.long
+
 ID = "spiffe://example.org/long-lived"
 CONFIG = """\
 agent_address = "unix://{socket}"

@@ -11,6 +11,8 @@ import pytest
 from helper import Helper, LogLine
 from spire import Spire
 
+pytestmark = pytest.mark.long
+
 ID = "spiffe://example.org/test-workload/hello-world"
 
 # camelCase keys, as in v0.6 and still in tutorials. Only the socket's path was changed.
