@@ -39,7 +39,7 @@ TABLES = {"Phrase": 1}
 # Calls that make an error, and the number of the argument that is its hint; -1: the last argument with words.
 HINT_AT = {
     "Error": 2, "bad": 2, "StartError": 2, "fail": 2, "fail_at": 3, "fail_with": 1, "in.refuse": 1, "missing": 1, "must_be": 1,
-    "other_format": 3, "refuse": -1, "tell": 1, "unknown": 1, "warnings.push_back": 2, "warnings_.push_back": 2,
+    "other_format": 3, "invalid": -1, "refuse": -1, "refuse_key": -1, "refuse_message": -1, "unknown": 1, "warnings.push_back": 2, "warnings_.push_back": 2,
 }  # fmt: skip
 # Names that begin an error in a list or a call, and the distance to its hint.
 HINT_BEHIND = {"ErrorKind": 2, "FailureKind": 2, "Grade": 3, "StartFailure": 2}

@@ -15,7 +15,7 @@ namespace spiffe {
 namespace {
 
 constexpr std::size_t kMost = 200;
-std::array<char, kMost> words{};
+std::array<char, kMost> last_words_text{};
 std::atomic<std::size_t> words_size = 0;
 std::atomic<int> exit_code = 1;
 
@@ -27,7 +27,7 @@ void say(std::string_view text) {
 void on_abort(int) {
   say("error: unexpected: ");
   const std::size_t size = words_size;
-  say(size > 0 ? std::string_view(words.data(), size) : "the process cannot go on");
+  say(size > 0 ? std::string_view(last_words_text.data(), size) : "the process cannot go on");
   say("\nhint: is a limit of memory, processes or open files reached? look at ulimit -a and at the "
       "container's\n");
   ::_exit(1);
@@ -52,8 +52,8 @@ void let_abort_dump() {
 void note_last_words(std::string_view text) {
   // Another thread may write at the same time. The line may then be garbled, which does no harm.
   words_size = 0;
-  const std::size_t size = std::min(text.size(), words.size());
-  std::ranges::transform(text.substr(0, size), words.begin(),
+  const std::size_t size = std::min(text.size(), last_words_text.size());
+  std::ranges::transform(text.substr(0, size), last_words_text.begin(),
                          [](char c) { return c >= ' ' && c < 0x7F ? c : '?'; });
   words_size = size;
 }

@@ -23,6 +23,11 @@ namespace spiffe {
 // The number of bytes of the valid UTF-8 sequence at the start of `text`; 0 if it is invalid or empty.
 [[nodiscard]] std::size_t utf8_length(std::string_view text);
 
+// An ASCII digit, whatever the locale.
+[[nodiscard]] constexpr bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
 [[nodiscard]] std::string lower(std::string_view text);
 
 // Joins alternatives: "a, b or c".

@@ -30,13 +30,12 @@ std::vector<GoFlag> known_flags(const std::vector<config::FlagSpec>& keys) {
 
 // "  -cert-dir PATH    directory to write to", aligned with all others. A long name gets its own line.
 std::string key_lines(const config::FlagSpec& spec) {
-  constexpr std::size_t kIndent = 2;
   constexpr std::size_t kName = 31;
   std::string name = "-" + spec.name + (spec.boolean ? "=BOOL" : " " + spec.value_name);
   std::string out;
-  if (name.size() > kName) out = std::string(kIndent, ' ') + std::exchange(name, {}) + "\n";
+  if (name.size() > kName) out = std::string(kRowIndent, ' ') + std::exchange(name, {}) + "\n";
   name.resize(kName, ' ');
-  TextTable line(80, kIndent);
+  TextTable line(kMaxWidth, kRowIndent);
   line.row(name, spec.help);
   return out + line.text();
 }

@@ -54,16 +54,16 @@ int help(const Arguments& arguments) {
   return command != nullptr ? print(help_of(*command)) : report(unknown_command(arguments.words[0]));
 }
 
-constexpr Command kHelp = {.name = "help",
-                           .summary = "explain a command",
-                           .help = kHelpHelp,
-                           .run = &help,
-                           .flags = kHelpFlags,
-                           .max_words = 1};
+constexpr Command kHelpCommand = {.name = "help",
+                                  .summary = "explain a command",
+                                  .help = kHelpHelp,
+                                  .run = &help,
+                                  .flags = kHelpFlags,
+                                  .max_words = 1};
 
 constexpr std::array kCommands = {
     &kRun,           &kFetchCommand,  &kWatchCommand,      &kShowCommand,    &kVerifyCommand, &kDoctorCommand,
-    &kConfigCommand, &kHealthCommand, &kCompletionCommand, &kVersionCommand, &kHelp};
+    &kConfigCommand, &kHealthCommand, &kCompletionCommand, &kVersionCommand, &kHelpCommand};
 
 // main() blocks all signals, for commands that handle them. Other commands have nothing to clean up, so ^C
 // ends them, even while they wait for an answer or for a pipe.

@@ -10,7 +10,7 @@ namespace spiffe::cli {
 
 namespace {
 
-constexpr std::string_view kHelp = R"(Usage: spiffe-helper completion bash|zsh|fish
+constexpr std::string_view kCompletionHelp = R"(Usage: spiffe-helper completion bash|zsh|fish
 
 Prints a completion script for the shell: the commands of spiffe-helper, their
 flags and the values of flags. To install it for every new shell:
@@ -25,7 +25,7 @@ Examples:
   spiffe-helper completion fish | source
 )";
 
-constexpr std::array<std::string_view, 3> kVerbs = {"bash", "zsh", "fish"};
+constexpr std::array<std::string_view, 3> kCompletionVerbs = {"bash", "zsh", "fish"};
 
 int completion(const Arguments& arguments) {
   if (arguments.verb == "bash") return print(bash_completion());
@@ -36,8 +36,8 @@ int completion(const Arguments& arguments) {
 
 constinit const Command kCompletionCommand = {.name = "completion",
                                               .summary = "print a completion script for a shell",
-                                              .help = kHelp,
+                                              .help = kCompletionHelp,
                                               .run = &completion,
-                                              .verbs = kVerbs};
+                                              .verbs = kCompletionVerbs};
 
 }  // namespace spiffe::cli

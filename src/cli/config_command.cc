@@ -20,7 +20,7 @@ namespace spiffe::cli {
 
 namespace {
 
-constexpr std::string_view kHelp =
+constexpr std::string_view kConfigHelp =
     R"(Usage: spiffe-helper config check|print|convert [FILE] [flags] [-- COMMAND...]
 
 check    whether run would accept the configuration, and what is wrong with it:
@@ -51,8 +51,8 @@ Examples:
   spiffe-helper config convert helper.conf >helper.toml
 )";
 
-constexpr std::array<std::string_view, 3> kVerbs = {"check", "print", "convert"};
-constexpr std::array<CommandFlag, 2> kFlags = {
+constexpr std::array<std::string_view, 3> kConfigVerbs = {"check", "print", "convert"};
+constexpr std::array<CommandFlag, 2> kConfigFlags = {
     {{"to", "hcl|toml|yaml", "what to convert to"}, {"lifecycle-blocks", "", "with start and reload"}}};
 
 void print_warnings(const std::vector<config::Warning>& warnings) {
@@ -167,7 +167,7 @@ int config_command(const Arguments& arguments) {
     options.path_given = true;
   }
   if (arguments.verb == "convert") return convert(arguments, options);
-  for (const CommandFlag& flag : kFlags) {
+  for (const CommandFlag& flag : kConfigFlags) {
     if (arguments.value(flag.name).empty()) continue;
     return report({ErrorKind::usage, "-" + std::string(flag.name) + " is for config convert",
                    "spiffe-helper config -h says more"});
@@ -179,10 +179,10 @@ int config_command(const Arguments& arguments) {
 
 constinit const Command kConfigCommand = {.name = "config",
                                           .summary = "check, print or convert a configuration",
-                                          .help = kHelp,
+                                          .help = kConfigHelp,
                                           .run = &config_command,
-                                          .verbs = kVerbs,
-                                          .flags = kFlags,
+                                          .verbs = kConfigVerbs,
+                                          .flags = kConfigFlags,
                                           .max_words = 1,
                                           .prints_data = true,
                                           .keys = Keys::all};

@@ -20,7 +20,7 @@ namespace spiffe::cli {
 
 namespace {
 
-constexpr std::string_view kHelp = R"(Usage: spiffe-helper health [flags] [-- COMMAND ARGUMENT...]
+constexpr std::string_view kHealthHelp = R"(Usage: spiffe-helper health [flags] [-- COMMAND ARGUMENT...]
 
 Asks the health endpoint of a running helper, as a probe does: for images
 without curl. Prints the answer. Exit status 0: 200. 1: another answer. 4: the
@@ -44,12 +44,12 @@ Examples:
   spiffe-helper health -liveness -unix-socket /run/helper/health.sock
 )";
 
-constexpr std::array<CommandFlag, 3> kFlags = {{
+constexpr std::array<CommandFlag, 3> kHealthFlags = {{
     {"liveness", "", "ask for liveness instead of readiness"},
     {"address", "IP:PORT", "where to ask"},
     {"unix-socket", "PATH", "where to ask"},
 }};
-constexpr std::chrono::seconds kTimeout{5};
+constexpr std::chrono::seconds kHealthTimeout{5};
 
 // The address to connect to. A wildcard address is replaced by the loopback address.
 std::string reachable(const config::HealthChecks& checks) {
@@ -135,7 +135,7 @@ int health_command(const Arguments& arguments) {
   const auto endpoint = endpoint_of(arguments, checks);
   if (!endpoint) return report(endpoint.error());
   const std::string& path = liveness ? checks.liveness_path : checks.readiness_path;
-  const auto reply = health::ask(*endpoint, path, arguments.timeout.value_or(kTimeout));
+  const auto reply = health::ask(*endpoint, path, arguments.timeout.value_or(kHealthTimeout));
   if (!reply) return report(reply.error());
 
   const auto body = identity::parse_json(reply->body, reply->body.size());
@@ -160,9 +160,9 @@ int health_command(const Arguments& arguments) {
 
 constinit const Command kHealthCommand = {.name = "health",
                                           .summary = "ask a running helper whether it is well",
-                                          .help = kHelp,
+                                          .help = kHealthHelp,
                                           .run = &health_command,
-                                          .flags = kFlags,
+                                          .flags = kHealthFlags,
                                           .prints_data = true,
                                           .keys = Keys::most};
 

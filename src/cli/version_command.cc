@@ -18,7 +18,7 @@ namespace spiffe::cli {
 
 namespace {
 
-constexpr std::string_view kHelp = R"(Usage: spiffe-helper version [flags]
+constexpr std::string_view kVersionHelp = R"(Usage: spiffe-helper version [flags]
 
 Prints the version of this program and what it was built from and with.
 
@@ -59,7 +59,7 @@ int version(const Arguments& arguments) {
 
 constinit const Command kVersionCommand = {.name = "version",
                                            .summary = "print the version and what it was built with",
-                                           .help = kHelp,
+                                           .help = kVersionHelp,
                                            .run = &version,
                                            .prints_data = true};
 

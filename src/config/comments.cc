@@ -9,7 +9,7 @@ namespace spiffe::config {
 
 namespace {
 
-constexpr std::string_view kSpace = " \t\r\v\f";
+constexpr std::string_view kBlanks = " \t\r\v\f";
 
 // A key of the file.
 struct Spot {
@@ -36,10 +36,10 @@ void collect(Value& value, std::vector<Spot>& spots) {
 
 // Removes the stars of a block comment, the space after the mark, and trailing space.
 std::string tidy(std::string_view line) {
-  const std::size_t star = line.find_first_not_of(kSpace);
+  const std::size_t star = line.find_first_not_of(kBlanks);
   if (star != std::string_view::npos && line.substr(star).starts_with("* ")) line.remove_prefix(star + 1);
   if (line.starts_with(' ')) line.remove_prefix(1);
-  const std::size_t end = line.find_last_not_of(kSpace);
+  const std::size_t end = line.find_last_not_of(kBlanks);
   return escape(line.substr(0, end == std::string_view::npos ? 0 : end + 1));
 }
 

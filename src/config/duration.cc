@@ -28,10 +28,6 @@ constexpr std::array<Unit, 8> kUnits = {{{"ns", 1},
                                          {"h", 3'600'000'000'000}}};
 constexpr std::uint64_t kLimit = 1ULL << 63;  // the magnitude of the smallest int64
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 std::string_view take_digits(std::string_view& text) {
   std::size_t n = 0;
   while (n < text.size() && is_digit(text[n])) ++n;

@@ -77,7 +77,7 @@ bool daemon_mode(const Config& c) {
 }
 
 constexpr std::string_view kAnybody = "cmd, pid_file_name, renew_cmd or prepare_cmd";
-constexpr std::string_view kX509 = "an X.509 output such as svid_file_name";
+constexpr std::string_view kX509Output = "an X.509 output such as svid_file_name";
 constexpr std::string_view kKeystore = "svid_keystore_file_name or truststore_file_name";
 constexpr std::string_view kDaemon = "daemon_mode = true";
 
@@ -109,25 +109,25 @@ constexpr Effect kEffects[] = {
      [](const Config& c) { return prepare_cmd(c) || reload_cmd(c); }},
     {"reload.args", "reload.cmd", &reload_cmd},
     {"subreaper", "cmd or renew_cmd", [](const Config& c) { return program(c) || !c.renew_cmd.empty(); }},
-    {"revoke", kX509, &x509},
+    {"revoke", kX509Output, &x509},
     {"revoke", kDaemon, &daemon_mode},
     {"revoke_after", "revoke = \"remove\"", [](const Config& c) { return c.revoke == Revoke::remove; }},
-    {"hint", kX509, &chooses},
-    {"spiffe_id", kX509, [](const Config& c) { return chooses(c) || jwks(c); }},
-    {"verify", kX509, &x509},
-    {"add_intermediates_to_bundle", kX509, &flat},
-    {"include_federated_domains", kX509, &flat},
-    {"omit_expired", kX509, &flat},
+    {"hint", kX509Output, &chooses},
+    {"spiffe_id", kX509Output, [](const Config& c) { return chooses(c) || jwks(c); }},
+    {"verify", kX509Output, &x509},
+    {"add_intermediates_to_bundle", kX509Output, &flat},
+    {"include_federated_domains", kX509Output, &flat},
+    {"omit_expired", kX509Output, &flat},
     {"key_format", "svid_key_file_name or svid_combined_file_name",
      [](const Config& c) { return has(c, "svid_key_file_name") || has(c, "svid_combined_file_name"); }},
     {"combined_order", "svid_combined_file_name",
      [](const Config& c) { return has(c, "svid_combined_file_name"); }},
     {"keystore_password_file", kKeystore, &keystore},
     {"keystore_legacy", kKeystore, &keystore},
-    {"cert_file_mode", kX509, &x509},
-    {"key_file_mode", kX509, &x509},
-    {"key_owner", kX509, &x509},
-    {"key_group", kX509, &x509},
+    {"cert_file_mode", kX509Output, &x509},
+    {"key_file_mode", kX509Output, &x509},
+    {"key_owner", kX509Output, &x509},
+    {"key_group", kX509Output, &x509},
     {"jwt_svid_file_mode", "jwt_svids", [](const Config& c) { return !c.jwt_svids.empty(); }},
     {"jwt_bundle_file_mode", "jwt_bundle_file_name or jwks_file_name",
      [](const Config& c) { return writes(c, identity::Kind::bundle); }},

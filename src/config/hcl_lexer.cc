@@ -10,11 +10,8 @@ namespace spiffe::config {
 
 namespace {
 
-using Kind = HclToken::Kind;
+using TokenKind = HclToken::Kind;
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
@@ -108,7 +105,7 @@ bool closes_heredoc(std::string_view line, std::string_view anchor, bool indente
 Result<HclToken> HclLexer::next() {
   if (auto skipped = skip_space_and_comments(); !skipped) return std::unexpected(skipped.error());
   const char c = cursor_.peek();
-  if (cursor_.at_end()) return HclToken{Kind::end, cursor_.position(), {}};
+  if (cursor_.at_end()) return HclToken{TokenKind::end, cursor_.position(), {}};
   if (is_letter(c)) return name();
   const bool signed_number = c == '-' && is_digit(cursor_.peek(1));
   const bool fraction = c == '.' && is_digit(cursor_.peek(1));
@@ -146,8 +143,8 @@ Result<HclToken> HclLexer::name() {
   const std::size_t start = cursor_.offset();
   const auto belongs = [](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '.'; };
   while (belongs(cursor_.peek())) cursor_.advance();
-  HclToken token{Kind::name, at, std::string(cursor_.since(start))};
-  if (token.text == "true" || token.text == "false") token.kind = Kind::boolean;
+  HclToken token{TokenKind::name, at, std::string(cursor_.since(start))};
+  if (token.text == "true" || token.text == "false") token.kind = TokenKind::boolean;
   return token;
 }
 
@@ -155,7 +152,7 @@ Result<HclToken> HclLexer::name() {
 Result<HclToken> HclLexer::number() {
   const Position at = cursor_.position();
   const std::size_t start = cursor_.offset();
-  Kind kind = Kind::integer;
+  TokenKind kind = TokenKind::integer;
   const auto digits = [this] {
     while (is_digit(cursor_.peek())) cursor_.advance();
   };
@@ -167,14 +164,14 @@ Result<HclToken> HclLexer::number() {
   } else {
     digits();
     if (cursor_.peek() == '.') {
-      kind = Kind::real;
+      kind = TokenKind::real;
       cursor_.advance();
       digits();
     }
     const char sign = cursor_.peek(1);
     const bool exponent = is_digit(sign) || ((sign == '+' || sign == '-') && is_digit(cursor_.peek(2)));
     if ((cursor_.peek() == 'e' || cursor_.peek() == 'E') && exponent) {
-      kind = Kind::real;
+      kind = TokenKind::real;
       cursor_.advance(2);
       digits();
     }
@@ -190,7 +187,7 @@ Result<HclToken> HclLexer::number() {
 }
 
 Result<HclToken> HclLexer::string() {
-  HclToken token{Kind::text, cursor_.position(), {}};
+  HclToken token{TokenKind::text, cursor_.position(), {}};
   cursor_.advance();
   while (cursor_.peek() != '"') {
     if (cursor_.at_end() || cursor_.peek() == '\n') {
@@ -289,7 +286,7 @@ Result<void> HclLexer::octal_escape(std::string& out, Position start) {
 }
 
 Result<HclToken> HclLexer::heredoc() {
-  HclToken token{Kind::heredoc, cursor_.position(), {}};
+  HclToken token{TokenKind::heredoc, cursor_.position(), {}};
   if (!cursor_.looking_at("<<")) return punctuation();
   cursor_.advance(2);
   const bool indented = cursor_.peek() == '-';
@@ -325,25 +322,25 @@ Result<HclToken> HclLexer::heredoc() {
 }
 
 Result<HclToken> HclLexer::punctuation() {
-  HclToken token{Kind::end, cursor_.position(), std::string(1, cursor_.peek())};
+  HclToken token{TokenKind::end, cursor_.position(), std::string(1, cursor_.peek())};
   switch (cursor_.peek()) {
     case '[':
-      token.kind = Kind::left_bracket;
+      token.kind = TokenKind::left_bracket;
       break;
     case ']':
-      token.kind = Kind::right_bracket;
+      token.kind = TokenKind::right_bracket;
       break;
     case '{':
-      token.kind = Kind::left_brace;
+      token.kind = TokenKind::left_brace;
       break;
     case '}':
-      token.kind = Kind::right_brace;
+      token.kind = TokenKind::right_brace;
       break;
     case ',':
-      token.kind = Kind::comma;
+      token.kind = TokenKind::comma;
       break;
     case '=':
-      token.kind = Kind::assign;
+      token.kind = TokenKind::assign;
       break;
     default:
       return fail_at(source_, token.at, "unexpected character " + quote(cursor_.character()),

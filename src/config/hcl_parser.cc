@@ -9,15 +9,15 @@ namespace spiffe::config {
 
 namespace {
 
-using Kind = HclToken::Kind;
+using TokenKind = HclToken::Kind;
 
 std::string shown(const HclToken& token) {
   switch (token.kind) {
-    case Kind::end:
+    case TokenKind::end:
       return "the end of the file";
-    case Kind::text:
+    case TokenKind::text:
       return "the string " + quote_short(token.text);
-    case Kind::heredoc:
+    case TokenKind::heredoc:
       return "a heredoc";
     default:
       return quote(token.text);
@@ -31,7 +31,7 @@ class Parser {
   Result<Value> document() {
     Value root = Value::of_kind(Value::Kind::object, {1, 1});
     if (auto read = advance(); !read) return fail(read.error());
-    while (token_.kind != Kind::end) {
+    while (token_.kind != TokenKind::end) {
       if (auto read = entry(root); !read) return fail(read.error());
     }
     return root;
@@ -55,7 +55,7 @@ class Parser {
   Result<void> entry(Value& object) {
     Entry entry;
     if (auto read = key(entry); !read) return read;
-    if (token_.kind == Kind::assign) {
+    if (token_.kind == TokenKind::assign) {
       if (auto read = advance(); !read) return read;
       auto read = value("a value for " + entry.key);
       if (!read) return fail(read.error());
@@ -66,25 +66,25 @@ class Parser {
       entry.value = *std::move(read);
     }
     object.entries.push_back(std::move(entry));
-    return token_.kind == Kind::comma ? advance() : Result<void>();
+    return token_.kind == TokenKind::comma ? advance() : Result<void>();
   }
 
   Result<void> key(Entry& entry) {
-    if (token_.kind != Kind::name && token_.kind != Kind::text) {
+    if (token_.kind != TokenKind::name && token_.kind != TokenKind::text) {
       return refuse("expected a key, found " + shown(token_),
-                    token_.kind == Kind::right_brace ? "no block is open here" : "");
+                    token_.kind == TokenKind::right_brace ? "no block is open here" : "");
     }
     entry.key = token_.text;
     entry.at = token_.at;
-    entry.quoted = token_.kind == Kind::text;
+    entry.quoted = token_.kind == TokenKind::text;
     if (auto read = advance(); !read) return read;
-    while (token_.kind == Kind::name || token_.kind == Kind::text) {
+    while (token_.kind == TokenKind::name || token_.kind == TokenKind::text) {
       if (token_.at.line != entry.at.line) break;
       entry.labels.push_back(token_.text);
       if (auto read = advance(); !read) return read;
     }
-    if (token_.kind == Kind::left_brace) return {};
-    if (token_.kind == Kind::assign && entry.labels.empty()) return {};
+    if (token_.kind == TokenKind::left_brace) return {};
+    if (token_.kind == TokenKind::assign && entry.labels.empty()) return {};
     if (!entry.labels.empty()) {
       return fail_at(source_, entry.at,
                      "expected \"=\" after " + quote(entry.key) + ", found " + quote(entry.labels.front()));
@@ -97,23 +97,23 @@ class Parser {
     const HclToken token = token_;
     Value value = Value::of_kind(Value::Kind::text, token.at);
     switch (token.kind) {
-      case Kind::left_brace:
+      case TokenKind::left_brace:
         return object();
-      case Kind::left_bracket:
+      case TokenKind::left_bracket:
         return list();
-      case Kind::text:
-      case Kind::heredoc:
+      case TokenKind::text:
+      case TokenKind::heredoc:
         break;
-      case Kind::integer:
+      case TokenKind::integer:
         value.kind = Value::Kind::integer;
         break;
-      case Kind::real:
+      case TokenKind::real:
         value.kind = Value::Kind::real;
         break;
-      case Kind::boolean:
+      case TokenKind::boolean:
         value = Value::of_boolean(token.text == "true", token.at);
         break;
-      case Kind::name:
+      case TokenKind::name:
         if (token.at.line != last_line_) return refuse("expected " + wanted + ", found the next line");
         return refuse("expected " + wanted + ", found " + shown(token), hint_for_bare_word(token.text));
       default:
@@ -128,8 +128,8 @@ class Parser {
     Value object = Value::of_kind(Value::Kind::object, token_.at);
     if (++depth_ > kMaxDepth) return refuse("more than " + std::to_string(kMaxDepth) + " levels deep");
     if (auto read = advance(); !read) return fail(read.error());
-    while (token_.kind != Kind::right_brace) {
-      if (token_.kind == Kind::end) return fail_at(source_, object.at, "this \"{\" is never closed");
+    while (token_.kind != TokenKind::right_brace) {
+      if (token_.kind == TokenKind::end) return fail_at(source_, object.at, "this \"{\" is never closed");
       if (auto read = entry(object); !read) return fail(read.error());
     }
     --depth_;
@@ -143,9 +143,9 @@ class Parser {
     if (++depth_ > kMaxDepth) return refuse("more than " + std::to_string(kMaxDepth) + " levels deep");
     if (auto read = advance(); !read) return fail(read.error());
     bool comma_needed = false;
-    while (token_.kind != Kind::right_bracket) {
-      if (token_.kind == Kind::end) return fail_at(source_, list.at, "this \"[\" is never closed");
-      if (token_.kind == Kind::comma) {
+    while (token_.kind != TokenKind::right_bracket) {
+      if (token_.kind == TokenKind::end) return fail_at(source_, list.at, "this \"[\" is never closed");
+      if (token_.kind == TokenKind::comma) {
         comma_needed = false;
         if (auto read = advance(); !read) return fail(read.error());
         continue;

@@ -9,13 +9,9 @@ namespace spiffe::config {
 
 namespace {
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-class Reader {
+class JsonReader {
  public:
-  Reader(std::string_view text, std::string_view source) : cursor_(text), source_(source) {}
+  JsonReader(std::string_view text, std::string_view source) : cursor_(text), source_(source) {}
 
   Result<Value> whole() {
     auto root = value();
@@ -236,7 +232,7 @@ class Reader {
 
 Result<Value> parse_json_value(std::string_view text, std::string_view source) {
   if (auto good = check_text(text, source); !good) return fail(good.error());
-  return Reader(text, source).whole();
+  return JsonReader(text, source).whole();
 }
 
 Result<Document> parse_json(std::string_view text, std::string source) {

@@ -14,8 +14,8 @@ namespace spiffe::config {
 namespace {
 
 constexpr std::string_view kPrefix = "SPIFFE_HLP_";
-constexpr std::array<std::string_view, 6> kTrue = {"1", "t", "T", "TRUE", "true", "True"};
-constexpr std::array<std::string_view, 6> kFalse = {"0", "f", "F", "FALSE", "false", "False"};
+constexpr std::array<std::string_view, 6> kTrueOfGo = {"1", "t", "T", "TRUE", "true", "True"};
+constexpr std::array<std::string_view, 6> kFalseOfGo = {"0", "f", "F", "FALSE", "false", "False"};
 
 Result<Value> list_value(const Key& key, std::string_view source, const std::string& text) {
   auto value = parse_json_value(text, source);
@@ -35,8 +35,8 @@ Result<Value> list_value(const Key& key, std::string_view source, const std::str
 Result<Value> value_of(const Key& key, std::string_view source, const std::string& text) {
   if (key.type == KeyType::texts || key.type == KeyType::records) return list_value(key, source, text);
   if (key.type == KeyType::boolean) {
-    if (std::ranges::find(kTrue, text) != kTrue.end()) return Value::of_boolean(true);
-    if (std::ranges::find(kFalse, text) != kFalse.end()) return Value::of_boolean(false);
+    if (std::ranges::find(kTrueOfGo, text) != kTrueOfGo.end()) return Value::of_boolean(true);
+    if (std::ranges::find(kFalseOfGo, text) != kFalseOfGo.end()) return Value::of_boolean(false);
   }
   // "[ -f x ]" is a valid cmd_args string as well.
   if (key.type == KeyType::arguments && text.starts_with('[')) {

@@ -54,17 +54,17 @@ class Event {
   yaml_event_t raw_{};
 };
 
-class Reader {
+class YamlReader {
  public:
-  Reader(std::string_view text, std::string_view source) : text_(text), source_(source), places_(text) {
+  YamlReader(std::string_view text, std::string_view source) : text_(text), source_(source), places_(text) {
     ready_ = yaml_parser_initialize(&parser_) == 1;
     if (!ready_) return;
     yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
   }
-  ~Reader() { yaml_parser_delete(&parser_); }
-  Reader(const Reader&) = delete;
-  Reader& operator=(const Reader&) = delete;
+  ~YamlReader() { yaml_parser_delete(&parser_); }
+  YamlReader(const YamlReader&) = delete;
+  YamlReader& operator=(const YamlReader&) = delete;
 
   // The value of the only document; null if there is none.
   Result<Value> whole() {
@@ -282,12 +282,12 @@ std::string hint_for_root(const Value& root) {
 
 Result<Value> parse_yaml_value(std::string_view text, std::string_view source) {
   if (auto good = check_text(text, source); !good) return fail(good.error());
-  return Reader(text, source).whole();
+  return YamlReader(text, source).whole();
 }
 
 Result<Document> parse_yaml(std::string_view text, std::string source) {
   if (auto good = check_text(text, source); !good) return fail(good.error());
-  Reader reader(text, source);
+  YamlReader reader(text, source);
   auto root = reader.whole();
   if (!root) return fail(root.error());
   if (root->kind == Kind::null) root = Value::of_kind(Kind::object, root->at);

@@ -25,10 +25,6 @@ bool is_one_of(std::string_view text, Words words) {
   return std::ranges::find(words, text) != words.end();
 }
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 std::string_view without_sign(std::string_view text) {
   if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
   return text;

@@ -30,7 +30,7 @@ unsigned code_of(std::string_view character) {
   return (byte(0) & 0x0Fu) << 12 | (byte(1) & 0x3Fu) << 6 | (byte(2) & 0x3Fu);
 }
 
-std::string string(std::string_view text) {
+std::string yaml_string(std::string_view text) {
   if (is_plain_yaml_text(text)) return std::string(text);
   constexpr std::string_view kControls = "\a\b\f\n\r\t\v";
   constexpr std::string_view kLetters = "abfnrtv";
@@ -59,26 +59,26 @@ bool is_nested(const Value& value) {
 }
 
 std::string scalar(const Value& value) {
-  if (value.kind == Kind::text) return string(value.text);
+  if (value.kind == Kind::text) return yaml_string(value.text);
   if (value.kind == Kind::boolean) return value.boolean ? "true" : "false";
   return value.kind == Kind::null ? "null" : value.text;
 }
 
-std::string value_text(const Value& value, std::size_t indent);
+std::string yaml_value_text(const Value& value, std::size_t indent);
 
-std::string lines(const Value& object, std::size_t indent) {
+std::string yaml_lines(const Value& object, std::size_t indent) {
   const std::string space(indent, ' ');
   std::string out;
   for (const Entry& entry : object.entries) {
     if (entry.value.kind == Kind::null) continue;
-    out += comment_text(entry.comments, indent) + space + string(entry.key) + ":" +
-           value_text(entry.value, indent) + "\n";
+    out += comment_text(entry.comments, indent) + space + yaml_string(entry.key) + ":" +
+           yaml_value_text(entry.value, indent) + "\n";
   }
   return out;
 }
 
 // The text after "key:" or "-", without the final line end.
-std::string list_text(const Value& list, std::size_t indent) {
+std::string yaml_list_text(const Value& list, std::size_t indent) {
   if (std::ranges::none_of(list.items, is_nested)) {
     std::string out;
     for (const Value& item : list.items) out += (out.empty() ? "" : ", ") + scalar(item);
@@ -87,7 +87,7 @@ std::string list_text(const Value& list, std::size_t indent) {
   std::string out;
   for (const Value& item : list.items) {
     const std::string text =
-        item.kind == Kind::object ? lines(item, indent + 4) : value_text(item, indent + 2) + "\n";
+        item.kind == Kind::object ? yaml_lines(item, indent + 4) : yaml_value_text(item, indent + 2) + "\n";
     out += "\n" + std::string(indent + 2, ' ') + "-";
     // The first key is written after the dash, unless it has comments above it.
     const bool inline_first =
@@ -104,10 +104,10 @@ std::string list_text(const Value& list, std::size_t indent) {
   return out;
 }
 
-std::string value_text(const Value& value, std::size_t indent) {
-  if (value.kind == Kind::list) return list_text(value, indent);
+std::string yaml_value_text(const Value& value, std::size_t indent) {
+  if (value.kind == Kind::list) return yaml_list_text(value, indent);
   if (value.kind != Kind::object) return " " + scalar(value);
-  std::string text = lines(value, indent + 2);
+  std::string text = yaml_lines(value, indent + 2);
   if (text.empty()) return " {}";
   text.pop_back();
   return "\n" + text;
@@ -117,7 +117,7 @@ std::string value_text(const Value& value, std::size_t indent) {
 
 Result<std::string> to_yaml(const Value& object) {
   if (auto good = check_utf8(object, "YAML"); !good) return fail(good.error());
-  return lines(object, 0);
+  return yaml_lines(object, 0);
 }
 
 }  // namespace spiffe::config

@@ -15,19 +15,13 @@
 
 #include "base/clock.hh"
 #include "base/fd.hh"
+#include "health/socket_address.hh"
 
 namespace spiffe::health {
 
 namespace {
 
 constexpr std::size_t kMaxReply = 65536;
-
-union Address {
-  sockaddr any;
-  sockaddr_in v4;
-  sockaddr_in6 v6;
-  sockaddr_un path;
-};
 
 // A connection whose operations share one deadline.
 class Connection {
@@ -36,7 +30,7 @@ class Connection {
       : endpoint_(endpoint), limit_(limit), deadline_(BootClock::now() + limit) {}
 
   Result<void> connect() {
-    Address address{};
+    SocketAddress address{};
     const socklen_t length = fill(address);
     fd_ = Fd(::socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd_) return fail_errno("cannot make a socket", errno);
@@ -83,7 +77,7 @@ class Connection {
   }
 
  private:
-  [[nodiscard]] socklen_t fill(Address& address) const {
+  [[nodiscard]] socklen_t fill(SocketAddress& address) const {
     if (endpoint_.kind() == Endpoint::Kind::unix_socket) {
       // The length of an Endpoint's path was checked.
       address.path.sun_family = AF_UNIX;

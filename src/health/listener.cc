@@ -11,18 +11,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "health/socket_address.hh"
+
 namespace spiffe::health {
 
 namespace {
 
 constexpr int kBacklog = 128;
-
-union Address {
-  sockaddr any;
-  sockaddr_in v4;
-  sockaddr_in6 v6;
-  sockaddr_un path;
-};
 
 std::string shown(const std::string& address, std::uint16_t port) {
   const bool v6 = address.find(':') != std::string::npos;
@@ -48,7 +43,7 @@ Fd new_socket(int family) {
 }
 
 // A socket bound to `address` and listening, or errno.
-std::expected<Fd, int> bound(const Address& address, socklen_t length) {
+std::expected<Fd, int> bound(const SocketAddress& address, socklen_t length) {
   Fd fd = new_socket(address.any.sa_family);
   if (!fd) return std::unexpected(errno);
   const int on = 1;
@@ -85,7 +80,7 @@ std::expected<Fd, int> bound_everywhere(std::uint16_t port) {
   return bound_v4({.s_addr = htonl(INADDR_ANY)}, port);
 }
 
-Result<> remove_stale(const std::string& path, const Address& address) {
+Result<> remove_stale(const std::string& path, const SocketAddress& address) {
   struct stat found{};
   if (::lstat(path.c_str(), &found) != 0) {
     if (errno == ENOENT) return {};
@@ -130,7 +125,7 @@ Result<Listener> Listener::tcp(const std::string& address, std::uint16_t port) {
 
 Result<Listener> Listener::unix_socket(const std::string& path, mode_t mode) {
   const std::string what = "health checks: listen on " + path;
-  Address address{};
+  SocketAddress address{};
   address.path.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.path.sun_path) {
     return fail(ErrorKind::config, what + ": a socket's path has 1 to " +
@@ -171,7 +166,7 @@ Listener::~Listener() {
 }
 
 std::uint16_t Listener::port() const {
-  Address address{};
+  SocketAddress address{};
   socklen_t length = sizeof address;
   if (::getsockname(fd_.get(), &address.any, &length) != 0) return 0;
   if (address.any.sa_family == AF_INET) return ntohs(address.v4.sin_port);
@@ -181,7 +176,7 @@ std::uint16_t Listener::port() const {
 
 std::string Listener::name() const {
   if (!path_.empty()) return path_;
-  Address address{};
+  SocketAddress address{};
   socklen_t length = sizeof address;
   if (::getsockname(fd_.get(), &address.any, &length) != 0) return {};
   std::array<char, INET6_ADDRSTRLEN> text{};

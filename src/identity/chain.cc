@@ -27,7 +27,7 @@ struct Named {
   std::string name;
 };
 
-struct Verdict {
+struct PathVerdict {
   int code = X509_V_ERR_UNSPECIFIED;  // X509_V_OK: good
   Named culprit;                      // the certificate that the code is about
   Named youngest;                     // the certificate of the path with the latest NotBefore
@@ -53,7 +53,7 @@ bool has_weak_digest(X509* certificate) {
   return digest == NID_sha1 || digest == NID_md5 || digest == NID_md4 || digest == NID_mdc2;
 }
 
-void look_at_path(const Attempt& attempt, X509_STORE_CTX* context, Verdict& verdict) {
+void look_at_path(const Attempt& attempt, X509_STORE_CTX* context, PathVerdict& verdict) {
   STACK_OF(X509)* path = X509_STORE_CTX_get0_chain(context);
   for (int i = 0; i < sk_X509_num(path); ++i) {
     X509* certificate = sk_X509_value(path, i);
@@ -73,11 +73,11 @@ void look_at_path(const Attempt& attempt, X509_STORE_CTX* context, Verdict& verd
   }
 }
 
-Verdict verify(const Attempt& attempt) {
+PathVerdict verify(const Attempt& attempt) {
   const X509StorePtr store(X509_STORE_new());
   const X509StoreCtxPtr context(X509_STORE_CTX_new());
   const Owned<STACK_OF(X509), [](STACK_OF(X509) * s) { sk_X509_free(s); }> untrusted(sk_X509_new_null());
-  Verdict verdict;
+  PathVerdict verdict;
   if (!store || !context || !untrusted || !std::ranges::all_of(attempt.chain, &Certificate::x509))
     return verdict;
   for (std::size_t i = 1; i < attempt.chain.size(); ++i)
@@ -143,7 +143,7 @@ std::string no_authority(const Chain& chain, const X509Bundle& bundle) {
          " (" + offered + ")";
 }
 
-std::string text_of(const Verdict& verdict, const Chain& chain, const X509Bundle& bundle) {
+std::string text_of(const PathVerdict& verdict, const Chain& chain, const X509Bundle& bundle) {
   if (is_about_issuer(verdict.code)) return no_authority(chain, bundle);
   if (verdict.culprit.certificate == nullptr) return X509_verify_cert_error_string(verdict.code);
   const auto& [certificate, name] = verdict.culprit;
@@ -155,7 +155,7 @@ std::string text_of(const Verdict& verdict, const Chain& chain, const X509Bundle
 }
 
 // The error for `verdict`, and the time from which the chain is valid, if waiting is enough.
-ChainRefusal refusal_of(const Verdict& verdict, const Chain& chain, const Certificate& authority,
+ChainRefusal refusal_of(const PathVerdict& verdict, const Chain& chain, const Certificate& authority,
                         const X509Bundle& bundle, WallTime now) {
   const auto refuse = [](std::string text) {
     return ChainRefusal{{ErrorKind::verification, std::move(text)}, std::nullopt};
@@ -164,7 +164,7 @@ ChainRefusal refusal_of(const Verdict& verdict, const Chain& chain, const Certif
     return refuse(text_of(verdict, chain, bundle));
   }
   const WallTime begin = verdict.youngest.certificate->not_before();
-  const Verdict then = verify({chain, authority, begin});
+  const PathVerdict then = verify({chain, authority, begin});
   std::string text = not_yet_valid(verdict.youngest);
   if (then.code != X509_V_OK) {
     return refuse(text + "; and at that time: " + text_of(then, chain, bundle));
@@ -205,7 +205,7 @@ std::expected<void, ChainRefusal> verify_chain(const X509Svid& svid, const X509B
   for (const Certificate& authority : bundle.authorities) {
     if (!may_have_issued(authority, chain)) continue;
     if (is_usual_path(chain, authority, now)) return {};
-    const Verdict verdict = verify({chain, authority, now});
+    const PathVerdict verdict = verify({chain, authority, now});
     if (verdict.code == X509_V_OK) return {};
     ChainRefusal refusal = refusal_of(verdict, chain, authority, bundle, now);
     if (best && !better(refusal, verdict.code, *best, best_code)) continue;

@@ -13,6 +13,7 @@
 #include "base/openssl.hh"
 #include "base/text.hh"
 #include "identity/json.hh"
+#include "identity/refusal.hh"
 
 namespace spiffe::identity {
 
@@ -26,7 +27,6 @@ using BignumPtr = Owned<BIGNUM, BN_free>;
 
 constexpr std::size_t kMaxToken = 256UL * 1024;  // bytes; HTTP headers hold only some 8 KiB
 constexpr std::size_t kMaxHeader = 16UL * 1024;
-constexpr std::size_t kMaxShown = 40;
 
 struct Algorithm {
   std::string_view name;
@@ -54,14 +54,6 @@ constexpr std::array kAlgorithms = {
 
 const Algorithm& properties(JwsAlgorithm algorithm) {
   return kAlgorithms[static_cast<std::size_t>(algorithm)];
-}
-
-std::string shown(std::string_view text) {
-  return quote(text, kMaxShown);
-}
-
-std::unexpected<Error> refuse(std::string message) {
-  return fail(ErrorKind::verification, std::move(message));
 }
 
 Result<JwsAlgorithm> read_algorithm(const json& header) {

@@ -18,6 +18,7 @@
 #include "identity/certificate.hh"
 #include "identity/ec_group.hh"
 #include "identity/json.hh"
+#include "identity/refusal.hh"
 #include "identity/rsa_size.hh"
 
 namespace spiffe::identity {
@@ -34,15 +35,6 @@ using ParamsPtr = Owned<OSSL_PARAM, OSSL_PARAM_free>;
 constexpr std::size_t kMaxRsaBits = 16384;  // the most that OpenSSL verifies with
 constexpr std::size_t kMaxExponentBytes = 8;
 constexpr std::size_t kMaxKeyId = 1024;
-constexpr std::size_t kMaxShown = 120;
-
-std::unexpected<Error> refuse(std::string message) {
-  return fail(ErrorKind::verification, std::move(message));
-}
-
-std::string shown(std::string_view text) {
-  return quote(text, kMaxShown);
-}
 
 struct Curve {
   Kind kind;

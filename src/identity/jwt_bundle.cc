@@ -5,6 +5,7 @@
 
 #include "base/text.hh"
 #include "identity/json.hh"
+#include "identity/refusal.hh"
 
 namespace spiffe::identity {
 
@@ -14,15 +15,6 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxDocument = 1024UL * 1024;  // bytes of one trust domain's JWKS: thousands of keys
 constexpr std::size_t kMaxLeftOut = 8;               // reasons that are listed
-constexpr std::size_t kMaxShown = 120;
-
-std::string shown(std::string_view text) {
-  return quote(text, kMaxShown);
-}
-
-std::unexpected<Error> refuse(std::string message) {
-  return fail(ErrorKind::verification, std::move(message));
-}
 
 // Whether the key is for something other than JWT-SVIDs. "sig" is RFC 7517's value for a key that verifies
 // signatures: agents that use a library for their JWKS send it.

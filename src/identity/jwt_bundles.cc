@@ -3,16 +3,11 @@
 #include <utility>
 
 #include "base/text.hh"
+#include "identity/refusal.hh"
 
 namespace spiffe::identity {
 
 namespace {
-
-constexpr std::size_t kMaxShown = 200;  // bytes of a name that a message repeats
-
-std::string shown(std::string_view text) {
-  return escape(text, kMaxShown);
-}
 
 class Reader {
  public:
@@ -21,7 +16,7 @@ class Reader {
   Result<void> add(const std::string& name, const std::string& jwks) {
     auto domain = TrustDomain::parse_name_or_id(name);
     if (!domain) {
-      unreadable(shown(name), domain.error());
+      unreadable(sent_name(name), domain.error());
       return {};
     }
     const JwtBundle* before = previous_ != nullptr ? previous_->find(*domain) : nullptr;
@@ -59,7 +54,7 @@ class Reader {
     // Names arrive sorted, so most of them belong at the end.
     const auto place = bundles.emplace_hint(bundles.end(), domain, std::move(bundle));
     if (bundles.size() == count) {
-      result_.findings.push_back({shown(name), "a second JWT bundle for this trust domain is ignored"});
+      result_.findings.push_back({sent_name(name), "a second JWT bundle for this trust domain is ignored"});
       return;
     }
     for (const std::string& what : place->second.left_out()) {

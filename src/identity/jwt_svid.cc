@@ -6,6 +6,7 @@
 #include "identity/json.hh"
 #include "identity/jws.hh"
 #include "identity/numeric_date.hh"
+#include "identity/refusal.hh"
 
 namespace spiffe::identity {
 
@@ -16,17 +17,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxPayload = 256UL * 1024;
-constexpr std::size_t kMaxShown = 120;  // bytes of a value that a message repeats
-constexpr std::size_t kMaxListed = 5;   // values that a message lists
-constexpr auto kLeeway = 60s;           // the signer's clock may be fast
-
-std::string shown(std::string_view text) {
-  return quote(text, kMaxShown);
-}
-
-std::unexpected<Error> refuse(std::string message, std::string hint = {}) {
-  return fail(ErrorKind::verification, std::move(message), std::move(hint));
-}
+constexpr std::size_t kMaxListed = 5;  // values that a message lists
+constexpr auto kLeeway = 60s;          // the signer's clock may be fast
 
 std::string listed(const std::vector<std::string>& values) {
   std::string out;
@@ -122,14 +114,6 @@ Result<void> check_times(const json& claims, WallTime now, JwtSvid& svid) {
   if (!issued) return fail(issued.error());
   svid.issued_at = *issued;
   return check_begin("was issued in the future", "iat", *issued, now);
-}
-
-// Compares IDs, not texts: the case of the scheme is ignored.
-bool same_id(std::string_view a, std::string_view b) {
-  if (a == b) return true;
-  const auto left = SpiffeId::parse(a);
-  const auto right = SpiffeId::parse(b);
-  return left && right && *left == *right;
 }
 
 Error none_selected(std::span<const JwtSvidMaterial> svids, std::string_view hint,

@@ -13,6 +13,7 @@
 #include "base/secret.hh"
 #include "identity/der.hh"
 #include "identity/ec_group.hh"
+#include "identity/refusal.hh"
 
 namespace spiffe::identity {
 
@@ -28,10 +29,6 @@ struct KeyParts {
   const X509_ALGOR* identifier = nullptr;
   DerSpan encoded;
 };
-
-std::unexpected<Error> refuse(std::string message) {
-  return fail(ErrorKind::verification, std::move(message));
-}
 
 std::unexpected<Error> malformed(std::string_view kind) {
   return refuse("the private key is not a well-formed " + std::string(kind) + " key");

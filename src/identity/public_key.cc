@@ -28,15 +28,15 @@ constexpr std::array<unsigned char, 8> kP256 = {0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x
 constexpr std::array<unsigned char, 5> kP384 = {0x2B, 0x81, 0x04, 0x00, 0x22};
 constexpr std::array<unsigned char, 5> kP521 = {0x2B, 0x81, 0x04, 0x00, 0x23};
 
-struct Curve {
+struct NamedCurve {
   std::span<const unsigned char> oid;
   std::string_view name;
   int nid;
   std::size_t coordinate;  // bytes
 };
-constexpr std::array kCurves = {Curve{kP256, "P-256", NID_X9_62_prime256v1, 32},
-                                Curve{kP384, "P-384", NID_secp384r1, 48},
-                                Curve{kP521, "P-521", NID_secp521r1, 66}};
+constexpr std::array kNamedCurves = {NamedCurve{kP256, "P-256", NID_X9_62_prime256v1, 32},
+                                     NamedCurve{kP384, "P-384", NID_secp384r1, 48},
+                                     NamedCurve{kP521, "P-521", NID_secp521r1, 66}};
 
 DerSpan without_zeros(DerSpan number) {
   while (!number.empty() && number.front() == std::byte{0}) number = number.subspan(1);
@@ -56,7 +56,7 @@ std::optional<std::string> rsa_members(DerSpan key) {
 }
 
 // The point is encoded as x and y, or as x with the sign of y.
-std::optional<std::string> ec_members(const Curve& curve, DerSpan key) {
+std::optional<std::string> ec_members(const NamedCurve& curve, DerSpan key) {
   const EC_GROUP* group = ec_group(curve.nid);
   const PointPtr point(EC_POINT_new(group));
   std::array<unsigned char, 2 * 66 + 1> raw{};
@@ -117,8 +117,8 @@ std::optional<std::string> public_jwk_members(const Certificate& certificate) {
   const auto name = is(*oid, kEcPublicKey) ? identifier.take(DerTag::object_identifier) : std::nullopt;
   if (!name) return std::nullopt;
   const auto* const curve =
-      std::ranges::find_if(kCurves, [&](const Curve& each) { return is(*name, each.oid); });
-  return curve != kCurves.end() ? ec_members(*curve, key) : std::nullopt;
+      std::ranges::find_if(kNamedCurves, [&](const NamedCurve& each) { return is(*name, each.oid); });
+  return curve != kNamedCurves.end() ? ec_members(*curve, key) : std::nullopt;
 }
 
 }  // namespace spiffe::identity

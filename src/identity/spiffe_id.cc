@@ -1,6 +1,7 @@
 #include "identity/spiffe_id.hh"
 
 #include "base/text.hh"
+#include "identity/refusal.hh"
 
 namespace spiffe::identity {
 
@@ -9,13 +10,8 @@ namespace {
 constexpr std::string_view kScheme = "spiffe";
 constexpr std::size_t kMaxTrustDomain = 255;
 constexpr std::size_t kMaxUri = 2048;
-constexpr std::size_t kMaxShown = 120;  // bytes of a refused name that a message repeats
 
-std::string shown(std::string_view text) {
-  return quote(text, kMaxShown);
-}
-
-std::unexpected<Error> refuse(std::string_view what, std::string_view text, std::string_view rule) {
+std::unexpected<Error> invalid(std::string_view what, std::string_view text, std::string_view rule) {
   return fail(ErrorKind::verification,
               "invalid " + std::string(what) + " " + shown(text) + ": " + std::string(rule));
 }
@@ -88,7 +84,7 @@ std::string check_path(std::string_view path) {
 
 Result<TrustDomain> TrustDomain::parse(std::string_view name) {
   if (const std::string rule = check_trust_domain(name); !rule.empty()) {
-    return refuse("trust domain", name, rule);
+    return invalid("trust domain", name, rule);
   }
   return TrustDomain(std::string(name));
 }
@@ -97,12 +93,12 @@ Result<TrustDomain> TrustDomain::parse_name_or_id(std::string_view text) {
   if (text.find("://") == std::string_view::npos) return parse(text);
   auto id = SpiffeId::parse(text);
   if (!id) return std::unexpected(std::move(id).error());
-  if (!id->path().empty()) return refuse("trust domain", text, "the ID of a trust domain has no path");
+  if (!id->path().empty()) return invalid("trust domain", text, "the ID of a trust domain has no path");
   return id->trust_domain();
 }
 
 Result<SpiffeId> SpiffeId::parse(std::string_view uri) {
-  const auto refuse_id = [uri](std::string_view rule) { return refuse("SPIFFE ID", uri, rule); };
+  const auto refuse_id = [uri](std::string_view rule) { return invalid("SPIFFE ID", uri, rule); };
   if (uri.empty()) return refuse_id("it is empty");
   if (uri.size() > kMaxUri) {
     return refuse_id("it has " + std::to_string(uri.size()) + " bytes, more than 2048");
@@ -122,6 +118,13 @@ Result<SpiffeId> SpiffeId::parse(std::string_view uri) {
   if (const std::string rule = check_trust_domain(domain); !rule.empty()) return refuse_id(rule);
   if (const std::string rule = check_path(path); !rule.empty()) return refuse_id(rule);
   return SpiffeId(TrustDomain(std::string(domain)), std::string(path));
+}
+
+bool same_id(std::string_view a, std::string_view b) {
+  if (a == b) return true;
+  const auto left = SpiffeId::parse(a);
+  const auto right = SpiffeId::parse(b);
+  return left && right && *left == *right;
 }
 
 }  // namespace spiffe::identity

@@ -47,4 +47,8 @@ class SpiffeId {
   std::string path_;
 };
 
+// Whether both texts are the same SPIFFE ID: the case of the scheme is ignored. Equal texts are the same,
+// whatever they hold.
+[[nodiscard]] bool same_id(std::string_view a, std::string_view b);
+
 }  // namespace spiffe::identity

@@ -5,13 +5,13 @@
 #include <span>
 
 #include "base/text.hh"
+#include "identity/refusal.hh"
 #include "identity/rsa_size.hh"
 
 namespace spiffe::identity {
 
 namespace {
 
-constexpr std::size_t kMaxShown = 200;   // bytes of a name that a message repeats
 constexpr std::size_t kMaxOffered = 10;  // SVIDs that a message lists
 
 // Limits below the 64 MiB of a message bound the time to verify it.
@@ -22,16 +22,12 @@ constexpr std::size_t kMaxBundleBytes = std::size_t{8} * 1024 * 1024;  // the au
 constexpr std::size_t kMaxExamined = 100;
 constexpr std::size_t kMaxExaminedBytes = std::size_t{1024} * 1024;
 
-std::string shown(std::string_view text) {
-  return escape(text, kMaxShown);
-}
-
-Refusal refuse(std::string message, std::string_view spiffe_id = {}) {
-  return {{ErrorKind::verification, std::move(message)}, shown(spiffe_id), std::nullopt, false};
+Refusal refuse_message(std::string message, std::string_view spiffe_id = {}) {
+  return {{ErrorKind::verification, std::move(message)}, sent_name(spiffe_id), std::nullopt, false};
 }
 
 Refusal refuse_svid(std::string_view spiffe_id, Error error) {
-  Refusal refusal = refuse({}, spiffe_id);
+  Refusal refusal = refuse_message({}, spiffe_id);
   refusal.error = context(refusal.spiffe_id, std::move(error));
   return refusal;
 }
@@ -45,18 +41,18 @@ std::string_view empty_field(const X509SvidMaterial& svid) {
 }
 
 std::optional<Refusal> check_fields(const X509Material& material) {
-  if (material.svids.empty()) return refuse("the message holds no SVID");
+  if (material.svids.empty()) return refuse_message("the message holds no SVID");
   if (material.svids.size() > kMaxSvids) {
-    return refuse("the message holds " + std::to_string(material.svids.size()) + " SVIDs, at most " +
-                  std::to_string(kMaxSvids) + " are taken");
+    return refuse_message("the message holds " + std::to_string(material.svids.size()) + " SVIDs, at most " +
+                          std::to_string(kMaxSvids) + " are taken");
   }
   for (std::size_t i = 0; i < material.svids.size(); ++i) {
     const X509SvidMaterial& svid = material.svids[i];
     const std::string_view field = empty_field(svid);
     if (field.empty()) continue;
-    const std::string id = svid.spiffe_id.empty() ? std::string() : " (" + shown(svid.spiffe_id) + ")";
-    return refuse("svids[" + std::to_string(i) + "]" + id + ": " + std::string(field) + " is empty",
-                  svid.spiffe_id);
+    const std::string id = svid.spiffe_id.empty() ? std::string() : " (" + sent_name(svid.spiffe_id) + ")";
+    return refuse_message("svids[" + std::to_string(i) + "]" + id + ": " + std::string(field) + " is empty",
+                          svid.spiffe_id);
   }
   return std::nullopt;
 }
@@ -71,19 +67,11 @@ Svids without_repeated_hints(const std::vector<X509SvidMaterial>& svids, std::ve
     if (svid.hint.empty() || seen.insert(svid.hint).second) {
       kept.push_back(&svid);
     } else if (findings.size() < kMaxExamined) {
-      findings.push_back({shown(svid.spiffe_id),
-                          "left out: an SVID before it has the same hint \"" + shown(svid.hint) + "\""});
+      findings.push_back({sent_name(svid.spiffe_id),
+                          "left out: an SVID before it has the same hint \"" + sent_name(svid.hint) + "\""});
     }
   }
   return kept;
-}
-
-// Compares IDs, not texts: the case of the scheme is ignored.
-bool same_id(std::string_view a, std::string_view b) {
-  if (a == b) return true;
-  const auto left = SpiffeId::parse(a);
-  const auto right = SpiffeId::parse(b);
-  return left && right && *left == *right;
 }
 
 // `prefix` ends with "*"; scheme and trust domain are compared as in same_id().
@@ -111,18 +99,18 @@ bool selects(const X509Selection& selection, const X509SvidMaterial& svid) {
 
 Refusal none_selected(const X509Selection& selection, const Svids& svids) {
   std::string wanted;
-  if (!selection.hint.empty()) wanted = "hint \"" + shown(selection.hint) + "\"";
+  if (!selection.hint.empty()) wanted = "hint \"" + sent_name(selection.hint) + "\"";
   if (!selection.spiffe_id.empty()) {
     wanted +=
-        (wanted.empty() ? "" : " and ") + std::string("SPIFFE ID \"") + shown(selection.spiffe_id) + '"';
+        (wanted.empty() ? "" : " and ") + std::string("SPIFFE ID \"") + sent_name(selection.spiffe_id) + '"';
   }
   std::string offered;
   for (std::size_t i = 0; i < svids.size() && i < kMaxOffered; ++i) {
-    offered += (i > 0 ? ", " : "") + shown(svids[i]->spiffe_id);
-    offered += svids[i]->hint.empty() ? " (no hint)" : " (hint \"" + shown(svids[i]->hint) + "\")";
+    offered += (i > 0 ? ", " : "") + sent_name(svids[i]->spiffe_id);
+    offered += svids[i]->hint.empty() ? " (no hint)" : " (hint \"" + sent_name(svids[i]->hint) + "\")";
   }
   if (svids.size() > kMaxOffered) offered += " and " + std::to_string(svids.size() - kMaxOffered) + " more";
-  Refusal refusal = refuse("no SVID has the " + wanted + "; the agent offers " + offered);
+  Refusal refusal = refuse_message("no SVID has the " + wanted + "; the agent offers " + offered);
   refusal.not_offered = true;
   return refusal;
 }
@@ -159,7 +147,7 @@ std::expected<X509Context, Refusal> read_selected(const X509SvidMaterial& materi
 void warn_of_weak_authorities(const X509Bundle& bundle, std::vector<Finding>& findings) {
   for (const Certificate& authority : bundle.authorities) {
     if (!has_weak_rsa_key(authority)) continue;
-    findings.push_back({shown(bundle.trust_domain.name()),
+    findings.push_back({sent_name(bundle.trust_domain.name()),
                         weak_rsa_warning(authority, "authority " + quote(authority.subject()))});
   }
 }
@@ -170,7 +158,7 @@ std::optional<Refusal> verify_selected(const X509Context& context, std::string_v
   auto checked = context.svid.check(warnings);
   if (checked) checked = context.svid.check_key();
   if (!checked) return refuse_svid(sent_id, std::move(checked).error());
-  for (auto& warning : warnings) findings.push_back({shown(sent_id), std::move(warning)});
+  for (auto& warning : warnings) findings.push_back({sent_name(sent_id), std::move(warning)});
   warn_of_weak_authorities(context.bundle, findings);
   for (const auto& [domain, bundle] : context.federated) warn_of_weak_authorities(bundle, findings);
   if (!verify) return std::nullopt;
@@ -181,7 +169,8 @@ std::optional<Refusal> verify_selected(const X509Context& context, std::string_v
   return refusal;
 }
 
-// Verifies another SVID as strictly as the selected one. `warnings` receives problems that do not refuse it.
+// Verifies another SVID as strictly as the selected one. `warnings` receives problems that do not
+// refuse_message it.
 std::expected<FurtherSvid, ChainRefusal> read_further(const X509SvidMaterial& material, std::size_t number,
                                                       std::span<const Certificate> known, WallTime now,
                                                       bool verify, std::vector<std::string>& warnings) {
@@ -213,14 +202,14 @@ void report_unselected(const Svids& svids, const X509SvidMaterial* selected, Wal
   for (const X509SvidMaterial* svid : svids) {
     bytes += svid->certificates.size() + svid->bundle.size();
     if (examined == kMaxExamined || bytes > kMaxExaminedBytes) {
-      findings.push_back({shown(selected->spiffe_id), std::to_string(svids.size() - examined) + " of " +
-                                                          std::to_string(svids.size()) +
-                                                          " SVIDs that are not selected are not examined"});
+      findings.push_back({sent_name(selected->spiffe_id),
+                          std::to_string(svids.size() - examined) + " of " + std::to_string(svids.size()) +
+                              " SVIDs that are not selected are not examined"});
       return;
     }
     ++examined;
     const std::string what = defect(*svid, now, verify);
-    if (!what.empty()) findings.push_back({shown(svid->spiffe_id), "not selected, and bad: " + what});
+    if (!what.empty()) findings.push_back({sent_name(svid->spiffe_id), "not selected, and bad: " + what});
   }
 }
 
@@ -235,7 +224,7 @@ class FederatedBundles {
 
   void add(const std::string& name, const Bytes& der) {
     auto domain = TrustDomain::parse_name_or_id(name);
-    if (!domain) return unreadable(shown(name), domain.error().message);
+    if (!domain) return unreadable(sent_name(name), domain.error().message);
     if (*domain == context_.bundle.trust_domain) {
       return report(name, "a federated bundle for our own trust domain is ignored");
     }
@@ -274,7 +263,7 @@ class FederatedBundles {
 
   void report(const std::string& name, std::string message) {
     if (sibling_ != nullptr) return;
-    context_.findings.push_back({shown(name), std::move(message)});
+    context_.findings.push_back({sent_name(name), std::move(message)});
   }
 
   X509Context& context_;
@@ -316,7 +305,7 @@ std::vector<std::size_t> X509Context::add_further(const X509Material& material,
     if (index == selected || !selects(selection, *each)) continue;
     bytes += each->certificates.size() + each->bundle.size();
     if (examined.size() + 1 == kMaxExamined || bytes > kMaxExaminedBytes) {
-      findings.push_back({shown(material.svids[selected].spiffe_id),
+      findings.push_back({sent_name(material.svids[selected].spiffe_id),
                           "only " + std::to_string(examined.size() + 1) + " of " + std::to_string(matching) +
                               " SVIDs are taken for credential_folder"});
       break;
@@ -324,13 +313,14 @@ std::vector<std::size_t> X509Context::add_further(const X509Material& material,
     examined.push_back(index);
     std::vector<std::string> warnings;
     auto read = read_further(*each, examined.size(), bundle.authorities, now, verify_chain, warnings);
-    for (std::string& warning : warnings) findings.push_back({shown(each->spiffe_id), std::move(warning)});
+    for (std::string& warning : warnings)
+      findings.push_back({sent_name(each->spiffe_id), std::move(warning)});
     if (read) {
       further.push_back(*std::move(read));
       continue;
     }
     findings.push_back(
-        {shown(each->spiffe_id), "left out of credential_folder: " + read.error().error.message});
+        {sent_name(each->spiffe_id), "left out of credential_folder: " + read.error().error.message});
     if (const auto from = read.error().valid_from)
       further_from = std::min(further_from.value_or(*from), *from);
   }

@@ -7,6 +7,7 @@
 
 #include "base/text.hh"
 #include "identity/private_key.hh"
+#include "identity/refusal.hh"
 #include "identity/rsa_size.hh"
 
 namespace spiffe::identity {
@@ -14,10 +15,6 @@ namespace spiffe::identity {
 namespace {
 
 using NamesPtr = Owned<GENERAL_NAMES, GENERAL_NAMES_free>;
-
-std::unexpected<Error> refuse(std::string message) {
-  return fail(ErrorKind::verification, std::move(message));
-}
 
 // The URI SANs with all their bytes, so that an embedded NUL does not hide the rest.
 Result<std::vector<std::string>> uri_sans(const X509* certificate) {

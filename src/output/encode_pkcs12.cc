@@ -19,7 +19,7 @@ namespace spiffe::output {
 namespace {
 
 using identity::Certificate;
-using Digest = std::array<unsigned char, 32>;
+using Sha256 = std::array<unsigned char, 32>;
 
 // The number that Java 17 uses. Measured with OpenSSL 3.0: 2.4 ms for the key in a keystore (legacy: 2.7 ms)
 // and 0.9 ms for the MAC of a file. With both files, each publication and each check every 10 s blocks the
@@ -78,7 +78,7 @@ BagPtr certificate_bag(const Certificate& certificate) {
 // the cost of the iterations.
 BagPtr key_bag(const SecretBytes& key, const Protection& protection) {
   constexpr std::string_view kLabel = "spiffe-helper PKCS#12 key";
-  Digest derived{};
+  Sha256 derived{};
   if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
            reinterpret_cast<const unsigned char*>(kLabel.data()), kLabel.size(), derived.data(),
            nullptr) == nullptr) {
@@ -116,7 +116,7 @@ bool set_alias(PKCS12_SAFEBAG* bag, std::string_view alias) {
 
 // Marks key and leaf as belonging together.
 bool set_local_key_id(PKCS12_SAFEBAG* bag, const Certificate& leaf) {
-  Digest id{};
+  Sha256 id{};
   return EVP_Digest(leaf.der().data(), leaf.der().size(), id.data(), nullptr, EVP_sha256(), nullptr) == 1 &&
          PKCS12_add_localkeyid(bag, id.data(), static_cast<int>(id.size())) == 1;
 }
@@ -141,7 +141,7 @@ bool add(STACK_OF(PKCS7) * safes, STACK_OF(PKCS12_SAFEBAG) * bags) {
   return true;
 }
 
-Result<Encoded> finish(STACK_OF(PKCS7) * safes, Digest& salt, const Protection& protection) {
+Result<Encoded> finish(STACK_OF(PKCS7) * safes, Sha256& salt, const Protection& protection) {
   const Pkcs12Ptr file(PKCS12_init(NID_pkcs7_data));
   if (!file || PKCS12_pack_authsafes(file.get(), safes) != 1 ||
       PKCS12_set_mac(file.get(), protection.password.data(), static_cast<int>(protection.password.size()),
@@ -181,7 +181,7 @@ Result<Encoded> encode_keystore(const Source& source, const EncodeOptions& optio
   }
   BagPtr bag = key_bag(key, protection);
   if (!bag || !set_alias(bag.get(), kAlias) || !set_local_key_id(bag.get(), chain.front())) return failed();
-  Digest salt{};
+  Sha256 salt{};
   if (!add(keys.get(), std::move(bag)) || !add(safes.get(), certificates.get()) ||
       !add(safes.get(), keys.get()) ||
       HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
@@ -208,7 +208,7 @@ Result<Encoded> encode_truststore(const Source& source, const EncodeOptions& opt
     if (!bag || !set_alias(bag.get(), alias) || !set_trusted(bag.get()) || !add(bags.get(), std::move(bag)))
       return failed();
   }
-  Digest salt{};
+  Sha256 salt{};
   if (!add(safes.get(), bags.get()) ||
       EVP_Digest(hashed.data(), hashed.size(), salt.data(), nullptr, EVP_sha256(), nullptr) != 1) {
     return failed();

@@ -21,7 +21,7 @@ constexpr int kLook = O_PATH | O_NOFOLLOW | O_CLOEXEC;
 constexpr int kWrite = O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 constexpr int kMaxLinks = 40;  // as in the kernel
 // Failing this often requires that the file changes between two system calls each time.
-constexpr int kAttempts = 16;
+constexpr int kOpenAttempts = 16;
 
 std::string user(uid_t id) {
   return "user " + std::to_string(id);
@@ -180,7 +180,7 @@ Result<InPlaceFile> find_in_place(const Place& place, const Item& item) {
 }
 
 Result<bool> write_in_place(const Place& place, const Item& item, bool mounted, bool content) {
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+  for (int attempt = 0; attempt < kOpenAttempts; ++attempt) {
     auto found = mounted ? find_mounted(place, item) : find_in_place(place, item);
     if (!found) return fail(found.error());
     if (!found->refusal.empty()) return fail_refused(place, item, *found);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.hh"
 #include "output/file_writer.hh"
 
 namespace spiffe::output {
@@ -18,7 +19,7 @@ namespace spiffe::output {
 namespace {
 
 constexpr std::size_t kMaxLockFile = 1 << 20;
-constexpr int kAttempts = 16;
+constexpr int kLockAttempts = 16;
 constexpr mode_t kLockMode = 0600;
 constexpr int kOpenLock = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
@@ -39,8 +40,7 @@ LockRecord read_record(int fd) {
 
 // For messages: others may have written the file, so accept only digits.
 std::string digits(std::string_view text) {
-  const bool good =
-      text.size() < 12 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  const bool good = text.size() < 12 && std::ranges::all_of(text, is_digit);
   return good ? std::string(text) : std::string();
 }
 
@@ -78,7 +78,7 @@ struct OpenLock {
 // in a sticky directory, even to root. Returns an empty Fd if there is no file and `create` is false.
 Result<OpenLock> open_lock(const Directory& directory, const std::string& name, bool create) {
   bool created = false;
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+  for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
     created = false;
     Fd fd(::openat(directory.fd(), name.c_str(), kOpenLock));
     if (!fd && errno == ENOENT) {
@@ -237,7 +237,7 @@ Result<std::optional<Lock>> try_lock(const Directory& directory, std::span<const
 
 Result<Lock> take_lock(const Directory& directory, std::span<const std::string> leaves, bool optional,
                        Notices& notices) {
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+  for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
     auto lock = try_lock(directory, leaves, notices);
     if (lock && *lock) return std::move(**lock);
     if (lock) continue;

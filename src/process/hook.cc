@@ -17,7 +17,7 @@ namespace spiffe::process {
 
 namespace {
 
-constexpr std::size_t kPerTurn = std::size_t{16} * 1024;  // bytes of output per turn of the loop
+constexpr std::size_t kBytesPerTurn = std::size_t{16} * 1024;  // bytes of output per turn of the loop
 constexpr std::string_view kChanged = "SPIFFE_HELPER_CHANGED=";
 constexpr std::string_view kCertDir = "SPIFFE_HELPER_CERT_DIR=";
 
@@ -86,7 +86,7 @@ Hook::Hook(Loop& loop, Options options, Pipe pipe, std::function<void(int)> on_e
                // If the run has just ended in time, this timer no longer applies.
                if (!reap()) step(HookSchedule::TimerFired{});
              }),
-      output_(loop, pipe_.reader.get(), [this] { read(kPerTurn); }) {}
+      output_(loop, pipe_.reader.get(), [this] { read(kBytesPerTurn); }) {}
 
 void Hook::published(const Changes& changes) {
   reap();  // a run that ended a moment ago does not delay the next one
@@ -136,7 +136,7 @@ void Hook::step(const HookSchedule::Event& event) {
 }
 
 void Hook::read(std::size_t bytes) {
-  std::array<char, kPerTurn> buffer;
+  std::array<char, kBytesPerTurn> buffer;
   while (bytes > 0) {
     const ssize_t n = ::read(pipe_.reader.get(), buffer.data(), std::min(bytes, buffer.size()));
     if (n <= 0) return;  // EAGAIN; never the end, because we also hold the writing end

@@ -18,7 +18,7 @@ namespace spiffe::process {
 namespace {
 
 // Other events on the loop must have their turn.
-constexpr int kPerTurn = 256;
+constexpr int kChildrenPerTurn = 256;
 
 // Not every process that must end is our child, and only children cause a SIGCHLD: a process may have entered
 // the container.
@@ -75,7 +75,7 @@ void Reaper::Claim::hold() {
 void Reaper::reap() {
   last_called_ = 0;
   const auto held = [](const auto& each) { return each.second.held; };
-  for (int i = 0; i < kPerTurn; ++i) {
+  for (int i = 0; i < kChildrenPerTurn; ++i) {
     if (std::ranges::any_of(claims_, held)) return reap_beside_held();
     if (!reap_one()) return;
   }

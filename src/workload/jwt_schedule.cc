@@ -11,7 +11,6 @@ namespace {
 constexpr auto kShortest = 1s;  // between two calls for one token
 constexpr int kMaxDoublings = 6;
 constexpr auto kLongest = 60s;
-constexpr double kJitter = 0.2;  // up to a fifth longer, so that the helpers of a node do not ask together
 
 }  // namespace
 
@@ -72,8 +71,7 @@ Retry::Step JwtSchedule::back_off(Entry& entry, BootTime now, double random) {
   const auto base =
       std::min<std::chrono::seconds>(1s * (1 << std::min(entry.failures, kMaxDoublings)), kLongest);
   ++entry.failures;
-  const auto spread = static_cast<long>(random * kJitter * 1000.0 * static_cast<double>(base.count()));
-  const Retry::Duration step = base + Retry::Duration(spread);
+  const Retry::Duration step = Retry::jittered(base, random);
   wait(entry, now + step, true);
   return {.wait = step, .probe = false, .fatal = false};
 }

@@ -13,14 +13,13 @@ constexpr auto kRefusedWait = 30s;  // InvalidArgument and Unimplemented after a
 constexpr auto kProbe = 1s;         // connect(2) while the socket is missing …
 constexpr auto kLongGone = 60s;     // … and after it was missing for a minute
 constexpr auto kLongGoneProbe = 5s;
-constexpr double kJitter = 0.2;  // up to a fifth longer, to spread the helpers of a node
-
-Retry::Duration jittered(std::chrono::seconds base, double random) {
-  return base +
-         Retry::Duration(static_cast<long>(random * kJitter * 1000.0 * static_cast<double>(base.count())));
-}
+constexpr double kJitter = 0.2;
 
 }  // namespace
+
+Retry::Duration Retry::jittered(std::chrono::seconds base, double random) {
+  return base + Duration(static_cast<long>(random * kJitter * 1000.0 * static_cast<double>(base.count())));
+}
 
 Retry::Step Retry::lost(FailureKind kind, bool unix_socket, std::chrono::nanoseconds boot, double random) {
   if (kind == FailureKind::invalid_argument || kind == FailureKind::unimplemented) {

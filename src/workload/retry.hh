@@ -22,6 +22,8 @@ class Retry {
 
   // `random` in [0, 1). `boot` is the time of the failure. `unix_socket`: the address can be probed.
   Step lost(FailureKind kind, bool unix_socket, std::chrono::nanoseconds boot, double random);
+  // `base`, and up to a fifth longer, so that the helpers of a node do not ask together. `random` in [0, 1).
+  [[nodiscard]] static Duration jittered(std::chrono::seconds base, double random);
   // A message was accepted: the back-off starts again, and InvalidArgument is no longer fatal, since another
   // server may use the socket for a moment during an upgrade.
   void good_message();

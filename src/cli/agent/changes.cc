@@ -12,10 +12,6 @@ namespace {
 
 using identity::Certificate;
 
-constexpr std::size_t kIndent = 4;
-constexpr std::size_t kMaxWidth = 80;
-// If more trust domains are added at once, only the first ones are named.
-constexpr std::size_t kMaxBundles = 6;
 constexpr std::size_t kMaxAuthorities = 3;
 
 std::span<const Certificate> intermediates(const SvidView& svid) {
@@ -80,7 +76,7 @@ std::string text_of(const SvidChange& change, WallTime now, const Terminal& term
   const SvidView& svid = change.after != nullptr ? *change.after : *change.before;
   std::string out = headline(sign_of(change), svid.id, terminal);
   if (change.after == nullptr) return out;
-  TextTable rows(std::min(terminal.width, kMaxWidth), kIndent);
+  TextTable rows(std::min(terminal.width, kMaxWidth), kChangeIndent);
   const SvidView* before = change.before;
   if (before == nullptr ? !svid.hint.empty() : svid.hint != before->hint) {
     const std::string was =
@@ -116,7 +112,7 @@ std::string text_of(const BundleChange& change, WallTime now, const Terminal& te
   const std::string kind = bundle.own ? "bundle of " : "federated bundle of ";
   std::string out = headline(sign_of(change), kind + change.domain, terminal);
   if (change.after == nullptr) return out;
-  TextTable rows(std::min(terminal.width, kMaxWidth), kIndent);
+  TextTable rows(std::min(terminal.width, kMaxWidth), kChangeIndent);
   add_authorities(rows, change.before == nullptr ? "authority" : "added", change.added, now);
   add_authorities(rows, "removed", change.removed, now);
   if (!bundle.problem.empty()) rows.row("bad", bundle.problem);
@@ -208,7 +204,7 @@ std::string text_of(const Changes& changes, WallTime now, const Terminal& termin
   std::string out;
   for (const SvidChange& change : changes.svids) out += text_of(change, now, terminal);
   const std::size_t count = changes.bundles.size();
-  const std::size_t shown = count > kMaxBundles + 1 ? kMaxBundles : count;
+  const std::size_t shown = count > kMaxNamedBundles + 1 ? kMaxNamedBundles : count;
   for (const BundleChange& change : std::span(changes.bundles).first(shown))
     out += text_of(change, now, terminal);
   if (shown < count) out += "    and of " + std::to_string(count - shown) + " more trust domains\n";

@@ -1,6 +1,7 @@
 // The differences between two messages of FetchX509SVID. Pure.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,9 @@
 #include "cli/text/terminal.hh"
 
 namespace spiffe::cli {
+
+constexpr std::size_t kChangeIndent = 4;     // of the rows below a line
+constexpr std::size_t kMaxNamedBundles = 6;  // if more are added at once, only the first ones are named
 
 struct SvidChange {
   // Point into the compared views, which outlive this; null: added or removed.

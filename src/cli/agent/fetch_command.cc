@@ -32,7 +32,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::string_view kHelp = R"(Usage: spiffe-helper fetch x509|jwt|bundles [flags]
+constexpr std::string_view kFetchHelp = R"(Usage: spiffe-helper fetch x509|jwt|bundles [flags]
 
 Asks the agent once, as the current user, and shows the answer: which identity,
 how long it is valid, and whether it verifies. Never shows a private key. If the
@@ -72,8 +72,8 @@ Examples:
   spiffe-helper fetch jwt -audience db -output json
 )";
 
-constexpr std::array<std::string_view, 3> kVerbs = {"x509", "jwt", "bundles"};
-constexpr std::array kFlags = std::to_array<CommandFlag>({
+constexpr std::array<std::string_view, 3> kFetchVerbs = {"x509", "jwt", "bundles"};
+constexpr std::array kFetchFlags = std::to_array<CommandFlag>({
     {"write", "DIR", "write files to this directory"},
     {"format", kFetchFormatWords.text(), "what -write writes of x509, separated by commas"},
     {"password-file", "FILE", "the file with the password of PKCS#12 files"},
@@ -81,7 +81,7 @@ constexpr std::array kFlags = std::to_array<CommandFlag>({
     {"spiffe-id", "ID", "this identity only"},
     {"hint", "HINT", "the identity with this hint only"},
 });
-constexpr std::chrono::nanoseconds kTimeout = 5s;
+constexpr std::chrono::nanoseconds kFetchTimeout = 5s;
 constexpr const char* kOffered = "spiffe-helper fetch x509 without -spiffe-id and -hint shows what it offers";
 
 // The last step for every kind of answer: prints the text or JSON and writes files, if requested. `problem`:
@@ -333,7 +333,7 @@ int fetch(const Arguments& arguments) {
           {ErrorKind::usage, "-spiffe-id: " + parsed.error().message, "write spiffe://domain/path"});
     }
   }
-  auto visit = Visit::create(arguments, kTimeout, kFailed);
+  auto visit = Visit::create(arguments, kFetchTimeout, kFailed);
   if (!visit) return report(visit.error());
   if (jwt) return fetch_jwt(arguments, **visit);
   return arguments.verb == "x509" ? fetch_x509(arguments, **visit) : fetch_bundles(arguments, **visit);
@@ -343,10 +343,10 @@ int fetch(const Arguments& arguments) {
 
 constinit const Command kFetchCommand = {.name = "fetch",
                                          .summary = "ask the agent once, show or write the answer",
-                                         .help = kHelp,
+                                         .help = kFetchHelp,
                                          .run = &fetch,
-                                         .verbs = kVerbs,
-                                         .flags = kFlags,
+                                         .verbs = kFetchVerbs,
+                                         .flags = kFetchFlags,
                                          .prints_data = true,
                                          .prints_pem = true,
                                          .ends_itself = true};

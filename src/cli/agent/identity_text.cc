@@ -18,13 +18,11 @@ using identity::Certificate;
 using identity::JwtBundle;
 using identity::JwtBundles;
 
-constexpr std::size_t kIndent = 2;
 // A longer list would not be read; JSON has all trust domains.
 constexpr std::size_t kMaxDomains = 12;
-constexpr std::size_t kMaxWidth = 80;
 
 TextTable table(const Terminal& terminal) {
-  return TextTable(std::min(terminal.width, kMaxWidth), kIndent);
+  return TextTable(std::min(terminal.width, kMaxWidth), kRowIndent);
 }
 
 // "1 authority", "2 authorities".

@@ -14,9 +14,6 @@ using identity::JwtAuthority;
 using identity::JwtBundle;
 using identity::JwtBundles;
 
-constexpr std::size_t kIndent = 4;
-constexpr std::size_t kMaxWidth = 80;
-constexpr std::size_t kMaxBundles = 6;  // if more are added at once, only the first ones are named
 constexpr std::size_t kMaxKeys = 6;
 
 bool holds(const JwtBundle* bundle, const std::string& id, const JwtAuthority& authority) {
@@ -46,7 +43,7 @@ std::string text_of(const JwtChange& change, const Terminal& terminal) {
   std::string out =
       "  " + paint(terminal, colour, std::string(1, sign) + " JWT bundle of " + change.domain) + "\n";
   if (!change.after) return out;
-  TextTable rows(std::min(terminal.width, kMaxWidth), kIndent);
+  TextTable rows(std::min(terminal.width, kMaxWidth), kChangeIndent);
   add_keys(rows, change.before ? "added" : "key", change.added);
   add_keys(rows, "removed", change.removed);
   if (!change.before && change.added.empty()) rows.row("key", "none: no token is trusted");
@@ -83,7 +80,7 @@ JwtChanges compare(const JwtBundles& before, const JwtBundles& after) {
 }
 
 std::string text_of(const JwtChanges& changes, const Terminal& terminal) {
-  const std::size_t shown = changes.size() > kMaxBundles + 1 ? kMaxBundles : changes.size();
+  const std::size_t shown = changes.size() > kMaxNamedBundles + 1 ? kMaxNamedBundles : changes.size();
   std::string out;
   for (const JwtChange& change : std::span(changes).first(shown)) out += text_of(change, terminal);
   if (shown < changes.size())

@@ -6,16 +6,11 @@
 #include "base/text.hh"
 #include "cli/agent/identity_text.hh"
 #include "cli/text/lifetime.hh"
+#include "cli/text/terminal.hh"
 #include "identity/jws.hh"
 #include "identity/jwt_svid.hh"
 
 namespace spiffe::cli {
-
-namespace {
-
-constexpr std::size_t kMaxShown = 2100;
-
-}  // namespace
 
 TokenView view_of(const identity::JwtSvidMaterial& token, std::span<const std::string> audiences,
                   const identity::JwtBundles& bundles, WallTime now) {

@@ -26,7 +26,7 @@ namespace spiffe::cli {
 
 namespace {
 
-constexpr std::string_view kHelp = R"(Usage: spiffe-helper watch [flags]
+constexpr std::string_view kWatchHelp = R"(Usage: spiffe-helper watch [flags]
 
 Shows every update that the agent sends: for X.509 what changed since the last
 one and whether it verifies, for JWT bundles which keys were added and removed,
@@ -296,7 +296,7 @@ int watch(const Arguments& arguments) {
 
 constinit const Command kWatchCommand = {.name = "watch",
                                          .summary = "show every update and what changed",
-                                         .help = kHelp,
+                                         .help = kWatchHelp,
                                          .run = &watch,
                                          .prints_data = true,
                                          .ends_itself = true};

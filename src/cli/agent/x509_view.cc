@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/text.hh"
+#include "cli/text/terminal.hh"
 #include "identity/x509_bundle.hh"
 #include "identity/x509_svid.hh"
 
@@ -14,9 +15,6 @@ using identity::Certificate;
 using identity::TrustDomain;
 using identity::X509Bundle;
 using identity::X509Svid;
-
-// A long value that was sent in place of an ID is truncated.
-constexpr std::size_t kMaxShown = 2100;
 
 // Why the SVID is not valid; "" if it is.
 std::string problem_of(const identity::X509SvidMaterial& material, WallTime now,

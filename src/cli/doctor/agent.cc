@@ -21,16 +21,16 @@ namespace spiffe::cli {
 
 namespace {
 
-struct Answer {
+struct X509Answer {
   std::vector<std::shared_ptr<workload::X509Update>> updates;  // one for each of the rules
   std::optional<workload::Failure> failure;                    // if both are empty: no answer in time
 };
 
-Result<Answer> ask(const Endpoint& endpoint, const std::vector<workload::X509Rules>& rules,
-                   std::chrono::nanoseconds timeout) {
+Result<X509Answer> ask(const Endpoint& endpoint, const std::vector<workload::X509Rules>& rules,
+                       std::chrono::nanoseconds timeout) {
   auto loop = Loop::create();
   if (!loop) return fail(loop.error());
-  Answer out;
+  X509Answer out;
   std::vector<std::shared_ptr<workload::X509Update>> judged;  // of the message being verified
   workload::X509Source source(**loop, endpoint, rules,
                               {.on_judged =

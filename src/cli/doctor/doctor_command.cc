@@ -27,7 +27,7 @@ namespace spiffe::cli {
 
 namespace {
 
-constexpr std::string_view kHelp = R"(Usage: spiffe-helper doctor [flags] [-- COMMAND ARGUMENT...]
+constexpr std::string_view kDoctorHelp = R"(Usage: spiffe-helper doctor [flags] [-- COMMAND ARGUMENT...]
 
 Checks each step from the agent to the program: the configuration, the agent's
 socket, the SVID, cert_dir, the files in it and the program that is notified of
@@ -56,7 +56,7 @@ Examples:
                 -renew-signal HUP -- nginx -g 'daemon off;'
 )";
 
-constexpr std::chrono::seconds kTimeout{10};
+constexpr std::chrono::seconds kDoctorTimeout{10};
 
 Finding refused(const Error& error) {
   // The agent's address is a separate step.
@@ -96,7 +96,7 @@ std::optional<config::Loaded> check_configuration(const Arguments& arguments, Fi
 
 void check_agent(const Arguments& arguments, const config::Config& config, Findings& out) {
   const Endpoint& endpoint = config.agent_address;
-  const auto timeout = arguments.timeout.value_or(kTimeout);
+  const auto timeout = arguments.timeout.value_or(kDoctorTimeout);
   add(out, Grade::ok, "address", cat({endpoint.uri(), ", from ", config.agent_address_source}));
   if (endpoint.kind() == Endpoint::Kind::unix_socket) {
     check_socket(endpoint, out);
@@ -186,7 +186,7 @@ int doctor(const Arguments& arguments) {
 
 constinit const Command kDoctorCommand = {.name = "doctor",
                                           .summary = "find out why there is no certificate",
-                                          .help = kHelp,
+                                          .help = kDoctorHelp,
                                           .run = &doctor,
                                           .prints_data = true,
                                           .keys = Keys::most};

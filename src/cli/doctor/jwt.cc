@@ -26,21 +26,22 @@ namespace {
 
 // If both are empty: no answer in time.
 template <class Material>
-struct Answer {
+struct JwtAnswer {
   std::optional<Material> material;
   std::optional<workload::Failure> failure;
 
   [[nodiscard]] bool given() const { return material || failure; }
 };
 
-using Token = Answer<identity::JwtSvidMaterial>;
+using TokenAnswer = JwtAnswer<identity::JwtSvidMaterial>;
 
 struct Answers {
-  Answer<identity::JwtBundlesMaterial> bundles;
-  std::vector<Token> tokens;  // in the order of the requests
+  JwtAnswer<identity::JwtBundlesMaterial> bundles;
+  std::vector<TokenAnswer> tokens;  // in the order of the requests
 
   [[nodiscard]] bool all() const {
-    return bundles.given() && std::ranges::all_of(tokens, [](const Token& each) { return each.given(); });
+    return bundles.given() &&
+           std::ranges::all_of(tokens, [](const TokenAnswer& each) { return each.given(); });
   }
 };
 
@@ -178,7 +179,7 @@ void check_jwt(const config::Config& config, std::chrono::nanoseconds timeout, F
   if (!judge_bundles(*answers, timeout, bundles, out)) return;
   judge_jwks(config, *bundles, out);
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    Token& token = answers->tokens[i];
+    TokenAnswer& token = answers->tokens[i];
     const std::string what = escape(config.jwt_svids[i].jwt_svid_file_name) + ": ";
     if (token.failure) {
       judge_refusal(what, requests[i], *token.failure, out);

@@ -11,6 +11,7 @@
 #include "base/text.hh"
 #include "cli/text/cat.hh"
 #include "cli/text/lifetime.hh"
+#include "cli/text/terminal.hh"
 
 namespace spiffe::cli {
 
@@ -19,7 +20,6 @@ namespace {
 using identity::Certificate;
 using Strings = std::vector<std::string>;
 
-constexpr std::size_t kMaxShown = 2048;  // bytes of a name
 constexpr std::size_t kMaxNames = 100;
 
 std::string text_of(const ASN1_STRING* text) {

@@ -18,9 +18,6 @@ namespace {
 
 using identity::Certificate;
 
-constexpr std::size_t kIndent = 2;
-constexpr std::size_t kMaxListed = 12;  // certificates in text; JSON has all
-
 std::unexpected<Error> unknown(std::string message, std::string hint = {}) {
   return fail(ErrorKind::failed, std::move(message), std::move(hint));
 }
@@ -83,7 +80,7 @@ void take_key(Explained& out, const PemBlock& block) {
 
 Result<Explained> explain_blocks(const std::vector<PemBlock>& blocks, WallTime now, std::size_t width) {
   Explained out;
-  out.rows = TextTable(width, kIndent);
+  out.rows = TextTable(width, kRowIndent);
   identity::Bytes der;
   const PemBlock* key = nullptr;
   std::size_t keys = 0;
@@ -138,7 +135,7 @@ Result<Explained> explain_token(const SecretBytes& content, WallTime now, std::s
   const auto token = read_token(content.text());
   if (!token) return unknown(token.error().message);
   Explained out;
-  out.rows = TextTable(width, kIndent);
+  out.rows = TextTable(width, kRowIndent);
   out.title = "JWT-SVID";
   describe_token(out, *token, now);
   out.token = SecretBytes(trimmed(content.text()));
@@ -149,7 +146,7 @@ Result<Explained> explain_der(const SecretBytes& content, WallTime now, std::siz
   auto chain = Certificate::parse_concatenated(content.bytes());
   if (!chain) return unknown("neither PEM, JSON nor a token, and no DER certificate or PKCS#12 either");
   Explained out;
-  out.rows = TextTable(width, kIndent);
+  out.rows = TextTable(width, kRowIndent);
   out.certificates = *std::move(chain);
   describe_certificates(out, {content.bytes().begin(), content.bytes().end()}, now);
   return out;

@@ -16,6 +16,9 @@
 
 namespace spiffe::cli {
 
+// Rows of a list in text; JSON has all.
+constexpr std::size_t kMaxListed = 12;
+
 // The kind of a problem, for callers that need it.
 enum class Problem { other, expired, mixed };  // mixed: with a file of another generation
 
@@ -23,7 +26,7 @@ enum class Problem { other, expired, mixed };  // mixed: with a file of another 
 struct Explained {
   std::string title;           // "X.509-SVID", "private key", "bundle of 2 authorities"
   Json json = {{"kind", ""}};  // described in docs/json.md
-  TextTable rows{80, 2};
+  TextTable rows{kMaxWidth, kRowIndent};
 
   std::vector<identity::Certificate> certificates;
   std::optional<identity::X509Svid> svid;  // of the first certificate, if it is valid as an SVID

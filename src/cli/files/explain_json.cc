@@ -9,6 +9,7 @@
 #include "cli/files/jwks_file.hh"
 #include "cli/text/cat.hh"
 #include "cli/text/lifetime.hh"
+#include "cli/text/terminal.hh"
 #include "identity/json.hh"
 #include "identity/numeric_date.hh"
 
@@ -17,10 +18,6 @@ namespace spiffe::cli {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::size_t kIndent = 2;
-constexpr std::size_t kMaxListed = 12;
-constexpr std::size_t kMaxShown = 2048;
 
 std::string member(const json& object, const char* name) {
   const std::string* text = object.is_object() ? identity::string_member(object, name) : nullptr;
@@ -113,7 +110,7 @@ void describe_domains(Explained& out, const std::vector<NamedSet>& sets, WallTim
 // hints.json of credential_folder: which of the neighbouring files belongs to which hint.
 Explained explain_hints(const json& hints, std::size_t width) {
   Explained out;
-  out.rows = TextTable(width, kIndent);
+  out.rows = TextTable(width, kRowIndent);
   out.title = "hints of " + counted(hints.size(), "SVID");
   out.json["kind"] = "hints";
   Json& listed = out.json["hints"] = Json::array();
@@ -145,7 +142,7 @@ Result<Explained> explain_json(std::string_view text, std::size_t width, WallTim
   const auto sets = sets_of(*std::move(document));
   if (!sets) return fail(ErrorKind::failed, "JSON, but " + sets.error().message);
   Explained out;
-  out.rows = TextTable(width, kIndent);
+  out.rows = TextTable(width, kRowIndent);
   if (kind == BundleKind::jwks) {
     out.json["kind"] = "jwks";
     const Counts counts = read_keys(out, sets->front().jwks, true, now);

@@ -4,20 +4,14 @@
 #include "base/text.hh"
 #include "cli/text/cat.hh"
 #include "identity/json.hh"
+#include "identity/refusal.hh"
 
 namespace spiffe::cli {
 
-namespace {
-
+using identity::refuse;
+using identity::sent_name;
+using identity::shown;
 using nlohmann::json;
-
-constexpr std::size_t kMaxShown = 120;
-
-std::unexpected<Error> refuse(std::string message) {
-  return fail(ErrorKind::verification, std::move(message));
-}
-
-}  // namespace
 
 BundleKind bundle_kind(const json& document) {
   if (!document.is_object()) return BundleKind::none;
@@ -47,9 +41,9 @@ Result<std::vector<NamedSet>> sets_of(json document) {
       continue;
     }
     const auto text = base64_decode(value.get_ref<const std::string&>());
-    if (!text) return refuse(cat({"the entry ", quote(domain, kMaxShown), " is not base64"}));
+    if (!text) return refuse(cat({"the entry ", shown(domain), " is not base64"}));
     auto set = identity::parse_json(text->text(), text->size());
-    if (!set) return fail(context("the entry " + quote(domain, kMaxShown), set.error()));
+    if (!set) return fail(context("the entry " + shown(domain), set.error()));
     out.push_back({domain, *std::move(set)});
   }
   return out;
@@ -62,7 +56,7 @@ identity::JwtBundles bundles_of(const std::vector<NamedSet>& sets, std::string_v
     const auto domain = identity::TrustDomain::parse_name_or_id(name);
     auto bundle = domain ? identity::JwtBundle::from(*domain, set.jwks) : fail(domain.error());
     if (!bundle) {
-      out.findings.push_back({escape(name, kMaxShown), bundle.error().message});
+      out.findings.push_back({sent_name(name), bundle.error().message});
       continue;
     }
     for (const std::string& why : bundle->left_out()) out.findings.push_back({domain->name(), why});

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kPkcs8 = "PRIVATE KEY";
 
-std::unexpected<Error> refuse(std::string message, std::string hint = {}) {
+std::unexpected<Error> refuse_key(std::string message, std::string hint = {}) {
   ERR_clear_error();
   return fail(ErrorKind::verification, std::move(message), std::move(hint));
 }
@@ -36,21 +36,21 @@ bool is_private_key(const PemBlock& block) {
 
 Result<KeyBlock> read_key(const PemBlock& block) {
   if (block.label.starts_with("ENCRYPTED"))
-    return refuse("the private key is encrypted", "openssl pkey -in FILE writes it without a passphrase");
+    return refuse_key("the private key is encrypted", "openssl pkey -in FILE writes it without a passphrase");
   KeyBlock out;
   const unsigned char* in = block.der.uchars();
   const auto size = static_cast<long>(block.der.size());
   out.key.reset(d2i_AutoPrivateKey(nullptr, &in, size));
-  if (!out.key) return refuse("the private key cannot be read");
-  if (in != block.der.uchars() + size) return refuse("bytes follow the private key");
+  if (!out.key) return refuse_key("the private key cannot be read");
+  if (in != block.der.uchars() + size) return refuse_key("bytes follow the private key");
   const int type = type_of(block.label);
   if (type != 0 && type != EVP_PKEY_get_base_id(out.key.get()))
-    return refuse("the private key is of another type than its label says");
+    return refuse_key("the private key is of another type than its label says");
   if (block.label == kPkcs8) {
     out.pkcs8 = block.der.clone();
   } else {
     out.pkcs8 = pkcs8_of(out.key.get());
-    if (out.pkcs8.empty()) return refuse("the private key cannot be read");
+    if (out.pkcs8.empty()) return refuse_key("the private key cannot be read");
   }
   ERR_clear_error();
   return out;

@@ -29,7 +29,7 @@ namespace spiffe::cli {
 
 namespace {
 
-constexpr std::string_view kHelp = R"(Usage: spiffe-helper show [PATH…] [flags]
+constexpr std::string_view kShowHelp = R"(Usage: spiffe-helper show [PATH…] [flags]
 
 Explains the files of an identity: PEM certificates, keys, chains and bundles,
 PKCS#12 keystores and truststores, tokens, JWK Sets, bundle maps, the JWT bundle
@@ -56,12 +56,11 @@ Examples:
   spiffe-helper show - <svid.pem
 )";
 
-constexpr std::array<CommandFlag, 1> kFlags = {{
+constexpr std::array<CommandFlag, 1> kShowFlags = {{
     {"password-file", "FILE", "the file with the password of PKCS#12 files"},
 }};
 
 constexpr std::size_t kMaxWords = 1000;
-constexpr std::size_t kMaxWidth = 80;
 constexpr std::size_t kMostUnasked = 1024UL * 1024;
 
 class Show {
@@ -220,9 +219,9 @@ int show_command(const Arguments& arguments) {
 
 constinit const Command kShowCommand = {.name = "show",
                                         .summary = "explain certificates, keys, bundles and tokens on disk",
-                                        .help = kHelp,
+                                        .help = kShowHelp,
                                         .run = &show_command,
-                                        .flags = kFlags,
+                                        .flags = kShowFlags,
                                         .max_words = kMaxWords,
                                         .prints_data = true};
 

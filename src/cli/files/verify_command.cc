@@ -25,7 +25,7 @@ namespace spiffe::cli {
 
 namespace {
 
-constexpr std::string_view kHelp = R"(Usage: spiffe-helper verify -svid FILE -bundle FILE [-id ID]
+constexpr std::string_view kVerifyHelp = R"(Usage: spiffe-helper verify -svid FILE -bundle FILE [-id ID]
        spiffe-helper verify -jwt FILE -audience A -bundle FILE [-id ID]
 
 Verifies an identity in a file as of now: exit status 0, or 5 with the reason.
@@ -54,7 +54,7 @@ Examples:
   spiffe-helper verify -jwt jwt_svid.token -audience db -bundle jwt_bundle.json
 )";
 
-constexpr std::array<CommandFlag, 6> kFlags = {{
+constexpr std::array<CommandFlag, 6> kVerifyFlags = {{
     {"svid", "FILE", "the certificate to verify, with its intermediates"},
     {"jwt", "FILE", "the token to verify"},
     {"audience", "AUDIENCE", "audience that the token must have; may be repeated"},
@@ -148,9 +148,9 @@ int verify_command(const Arguments& arguments) {
 
 constinit const Command kVerifyCommand = {.name = "verify",
                                           .summary = "say whether an identity in a file is good",
-                                          .help = kHelp,
+                                          .help = kVerifyHelp,
                                           .run = &verify_command,
-                                          .flags = kFlags,
+                                          .flags = kVerifyFlags,
                                           .prints_data = true};
 
 }  // namespace spiffe::cli

@@ -13,17 +13,15 @@
 #include "identity/json.hh"
 #include "identity/jwt_svid.hh"
 #include "identity/private_key.hh"
+#include "identity/refusal.hh"
 
 namespace spiffe::cli {
 
 namespace {
 
 using identity::Certificate;
+using identity::refuse;
 using identity::SpiffeId;
-
-std::unexpected<Error> refuse(std::string message) {
-  return fail(ErrorKind::verification, std::move(message));
-}
 
 // An error in the bundle is not a verdict on the identity.
 std::unexpected<Error> no_bundle(Error error) {

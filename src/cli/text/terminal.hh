@@ -8,6 +8,12 @@
 
 namespace spiffe::cli {
 
+// Lines are not longer, however wide the terminal is.
+constexpr std::size_t kMaxWidth = 80;
+constexpr std::size_t kRowIndent = 2;
+// Bytes of a value that a command repeats. A SPIFFE ID has no more.
+constexpr std::size_t kMaxShown = 2048;
+
 // How to write to a descriptor.
 struct Terminal {
   bool live = false;       // a terminal on which lines can be redrawn
