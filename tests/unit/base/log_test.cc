@@ -21,7 +21,7 @@ std::string text(Level level, std::string_view message, const Fields& fields = {
   return log::format_line(Format::text, false, kTime, level, message, fields);
 }
 
-std::string json(std::string_view message, const Fields& fields = {}) {
+std::string json_line(std::string_view message, const Fields& fields = {}) {
   return log::format_line(Format::json, false, kTime, Level::info, message, fields);
 }
 
@@ -105,16 +105,16 @@ TEST_CASE("a text line is one line, whatever its content") {
 
 TEST_CASE("a JSON line is one object: time, level, msg, then the fields in key order") {
   CHECK(
-      json("Received update", {{"spiffe_id", "spiffe://example.org/a"}, {"event", "svid_published"}}) ==
+      json_line("Received update", {{"spiffe_id", "spiffe://example.org/a"}, {"event", "svid_published"}}) ==
       "{\"time\":\"2026-01-02T03:04:05Z\",\"level\":\"info\",\"msg\":\"Received update\","
       "\"event\":\"svid_published\",\"spiffe_id\":\"spiffe://example.org/a\",\"system\":\"spiffe-helper\"}");
 }
 
 TEST_CASE("a JSON line is JSON, whatever its content") {
-  CHECK(json("a\"b\\c\n\x7f\x01é").find("\"msg\":\"a\\\"b\\\\c\\u000a\\u007f\\u0001é\"") !=
+  CHECK(json_line("a\"b\\c\n\x7f\x01é").find("\"msg\":\"a\\\"b\\\\c\\u000a\\u007f\\u0001é\"") !=
         std::string::npos);
-  CHECK(json("\xff!").find("\"msg\":\"\\ufffd!\"") != std::string::npos);
-  CHECK(json("x", {{"k\"", "\n"}}).find("\"k\\\"\":\"\\u000a\"") != std::string::npos);
+  CHECK(json_line("\xff!").find("\"msg\":\"\\ufffd!\"") != std::string::npos);
+  CHECK(json_line("x", {{"k\"", "\n"}}).find("\"k\\\"\":\"\\u000a\"") != std::string::npos);
 }
 
 TEST_CASE("a console line is short, and coloured on request") {

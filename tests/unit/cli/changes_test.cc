@@ -42,10 +42,10 @@ TEST_CASE("a rotation is reported as a new serial only") {
                          "\n    SHA-256     " + after.svids[0].chain[0].sha256() + "\n    valid       "));
   CHECK_FALSE(contains(text, "bundle"));
   CHECK_FALSE(contains(text, "chain"));
-  const Json json = json_of(compare(before, after), test::kNow);
-  CHECK(json["svids"][0]["what"] == Json::array({"certificate"}));
-  CHECK(json["svids"][0]["previous"]["chain"][0]["serial"] == before.svids[0].chain[0].serial());
-  CHECK(json["bundles"].empty());
+  const Json found = json_of(compare(before, after), test::kNow);
+  CHECK(found["svids"][0]["what"] == Json::array({"certificate"}));
+  CHECK(found["svids"][0]["previous"]["chain"][0]["serial"] == before.svids[0].chain[0].serial());
+  CHECK(found["bundles"].empty());
 }
 
 TEST_CASE("SVIDs are distinguished by ID and hint, in any order") {

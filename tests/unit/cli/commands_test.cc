@@ -8,6 +8,7 @@
 #include "support/catch.hh"
 
 using namespace spiffe::cli;
+using Words = std::vector<std::string>;
 
 TEST_CASE("every command but run has a function, all have help in 80 columns with two examples") {
   for (const Command* command : commands()) {
@@ -46,8 +47,7 @@ TEST_CASE("the overview names every command once") {
 }
 
 TEST_CASE("a command line that begins with a flag is for run") {
-  using Words = std::vector<std::string>;
-  for (const Words& words : {Words{}, {"run"}, {"-config", "x"}, {"--", "cmd"}, {"-"}})
+  for (const auto& words : {Words{}, {"run"}, {"-config", "x"}, {"--", "cmd"}, {"-"}})
     CHECK_FALSE(is_subcommand(words));
   for (const Words& words : {Words{"help"}, {"wach"}, {""}}) CHECK(is_subcommand(words));
 }

@@ -1,15 +1,15 @@
 #include "cli/doctor/finding.hh"
 #include "support/catch.hh"
+#include "support/pki.hh"
 
 using namespace std::chrono_literals;
 using namespace std::string_view_literals;
 using namespace spiffe::cli;
 using spiffe::WallTime;
+using spiffe::test::kNow;
 using spiffe::workload::classify;
 
 namespace {
-
-constexpr WallTime kNow{1767323045s};  // 2026-01-02T03:04:05Z
 
 struct stat directory(mode_t mode) {
   struct stat out{};

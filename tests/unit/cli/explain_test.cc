@@ -13,6 +13,7 @@
 #include "support/catch.hh"
 #include "support/jwt.hh"
 #include "support/pki.hh"
+#include "unit/cli/pem_texts.hh"
 
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -27,23 +28,12 @@ using test::authority;
 using test::Ca;
 using test::kNow;
 using test::leaf;
+using test::pem;
+using test::traditional;
 
 namespace {
 
 constexpr std::size_t kWidth = 80;
-
-std::string pem(std::span<const std::byte> der, std::string_view label = "CERTIFICATE") {
-  SecretBytes out;
-  spiffe::output::append_pem(out, label, der);
-  return std::string(out.text());
-}
-
-// SEC 1 or PKCS#1.
-std::string traditional(const test::Key& key) {
-  SecretBytes out;
-  REQUIRE(spiffe::output::append_key(out, key.pkcs8(), spiffe::output::KeyFormat::traditional));
-  return std::string(out.text());
-}
 
 Explained of(std::string_view text) {
   auto out = explain(SecretBytes(text), kNow, kWidth);

@@ -22,8 +22,8 @@ TEST_CASE("an SVID is shown with its time, chain and bundle, and never its key")
   CHECK(contains(text, "\n  bundle   CN=Root, "));
   CHECK(contains(text, "\n  good     "));
   check_width(text);
-  const std::string json = json_text(json_of(view, test::kNow));
-  for (const auto& each : {text, json}) CHECK_FALSE(contains(each, "PRIVATE"));
+  const std::string found = json_text(json_of(view, test::kNow));
+  for (const auto& each : {text, found}) CHECK_FALSE(contains(each, "PRIVATE"));
   const auto out = json_of(view, test::kNow);
   CHECK(out["svids"][0]["good"] == true);
   CHECK(out["svids"][0]["chain"].size() == 2);

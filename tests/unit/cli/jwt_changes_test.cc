@@ -39,12 +39,12 @@ TEST_CASE("added and removed keys are reported for each trust domain that change
         "  ~ JWT bundle of example.org\n    added    k2, P-256\n    removed  k1, P-256\n"
         "  - JWT bundle of gone.example\n"
         "  + JWT bundle of new.example\n    key  none: no token is trusted\n");
-  const Json json = json_of(changes);
-  CHECK(json[0]["change"] == "changed");
-  CHECK(json[0]["keys_added"][0]["key_id"] == "k2");
-  CHECK(json[0]["keys_removed"][0]["key_type"] == "P-256");
-  CHECK(json[1]["change"] == "removed");
-  CHECK(json[2]["change"] == "added");
+  const Json found = json_of(changes);
+  CHECK(found[0]["change"] == "changed");
+  CHECK(found[0]["keys_added"][0]["key_id"] == "k2");
+  CHECK(found[0]["keys_removed"][0]["key_type"] == "P-256");
+  CHECK(found[1]["change"] == "removed");
+  CHECK(found[2]["change"] == "added");
   CHECK(json_of(after)[0]["jwt_authorities"][0]["key_id"] == "k2");
 }
 

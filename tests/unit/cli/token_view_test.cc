@@ -39,10 +39,10 @@ TEST_CASE("a token is shown with its audiences and validity") {
         "  expires   2026-01-02T03:05:05Z, 1m left\n"
         "  signed    ES256 by key k1\n"
         "  good      the signature is that of the trust domain\n");
-  const Json json = json_of(view, test::kNow);
-  CHECK(json["good"] == true);
-  CHECK(json["remaining_seconds"] == 60);
-  CHECK_FALSE(contains(json_text(json), std::string(material.token.text())));
+  const Json found = json_of(view, test::kNow);
+  CHECK(found["good"] == true);
+  CHECK(found["remaining_seconds"] == 60);
+  CHECK_FALSE(contains(json_text(found), std::string(material.token.text())));
 }
 
 TEST_CASE("a token that is not valid is shown with the reason") {

@@ -9,6 +9,7 @@
 #include "support/catch.hh"
 #include "support/jwt.hh"
 #include "support/pki.hh"
+#include "unit/cli/pem_texts.hh"
 
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -24,23 +25,12 @@ using test::Ca;
 using test::CertificateOptions;
 using test::kNow;
 using test::leaf;
+using test::pem;
+using test::traditional;
 
 namespace {
 
 constexpr const char* kId = "spiffe://example.org/web";
-
-std::string pem(std::span<const std::byte> der, std::string_view label = "CERTIFICATE") {
-  spiffe::SecretBytes out;
-  spiffe::output::append_pem(out, label, der);
-  return std::string(out.text());
-}
-
-// SEC 1 or PKCS#1.
-std::string traditional(const test::Key& key) {
-  spiffe::SecretBytes out;
-  REQUIRE(spiffe::output::append_key(out, key.pkcs8(), spiffe::output::KeyFormat::traditional));
-  return std::string(out.text());
-}
 
 std::string pem_of(const test::Issued& issued) {
   std::string out = pem(issued.der);

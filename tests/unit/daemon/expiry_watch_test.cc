@@ -12,7 +12,7 @@ namespace process = spiffe::process;
 
 namespace {
 
-struct Bench : process::LoopFixture {
+struct ExpiryFixture : process::LoopFixture {
   process::TempDir dir;
   process::CapturedLog log{dir};
   spiffe::BootTime now{};  // for the repeated log lines
@@ -36,7 +36,7 @@ struct Bench : process::LoopFixture {
 
 // The files are checked every 10 s, and each check calls watch() again.
 TEST_CASE("an expiry is logged once, however often the identity is checked") {
-  Bench bench;
+  ExpiryFixture bench;
   const auto now = spiffe::wall_now();
   for (int i = 0; i < 3; ++i) bench.svid(now - 60s, now - 1s);
   CHECK(bench.told("has expired") == 1);
@@ -45,7 +45,7 @@ TEST_CASE("an expiry is logged once, however often the identity is checked") {
 }
 
 TEST_CASE("an overdue renewal is logged once, and again for the next identity") {
-  Bench bench;
+  ExpiryFixture bench;
   const auto now = spiffe::wall_now();
   for (int i = 0; i < 3; ++i) bench.svid(now - 900s, now + 100s);
   CHECK(bench.told("has not been renewed") == 1);
@@ -55,7 +55,7 @@ TEST_CASE("an overdue renewal is logged once, and again for the next identity") 
 }
 
 TEST_CASE("each token has its own lifetime, and is identified by its file") {
-  Bench bench;
+  ExpiryFixture bench;
   const auto now = spiffe::wall_now();
   for (int i = 0; i < 2; ++i) {
     bench.token("a.jwt", now - 60s, now - 1s);
@@ -70,7 +70,7 @@ TEST_CASE("each token has its own lifetime, and is identified by its file") {
 }
 
 TEST_CASE("each expiry is logged in time, even that of a token that comes later and expires earlier") {
-  Bench bench;
+  ExpiryFixture bench;
   const auto now = spiffe::wall_now();
   bench.svid(now, now + 1h);
   bench.token("a.jwt", now, now + 30ms);
@@ -81,7 +81,7 @@ TEST_CASE("each expiry is logged in time, even that of a token that comes later 
 }
 
 TEST_CASE("the expiry of a kind that is no longer managed is not logged") {
-  Bench bench;
+  ExpiryFixture bench;
   const auto now = spiffe::wall_now();
   bench.token("a.jwt", now, now + 10ms);
   bench.watch.forget(spiffe::daemon::kJwtSvid);
@@ -91,7 +91,7 @@ TEST_CASE("the expiry of a kind that is no longer managed is not logged") {
 }
 
 TEST_CASE("an expiry is logged again every five minutes, until there is a valid identity") {
-  Bench bench;
+  ExpiryFixture bench;
   const auto now = spiffe::wall_now();
   bench.svid(now - 60s, now - 1s);
   bench.now += 5min;

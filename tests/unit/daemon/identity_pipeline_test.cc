@@ -3,10 +3,12 @@
 #include "daemon/settings.hh"
 #include "support/catch.hh"
 #include "support/pki.hh"
+#include "unit/daemon/judged_update.hh"
 
 using namespace std::chrono_literals;
 using spiffe::Loop;
 using spiffe::daemon::IdentityPipeline;
+using spiffe::daemon::test::judged;
 using spiffe::health::WriteState;
 using spiffe::output::Change;
 using spiffe::workload::X509Rules;
@@ -14,13 +16,6 @@ using spiffe::workload::X509Update;
 namespace test = spiffe::test;
 
 namespace {
-
-std::shared_ptr<X509Update> update(spiffe::identity::X509Material material) {
-  auto made = std::make_shared<X509Update>(
-      std::make_shared<spiffe::identity::X509Material>(std::move(material)), X509Rules{}, nullptr);
-  made->judge(spiffe::wall_now());
-  return made;
-}
 
 spiffe::config::Config with_files() {
   spiffe::config::Config config;
@@ -30,8 +25,8 @@ spiffe::config::Config with_files() {
 }
 
 // A pipeline, and the requests to its queue.
-struct Bench {
-  explicit Bench(spiffe::config::Config given = with_files()) : config(std::move(given)) {
+struct PipelineFixture {
+  explicit PipelineFixture(spiffe::config::Config given = with_files()) : config(std::move(given)) {
     pipeline.expect();
   }
 
@@ -74,10 +69,10 @@ struct Bench {
 
 TEST_CASE("a message becomes files, and only then is their identity published") {
   const test::Ca ca;
-  Bench bench;
+  PipelineFixture bench;
   CHECK(bench.pipeline.unwritten());
   CHECK_FALSE(bench.pipeline.render().has_value());
-  bench.pipeline.receive(*update(test::material(ca, "spiffe://example.org/a")));
+  bench.pipeline.receive(*judged(test::material(ca, "spiffe://example.org/a")));
   CHECK(bench.confirmed == 1);
   CHECK(bench.pipeline.published() == nullptr);
   CHECK(bench.status.x509->state == WriteState::unwritten);
@@ -89,8 +84,8 @@ TEST_CASE("a message becomes files, and only then is their identity published") 
 
 TEST_CASE("content already on disk is reported once, and other content each time") {
   const test::Ca ca;
-  Bench bench;
-  bench.pipeline.receive(*update(test::material(ca, "spiffe://example.org/a")));
+  PipelineFixture bench;
+  bench.pipeline.receive(*judged(test::material(ca, "spiffe://example.org/a")));
   bench.publish(Change::unchanged);
   bench.publish(Change::unchanged);
   CHECK(bench.written == std::vector{true});
@@ -100,8 +95,8 @@ TEST_CASE("content already on disk is reported once, and other content each time
 
 TEST_CASE("a failed write is reported until one succeeds") {
   const test::Ca ca;
-  Bench bench;
-  bench.pipeline.receive(*update(test::material(ca, "spiffe://example.org/a")));
+  PipelineFixture bench;
+  bench.pipeline.receive(*judged(test::material(ca, "spiffe://example.org/a")));
   bench.pipeline.on_failed();
   CHECK(bench.status.x509->state == WriteState::failed);
   bench.publish(Change::published);
@@ -113,15 +108,15 @@ TEST_CASE("a denied identity loses its key, until the next accepted message") {
   auto config = with_files();
   config.revoke = spiffe::config::Revoke::remove;
   config.revoke_after = 0ns;
-  Bench bench(config);
-  bench.pipeline.receive(*update(test::material(ca, "spiffe://example.org/a")));
+  PipelineFixture bench(config);
+  bench.pipeline.receive(*judged(test::material(ca, "spiffe://example.org/a")));
   bench.publish(Change::published);
   bench.pipeline.lost(true);
   bench.loop->run();
   CHECK(bench.withdrawn == std::vector<std::string>{"key.pem"});
   CHECK(bench.status.x509->state == WriteState::unwritten);
   CHECK_FALSE(bench.pipeline.render().has_value());
-  bench.pipeline.receive(*update(test::material(ca, "spiffe://example.org/a")));
+  bench.pipeline.receive(*judged(test::material(ca, "spiffe://example.org/a")));
   CHECK(bench.publish(Change::published) == 3);
 }
 
@@ -129,7 +124,7 @@ TEST_CASE("a stream that fails for another reason does not remove the key") {
   auto config = with_files();
   config.revoke = spiffe::config::Revoke::remove;
   config.revoke_after = 0ns;
-  Bench bench(config);
+  PipelineFixture bench(config);
   bench.pipeline.lost(true);
   bench.pipeline.lost(false);
   spiffe::Timer end(*bench.loop, [&] { bench.loop->stop(); });
@@ -140,8 +135,8 @@ TEST_CASE("a stream that fails for another reason does not remove the key") {
 
 TEST_CASE("files are prepared while a message is verified, and dismissed if it is refused") {
   const test::Ca ca;
-  Bench bench;
-  const auto good = update(test::material(ca, "spiffe://example.org/a"));
+  PipelineFixture bench;
+  const auto good = judged(test::material(ca, "spiffe://example.org/a"));
   bench.pipeline.announce(*good);
   CHECK(bench.prepared == 3);
   CHECK_FALSE(bench.pipeline.render().has_value());
@@ -149,7 +144,7 @@ TEST_CASE("files are prepared while a message is verified, and dismissed if it i
   CHECK(bench.confirmed == 1);
   auto stolen = test::material(ca, "spiffe://example.org/b");
   stolen.svids[0].key = test::Key::generate().pkcs8();
-  const auto bad = update(std::move(stolen));
+  const auto bad = judged(std::move(stolen));
   bench.pipeline.announce(*bad);
   bench.pipeline.receive(*bad);
   CHECK(bench.confirmed == 1);
@@ -159,7 +154,7 @@ TEST_CASE("files are prepared while a message is verified, and dismissed if it i
 }
 
 TEST_CASE("files prepared for an earlier configuration are dismissed") {
-  Bench bench;
+  PipelineFixture bench;
   bench.pipeline.reconfigured();
   CHECK(bench.dismissed == 1);
 }

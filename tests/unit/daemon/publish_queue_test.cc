@@ -28,7 +28,7 @@ using spiffe::test::TempDir;
 namespace {
 
 // A queue for one file whose content is a number, and all its callbacks.
-struct Bench {
+struct QueueFixture {
   std::unique_ptr<Loop> loop = std::move(*Loop::create());
   int content = 0;  // 0: no content yet
   std::vector<Change> on_disk;
@@ -44,7 +44,7 @@ struct Bench {
   spiffe::daemon::SharedDiskWorker disk;
   std::unique_ptr<PublishQueue> queue;
 
-  explicit Bench(const std::string& directory, const std::vector<std::string>& more = {}) {
+  explicit QueueFixture(const std::string& directory, const std::vector<std::string>& more = {}) {
     std::vector<std::string> names = {"a", "token", "other"};
     names.insert(names.end(), more.begin(), more.end());
     auto created = PublishQueue::create(
@@ -146,7 +146,7 @@ std::string read(const fs::path& path) {
 
 TEST_CASE("on a memory file system a set is on disk when request() returns") {
   const TempDir dir("/dev/shm");
-  Bench bench(dir.path());
+  QueueFixture bench(dir.path());
   bench.start();
   bench.content = 1;
   bench.queue->request(kIdentity);
@@ -157,7 +157,7 @@ TEST_CASE("on a memory file system a set is on disk when request() returns") {
 
 TEST_CASE("on a disk the worker writes, and requests in the meantime are coalesced to the last state") {
   const TempDir dir("/var/tmp");
-  Bench bench(dir.path());
+  QueueFixture bench(dir.path());
   bench.start();
   for (bench.content = 1; bench.content < 50; ++bench.content) bench.queue->request(kIdentity);
   bench.queue->request(kIdentity);
@@ -168,13 +168,13 @@ TEST_CASE("on a disk the worker writes, and requests in the meantime are coalesc
 TEST_CASE("unchanged content is reported as such") {
   const TempDir dir;
   {
-    Bench before(dir.path());
+    QueueFixture before(dir.path());
     before.start();
     before.content = 7;
     before.queue->request(kIdentity);
     before.queue->finish([] {});
   }
-  Bench bench(dir.path());
+  QueueFixture bench(dir.path());
   bench.start();
   bench.content = 7;
   bench.queue->request(kIdentity);
@@ -186,7 +186,7 @@ TEST_CASE("unchanged content is reported as such") {
 TEST_CASE("a directory that is missing at the start is tried again until it is there") {
   const TempDir dir;
   const std::string certs = dir.path() + "/certs";
-  Bench bench(certs);
+  QueueFixture bench(certs);
   bench.start();
   bench.content = 1;
   bench.queue->request(kIdentity);
@@ -200,11 +200,11 @@ TEST_CASE("another helper's lock is awaited: at the start without a failure, lat
   using Occasion = PublishQueue::Occasion;
   for (const Occasion occasion : {Occasion::launch, Occasion::reload}) {
     const TempDir dir("/dev/shm");
-    Bench first(dir.path());
+    QueueFixture first(dir.path());
     first.start();
     first.content = 1;
     first.queue->request(kIdentity);
-    Bench second(dir.path());
+    QueueFixture second(dir.path());
     second.start(occasion);
     second.content = 2;
     second.queue->request(kIdentity);
@@ -220,11 +220,11 @@ TEST_CASE("another helper's lock is awaited: at the start without a failure, lat
 
 TEST_CASE("a lock that another helper keeps for 30 s ends the wait once") {
   const TempDir dir("/dev/shm");
-  Bench first(dir.path());
+  QueueFixture first(dir.path());
   first.start();
   first.content = 1;
   first.queue->request(kIdentity);
-  Bench second(dir.path());
+  QueueFixture second(dir.path());
   second.start();
   second.content = 2;
   const auto look_after = [&](std::chrono::seconds wait) {
@@ -244,7 +244,7 @@ TEST_CASE("a lock that another helper keeps for 30 s ends the wait once") {
 TEST_CASE("finish() removes superseded generations and then calls back") {
   for (const char* parent : {"/dev/shm", "/var/tmp"}) {
     const TempDir dir(parent);
-    Bench bench(dir.path());
+    QueueFixture bench(dir.path());
     bench.start();
     bench.content = 1;
     bench.queue->request(kIdentity);
@@ -271,7 +271,7 @@ TEST_CASE("finish() removes superseded generations and then calls back") {
 TEST_CASE("nothing is published after finish(), not even when it is done") {
   for (const char* where : {"/dev/shm", "/var/tmp"}) {
     const TempDir dir(where);
-    Bench bench(dir.path());
+    QueueFixture bench(dir.path());
     bench.start();
     bench.content = 1;
     bench.queue->request(kIdentity);
@@ -289,17 +289,17 @@ TEST_CASE("nothing is published after finish(), not even when it is done") {
 TEST_CASE("prepared content is published after confirm(), and not after dismiss()") {
   for (const char* parent : {"/dev/shm", "/var/tmp"}) {
     const TempDir dir(parent);
-    Bench bench(dir.path());
+    QueueFixture bench(dir.path());
     bench.start();
     bench.content = 1;
     bench.queue->request(kIdentity);
     if (bench.on_disk.empty()) bench.run_until([] { return true; });
-    bench.queue->prepare([] { return Bench::set(2); });
+    bench.queue->prepare([] { return QueueFixture::set(2); });
     bench.queue->dismiss();
     bench.queue->request(kIdentity);
     if (bench.on_disk.size() < 2) bench.run_until([] { return true; });
     CHECK(bench.on_disk.back() == Change::unchanged);
-    bench.queue->prepare([] { return Bench::set(3); });
+    bench.queue->prepare([] { return QueueFixture::set(3); });
     // A check of the files in the meantime.
     bench.queue->request(kIdentity);
     if (bench.on_disk.size() < 3) bench.run_until([] { return true; });
@@ -315,9 +315,9 @@ TEST_CASE("prepared content is published after confirm(), and not after dismiss(
 
 TEST_CASE("in memory, prepared content is not rendered again") {
   const TempDir dir("/dev/shm");
-  Bench bench(dir.path());
+  QueueFixture bench(dir.path());
   bench.start();
-  bench.queue->prepare([] { return Bench::set(1); });
+  bench.queue->prepare([] { return QueueFixture::set(1); });
   bench.content = -1;
   bench.queue->confirm();
   CHECK(bench.on_disk == std::vector{Change::published});
@@ -326,12 +326,12 @@ TEST_CASE("in memory, prepared content is not rendered again") {
 
 TEST_CASE("content that cannot be encoded is a failed write, once it is requested") {
   const TempDir directory("/dev/shm");
-  Bench bench(directory.path());
+  QueueFixture bench(directory.path());
   bench.start();
   bench.content = 1;
   bench.queue->request(kIdentity);
   REQUIRE(bench.on_disk.size() == 1);
-  bench.queue->prepare([] { return Bench::set(-1); });
+  bench.queue->prepare([] { return QueueFixture::set(-1); });
   CHECK(bench.failed.empty());
   bench.content = -1;
   bench.queue->confirm();
@@ -345,7 +345,7 @@ TEST_CASE("content that cannot be encoded is a failed write, once it is requeste
 
 TEST_CASE("single files are published in addition to the set, and each is reported") {
   const TempDir directory("/dev/shm");
-  Bench bench(directory.path());
+  QueueFixture bench(directory.path());
   bench.start();
   bench.singles = {{"token", "t"}, {"other", "o"}};
   bench.queue->request(single("token"));
@@ -365,7 +365,7 @@ TEST_CASE("single files are published in addition to the set, and each is report
 
 TEST_CASE("a single file that cannot be written is reported, and written once this is possible") {
   const TempDir directory("/dev/shm");
-  Bench bench(directory.path());
+  QueueFixture bench(directory.path());
   bench.start();
   fs::create_directory(fs::path(directory.path()) / "token");
   bench.singles = {{"token", "t"}, {"other", "o"}};
@@ -391,7 +391,7 @@ TEST_CASE("a failed write is logged every five minutes, and so is its end") {
     for (auto at = all.find(words); at != std::string::npos; at = all.find(words, at + 1)) ++count;
     return count;
   };
-  Bench bench(directory.path());
+  QueueFixture bench(directory.path());
   bench.start();
   fs::create_directory(fs::path(directory.path()) / "token");
   bench.singles = {{"token", "t"}};
@@ -416,7 +416,7 @@ TEST_CASE("a set does not wait for all single files, and none of them is lost") 
     const TempDir dir(parent);
     std::vector<std::string> names;
     for (int i = 0; i < 64; ++i) names.push_back("t" + std::to_string(i));
-    Bench bench(dir.path(), names);
+    QueueFixture bench(dir.path(), names);
     bench.start();
     for (const std::string& name : names) {
       bench.singles[name] = "content of " + name;
@@ -448,7 +448,7 @@ TEST_CASE("a set does not wait for all single files, and none of them is lost") 
 TEST_CASE("on a disk a single file is given up for a set once, and written afterwards") {
   const TempDir dir("/var/tmp");
   if (in_memory(dir.path())) return;
-  Bench bench(dir.path());
+  QueueFixture bench(dir.path());
   bench.start();
   std::string events;
   bench.then = [&] { events += 's'; };
@@ -478,7 +478,7 @@ TEST_CASE("on a disk a single file is given up for a set once, and written after
 
 TEST_CASE("withdrawn files are removed, and come back with the next set") {
   const TempDir directory("/dev/shm");
-  Bench bench(directory.path());
+  QueueFixture bench(directory.path());
   bench.start();
   bench.content = 1;
   bench.queue->request(kIdentity);

@@ -2,25 +2,19 @@
 
 #include "support/catch.hh"
 #include "support/pki.hh"
+#include "unit/daemon/judged_update.hh"
 
 using namespace std::chrono_literals;
 using spiffe::Loop;
 using spiffe::daemon::X509Updates;
+using spiffe::daemon::test::judged;
 using spiffe::workload::X509Rules;
 using spiffe::workload::X509Update;
 namespace test = spiffe::test;
 
 namespace {
 
-// An update with its verdict, as the source passes it on.
-std::shared_ptr<X509Update> update(spiffe::identity::X509Material material) {
-  auto made = std::make_shared<X509Update>(
-      std::make_shared<spiffe::identity::X509Material>(std::move(material)), X509Rules{}, nullptr);
-  made->judge(spiffe::wall_now());
-  return made;
-}
-
-struct Bench {
+struct UpdatesFixture {
   std::unique_ptr<Loop> loop = std::move(*Loop::create());
   int accepted = 0;
   spiffe::health::Status status;
@@ -35,37 +29,37 @@ std::string id_of(const X509Updates& updates) {
 
 TEST_CASE("an accepted message becomes current") {
   const test::Ca ca;
-  Bench bench;
+  UpdatesFixture bench;
   CHECK(bench.updates.current() == nullptr);
-  bench.updates.receive(*update(test::material(ca, "spiffe://example.org/a")));
+  bench.updates.receive(*judged(test::material(ca, "spiffe://example.org/a")));
   CHECK(bench.accepted == 1);
   CHECK(id_of(bench.updates) == "spiffe://example.org/a");
 }
 
 TEST_CASE("a refused message changes nothing, and the next valid one is accepted") {
   const test::Ca ca;
-  Bench bench;
-  bench.updates.receive(*update(test::material(ca, "spiffe://example.org/a")));
+  UpdatesFixture bench;
+  bench.updates.receive(*judged(test::material(ca, "spiffe://example.org/a")));
   auto spoiled = test::material(ca, "spiffe://example.org/b");
   spoiled.svids[0].spiffe_id = "spiffe://example.org/other";
-  bench.updates.receive(*update(std::move(spoiled)));
+  bench.updates.receive(*judged(std::move(spoiled)));
   CHECK(bench.accepted == 1);
   CHECK(id_of(bench.updates) == "spiffe://example.org/a");
-  bench.updates.receive(*update(test::material(ca, "spiffe://example.org/c")));
+  bench.updates.receive(*judged(test::material(ca, "spiffe://example.org/c")));
   CHECK(bench.accepted == 2);
   CHECK(id_of(bench.updates) == "spiffe://example.org/c");
 }
 
 TEST_CASE("a message that is not valid yet is accepted later without a new message") {
   const test::Ca ca;
-  Bench bench;
+  UpdatesFixture bench;
   // Certificates have whole seconds: this one is valid from the next second on.
   const auto next = std::chrono::ceil<std::chrono::seconds>(spiffe::wall_now() + 10ms);
   spiffe::identity::X509Material early;
   early.svids.push_back(test::svid_material(
       ca, test::CertificateOptions{.uris = {"spiffe://example.org/early"}, .not_before = next}));
   X509Updates updates(*bench.loop, {}, spiffe::log::Level::info, bench.status, [&] { bench.loop->stop(); });
-  updates.receive(*update(std::move(early)));
+  updates.receive(*judged(std::move(early)));
   CHECK(updates.current() == nullptr);
   bench.loop->run();
   CHECK(id_of(updates) == "spiffe://example.org/early");
@@ -73,7 +67,7 @@ TEST_CASE("a message that is not valid yet is accepted later without a new messa
 
 TEST_CASE("a further SVID that is not valid yet is added at its NotBefore") {
   const test::Ca ca;
-  Bench bench;
+  UpdatesFixture bench;
   const auto next = std::chrono::ceil<std::chrono::seconds>(spiffe::wall_now() + 500ms);
   auto material = test::material(ca, "spiffe://example.org/now");
   material.svids.push_back(test::svid_material(
@@ -96,23 +90,23 @@ TEST_CASE("a further SVID that is not valid yet is added at its NotBefore") {
 
 TEST_CASE("a newer message replaces one that is not valid yet") {
   const test::Ca ca;
-  Bench bench;
+  UpdatesFixture bench;
   const auto later = spiffe::wall_now() + 1h;
   spiffe::identity::X509Material early;
   early.svids.push_back(test::svid_material(
       ca, test::CertificateOptions{
               .uris = {"spiffe://example.org/early"}, .not_before = later, .not_after = later + 1h}));
-  bench.updates.receive(*update(std::move(early)));
+  bench.updates.receive(*judged(std::move(early)));
   CHECK(bench.accepted == 0);
-  bench.updates.receive(*update(test::material(ca, "spiffe://example.org/now")));
+  bench.updates.receive(*judged(test::material(ca, "spiffe://example.org/now")));
   CHECK(bench.accepted == 1);
   CHECK(id_of(bench.updates) == "spiffe://example.org/now");
 }
 
 TEST_CASE("another selection discards the identity, other rules do not") {
   const test::Ca ca;
-  Bench bench;
-  bench.updates.receive(*update(test::material(ca, "spiffe://example.org/a")));
+  UpdatesFixture bench;
+  bench.updates.receive(*judged(test::material(ca, "spiffe://example.org/a")));
   X509Rules rules;
   rules.verify_chain = false;
   bench.updates.set_rules(rules);
@@ -121,7 +115,7 @@ TEST_CASE("another selection discards the identity, other rules do not") {
   rules.every_svid = true;
   bench.updates.set_rules(rules);
   CHECK(bench.updates.current() == nullptr);
-  bench.updates.receive(*update(test::material(ca, "spiffe://example.org/a")));
+  bench.updates.receive(*judged(test::material(ca, "spiffe://example.org/a")));
   rules.selection.hint = "internal";
   bench.updates.set_rules(rules);
   CHECK(bench.updates.current() == nullptr);

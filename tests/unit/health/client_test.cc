@@ -56,7 +56,7 @@ class Listening {
 }  // namespace
 
 TEST_CASE("the server's answers are read, on a port and on a socket") {
-  const test::TempDir directory;
+  const spiffe::test::TempDir directory;
   auto options = local();
   options.unix_socket = directory.path() + "/health.sock";
   Running running(options);
@@ -87,7 +87,7 @@ TEST_CASE("an address without a server is reported") {
   CHECK(refused.error().message ==
         "nobody answers at tcp://127.0.0.1:" + std::to_string(port) + ": connection refused");
 
-  const test::TempDir directory;
+  const spiffe::test::TempDir directory;
   const auto missing = health::ask(Endpoint::parse(directory.path() + "/x.sock").value(), "/live", 10s);
   REQUIRE_FALSE(missing);
   CHECK(missing.error().kind == ErrorKind::unreachable);

@@ -139,7 +139,7 @@ TEST_CASE("promtool accepts the metrics") {
     return;
   }
   const Status status = GENERATE(busy(), Status());
-  const test::TempDir dir;
+  const spiffe::test::TempDir dir;
   const std::string page = dir.path() + "/page";
   const std::string said = dir.path() + "/said";
   std::ofstream(page) << metrics(status);

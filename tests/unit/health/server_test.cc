@@ -10,7 +10,7 @@ using namespace spiffe::health::test;
 
 namespace {
 
-constexpr auto kOk = "HTTP/1.1 200 OK";
+constexpr auto kOkLine = "HTTP/1.1 200 OK";
 constexpr auto kUnavailable = "HTTP/1.1 503 Service Unavailable";
 constexpr auto kNotFound = "HTTP/1.1 404 Not Found";
 constexpr auto kEmpty = R"({"status":"OK","health":{"file_write_statuses":{"jwt_write_status":{}}}})";
@@ -20,7 +20,7 @@ constexpr auto kEmpty = R"({"status":"OK","health":{"file_write_statuses":{"jwt_
 TEST_CASE("a probe is answered with code, JSON and length, and the connection is closed") {
   Running running(local());
   const std::string answer = get(running.port(), "/live");
-  CHECK(status_line(answer) == kOk);
+  CHECK(status_line(answer) == kOkLine);
   CHECK(has_header(answer, "Content-Type: application/json"));
   CHECK(has_header(answer, "Content-Length: " + std::to_string(std::strlen(kEmpty))));
   CHECK(has_header(answer, "Connection: close"));
@@ -31,12 +31,12 @@ TEST_CASE("a probe is answered with code, JSON and length, and the connection is
 TEST_CASE("the answer follows the status") {
   Running running(local());
   running.on_loop([&] { running.status.x509.emplace(); });
-  CHECK(status_line(get(running.port(), "/live")) == kOk);
+  CHECK(status_line(get(running.port(), "/live")) == kOkLine);
   const std::string answer = get(running.port(), "/ready");
   CHECK(status_line(answer) == kUnavailable);
   CHECK(body(answer).starts_with(R"({"status":"Service Unavailable")"));
   running.on_loop([&] { running.status.x509 = Output{.state = WriteState::written}; });
-  CHECK(status_line(get(running.port(), "/ready")) == kOk);
+  CHECK(status_line(get(running.port(), "/ready")) == kOkLine);
   running.on_loop([&] { running.status.x509 = Output{.state = WriteState::written, .expires = wall_now()}; });
   CHECK(status_line(get(running.port(), "/ready")) == kUnavailable);
 }
@@ -47,11 +47,11 @@ TEST_CASE("every method is answered like GET, HEAD without the body but with its
     INFO(method);
     const std::string answer =
         ask(running.port(), method + " /live HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
-    CHECK(status_line(answer) == kOk);
+    CHECK(status_line(answer) == kOkLine);
     CHECK(body(answer) == kEmpty);
   }
   const std::string head = ask(running.port(), "HEAD /live HTTP/1.1\r\nHost: x\r\n\r\n");
-  CHECK(status_line(head) == kOk);
+  CHECK(status_line(head) == kOkLine);
   CHECK(has_header(head, "Content-Length: " + std::to_string(std::strlen(kEmpty))));
   CHECK(body(head).empty());
 }
@@ -81,8 +81,8 @@ TEST_CASE("a path that ends in a slash matches all below it, and the longest mat
   options.readiness_path = "/probes/ready/";
   Running running(std::move(options));
   running.on_loop([&] { running.status.x509.emplace(); });
-  CHECK(status_line(get(running.port(), "/anything")) == kOk);
-  CHECK(status_line(get(running.port(), "/probes/ready")) == kOk);
+  CHECK(status_line(get(running.port(), "/anything")) == kOkLine);
+  CHECK(status_line(get(running.port(), "/probes/ready")) == kOkLine);
   CHECK(status_line(get(running.port(), "/probes/ready/")) == kUnavailable);
   CHECK(status_line(get(running.port(), "/probes/ready/now")) == kUnavailable);
 }
@@ -90,7 +90,7 @@ TEST_CASE("a path that ends in a slash matches all below it, and the longest mat
 TEST_CASE("metrics are served if their path is set, and only there") {
   Running with(local());
   const std::string answer = get(with.port(), "/metrics");
-  CHECK(status_line(answer) == kOk);
+  CHECK(status_line(answer) == kOkLine);
   CHECK(has_header(answer, "Content-Type: text/plain; version=0.0.4; charset=utf-8"));
   CHECK(body(answer).starts_with("# HELP spiffe_helper_build_info"));
   auto options = local();

@@ -18,7 +18,7 @@ auto parse(std::string_view jwks) {
   return JwtBundle::parse(*TrustDomain::parse("example.org"), jwks);
 }
 
-std::string refusal(std::string_view jwks) {
+std::string jwks_refusal(std::string_view jwks) {
   const auto bundle = parse(jwks);
   if (bundle) return "accepted " + std::to_string(bundle->authorities().size());
   CHECK(bundle.error().kind == spiffe::ErrorKind::verification);
@@ -48,7 +48,7 @@ json with(json jwk, const char* name, const json& value) {
   return jwk;
 }
 
-json without(json jwk, const char* name) {
+json without_member(json jwk, const char* name) {
   jwk.erase(name);
   return jwk;
 }
@@ -76,17 +76,18 @@ TEST_CASE("keys without use, as the Workload API sends them, are authorities, fo
 }
 
 TEST_CASE("the member keys is required in a JWK Set and may be empty") {
-  CHECK(refusal(R"({"keys":[]})") == "accepted 0");
+  CHECK(jwks_refusal(R"({"keys":[]})") == "accepted 0");
   CHECK(parse(R"({"keys":[]})")->jwks() == R"({"keys":[]})");
-  CHECK(refusal("{}") == "JWT bundle of \"example.org\": no JWK Set: it has no keys");
-  CHECK(refusal(R"({"keys":null})") == "JWT bundle of \"example.org\": no JWK Set: its keys are no list");
-  CHECK(refusal(R"({"keys":{}})") == "JWT bundle of \"example.org\": no JWK Set: its keys are no list");
-  CHECK(refusal("[]") == "JWT bundle of \"example.org\": no JWK Set: not a JSON object");
-  CHECK(refusal(R"({"keys":[[]]})") == "JWT bundle of \"example.org\": keys[0] is not a JSON object");
-  CHECK(refusal("not JSON") == "JWT bundle of \"example.org\": not JSON at byte 2");
-  CHECK(refusal(std::string_view("{\"keys\":[]}\0{}", 14)) ==
+  CHECK(jwks_refusal("{}") == "JWT bundle of \"example.org\": no JWK Set: it has no keys");
+  CHECK(jwks_refusal(R"({"keys":null})") ==
+        "JWT bundle of \"example.org\": no JWK Set: its keys are no list");
+  CHECK(jwks_refusal(R"({"keys":{}})") == "JWT bundle of \"example.org\": no JWK Set: its keys are no list");
+  CHECK(jwks_refusal("[]") == "JWT bundle of \"example.org\": no JWK Set: not a JSON object");
+  CHECK(jwks_refusal(R"({"keys":[[]]})") == "JWT bundle of \"example.org\": keys[0] is not a JSON object");
+  CHECK(jwks_refusal("not JSON") == "JWT bundle of \"example.org\": not JSON at byte 2");
+  CHECK(jwks_refusal(std::string_view("{\"keys\":[]}\0{}", 14)) ==
         "JWT bundle of \"example.org\": not JSON at byte 12");
-  CHECK(refusal("") == "JWT bundle of \"example.org\": not JSON at byte 1");
+  CHECK(jwks_refusal("") == "JWT bundle of \"example.org\": not JSON at byte 1");
 }
 
 TEST_CASE("a key whose use is not jwt-svid or RFC 7517's sig is left out silently") {
@@ -113,19 +114,19 @@ TEST_CASE("a key with members missing or wrong is left out with its reason") {
     const std::size_t at = text.find("left out: ");
     return at == std::string::npos ? text : text.substr(at + 10);
   };
-  CHECK(why(without(p256(), "kid")) == "has no kid");
+  CHECK(why(without_member(p256(), "kid")) == "has no kid");
   CHECK(why(with(p256(), "kid", "")) == "has no kid");
   CHECK(why(with(p256(), "kid", std::string(2000, 'k'))) == "has a kid of 2000 bytes");
-  CHECK(why(without(p256(), "kty")) == "has no kty");
-  CHECK(why(without(p256(), "crv")) == "has no crv");
-  CHECK(why(without(p256(), "y")) == "has no y");
+  CHECK(why(without_member(p256(), "kty")) == "has no kty");
+  CHECK(why(without_member(p256(), "crv")) == "has no crv");
+  CHECK(why(without_member(p256(), "y")) == "has no y");
   CHECK(why(with(p256(), "x", "AAAA=")) == "its x is not base64url");
   CHECK(why(with(p256(), "x", "AAAA")) == "its x and y have 3 and 32 bytes, not 32");
   CHECK(why(with(p256(), "x", p256()["y"])) == "its point is not on P-256");
   CHECK(why(with(p256(), "d", "AAAA")) == "holds a private or symmetric key");
   const json rsa = test::jwk(test::Key::generate(KeyType::rsa_2048), "r");
   CHECK(why(rsa) == "taken");
-  CHECK(why(without(rsa, "n")) == "has no n");
+  CHECK(why(without_member(rsa, "n")) == "has no n");
   CHECK(why(with(rsa, "e", "AA")) == "is no RSA key: its e or n is impossible");
   CHECK(why(with(rsa, "e", "AQ")) == "is no RSA key: its e or n is impossible");
   CHECK(why(with(rsa, "e", "AQABAQABAQAB")) == "is no RSA key: its e or n is impossible");

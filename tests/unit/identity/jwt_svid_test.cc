@@ -21,8 +21,8 @@ using test::Key;
 
 namespace {
 
-constexpr const char* kId = "spiffe://example.org/web";
-const WallTime kNow{1'800'000'000s};
+constexpr const char* kTokenId = "spiffe://example.org/web";
+const WallTime kTokenNow{1'800'000'000s};
 const json kHeader = {{"alg", "ES256"}, {"kid", "k1"}, {"typ", "JWT"}};
 
 const Key& key() {
@@ -39,7 +39,7 @@ const JwtBundles& bundles() {
 }
 
 json claims(const json& changes = json::object()) {
-  json all = {{"sub", kId}, {"aud", {"db", "cache"}}, {"exp", 1'800'000'300}, {"iat", 1'799'999'900}};
+  json all = {{"sub", kTokenId}, {"aud", {"db", "cache"}}, {"exp", 1'800'000'300}, {"iat", 1'799'999'900}};
   all.update(changes);
   return all;
 }
@@ -50,12 +50,12 @@ json without(json object, const char* name) {
 }
 
 auto take(std::string_view token, const std::vector<std::string>& audiences = {"db"},
-          std::string_view spiffe_id = kId, WallTime now = kNow) {
+          std::string_view spiffe_id = kTokenId, WallTime now = kTokenNow) {
   return JwtSvid::parse_and_verify(SecretBytes(token), audiences, spiffe_id, bundles(), now);
 }
 
-std::string outcome(std::string_view token, const std::vector<std::string>& audiences = {"db"},
-                    std::string_view spiffe_id = kId, WallTime now = kNow) {
+std::string token_outcome(std::string_view token, const std::vector<std::string>& audiences = {"db"},
+                          std::string_view spiffe_id = kTokenId, WallTime now = kTokenNow) {
   const auto svid = take(token, audiences, spiffe_id, now);
   if (svid) return "accepted";
   CHECK(svid.error().kind == spiffe::ErrorKind::verification);
@@ -67,7 +67,7 @@ std::string outcome(std::string_view token, const std::vector<std::string>& audi
 }
 
 std::string of(const json& body) {
-  return outcome(test::token(key(), kHeader, body));
+  return token_outcome(test::token(key(), kHeader, body));
 }
 
 std::string hint_of(const json& body) {
@@ -82,10 +82,10 @@ TEST_CASE("a valid JWT-SVID is accepted") {
   const auto svid = take(token, {"db", "cache"});
   REQUIRE(svid);
   CHECK(svid->token.text() == token);
-  CHECK(svid->id.str() == kId);
+  CHECK(svid->id.str() == kTokenId);
   CHECK(svid->audiences == std::vector<std::string>{"db", "cache"});
-  CHECK(svid->expires_at == kNow + 300s);
-  CHECK(svid->issued_at == kNow - 100s);
+  CHECK(svid->expires_at == kTokenNow + 300s);
+  CHECK(svid->issued_at == kTokenNow - 100s);
 }
 
 TEST_CASE("a tampered signature is refused") {
@@ -93,7 +93,7 @@ TEST_CASE("a tampered signature is refused") {
   const std::size_t dot = token.rfind('.');
   std::string signature(spiffe::base64url_decode(token.substr(dot + 1))->text());
   signature[40] = static_cast<char>(signature[40] ^ 4);
-  CHECK(outcome(token.substr(0, dot + 1) + spiffe::base64url_encode(signature)) ==
+  CHECK(token_outcome(token.substr(0, dot + 1) + spiffe::base64url_encode(signature)) ==
         "the token's signature is wrong (key \"k1\" of \"example.org\")");
 }
 
@@ -102,7 +102,7 @@ TEST_CASE("tampered claims are refused") {
   const std::size_t first = token.find('.');
   const std::size_t last = token.rfind('.');
   const std::string changed = spiffe::base64url_encode(claims({{"admin", true}}).dump());
-  CHECK(outcome(token.substr(0, first + 1) + changed + token.substr(last)) ==
+  CHECK(token_outcome(token.substr(0, first + 1) + changed + token.substr(last)) ==
         "the token's signature is wrong (key \"k1\" of \"example.org\")");
 }
 
@@ -111,9 +111,9 @@ TEST_CASE("a token without a signature is refused, whatever its alg") {
     return spiffe::base64url_encode(json({{"alg", algorithm}, {"kid", "k1"}}).dump()) + "." +
            spiffe::base64url_encode(claims().dump()) + "." + std::string(signature);
   };
-  CHECK(outcome(unsigned_token("none", "")) == "the token's alg is \"none\": it is not signed");
-  CHECK(outcome(unsigned_token("none", "AAAA")) == "the token's alg is \"none\": it is not signed");
-  CHECK(outcome(unsigned_token("ES256", "")) == "the token has no signature");
+  CHECK(token_outcome(unsigned_token("none", "")) == "the token's alg is \"none\": it is not signed");
+  CHECK(token_outcome(unsigned_token("none", "AAAA")) == "the token's alg is \"none\": it is not signed");
+  CHECK(token_outcome(unsigned_token("ES256", "")) == "the token has no signature");
 }
 
 TEST_CASE("HS256 with the public key as secret is refused") {
@@ -124,12 +124,14 @@ TEST_CASE("HS256 with the public key as secret is refused") {
   unsigned int size = 0;
   HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
        reinterpret_cast<const unsigned char*>(text.data()), text.size(), mac, &size);
-  CHECK(outcome(text + "." + spiffe::base64url_encode(std::as_bytes(std::span(mac, size)))) ==
+  CHECK(token_outcome(text + "." + spiffe::base64url_encode(std::as_bytes(std::span(mac, size)))) ==
         "the token's alg is \"HS256\": a shared secret, which whoever verifies tokens could sign with");
 }
 
 TEST_CASE("an unknown kid is refused, also one of another trust domain") {
-  const auto with_kid = [](const json& header) { return outcome(test::token(key(), header, claims())); };
+  const auto with_kid = [](const json& header) {
+    return token_outcome(test::token(key(), header, claims()));
+  };
   CHECK(with_kid({{"alg", "ES256"}, {"kid", "k9"}}) ==
         "the JWT bundle of \"example.org\" has no key \"k9\" (kid)");
   CHECK(with_kid({{"alg", "ES256"}, {"kid", "k2"}}) ==
@@ -140,14 +142,15 @@ TEST_CASE("an unknown kid is refused, also one of another trust domain") {
 
 TEST_CASE("a key of one trust domain does not verify a token of another") {
   const std::string token = test::token(key(), kHeader, claims({{"sub", "spiffe://example.net/web"}}));
-  CHECK(outcome(token, {"db"}, "") == "the JWT bundle of \"example.net\" has no key \"k1\" (kid)");
+  CHECK(token_outcome(token, {"db"}, "") == "the JWT bundle of \"example.net\" has no key \"k1\" (kid)");
   const std::string other = test::token(key(), kHeader, claims({{"sub", "spiffe://example.com/web"}}));
-  CHECK(outcome(other, {"db"}, "") == "there is no JWT bundle of the token's trust domain \"example.com\"");
+  CHECK(token_outcome(other, {"db"}, "") ==
+        "there is no JWT bundle of the token's trust domain \"example.com\"");
 }
 
 TEST_CASE("the algorithm of a token must match the authority's key") {
   const Key rsa = Key::generate(test::KeyType::rsa_2048);
-  CHECK(outcome(test::token(rsa, {{"alg", "RS256"}, {"kid", "k1"}}, claims())) ==
+  CHECK(token_outcome(test::token(rsa, {{"alg", "RS256"}, {"kid", "k1"}}, claims())) ==
         "the token's alg RS256 does not go with a key of kind P-256 (key \"k1\" of \"example.org\")");
 }
 
@@ -155,7 +158,7 @@ TEST_CASE("aud, a list or a string, contains every requested audience") {
   CHECK(of(claims({{"aud", "db"}})) == "accepted");
   CHECK(of(claims({{"aud", {"x", "db"}}})) == "accepted");
   CHECK(of(claims({{"aud", "DB"}})) == "the token is not for the audience \"db\": its aud is \"DB\"");
-  CHECK(outcome(test::token(key(), kHeader, claims()), {"db", "queue"}) ==
+  CHECK(token_outcome(test::token(key(), kHeader, claims()), {"db", "queue"}) ==
         "the token is not for the audience \"queue\": its aud is \"db\", \"cache\"");
   CHECK(of(claims({{"aud", {"1", "2", "3", "4", "5", "6", "7"}}})).ends_with("\"5\" and 2 more"));
   CHECK(of(claims({{"aud", json::array()}})) == "the token's aud is empty");
@@ -186,8 +189,8 @@ TEST_CASE("a date of a token may have a fraction, and be beyond any clock") {
     REQUIRE(svid);
     return svid->expires_at;
   };
-  CHECK(expiry(1'800'000'000.25) == kNow + 250ms);
-  CHECK(expiry(1.8000001e9) == kNow + 100s);
+  CHECK(expiry(1'800'000'000.25) == kTokenNow + 250ms);
+  CHECK(expiry(1.8000001e9) == kTokenNow + 100s);
   CHECK(expiry(253402300799) == WallTime::max());
   CHECK(expiry(253402300799.5) == WallTime::max());
 }
@@ -230,12 +233,12 @@ TEST_CASE("sub is a SPIFFE ID and equals spiffe_id") {
         "the token's sub: invalid SPIFFE ID \"joe\": the scheme must be spiffe");
   CHECK(of(claims({{"sub", ""}})) == "the token has no sub");
   CHECK(of(without(claims(), "sub")) == "the token has no sub");
-  CHECK(outcome(test::token(key(), kHeader, claims()), {"db"}, "") == "accepted");
+  CHECK(token_outcome(test::token(key(), kHeader, claims()), {"db"}, "") == "accepted");
 }
 
 TEST_CASE("a payload that is not an object of claims is refused") {
   const auto payload = [](std::string_view text) {
-    return outcome(test::token_of(key(), "ES256", kHeader.dump(), text));
+    return token_outcome(test::token_of(key(), "ES256", kHeader.dump(), text));
   };
   CHECK(payload("Payload") == "the token's payload: not JSON at byte 1");
   CHECK(payload(std::string_view("{}\0{}", 5)) == "the token's payload: not JSON at byte 3");

@@ -9,7 +9,7 @@ using spiffe::identity::TrustDomain;
 
 namespace {
 
-std::string refusal(std::string_view uri) {
+std::string id_refusal(std::string_view uri) {
   const auto id = SpiffeId::parse(uri);
   return id ? "accepted as " + id->str() : id.error().message;
 }
@@ -84,20 +84,20 @@ TEST_CASE("the error about a trust domain names what is wrong") {
        "invalid SPIFFE ID \"spiffe://example.org/a#b\": a fragment is not allowed"},
       {"spiffe://example.org#", "invalid SPIFFE ID \"spiffe://example.org#\": a fragment is not allowed"},
   };
-  for (const auto& [uri, rule] : cases) CHECK(refusal(uri) == rule);
+  for (const auto& [uri, rule] : cases) CHECK(id_refusal(uri) == rule);
 }
 
 TEST_CASE("control characters in an ID are shown escaped") {
   CHECK(
-      refusal(std::string_view("spiffe://a\0b/c", 14)) ==
+      id_refusal(std::string_view("spiffe://a\0b/c", 14)) ==
       "invalid SPIFFE ID \"spiffe://a\\x00b/c\": the trust domain may hold only a-z, 0-9, '-', '.' and '_', "
       "not \"\\x00\"");
   CHECK(
-      refusal("spiffe://a/\x1b[2J") ==
+      id_refusal("spiffe://a/\x1b[2J") ==
       "invalid SPIFFE ID \"spiffe://a/\\x1b[2J\": the path may hold only letters, digits, '-', '.' and '_', "
       "not \"\\x1b\"");
   CHECK(
-      refusal("spiffe://a/\xff") ==
+      id_refusal("spiffe://a/\xff") ==
       "invalid SPIFFE ID \"spiffe://a/\\xff\": the path may hold only letters, digits, '-', '.' and '_', not "
       "\"\\xff\"");
 }
@@ -159,13 +159,13 @@ TEST_CASE("the error about a path names what is wrong") {
        "invalid SPIFFE ID \"spiffe://a/ü\": the path may hold only letters, digits, '-', '.' and '_', not "
        "\"ü\""},
   };
-  for (const auto& [uri, rule] : cases) CHECK(refusal(uri) == rule);
+  for (const auto& [uri, rule] : cases) CHECK(id_refusal(uri) == rule);
 }
 
 TEST_CASE("an ID has at most 2048 bytes") {
   const std::string head = "spiffe://example.org/";
   CHECK(SpiffeId::parse(head + std::string(2048 - head.size(), 'a')));
-  const std::string message = refusal(head + std::string(2049 - head.size(), 'a'));
+  const std::string message = id_refusal(head + std::string(2049 - head.size(), 'a'));
   CHECK(message.ends_with("…: it has 2049 bytes, more than 2048"));
   CHECK(message.size() < 300);
 }

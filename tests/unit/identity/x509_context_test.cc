@@ -32,7 +32,7 @@ auto take(const X509Material& material, const X509Selection& selection = {},
   return X509Context::from(material, selection, previous, wall_now(), verify);
 }
 
-std::string refusal(const X509Material& material, const X509Selection& selection = {}) {
+std::string message_refusal(const X509Material& material, const X509Selection& selection = {}) {
   const auto context = take(material, selection);
   if (context) return "accepted " + context->svid.id.str();
   CHECK(context.error().error.kind == spiffe::ErrorKind::verification);
@@ -108,7 +108,7 @@ TEST_CASE("an error in the selected SVID refuses the message and names it") {
 TEST_CASE("an error in the bundle of the selected SVID refuses the message") {
   auto material = test::material(ca(), kId);
   material.svids[0].bundle.push_back(std::byte{0});
-  CHECK(refusal(material) ==
+  CHECK(message_refusal(material) ==
         "spiffe://example.org/web: bundle of \"example.org\": certificate 2: not a DER certificate");
 }
 
@@ -161,12 +161,13 @@ TEST_CASE("a message, a chain or a bundle of an absurd size is refused") {
   X509Material material;
   material.svids.push_back(test::svid_material(ca(), kId));
   material.svids[0].bundle.resize(std::size_t{8} * 1024 * 1024 + 1);
-  CHECK(refusal(material) == "spiffe://example.org/web: bundle has 8388609 bytes, at most 8388608 are taken");
+  CHECK(message_refusal(material) ==
+        "spiffe://example.org/web: bundle has 8388609 bytes, at most 8388608 are taken");
   material.svids[0].certificates.resize(std::size_t{1024} * 1024 + 1);
-  CHECK(refusal(material) ==
+  CHECK(message_refusal(material) ==
         "spiffe://example.org/web: x509_svid has 1048577 bytes, at most 1048576 are taken");
   add_unreadable(material, 10'000);
-  CHECK(refusal(material) == "the message holds 10001 SVIDs, at most 10000 are taken");
+  CHECK(message_refusal(material) == "the message holds 10001 SVIDs, at most 10000 are taken");
 }
 
 TEST_CASE("only some of many SVIDs with the same hint are reported") {
@@ -224,14 +225,14 @@ TEST_CASE("a message replaces the full state: bundles that it lacks are gone") {
 }
 
 TEST_CASE("a message without SVIDs is discarded") {
-  CHECK(refusal({}) == "the message holds no SVID");
+  CHECK(message_refusal({}) == "the message holds no SVID");
 }
 
 TEST_CASE("an empty mandatory field in any SVID discards the message and is named") {
   const auto with = [](auto&& clear) {
     auto material = several();
     clear(material.svids[1]);
-    return refusal(material);
+    return message_refusal(material);
   };
   CHECK(with([](auto& svid) { svid.spiffe_id.clear(); }) == "svids[1]: spiffe_id is empty");
   CHECK(with([](auto& svid) { svid.certificates.clear(); }) ==
@@ -253,7 +254,8 @@ TEST_CASE("the first of SVIDs with the same hint counts") {
   CHECK(texts(*context) ==
         std::vector<std::string>{
             "spiffe://example.org/c: left out: an SVID before it has the same hint \"internal\""});
-  CHECK(refusal(material, {.hint = {}, .spiffe_id = "spiffe://example.org/c"}).starts_with("no SVID has"));
+  CHECK(message_refusal(material, {.hint = {}, .spiffe_id = "spiffe://example.org/c"})
+            .starts_with("no SVID has"));
 }
 
 TEST_CASE("empty hints are not compared") {
@@ -280,11 +282,11 @@ TEST_CASE("the first SVID is the default unless hint or SPIFFE ID select one") {
 }
 
 TEST_CASE("an error for a selection without a match lists what the agent offers") {
-  CHECK(refusal(several(), {.hint = "x\n", .spiffe_id = {}}) ==
+  CHECK(message_refusal(several(), {.hint = "x\n", .spiffe_id = {}}) ==
         "no SVID has the hint \"x\\n\"; the agent offers spiffe://example.org/a (no hint), "
         "spiffe://example.org/b "
         "(hint \"internal\"), spiffe://example.org/c (hint \"external\")");
-  CHECK(refusal(several(), {.hint = "internal", .spiffe_id = "spiffe://example.org/z"})
+  CHECK(message_refusal(several(), {.hint = "internal", .spiffe_id = "spiffe://example.org/z"})
             .starts_with("no SVID has the hint \"internal\" and SPIFFE ID \"spiffe://example.org/z\"; "));
 }
 
@@ -297,7 +299,7 @@ TEST_CASE("the list of what the agent offers has a bounded length") {
                               .bundle = Bytes(1),
                               .hint = std::to_string(i) + std::string(5000, 'h')});
   }
-  const std::string message = refusal(material, {.hint = "x", .spiffe_id = {}});
+  const std::string message = message_refusal(material, {.hint = "x", .spiffe_id = {}});
   CHECK(message.ends_with(" and 90 more"));
   CHECK(message.size() < 6000);
 }
@@ -349,7 +351,7 @@ TEST_CASE("a chain signed by an authority of a federated domain does not verify"
   auto material = test::material(other, kId);
   material.svids[0].bundle = ca().der();
   material.federated_bundles["example.net"] = other.der();
-  CHECK(refusal(material) ==
+  CHECK(message_refusal(material) ==
         "spiffe://example.org/web: no authority of \"example.org\" issued it: the chain ends at issuer "
         "\"CN=Other "
         "CA\", the bundle holds 1 (\"CN=Test CA\")");
@@ -481,5 +483,5 @@ TEST_CASE("an intermediate that expired before the leaf was valid does not end t
 TEST_CASE("nothing of a key appears in a message") {
   auto material = test::material(ca(), kId);
   material.svids[0].key = spiffe::SecretBytes("-----BEGIN PRIVATE KEY----- c2VjcmV0");
-  CHECK(refusal(material).find("c2VjcmV0") == std::string::npos);
+  CHECK(message_refusal(material).find("c2VjcmV0") == std::string::npos);
 }

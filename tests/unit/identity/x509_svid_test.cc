@@ -10,10 +10,10 @@ using test::CertificateOptions;
 
 namespace {
 
-constexpr const char* kId = "spiffe://example.org/web";
+constexpr const char* kSvidId = "spiffe://example.org/web";
 
 CertificateOptions good_leaf() {
-  return {.uris = {kId}};
+  return {.uris = {kSvidId}};
 }
 
 // "ok", or the error.
@@ -25,7 +25,7 @@ std::string verdict(const X509SvidMaterial& material) {
 
 std::string verdict(const CertificateOptions& leaf) {
   auto material = test::svid_material(test::Ca(), leaf);
-  material.spiffe_id = kId;
+  material.spiffe_id = kSvidId;
   return verdict(material);
 }
 
@@ -39,11 +39,11 @@ std::vector<std::string> warnings_of(const CertificateOptions& leaf) {
 
 TEST_CASE("a valid X.509-SVID is accepted with all its parts") {
   const test::Ca ca = test::Ca().intermediate();
-  const auto material = test::svid_material(ca, kId, "internal");
+  const auto material = test::svid_material(ca, kSvidId, "internal");
   std::vector<std::string> warnings;
   const auto svid = X509Svid::parse(material, warnings);
   REQUIRE(svid);
-  CHECK(svid->id.str() == kId);
+  CHECK(svid->id.str() == kSvidId);
   CHECK(svid->hint == "internal");
   CHECK(svid->key == material.key);
   REQUIRE(svid->chain.size() == 2);
@@ -55,8 +55,8 @@ TEST_CASE("a valid X.509-SVID is accepted with all its parts") {
 TEST_CASE("known certificates are shared") {
   const test::Ca ca = test::Ca().intermediate();
   std::vector<std::string> warnings;
-  const auto before = X509Svid::parse(test::svid_material(ca, kId), warnings);
-  const auto after = X509Svid::parse(test::svid_material(ca, kId), warnings, before->chain);
+  const auto before = X509Svid::parse(test::svid_material(ca, kSvidId), warnings);
+  const auto after = X509Svid::parse(test::svid_material(ca, kSvidId), warnings, before->chain);
   REQUIRE(after);
   CHECK(&after->chain[1].der() == &before->chain[1].der());
   CHECK(after->leaf() != before->leaf());
@@ -72,9 +72,9 @@ TEST_CASE("a leaf without a URI SAN is refused") {
 
 TEST_CASE("a leaf with two URI SANs is refused") {
   auto leaf = good_leaf();
-  leaf.uris = {kId, kId};
+  leaf.uris = {kSvidId, kSvidId};
   CHECK(verdict(leaf) == "leaf certificate: has 2 URI SANs, not one");
-  leaf.uris = {kId, "https://example.org"};
+  leaf.uris = {kSvidId, "https://example.org"};
   CHECK(verdict(leaf) == "leaf certificate: has 2 URI SANs, not one");
 }
 
@@ -100,12 +100,12 @@ TEST_CASE("the URI SAN of a leaf is a SPIFFE ID with a path") {
 
 TEST_CASE("a NUL does not hide the end of a URI SAN") {
   auto leaf = good_leaf();
-  leaf.uris = {std::string(kId) + '\0' + "/evil"};
+  leaf.uris = {std::string(kSvidId) + '\0' + "/evil"};
   CHECK(verdict(leaf) ==
         "leaf certificate: URI SAN: invalid SPIFFE ID \"spiffe://example.org/web\\x00/evil\": the path may "
         "hold only "
         "letters, digits, '-', '.' and '_', not \"\\x00\"");
-  leaf.uris = {std::string(kId) + '\0'};
+  leaf.uris = {std::string(kSvidId) + '\0'};
   CHECK_FALSE(verdict(leaf) == "ok");
 }
 
@@ -168,7 +168,7 @@ TEST_CASE("a subjectAltName that cannot be read is malformed") {
 TEST_CASE("an intermediate must be a CA with keyCertSign") {
   auto authority = test::authority_options();
   const auto with = [&authority] {
-    return verdict(test::svid_material(test::Ca().intermediate(authority), kId));
+    return verdict(test::svid_material(test::Ca().intermediate(authority), kSvidId));
   };
   CHECK(with() == "ok");
   authority.ca = false;
@@ -184,8 +184,8 @@ TEST_CASE("an intermediate must be a CA with keyCertSign") {
 
 TEST_CASE("the error about an intermediate has its number") {
   const test::Ca first = test::Ca().intermediate();
-  auto material = test::svid_material(first, kId);
-  material.certificates = test::concat({material.certificates, first.issue(kId).der});
+  auto material = test::svid_material(first, kSvidId);
+  material.certificates = test::concat({material.certificates, first.issue(kSvidId).der});
   CHECK(verdict(material) == "intermediate certificate 2: is not a CA certificate");
 }
 
@@ -193,7 +193,7 @@ TEST_CASE("an intermediate's SPIFFE ID has no path") {
   auto authority = test::authority_options();
   const auto with = [&authority](std::vector<std::string> uris) {
     authority.uris = std::move(uris);
-    return verdict(test::svid_material(test::Ca().intermediate(authority), kId));
+    return verdict(test::svid_material(test::Ca().intermediate(authority), kSvidId));
   };
   CHECK(with({"spiffe://example.org"}) == "ok");
   CHECK(with({"https://example.org/ca"}) == "ok");
@@ -205,7 +205,7 @@ TEST_CASE("an intermediate's SPIFFE ID has no path") {
 }
 
 TEST_CASE("spiffe_id must equal the leaf's URI SAN") {
-  auto material = test::svid_material(test::Ca(), kId);
+  auto material = test::svid_material(test::Ca(), kSvidId);
   material.spiffe_id = "spiffe://example.org/other";
   CHECK(verdict(material) ==
         "leaf certificate: its SPIFFE ID is \"spiffe://example.org/web\", but spiffe_id says "
@@ -219,7 +219,7 @@ TEST_CASE("spiffe_id must equal the leaf's URI SAN") {
 }
 
 TEST_CASE("bytes after the certificates of an SVID are an error") {
-  auto material = test::svid_material(test::Ca(), kId);
+  auto material = test::svid_material(test::Ca(), kSvidId);
   material.certificates.push_back(std::byte{0});
   CHECK(verdict(material) == "x509_svid: certificate 2: not a DER certificate");
   material.certificates.clear();

@@ -18,7 +18,7 @@ std::map<std::string, std::string> files_of(const identity::X509Material& materi
   return out;
 }
 
-std::string pem(std::initializer_list<identity::Bytes> certificates) {
+std::string pem_of(std::initializer_list<identity::Bytes> certificates) {
   SecretBytes out;
   for (const auto& each : certificates) append_pem(out, "CERTIFICATE", each);
   return std::string(out.text());
@@ -38,8 +38,8 @@ TEST_CASE("a bundle directory has a PEM file for each own and federated trust do
   material.svids[0].bundle = pki::concat({older.der(), own.der()});
   material.federated_bundles["spiffe://other.test"] = other.der();
   CHECK(files_of(material) ==
-        std::map<std::string, std::string>{{"example.org.pem", pem({older.der(), own.der()})},
-                                           {"other.test.pem", pem({other.der()})}});
+        std::map<std::string, std::string>{{"example.org.pem", pem_of({older.der(), own.der()})},
+                                           {"other.test.pem", pem_of({other.der()})}});
 }
 
 TEST_CASE("the file name of a trust domain never begins with the publisher's own prefix") {

@@ -15,7 +15,7 @@ namespace {
 
 namespace pki = spiffe::test;
 
-identity::X509Context context_of(const pki::Ca& ca, pki::KeyType type = pki::KeyType::ec_p256) {
+identity::X509Context signed_by(const pki::Ca& ca, pki::KeyType type = pki::KeyType::ec_p256) {
   pki::CertificateOptions options{.uris = {"spiffe://example.org/web"}};
   options.key_type = type;
   identity::X509Material material;
@@ -65,7 +65,7 @@ Parts parts(const Source& source, const EncodeOptions& options) {
 TEST_CASE("the combined file contains the key file and the chain file, in either order") {
   const pki::Ca root;
   const pki::Ca middle = root.intermediate();
-  const auto context = context_of(middle);
+  const auto context = signed_by(middle);
   const Source source{.identity = context, .now = wall_now()};
   for (const KeyFormat format : {KeyFormat::pkcs8, KeyFormat::sec1, KeyFormat::traditional}) {
     for (const bool leaf_only : {false, true}) {
@@ -83,7 +83,7 @@ TEST_CASE("OpenSSL loads chain and key from the combined file, for every type of
   const pki::Ca middle = root.intermediate();
   for (const auto type : {pki::KeyType::ec_p256, pki::KeyType::ec_p384, pki::KeyType::ec_p521,
                           pki::KeyType::rsa_2048, pki::KeyType::ed25519}) {
-    const auto context = context_of(middle, type);
+    const auto context = signed_by(middle, type);
     for (const auto order : {CombinedOrder::key_first, CombinedOrder::chain_first}) {
       for (const auto format : {KeyFormat::pkcs8, KeyFormat::traditional}) {
         const EncodeOptions options{.key_format = format, .combined_order = order};
@@ -99,7 +99,7 @@ TEST_CASE("OpenSSL loads chain and key from the combined file, for every type of
 
 TEST_CASE("a combined file has the key's mode and owner, changes last and is revoked") {
   const pki::Ca ca;
-  const auto context = context_of(ca);
+  const auto context = signed_by(ca);
   Attributes attributes;
   attributes.cert_file_mode = 0644;
   attributes.key_file_mode = 0640;
@@ -121,7 +121,7 @@ TEST_CASE("a combined file has the key's mode and owner, changes last and is rev
 
 TEST_CASE("a combined file whose key does not fit key_format is an error") {
   const pki::Ca ca;
-  const auto context = context_of(ca, pki::KeyType::ed25519);
+  const auto context = signed_by(ca, pki::KeyType::ed25519);
   const EncodeOptions options{.key_format = KeyFormat::sec1, .combined_order = CombinedOrder::chain_first};
   CHECK_FALSE(encode_combined({.identity = context, .now = wall_now()}, options));
 }

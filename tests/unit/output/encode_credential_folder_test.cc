@@ -17,14 +17,8 @@ namespace {
 
 constexpr const char* kMain = "credential-bundle.private-key.x509.pem";
 
-std::string pem(std::string_view label, std::span<const std::byte> der) {
-  SecretBytes out;
-  append_pem(out, label, der);
-  return std::string(out.text());
-}
-
-std::map<std::string, std::string> encoded(const identity::X509Context& context,
-                                           const EncodeOptions& options = {}) {
+std::map<std::string, std::string> encoded_folder(const identity::X509Context& context,
+                                                  const EncodeOptions& options = {}) {
   auto files = encode_credential_folder({.identity = context, .now = wall_now()}, options);
   REQUIRE(files);
   std::map<std::string, std::string> out;
@@ -59,10 +53,10 @@ TEST_CASE("section 2.1: a PKCS#8 key, then the chain from the leaf, and nothing 
   const auto context = every_svid(pki::material(middle, "spiffe://example.org/web"));
   REQUIRE(context.svid.chain.size() == 2);
   // These options affect only other outputs.
-  const auto files = encoded(context, {.add_intermediates_to_bundle = true,
-                                       .include_federated_domains = true,
-                                       .key_format = KeyFormat::sec1,
-                                       .combined_order = CombinedOrder::chain_first});
+  const auto files = encoded_folder(context, {.add_intermediates_to_bundle = true,
+                                              .include_federated_domains = true,
+                                              .key_format = KeyFormat::sec1,
+                                              .combined_order = CombinedOrder::chain_first});
   CHECK(files.at(kMain) == pem("PRIVATE KEY", context.svid.key.bytes()) +
                                pem("CERTIFICATE", context.svid.chain[0].der()) +
                                pem("CERTIFICATE", context.svid.chain[1].der()));
@@ -77,13 +71,13 @@ TEST_CASE("section 2.1: the chain stops at the certificate preceding the trust a
   svid.certificates = pki::concat({svid.certificates, root.der()});
   auto context = every_svid(material);
   REQUIRE(context.svid.chain.size() == 3);
-  CHECK(encoded(context).at(kMain) == pem("PRIVATE KEY", context.svid.key.bytes()) +
-                                          pem("CERTIFICATE", context.svid.chain[0].der()) +
-                                          pem("CERTIFICATE", context.svid.chain[1].der()));
+  CHECK(encoded_folder(context).at(kMain) == pem("PRIVATE KEY", context.svid.key.bytes()) +
+                                                 pem("CERTIFICATE", context.svid.chain[0].der()) +
+                                                 pem("CERTIFICATE", context.svid.chain[1].der()));
   // An intermediate may be the anchor (section 2.2): the root above it is superfluous as well.
   svid.bundle = middle.der();
   context = every_svid(material);
-  CHECK(encoded(context).at(kMain) ==
+  CHECK(encoded_folder(context).at(kMain) ==
         pem("PRIVATE KEY", context.svid.key.bytes()) + pem("CERTIFICATE", context.svid.chain[0].der()));
 }
 
@@ -94,7 +88,7 @@ TEST_CASE("section 2.2: a file for each trust domain, with its certificates only
   auto material = pki::material(own, "spiffe://example.org/web");
   material.svids[0].bundle = pki::concat({own.der(), next.der()});
   material.federated_bundles["spiffe://other.test"] = other.der();
-  const auto files = encoded(every_svid(material));
+  const auto files = encoded_folder(every_svid(material));
   CHECK(files.size() == 4);
   CHECK(files.at("example.org.spiffe-trust-bundle.x509.pem") ==
         pem("CERTIFICATE", own.der()) + pem("CERTIFICATE", next.der()));
@@ -107,7 +101,7 @@ TEST_CASE("a trust domain without a file name is left out; our own is an error")
   material.federated_bundles["..hidden"] = ca.der();
   material.federated_bundles[".dot"] = ca.der();
   material.federated_bundles[std::string(240, 'a')] = ca.der();
-  const auto files = encoded(every_svid(material));
+  const auto files = encoded_folder(every_svid(material));
   CHECK(files.size() == 4);
   CHECK(files.contains(".dot.spiffe-trust-bundle.x509.pem"));
   const auto context = context_of(pki::material(ca, "spiffe://" + std::string(240, 'a') + "/web"));
@@ -123,7 +117,7 @@ TEST_CASE("further SVIDs are numbered from 1, and the hints identify each file b
   material.svids.push_back(pki::svid_material(ca, "spiffe://example.org/bad"));
   material.svids.back().key = pki::Key::generate().pkcs8();
   material.svids.push_back(pki::svid_material(ca, "spiffe://example.org/last"));
-  const auto files = encoded(every_svid(material));
+  const auto files = encoded_folder(every_svid(material));
   CHECK(files.size() == 5);
   const auto bundle = [&](std::size_t svid, std::span<const std::byte> leaf) {
     return pem("PRIVATE KEY", material.svids[svid].key.bytes()) + pem("CERTIFICATE", leaf);
@@ -153,7 +147,7 @@ TEST_CASE("a further SVID of another trust domain adds its authorities") {
   // Its bundle overrides the federated one of its own domain, but not the bundle of ours.
   material.federated_bundles["other.test"] = forged.der();
   material.svids.push_back(pki::svid_material(forged, "spiffe://example.org/odd"));
-  const auto files = encoded(every_svid(material));
+  const auto files = encoded_folder(every_svid(material));
   CHECK(files.at("other.test.spiffe-trust-bundle.x509.pem") == pem("CERTIFICATE", other.der()));
   CHECK(files.at("example.org.spiffe-trust-bundle.x509.pem") == pem("CERTIFICATE", own.der()));
 }

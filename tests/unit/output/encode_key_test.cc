@@ -7,18 +7,13 @@
 #include "output/pem.hh"
 #include "support/catch.hh"
 #include "support/pki.hh"
+#include "unit/output/identities.hh"
 
 namespace spiffe::output::test {
 
 namespace {
 
 namespace pki = spiffe::test;
-
-std::string pem(std::string_view label, std::span<const std::byte> der) {
-  SecretBytes out;
-  append_pem(out, label, der);
-  return std::string(out.text());
-}
 
 std::string written(const pki::Key& key, KeyFormat format) {
   SecretBytes out;

@@ -8,6 +8,7 @@
 #include "output/pem.hh"
 #include "support/catch.hh"
 #include "support/pki.hh"
+#include "unit/output/identities.hh"
 
 namespace spiffe::output::test {
 
@@ -16,13 +17,6 @@ namespace {
 using namespace std::chrono_literals;
 namespace pki = spiffe::test;
 
-identity::X509Context context_of(const identity::X509Material& material, bool verify = true) {
-  auto context = identity::X509Context::from(material, {}, nullptr, wall_now(), verify);
-  INFO((context ? "" : context.error().error.message));
-  REQUIRE(context);
-  return std::move(*context);
-}
-
 struct Given {
   OutputNames names = {{"svid_file_name", "svid.pem"},
                        {"svid_key_file_name", "svid_key.pem"},
@@ -30,12 +24,6 @@ struct Given {
   EncodeOptions options = {};
   Attributes attributes = {};
 };
-
-std::string pem(std::string_view label, std::span<const std::byte> der) {
-  SecretBytes out;
-  append_pem(out, label, der);
-  return std::string(out.text());
-}
 
 std::string certificate(const identity::Bytes& der) {
   return pem("CERTIFICATE", der);

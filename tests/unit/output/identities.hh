@@ -1,7 +1,13 @@
 // Identities for the tests of encoders.
 #pragma once
 
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
 #include "identity/x509_context.hh"
+#include "output/pem.hh"
 #include "support/catch.hh"
 #include "support/pki.hh"
 
@@ -9,9 +15,15 @@ namespace spiffe::output::test {
 
 namespace pki = spiffe::test;
 
+inline std::string pem(std::string_view label, std::span<const std::byte> der) {
+  SecretBytes out;
+  append_pem(out, label, der);
+  return std::string(out.text());
+}
+
 // Requires that the material is accepted.
-inline identity::X509Context context_of(const identity::X509Material& material) {
-  auto context = identity::X509Context::from(material, {}, nullptr, wall_now(), true);
+inline identity::X509Context context_of(const identity::X509Material& material, bool verify = true) {
+  auto context = identity::X509Context::from(material, {}, nullptr, wall_now(), verify);
   INFO((context ? "" : context.error().error.message));
   REQUIRE(context);
   return std::move(*context);

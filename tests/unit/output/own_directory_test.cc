@@ -30,8 +30,6 @@ std::vector<std::string> members(const Scratch& scratch) {
   return out;
 }
 
-const auto kLayouts = {Layout::snapshot, Layout::files, Layout::in_place};
-
 }  // namespace
 
 TEST_CASE("members are the names that match a pattern or a word") {

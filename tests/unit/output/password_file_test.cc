@@ -17,7 +17,7 @@ namespace spiffe::output::test {
 namespace {
 
 // The result for a file with this content: the password, or "error: …" without the path.
-std::string read(const std::string& content) {
+std::string read_password(const std::string& content) {
   const spiffe::test::TempDir directory;
   const std::string path = directory.path() + "/password";
   std::ofstream(path, std::ios::binary) << content;
@@ -32,23 +32,23 @@ std::string read(const std::string& content) {
 }  // namespace
 
 TEST_CASE("the password is the file's only line, without its line break") {
-  CHECK(read("secret") == "secret");
-  CHECK(read("secret\n") == "secret");
-  CHECK(read("secret\r\n") == "secret");
-  CHECK(read(" a b \n") == " a b ");
-  CHECK(read("pässwörd") == "pässwörd");
-  CHECK(read(std::string(1024, 'a')) == std::string(1024, 'a'));
+  CHECK(read_password("secret") == "secret");
+  CHECK(read_password("secret\n") == "secret");
+  CHECK(read_password("secret\r\n") == "secret");
+  CHECK(read_password(" a b \n") == " a b ");
+  CHECK(read_password("pässwörd") == "pässwörd");
+  CHECK(read_password(std::string(1024, 'a')) == std::string(1024, 'a'));
 }
 
 TEST_CASE("a file that is not one line of text is an error that does not contain it") {
-  CHECK(read("") == "error: it is empty");
-  CHECK(read("\n") == "error: it is empty");
-  CHECK(read("one\ntwo\n") == "error: it is not one line of UTF-8 text");
-  CHECK(read("secret\n\n") == "error: it is not one line of UTF-8 text");
-  CHECK(read(std::string("se\0cret", 7)) == "error: it is not one line of UTF-8 text");
-  CHECK(read("\xff") == "error: it is not one line of UTF-8 text");
-  CHECK(read(std::string(1025, 'a')) == "error: it is longer than 1024 bytes");
-  CHECK(read(std::string(1U << 20U, 'a')) == "error: it is longer than 1024 bytes");
+  CHECK(read_password("") == "error: it is empty");
+  CHECK(read_password("\n") == "error: it is empty");
+  CHECK(read_password("one\ntwo\n") == "error: it is not one line of UTF-8 text");
+  CHECK(read_password("secret\n\n") == "error: it is not one line of UTF-8 text");
+  CHECK(read_password(std::string("se\0cret", 7)) == "error: it is not one line of UTF-8 text");
+  CHECK(read_password("\xff") == "error: it is not one line of UTF-8 text");
+  CHECK(read_password(std::string(1025, 'a')) == "error: it is longer than 1024 bytes");
+  CHECK(read_password(std::string(1U << 20U, 'a')) == "error: it is longer than 1024 bytes");
 }
 
 TEST_CASE("a password file that is missing, or would block, is an error") {

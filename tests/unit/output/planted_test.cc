@@ -16,7 +16,6 @@ namespace {
 
 constexpr uid_t kPlanter = 12345;
 constexpr uid_t kDatabase = 26;
-const std::vector<Layout> kLayouts = {Layout::snapshot, Layout::files, Layout::in_place};
 const std::string kKey = "svid_key.pem";
 
 // What the three kinds of directories that others can write have in common.

@@ -32,6 +32,8 @@ class Scratch {
   std::string path_;
 };
 
+inline constexpr auto kLayouts = {Layout::snapshot, Layout::files, Layout::in_place};
+
 // The two kinds of file systems that matter: memory and disk.
 inline const std::vector<std::string> kMemoryAndDisk = {"/dev/shm", "/tmp"};
 

@@ -6,8 +6,6 @@ namespace spiffe::output::test {
 
 namespace {
 
-constexpr auto kLayouts = {Layout::snapshot, Layout::files, Layout::in_place};
-
 FileSet token(std::string_view content) {
   FileSet set{.files = {}, .alone = true};
   set.files.push_back(make_file("jwt.token", content, 0600));

@@ -12,7 +12,6 @@ namespace {
 
 using std::chrono::seconds;
 using Schedule = HookSchedule;
-using State = Schedule::State;
 
 constexpr Changes kX509{.x509 = true};
 constexpr Changes kJwt{.jwt = true};
@@ -39,9 +38,9 @@ std::string text(const Schedule::Action& action) {
 
 std::string text(const Schedule& machine) {
   constexpr std::array kStates = {"idle", "run", "backoff", "stopping", "killing", "ended"};
-  const State state = machine.state();
+  const Schedule::State state = machine.state();
   std::string out = kStates.at(static_cast<std::size_t>(state));
-  if (state != State::stopping && state != State::killing) return out;
+  if (state != Schedule::State::stopping && state != Schedule::State::killing) return out;
   return out + (machine.target() == Schedule::Target::next ? "(next)" : "(end)");
 }
 
@@ -59,7 +58,7 @@ constexpr Schedule::TimerFired kTimer;
 constexpr Schedule::Stop kStop;
 
 // A column of the table.
-const std::array<std::pair<const char*, Schedule::Event>, 6> kEvents = {{
+const std::array<std::pair<const char*, Schedule::Event>, 6> kHookEvents = {{
     {"published", Schedule::Published{kBundle}},
     {"exited 0", kGood},
     {"exited 3", kBad},
@@ -68,17 +67,17 @@ const std::array<std::pair<const char*, Schedule::Event>, 6> kEvents = {{
     {"stop", kStop},
 }};
 
-struct Situation {
+struct HookSituation {
   const char* name;
   Schedule::Policy policy;
   std::vector<Schedule::Event> before;
-  std::array<std::string, kEvents.size()> expected;
+  std::array<std::string, kHookEvents.size()> expected;
 };
 
 const std::string kRetry = "CancelTimer Report(bad, 1) ArmTimer(1) -> backoff";
 const std::string kAgain = "CancelTimer Report(bad, overtaken) ArmTimer(30) Start(x509,jwt) -> run";
 
-const std::vector<Situation> kTable = {
+const std::vector<HookSituation> kHookTable = {
     {"idle",
      {},
      {},
@@ -158,12 +157,12 @@ TEST_CASE("a run that must end has the policy's term_grace") {
 }
 
 TEST_CASE("hook schedule follows its table") {
-  for (const Situation& situation : kTable) {
-    for (std::size_t i = 0; i < kEvents.size(); ++i) {
-      INFO(situation.name << ": " << kEvents.at(i).first);
+  for (const HookSituation& situation : kHookTable) {
+    for (std::size_t i = 0; i < kHookEvents.size(); ++i) {
+      INFO(situation.name << ": " << kHookEvents.at(i).first);
       Schedule machine(situation.policy);
       for (const auto& event : situation.before) static_cast<void>(machine.handle(event));
-      CHECK(step(machine, kEvents.at(i).second) == situation.expected.at(i));
+      CHECK(step(machine, kHookEvents.at(i).second) == situation.expected.at(i));
     }
   }
 }
@@ -189,7 +188,7 @@ TEST_CASE("a failed run is repeated after 1 s, doubling up to a minute") {
   }
   static_cast<void>(machine.handle(Schedule::Published{kX509}));
   CHECK(step(machine, kBad).contains("Report(bad"));
-  if (machine.state() == State::run) CHECK(step(machine, kBad) == kRetry);
+  if (machine.state() == Schedule::State::run) CHECK(step(machine, kBad) == kRetry);
 }
 
 TEST_CASE("a run gets all changes since the start of the last successful run") {
@@ -204,9 +203,9 @@ TEST_CASE("a run gets all changes since the start of the last successful run") {
 }
 
 // Performs the machine's actions, with a clock of its own, and requires that they follow the rules.
-class World {
+class HookWorld {
  public:
-  World(std::uint64_t seed, bool once) : random_(seed), machine_({.once = once}) {}
+  HookWorld(std::uint64_t seed, bool once) : random_(seed), machine_({.once = once}) {}
 
   int pick(int n) { return static_cast<int>(random_() % static_cast<unsigned>(n)); }
 
@@ -254,7 +253,7 @@ class World {
   }
   // Whether every change was passed to a successful run.
   [[nodiscard]] bool all_told() const { return !owed_.any() && !unknown_.any(); }
-  [[nodiscard]] State state() const { return machine_.state(); }
+  [[nodiscard]] Schedule::State state() const { return machine_.state(); }
   [[nodiscard]] bool stopped() const { return stopped_; }
 
  private:
@@ -267,7 +266,7 @@ class World {
         REQUIRE((!next || i + 1 == actions.size()));
       }
     }
-    REQUIRE((ended_ == (machine_.state() == State::ended)));
+    REQUIRE((ended_ == (machine_.state() == Schedule::State::ended)));
   }
 
   std::optional<Schedule::Event> act(const Schedule::Start& a) {
@@ -326,17 +325,17 @@ class World {
 TEST_CASE("in random sequences there is one run at a time, no change is lost, and stop ends it") {
   for (std::uint64_t seed = 0; seed < 10'000; ++seed) {
     INFO("seed " << seed);
-    World world(seed, seed % 8 == 7);
+    HookWorld world(seed, seed % 8 == 7);
     for (int i = 0; i < 60; ++i) world.random_event();
     world.settle();
-    if (world.state() != State::ended) {
-      REQUIRE((world.state() == State::idle));
+    if (world.state() != Schedule::State::ended) {
+      REQUIRE((world.state() == Schedule::State::idle));
       REQUIRE_FALSE(world.stopped());
       REQUIRE(world.all_told());
       world.stop();
     }
     world.settle();
-    REQUIRE((world.state() == State::ended));
+    REQUIRE((world.state() == Schedule::State::ended));
   }
 }
 

@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct Fixture : LoopFixture {
+struct PidFileFixture : LoopFixture {
   TempDir dir;
   CapturedLog log{dir};
   std::vector<bool> results;
@@ -36,7 +36,7 @@ struct Fixture : LoopFixture {
   }
 };
 
-TEST_CASE_METHOD(Fixture, "every rotation signals the process of the PID file, within the call") {
+TEST_CASE_METHOD(PidFileFixture, "every rotation signals the process of the PID file, within the call") {
   Program program(dir, kCatching);
   write(program.number() + '\n');
   PidFile& file = watch();
@@ -50,7 +50,7 @@ TEST_CASE_METHOD(Fixture, "every rotation signals the process of the PID file, w
               (dir / "pid") + "\",\"pid\":\"" + program.number() + "\",\"signal\":\"SIGUSR1\"") == 2);
 }
 
-TEST_CASE_METHOD(Fixture, "a PID file that appears late is found") {
+TEST_CASE_METHOD(PidFileFixture, "a PID file that appears late is found") {
   Program program(dir, kCatching);
   PidFile& file = watch(5ms);
   file.rotated();
@@ -64,7 +64,7 @@ TEST_CASE_METHOD(Fixture, "a PID file that appears late is found") {
   CHECK_FALSE(log.has("Unable to signal PID file"));
 }
 
-TEST_CASE_METHOD(Fixture, "a process that handles the signal late is signalled then") {
+TEST_CASE_METHOD(PidFileFixture, "a process that handles the signal late is signalled then") {
   // It starts no program, so it never blocks signals.
   Program program(dir,
                   "trap 'trap \"echo renewed\" USR1; echo caught' USR2; echo ready; while :; do :; done");
@@ -77,7 +77,7 @@ TEST_CASE_METHOD(Fixture, "a process that handles the signal late is signalled t
   CHECK(program.says("ready\ncaught\nrenewed\n"));
 }
 
-TEST_CASE_METHOD(Fixture, "a process that uses signalfd is signalled after a second check") {
+TEST_CASE_METHOD(PidFileFixture, "a process that uses signalfd is signalled after a second check") {
   const Program program(dir, kDeaf, SIGUSR1);
   write(program.number());
   PidFile& file = watch();
@@ -90,7 +90,7 @@ TEST_CASE_METHOD(Fixture, "a process that uses signalfd is signalled after a sec
   CHECK(lines("\"level\":\"warning\"") == 0);
 }
 
-TEST_CASE_METHOD(Fixture, "a file that names the wrong process at first is tried again") {
+TEST_CASE_METHOD(PidFileFixture, "a file that names the wrong process at first is tried again") {
   Program program(dir, kCatching);
   write(GENERATE(std::string("0"), std::string("-1"), std::string("rubbish"), std::to_string(::getpid())));
   PidFile& file = watch(5ms);
@@ -100,7 +100,7 @@ TEST_CASE_METHOD(Fixture, "a file that names the wrong process at first is tried
   REQUIRE(until_results({true}));
 }
 
-TEST_CASE_METHOD(Fixture, "a rotation is given up after ten tries") {
+TEST_CASE_METHOD(PidFileFixture, "a rotation is given up after ten tries") {
   write("rubbish");
   PidFile& file = watch(1us);
   file.rotated();
@@ -118,7 +118,7 @@ TEST_CASE_METHOD(Fixture, "a rotation is given up after ten tries") {
   CHECK(lines("\"level\":\"warning\"") == 1);
 }
 
-TEST_CASE_METHOD(Fixture, "the tries spread over 51 seconds") {
+TEST_CASE_METHOD(PidFileFixture, "the tries spread over 51 seconds") {
   auto wait = kPidFileWait;
   auto sum = 0ms;
   for (int i = 1; i < kPidFileTries; ++i, wait *= 2) sum += wait;
@@ -128,7 +128,7 @@ TEST_CASE_METHOD(Fixture, "the tries spread over 51 seconds") {
   CHECK(log.has("\"retry_in\":\"100ms\""));
 }
 
-TEST_CASE_METHOD(Fixture, "a lasting error is given up at once") {
+TEST_CASE_METHOD(PidFileFixture, "a lasting error is given up at once") {
   std::filesystem::create_directory(dir / "pid");
   PidFile& file = watch();
   file.rotated();
@@ -137,7 +137,7 @@ TEST_CASE_METHOD(Fixture, "a lasting error is given up at once") {
   CHECK_FALSE(log.has("not signalled yet"));
 }
 
-TEST_CASE_METHOD(Fixture, "a newer rotation replaces the one being tried, which counts as failed") {
+TEST_CASE_METHOD(PidFileFixture, "a newer rotation replaces the one being tried, which counts as failed") {
   Program program(dir, kCatching);
   PidFile& file = watch(1h);
   for (int i = 0; i < 30; ++i) file.rotated();
@@ -161,7 +161,7 @@ TEST_CASE_METHOD(Fixture, "a newer rotation replaces the one being tried, which 
   CHECK(results.size() == 34);
 }
 
-TEST_CASE_METHOD(Fixture,
+TEST_CASE_METHOD(PidFileFixture,
                  "a process that blocks the signal for a moment misses no rotation if a newer one comes") {
   const Program program(dir, kDeaf, SIGUSR1);
   write(program.number());
@@ -172,7 +172,7 @@ TEST_CASE_METHOD(Fixture,
   REQUIRE(until_results({true}));
 }
 
-TEST_CASE_METHOD(Fixture, "stop() ends the tries") {
+TEST_CASE_METHOD(PidFileFixture, "stop() ends the tries") {
   Program program(dir, kCatching);
   PidFile& file = watch(1ms);
   file.rotated();
@@ -182,7 +182,8 @@ TEST_CASE_METHOD(Fixture, "stop() ends the tries") {
   CHECK(program.said() == "ready\n");
 }
 
-TEST_CASE_METHOD(Fixture, "without the check, a process that does not handle the signal is signalled") {
+TEST_CASE_METHOD(PidFileFixture,
+                 "without the check, a process that does not handle the signal is signalled") {
   Program program(dir, kDeaf);
   write(program.number());
   PidFile& file = watch(kPidFileWait, false);

@@ -62,12 +62,12 @@ std::string as_init(const Body& body) {
 }
 
 // A loop that notifies a reaper of SIGCHLD, as the daemon does.
-struct Fixture : LoopFixture {
+struct ReaperFixture : LoopFixture {
   std::unique_ptr<Reaper> reaper;
   std::unique_ptr<SignalWatch> signals;
   int told = 0;  // count of SIGCHLD
 
-  Fixture() {
+  ReaperFixture() {
     sigset_t chld;
     sigemptyset(&chld);
     sigaddset(&chld, SIGCHLD);
@@ -126,7 +126,7 @@ class Orphans {
 };
 
 void a_thousand(const TempDir&) {
-  Fixture f;
+  ReaperFixture f;
   Orphans orphans(1000);
   EXPECT(f.until([] { return true; }));
   EXPECT(!no_child_left());
@@ -145,14 +145,14 @@ TEST_CASE("processes that ended before the reaper was created are reaped at once
           if (early == 0) ::_exit(0);
           siginfo_t info{};
           EXPECT(::waitid(P_PID, static_cast<id_t>(early), &info, WEXITED | WNOWAIT) == 0);
-          const Fixture f;
+          const ReaperFixture f;
           EXPECT(no_child_left());
         }) == "passed");
 }
 
 // Both the pidfd and SIGCHLD report the child; whichever comes first, its owner gets the status.
 void claimed_among_orphans(const TempDir&) {
-  Fixture f;
+  ReaperFixture f;
   for (int i = 0; i < 30; ++i) {
     Orphans orphans(20);
     std::optional<ExitStatus> status;
@@ -181,7 +181,7 @@ TEST_CASE("the owner of a claimed child gets its status") {
 
 TEST_CASE("an owner may start the next child when the last one has ended") {
   CHECK(in_a_subreaper([](const TempDir&) {
-          Fixture f;
+          ReaperFixture f;
           Orphans orphans(50);
           int ends = 0;
           std::unique_ptr<Child> child;
@@ -209,7 +209,7 @@ TEST_CASE("an owner may start the next child when the last one has ended") {
 TEST_CASE("an owner that does not reap its child hides no orphans") {
   CHECK(in_a_subreaper([](const TempDir& dir) {
           const CapturedLog log(dir);
-          Fixture f;
+          ReaperFixture f;
           const pid_t pid = start("exit 0");
           int told = 0;
           const auto claim = f.reaper->claim(pid, [&] { ++told; });
@@ -224,7 +224,7 @@ TEST_CASE("an owner that does not reap its child hides no orphans") {
 TEST_CASE("a held child hides no orphans, and stays its owner's until it is reaped") {
   CHECK(in_a_subreaper([](const TempDir& dir) {
           const CapturedLog log(dir);
-          Fixture f;
+          ReaperFixture f;
           Launcher launcher(shell("exit 3"));
           std::unique_ptr<Child> child;
           bool held = false;
@@ -257,7 +257,7 @@ TEST_CASE("a held child hides no orphans, and stays its owner's until it is reap
 
 TEST_CASE("a child that is no longer claimed is an orphan") {
   CHECK(in_a_subreaper([](const TempDir&) {
-          Fixture f;
+          ReaperFixture f;
           {
             const auto claim = f.reaper->claim(start("sleep 0.05"), [] { EXPECT(false); });
           }
@@ -268,7 +268,7 @@ TEST_CASE("a child that is no longer claimed is an orphan") {
 TEST_CASE("processes that renew_cmd leaves behind are reaped, and its own status is not lost") {
   CHECK(in_a_subreaper([](const TempDir& dir) {
           const CapturedLog log(dir);
-          Fixture f;
+          ReaperFixture f;
           Hook::Options options{.name = "renew_cmd",
                                 .launch = shell("sleep 0.05 & (sleep 0.01 & exit 4) & exit 3"),
                                 .cert_dir = "/",
@@ -285,7 +285,7 @@ TEST_CASE("processes that renew_cmd leaves behind are reaped, and its own status
 TEST_CASE("a failed start leaves nothing to the reaper") {
   CHECK(in_a_subreaper([](const TempDir& dir) {
           const CapturedLog log(dir);
-          Fixture f;
+          ReaperFixture f;
           Launcher launcher(launch_options({dir.write("bare", "no interpreter\n", 0755)}));
           EXPECT(!launcher.launch());
           EXPECT(no_child_left());
@@ -306,7 +306,7 @@ TEST_CASE("there is no reaper unless this is PID 1 or a subreaper") {
 }
 
 // Ends the others and returns how long that took.
-milliseconds end_others(Fixture& f) {
+milliseconds end_others(ReaperFixture& f) {
   const BootTime began = BootClock::now();
   bool done = false;
   f.reaper->end_others([&] { done = true; });
@@ -316,7 +316,7 @@ milliseconds end_others(Fixture& f) {
 
 TEST_CASE("a subreaper does not end other processes") {
   CHECK(in_a_subreaper([](const TempDir&) {
-          Fixture f;
+          ReaperFixture f;
           const pid_t other = start("exec sleep 60");
           bool done = false;
           f.reaper->end_others([&] { done = true; });
@@ -328,7 +328,7 @@ TEST_CASE("a subreaper does not end other processes") {
 
 TEST_CASE("PID 1 ends at once if there is no other process") {
   CHECK(as_init([](const TempDir&) {
-          Fixture f;
+          ReaperFixture f;
           bool done = false;
           f.reaper->end_others([&] { done = true; });
           EXPECT(done);
@@ -337,7 +337,7 @@ TEST_CASE("PID 1 ends at once if there is no other process") {
 
 TEST_CASE("PID 1 asks all other processes to end, also stopped ones and their children") {
   CHECK(as_init([](const TempDir& dir) {
-          Fixture f;
+          ReaperFixture f;
           start("cd " + dir.path() +
                 "; exec 2> /dev/null; trap 'echo asked > trap; exit 0' TERM; : > ready; while :; do sleep "
                 "0.01; done");
@@ -354,7 +354,7 @@ TEST_CASE("PID 1 asks all other processes to end, also stopped ones and their ch
 TEST_CASE("PID 1 kills processes that do not end") {
   CHECK(as_init([](const TempDir& dir) {
           const CapturedLog log(dir);
-          Fixture f;
+          ReaperFixture f;
           start("cd " + dir.path() + "; trap '' TERM; : > ready; (sleep 60 &); exec sleep 60");
           EXPECT(f.until([&] { return std::filesystem::exists(dir / "ready"); }));
           const milliseconds took = end_others(f);

@@ -20,7 +20,7 @@ std::int64_t monotonic_usec() {
   return std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
 }
 
-struct Fixture : LoopFixture {
+struct ManagerFixture : LoopFixture {
   TempDir dir;
   CapturedLog log{dir};
   Fd listener;
@@ -57,7 +57,7 @@ struct Fixture : LoopFixture {
   }
 };
 
-TEST_CASE_METHOD(Fixture, "the service manager is notified of all phases, in order") {
+TEST_CASE_METHOD(ManagerFixture, "the service manager is notified of all phases, in order") {
   ServiceManager& systemd = manage(listen(GENERATE(false, true)));
   CHECK_FALSE(told());
   systemd.waiting("waiting for an identity: PermissionDenied");
@@ -87,7 +87,7 @@ TEST_CASE_METHOD(Fixture, "the service manager is notified of all phases, in ord
   CHECK(log.text().empty());
 }
 
-TEST_CASE_METHOD(Fixture, "an unchanged state is not sent again") {
+TEST_CASE_METHOD(ManagerFixture, "an unchanged state is not sent again") {
   ServiceManager& systemd = manage(listen());
   systemd.ready("a");
   CHECK(told() == "READY=1\nSTATUS=a");
@@ -105,7 +105,7 @@ TEST_CASE_METHOD(Fixture, "an unchanged state is not sent again") {
   CHECK(told() == "READY=1");
 }
 
-TEST_CASE_METHOD(Fixture,
+TEST_CASE_METHOD(ManagerFixture,
                  "a reload before the first publication and a publication after the end are not sent") {
   ServiceManager& systemd = manage(listen());
   systemd.reloading();
@@ -119,7 +119,7 @@ TEST_CASE_METHOD(Fixture,
   CHECK_FALSE(told());
 }
 
-TEST_CASE_METHOD(Fixture, "the start is extended repeatedly while there is no identity") {
+TEST_CASE_METHOD(ManagerFixture, "the start is extended repeatedly while there is no identity") {
   ServiceManager& systemd = manage(listen(), 0us, 2ms);
   systemd.waiting("a");
   CHECK(told() == "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=a");
@@ -137,7 +137,7 @@ TEST_CASE_METHOD(Fixture, "the start is extended repeatedly while there is no id
   CHECK_FALSE(until([this] { return told().has_value(); }, 20ms));
 }
 
-TEST_CASE_METHOD(Fixture, "the watchdog is notified at half its interval, as long as the loop runs") {
+TEST_CASE_METHOD(ManagerFixture, "the watchdog is notified at half its interval, as long as the loop runs") {
   ServiceManager& systemd = manage(listen(), 40ms);
   CHECK_FALSE(told());
   const BootTime before = BootClock::now();
@@ -153,7 +153,7 @@ TEST_CASE_METHOD(Fixture, "the watchdog is notified at half its interval, as lon
   CHECK_FALSE(told());
 }
 
-TEST_CASE_METHOD(Fixture, "a manager whose queue is full gets the newest state later") {
+TEST_CASE_METHOD(ManagerFixture, "a manager whose queue is full gets the newest state later") {
   ServiceManager& systemd = manage(listen());
   int sent = 0;
   // The kernel queues between ten and some hundred datagrams for a reader.
@@ -170,7 +170,8 @@ TEST_CASE_METHOD(Fixture, "a manager whose queue is full gets the newest state l
   CHECK(text.find("\"level\":\"warning\"") == text.rfind("\"level\":\"warning\""));
 }
 
-TEST_CASE_METHOD(Fixture, "a manager that is away causes one warning, and gets the missed state later") {
+TEST_CASE_METHOD(ManagerFixture,
+                 "a manager that is away causes one warning, and gets the missed state later") {
   ServiceManager& systemd = manage(dir / "notify");
   systemd.ready("a");
   CHECK(
@@ -184,7 +185,7 @@ TEST_CASE_METHOD(Fixture, "a manager that is away causes one warning, and gets t
   CHECK(told() == "READY=1\nSTATUS=c");
 }
 
-TEST_CASE_METHOD(Fixture, "a status is one line of bounded size") {
+TEST_CASE_METHOD(ManagerFixture, "a status is one line of bounded size") {
   ServiceManager& systemd = manage(listen());
   systemd.status("a\nREADY=1\r\x1b[2J\xff");
   CHECK(told() == "STATUS=a\\nREADY=1\\r\\x1b[2J\\xff");
@@ -198,7 +199,7 @@ TEST_CASE_METHOD(Fixture, "a status is one line of bounded size") {
   CHECK(told().value().ends_with("☚…"));
 }
 
-TEST_CASE_METHOD(Fixture, "without a service manager nothing happens") {
+TEST_CASE_METHOD(ManagerFixture, "without a service manager nothing happens") {
   ServiceManager& systemd = manage("", 1ms, 1ms);
   systemd.waiting("a");
   systemd.ready("b");
@@ -209,7 +210,7 @@ TEST_CASE_METHOD(Fixture, "without a service manager nothing happens") {
   CHECK(log.text().empty());
 }
 
-TEST_CASE_METHOD(Fixture, "an invalid address causes a warning, and nothing else") {
+TEST_CASE_METHOD(ManagerFixture, "an invalid address causes a warning, and nothing else") {
   ServiceManager& systemd =
       manage(GENERATE(as<std::string>(), "vsock:2:1234", "relative", "/", "@", "/" + std::string(107, 'x')));
   systemd.ready("a");

@@ -7,13 +7,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-struct Fixture : LoopFixture {
+struct SupervisorFixture : LoopFixture {
   TempDir dir;
   CapturedLog log{dir};
   std::optional<int> ended;
   std::unique_ptr<Supervisor> supervisor;
 
-  ~Fixture() {
+  ~SupervisorFixture() {
     if (supervisor && supervisor->child_pid() > 0) {
       ::kill(supervisor->child_pid(), SIGKILL);
       ::waitpid(supervisor->child_pid(), nullptr, 0);
@@ -45,7 +45,7 @@ struct Fixture : LoopFixture {
   }
 };
 
-TEST_CASE_METHOD(Fixture, "the first publication starts the child, later ones signal it") {
+TEST_CASE_METHOD(SupervisorFixture, "the first publication starts the child, later ones signal it") {
   Supervisor& child = supervise(waiting("trap 'echo renewed' USR1"), SIGUSR1);
   CHECK(child.child_pid() == 0);
   child.published(1);
@@ -64,7 +64,7 @@ TEST_CASE_METHOD(Fixture, "the first publication starts the child, later ones si
   CHECK(log.has("\"event\":\"signalled\",\"pid\":\"" + std::to_string(pid) + "\",\"signal\":\"SIGUSR1\""));
 }
 
-TEST_CASE_METHOD(Fixture, "a signal waits until the child is ready for it") {
+TEST_CASE_METHOD(SupervisorFixture, "a signal waits until the child is ready for it") {
   Supervisor& child = supervise(waiting("sleep 0.15; trap 'echo renewed' USR1"), SIGUSR1);
   child.published(1);
   child.published(2);
@@ -72,7 +72,8 @@ TEST_CASE_METHOD(Fixture, "a signal waits until the child is ready for it") {
   CHECK_FALSE(log.has("does not handle"));
 }
 
-TEST_CASE_METHOD(Fixture, "a child killed by the renewal signal starts again at the next rotation") {
+TEST_CASE_METHOD(SupervisorFixture,
+                 "a child killed by the renewal signal starts again at the next rotation") {
   Supervisor& child = supervise(launch_options({"sleep", "60"}), SIGUSR1);
   child.published(1);
   const pid_t first = child.child_pid();
@@ -85,7 +86,7 @@ TEST_CASE_METHOD(Fixture, "a child killed by the renewal signal starts again at 
   CHECK(child.child_pid() != first);
 }
 
-TEST_CASE_METHOD(Fixture, "a new start replaces an undelivered rotation") {
+TEST_CASE_METHOD(SupervisorFixture, "a new start replaces an undelivered rotation") {
   Supervisor& child = supervise(launch_options({"sleep", "60"}), SIGUSR1);
   child.published(1);
   const pid_t first = child.child_pid();
@@ -96,7 +97,7 @@ TEST_CASE_METHOD(Fixture, "a new start replaces an undelivered rotation") {
   CHECK(log.has("was killed by SIGTERM; it starts again now"));
 }
 
-TEST_CASE_METHOD(Fixture, "a child that ended just before the rotation is started, not signalled") {
+TEST_CASE_METHOD(SupervisorFixture, "a child that ended just before the rotation is started, not signalled") {
   Supervisor& child = supervise(shell("exit 3"), SIGWINCH);
   child.published(1);
   const pid_t first = child.child_pid();
@@ -110,7 +111,7 @@ TEST_CASE_METHOD(Fixture, "a child that ended just before the rotation is starte
   CHECK_FALSE(log.has("child signalled"));
 }
 
-TEST_CASE_METHOD(Fixture, "without a renewal signal, a running child is not notified") {
+TEST_CASE_METHOD(SupervisorFixture, "without a renewal signal, a running child is not notified") {
   Supervisor& child = supervise(launch_options({"sleep", "60"}));
   child.published(1);
   const pid_t pid = child.child_pid();
@@ -120,7 +121,7 @@ TEST_CASE_METHOD(Fixture, "without a renewal signal, a running child is not noti
   CHECK_FALSE(log.has("signalled"));
 }
 
-TEST_CASE_METHOD(Fixture, "a child that ignores the stop signal is killed after the timeout") {
+TEST_CASE_METHOD(SupervisorFixture, "a child that ignores the stop signal is killed after the timeout") {
   Supervisor& child = supervise(waiting("trap '' TERM"), 0, milliseconds(100));
   child.published(1);
   REQUIRE(until_out("ready\n"));
@@ -130,7 +131,7 @@ TEST_CASE_METHOD(Fixture, "a child that ignores the stop signal is killed after 
   CHECK(log.has("was killed by SIGKILL"));
 }
 
-TEST_CASE_METHOD(Fixture, "a second terminate kills at once") {
+TEST_CASE_METHOD(SupervisorFixture, "a second terminate kills at once") {
   Supervisor& child = supervise(waiting("trap '' TERM"));
   child.published(1);
   REQUIRE(until_out("ready\n"));
@@ -140,7 +141,7 @@ TEST_CASE_METHOD(Fixture, "a second terminate kills at once") {
   REQUIRE(until([&] { return ended.has_value(); }));
 }
 
-TEST_CASE_METHOD(Fixture, "a stopped child is continued so that it can end") {
+TEST_CASE_METHOD(SupervisorFixture, "a stopped child is continued so that it can end") {
   Supervisor& child = supervise(launch_options({"sleep", "60"}));
   child.published(1);
   ::kill(child.child_pid(), SIGSTOP);
@@ -149,7 +150,7 @@ TEST_CASE_METHOD(Fixture, "a stopped child is continued so that it can end") {
   CHECK(log.has("was killed by SIGTERM"));
 }
 
-TEST_CASE_METHOD(Fixture, "terminate ends at once if no child runs") {
+TEST_CASE_METHOD(SupervisorFixture, "terminate ends at once if no child runs") {
   Supervisor& child = supervise(shell("exit 0"));
   SECTION("before the first publication") {}
   SECTION("after the child has gone") {
@@ -160,7 +161,7 @@ TEST_CASE_METHOD(Fixture, "terminate ends at once if no child runs") {
   CHECK(ended == 0);
 }
 
-TEST_CASE_METHOD(Fixture, "a command that cannot be started is tried again at the next rotation") {
+TEST_CASE_METHOD(SupervisorFixture, "a command that cannot be started is tried again at the next rotation") {
   Supervisor& child = supervise(launch_options({dir / "late"}));
   child.published(1);
   CHECK(child.state() == State::gone);
@@ -172,7 +173,7 @@ TEST_CASE_METHOD(Fixture, "a command that cannot be started is tried again at th
   CHECK(child.state() == State::run);
 }
 
-struct WrapFixture : Fixture {
+struct WrapFixture : SupervisorFixture {
   Supervisor& wrap(LaunchOptions launch, ChildMachine::Policy policy = {}, int renew_signal = 0) {
     launch.own_group = true;
     policy.wrap = true;
@@ -332,7 +333,7 @@ TEST_CASE_METHOD(RestFixture, "with leave_at_end, remaining members of the group
   ::kill(rest(), SIGKILL);
 }
 
-TEST_CASE_METHOD(Fixture, "a child that is not started in time ends the helper") {
+TEST_CASE_METHOD(SupervisorFixture, "a child that is not started in time ends the helper") {
   Supervisor& child = supervise({.launch = shell("exit 0"), .policy = {.start_timeout = milliseconds(50)}});
   REQUIRE(until([&] { return ended.has_value(); }));
   CHECK(ended == 1);
@@ -340,7 +341,7 @@ TEST_CASE_METHOD(Fixture, "a child that is not started in time ends the helper")
   CHECK(log.has("start_timed_out"));
 }
 
-TEST_CASE_METHOD(Fixture, "a child may be left running") {
+TEST_CASE_METHOD(SupervisorFixture, "a child may be left running") {
   LaunchOptions launch = waiting("trap 'echo told' TERM");
   launch.die_with_parent = false;
   Supervisor& child = supervise({.launch = std::move(launch), .policy = {.leave_at_end = true}});
@@ -355,7 +356,7 @@ TEST_CASE_METHOD(Fixture, "a child may be left running") {
   wait_for(pid);
 }
 
-TEST_CASE_METHOD(Fixture, "another command replaces the child, other settings do not") {
+TEST_CASE_METHOD(SupervisorFixture, "another command replaces the child, other settings do not") {
   Supervisor& child = supervise(waiting("trap 'echo renewed' USR1"), SIGUSR1);
   child.published(1);
   REQUIRE(until_out("ready\n"));
@@ -383,7 +384,7 @@ TEST_CASE_METHOD(Fixture, "another command replaces the child, other settings do
   }
 }
 
-TEST_CASE_METHOD(Fixture, "a child without a pidfd is reaped at SIGCHLD") {
+TEST_CASE_METHOD(SupervisorFixture, "a child without a pidfd is reaped at SIGCHLD") {
   Launcher launcher(shell("exit 5"));
   auto launched = launcher.launch();
   REQUIRE(launched);
@@ -395,7 +396,7 @@ TEST_CASE_METHOD(Fixture, "a child without a pidfd is reaped at SIGCHLD") {
   CHECK(*status == ExitStatus{.code = 5});
 }
 
-TEST_CASE_METHOD(Fixture, "a child reaped by another part of the process has ended") {
+TEST_CASE_METHOD(SupervisorFixture, "a child reaped by another part of the process has ended") {
   Launcher launcher(shell("exit 5"));
   Child child(loop(), std::move(launcher.launch().value()), [] {});
   wait_for(child.pid());

@@ -14,8 +14,8 @@ namespace test = spiffe::test;
 namespace {
 
 // The loop's side, which records calls as text. "u<name>": a message; "j<name>", "r<name>": a verdict.
-struct Bench {
-  explicit Bench(std::size_t selections = 1) : inbox(std::vector<X509Rules>(selections)) {}
+struct InboxFixture {
+  explicit InboxFixture(std::size_t selections = 1) : inbox(std::vector<X509Rules>(selections)) {}
 
   test::Ca ca;
   X509Inbox inbox;
@@ -45,7 +45,7 @@ struct Bench {
 }  // namespace
 
 TEST_CASE("a message is passed on before it is verified, and its verdict follows") {
-  Bench bench;
+  InboxFixture bench;
   bool first = true;
   bench.receive("a", [&] {
     bench.look();
@@ -55,7 +55,7 @@ TEST_CASE("a message is passed on before it is verified, and its verdict follows
 }
 
 TEST_CASE("of messages that were not taken only the last counts, and one notification is enough") {
-  Bench bench;
+  InboxFixture bench;
   for (const char* name : {"a", "b", "c"}) bench.receive(name);
   CHECK(bench.notified == 1);
   bench.look();
@@ -65,7 +65,7 @@ TEST_CASE("of messages that were not taken only the last counts, and one notific
 }
 
 TEST_CASE("a message that was passed on gets its verdict, whatever comes after it") {
-  Bench bench;
+  InboxFixture bench;
   bool first = true;
   bench.receive("a", [&] {
     if (std::exchange(first, false)) bench.look();  // takes only the first
@@ -77,7 +77,7 @@ TEST_CASE("a message that was passed on gets its verdict, whatever comes after i
 }
 
 TEST_CASE("each selection has its own verdict") {
-  Bench bench(3);
+  InboxFixture bench(3);
   std::vector<std::size_t> after;
   bench.receive("a", [&] {
     bench.look();
@@ -87,14 +87,14 @@ TEST_CASE("each selection has its own verdict") {
 }
 
 TEST_CASE("no callback is called after the source is destroyed") {
-  Bench bench(3);
+  InboxFixture bench(3);
   bench.receive("a");
   bench.inbox.look(bench.alive, {.on_update = [&](const auto&) { bench.alive.reset(); },
                                  .on_judged = [](std::size_t, const auto&) { FAIL(); }});
 }
 
 TEST_CASE("two threads: every message that is passed on is verified, and the last one arrives") {
-  Bench bench;
+  InboxFixture bench;
   const int count = 300;
   std::atomic<int> due = 0;
   std::atomic<bool> done = false;
