@@ -10,6 +10,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # False positives of g++ 12 inside libstdc++ and fmt at -O2.
   target_compile_options(spiffe_flags INTERFACE -Wno-null-dereference -Wno-restrict)
 endif()
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ takes a source file that another one includes for a header, whose types must not be local.
+  target_compile_options(spiffe_flags INTERFACE -Wno-subobject-linkage)
+endif()
 if(SPIFFE_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # With the sanitizers' checks, g++ also reports false positives about the sizes of std::vector.
   target_compile_options(spiffe_flags INTERFACE -Wno-stringop-overflow -Wno-array-bounds -Wno-maybe-uninitialized)

@@ -60,6 +60,24 @@ def build() -> int:
     return int(done.stdout.split()[-1])
 
 
+def commands() -> dict[str, str]:
+    """From each file of src/ to a command that compiles it alone; release compiles several files as one."""
+    found: dict[str, str] = {}
+    for entry in json.loads((BUILD / "compile_commands.json").read_text()):
+        file = Path(entry["file"])
+        included = re.findall(r'^#include "(/.+)"$', file.read_text(), re.M) if file.suffix == ".cxx" else [str(file)]
+        for source in included:
+            name = os.path.relpath(source, ROOT)
+            if name.startswith("src/"):
+                found[name] = entry["command"].replace(f" -c {file}", f" -c {source}")
+    return found
+
+
+def write_commands(of: dict[str, str]) -> None:
+    entries = [{"directory": str(BUILD), "command": command, "file": str(ROOT / name)} for name, command in of.items()]
+    (VENV / "compile_commands.json").write_text(json.dumps(entries))
+
+
 def dependencies() -> dict[str, list[Path]]:
     """From each object file to the files that it was compiled from."""
     command = ["flock", BUILD.with_suffix(".lock"), "ninja", "-C", BUILD, "-t", "deps"]
@@ -93,7 +111,7 @@ def key(command: str, files: list[Path], common: bytes) -> str:
 
 
 def is_clean(source: str, mark: Path) -> bool:
-    done = subprocess.run([*TIDY, "-p", BUILD, source], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([*TIDY, "-p", VENV, source], cwd=ROOT, capture_output=True, text=True)
     if done.returncode == 0:
         mark.touch()
     else:
@@ -119,20 +137,20 @@ def main() -> int:
     common = f"{VERSION} {TIDY[1:]}".encode() + (ROOT / ".clang-tidy").read_bytes()
     includes = dependencies()
     todo: dict[str, Path] = {}
-    sources = 0
-    for entry in json.loads((BUILD / "compile_commands.json").read_text()):
-        source = os.path.relpath(entry["file"], ROOT)
-        if not source.startswith("src/") or not wanted.search(source):
-            continue
-        sources += 1
-        mark = CLEAN / key(entry["command"], includes[object_of(entry["command"])], common)
+    sources = {name: command for name, command in commands().items() if wanted.search(name)}
+    write_commands(sources)
+    for source, command in sources.items():
+        # The headers of an object, without the other sources in it.
+        own = ROOT / source
+        files = [each for each in includes[object_of(command)] if each.suffix not in (".cc", ".cxx")]
+        mark = CLEAN / key(command, [own, *files], common)
         if mark.exists():
             mark.touch()
         else:
             todo[source] = mark
     with ThreadPoolExecutor(jobs) as pool:
         failed = list(pool.map(is_clean, todo, todo.values())).count(False)
-    print(f"check-tidy.py: {sources} files, {len(todo)} looked at, {failed} with findings")
+    print(f"check-tidy.py: {len(sources)} files, {len(todo)} looked at, {failed} with findings")
     return 1 if failed or not sources else 0
 
 
