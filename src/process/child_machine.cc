@@ -152,6 +152,7 @@ Actions ChildMachine::on(const Readiness& event) {
   const bool was_blocked = std::exchange(blocked_, event.use == SignalUse::blocked);
   if (event.use == SignalUse::handled || (blocked_ && (was_blocked || !young))) return signal(true);
   if (young) return {ArmTimer{kGuardPoll}};
+  if (event.use == SignalUse::ignored) return signal(true);
   if (!policy_.withhold) return signal(false);
   if (std::exchange(withheld_, true)) return {ArmTimer{kWithheldPoll}};
   return {ReportWithheld{}, ArmTimer{kWithheldPoll}};

@@ -100,7 +100,8 @@ enum class State { wait, run, gone, backoff, stopping, killing, clearing, ended 
 // What follows when a child that is being stopped has been reaped and its group is empty.
 enum class Target { start, end };
 
-// If a child is not ready for a deadly signal, it is checked at this interval, for this long after its start.
+// While a child does not handle a deadly signal, it is checked at this interval, for this long after its
+// start.
 inline constexpr std::chrono::milliseconds kGuardPoll{100};
 inline constexpr std::chrono::seconds kGuardGrace{10};
 // And at this interval after that, while the signal is withheld.

@@ -55,7 +55,7 @@ std::optional<std::uintptr_t> awaited_set(std::string_view syscall) {
 
 SignalUse signal_use(std::string_view status, int signo) {
   if (in_set(status, "\nSigCgt:", signo).value_or(true)) return SignalUse::handled;
-  if (in_set(status, "\nSigIgn:", signo).value_or(true)) return SignalUse::handled;
+  if (in_set(status, "\nSigIgn:", signo).value_or(true)) return SignalUse::ignored;
   return in_set(status, "\nSigBlk:", signo).value_or(true) ? SignalUse::blocked : SignalUse::none;
 }
 

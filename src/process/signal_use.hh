@@ -12,7 +12,8 @@ namespace spiffe::process {
 enum class SignalUse {
   none,     // the default action
   blocked,  // only blocked: for signalfd or sigwait, or for the moment when a shell starts a program
-  handled,  // caught or ignored
+  ignored,  // for ever, or until its handler is installed, as HAProxy does while it starts
+  handled,  // caught
 };
 
 // From the text of /proc/<pid>/status. `handled` if that does not show it.

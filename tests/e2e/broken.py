@@ -374,6 +374,18 @@ def signal_not_caught(s: Setup) -> None:
     s.start().wait_children(1)
 
 
+def ignores(pid: int, number: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("\nSigIgn:")[2].split()[0], 16) >> (number - 1) & 1 == 1
+
+
+def signal_ignored(s: Setup) -> None:
+    keys = {"cmd": "/bin/sh", "cmd_args": ["-c", "trap '' USR2; while :; do sleep 1; done"], "renew_signal": "SIGUSR2"}
+    s.keys |= keys
+    (child,) = s.start().wait_children(1)
+    wait_until(lambda: ignores(child, signal.SIGUSR2), "the shell to ignore the signal")
+
+
 def pid_file_stale(s: Setup) -> None:
     pid = s.spawn("/bin/true")
     s.owned[-1].wait()

@@ -1,13 +1,14 @@
 """A child for the helper: records its events, one line of JSON for each.
 
     recorder.py EVENTS [--signals SIGHUP,SIGRTMIN+1] [--deaf SIGTERM] [--file FILE] [--exit CODE]
-        [--late FILE] [--sigwait] [MORE …]
+        [--late FILE [--ignoring]] [--sigwait] [MORE …]
 
 The first event is "started", once its handlers are in place: pid, arguments, environment, descriptors, signal
 state. Each signal is one more event; with --file it has the digest of that file at that moment. SIGTERM ends it,
 unless it ignores it (--deaf). With --exit it ends by itself after the start.
 
-With --late it has no handlers before that file exists; with --sigwait it never has any, but blocks its signals
+With --late it has no handlers before that file exists, and with --ignoring it ignores its signals until then, after the
+event "ignoring"; with --sigwait it never has any, but blocks its signals
 and waits for them.
 """
 
@@ -82,6 +83,7 @@ def main() -> None:
     parser.add_argument("--file")
     parser.add_argument("--exit", type=int)
     parser.add_argument("--late", type=Path)
+    parser.add_argument("--ignoring", action="store_true")
     parser.add_argument("--sigwait", action="store_true")
     options, rest = parser.parse_known_args()
     events = os.open(options.events, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -99,10 +101,14 @@ def main() -> None:
     # Not pause(): a signal that arrives just before it would be noticed only after the next one.
     news, wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wakeup)
-    while options.late and not options.late.exists():
-        time.sleep(0.005)
     names = filter(None, {"SIGTERM", *options.signals.split(","), *options.deaf.split(",")})
     numbers = {number_of(name) for name in names}
+    if options.ignoring:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+        record({"event": "ignoring"})
+    while options.late and not options.late.exists():
+        time.sleep(0.005)
     if options.sigwait:
         signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     else:

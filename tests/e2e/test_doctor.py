@@ -73,6 +73,7 @@ BROKEN: list[tuple[Callable[[Setup], None], str, str, str]] = [
     (broken.script("exit\n"), "fail", "cmd", "a first line like #!/bin/sh"),
     (broken.renew_command_missing, "fail", "renew-cmd", "whole path"),
     (broken.signal_not_caught, "fail", "renew-signal", "which signal makes it reload?"),
+    (broken.signal_ignored, "warn", "renew-signal", "which signal makes it reload?"),
     (broken.pid_file_stale, "fail", "pid-file", "stale"),
     (broken.pid_file_missing, "fail", "pid-file", "does the program run"),
     (broken.pid_file_garbage, "fail", "pid-file", "number of a process"),

@@ -123,6 +123,33 @@ def test_a_rotation_before_there_is_a_handler(
 
 
 @pytest.mark.parametrize("wraps", [False, True])
+def test_a_rotation_while_the_signal_is_ignored(
+    agent: DevAgent, run_helper: Run, out: Published, workdir: Path, recorder: Recorder, wraps: bool
+) -> None:
+    """A program may ignore its signals while it starts, as HAProxy does."""
+    go = workdir / "go"
+    helper = run_helper(**mode(agent, wraps, recorder.keys("--late", str(go), "--ignoring")))
+    recorder.wait("ignoring")
+    rotate(agent, helper)
+    go.touch()
+    assert recorder.wait("SIGUSR1")["digest"] == digest(out.read(SVID))
+    assert lines_of(helper, "signal_withheld") == []
+
+
+@pytest.mark.parametrize("wraps", [False, True])
+@pytest.mark.long
+def test_a_program_that_goes_on_ignoring_the_signal(
+    agent: DevAgent, run_helper: Run, out: Published, workdir: Path, recorder: Recorder, wraps: bool
+) -> None:
+    """It is sent all the same, ten seconds after the program's start."""
+    helper = run_helper(**mode(agent, wraps, recorder.keys("--late", str(workdir / "never"), "--ignoring")))
+    recorder.wait("ignoring")
+    rotate(agent, helper)
+    wait_event(helper, "signalled", timeout=15)
+    assert lines_of(helper, "signal_withheld") == []
+
+
+@pytest.mark.parametrize("wraps", [False, True])
 def test_a_rotation_at_the_very_start(
     agent: DevAgent, run_helper: Run, out: Published, recorder: Recorder, wraps: bool
 ) -> None:

@@ -86,15 +86,17 @@ void check_signal(const config::Config& config, const RunningHelper& helper, Fin
   const auto child = find_program_of(config, helper);
   if (!child) return;
   const std::string who = "process " + std::to_string(*child);
-  const bool caught = process::signal_use(*child, signal) != process::SignalUse::none;
-  if (caught || !process::is_deadly(signal)) {
-    add(out, Grade::ok, "renew-signal", cat({who, " takes ", signal_name(signal)}));
+  const std::string name = signal_name(signal);
+  const process::SignalUse use = process::signal_use(*child, signal);
+  const bool ignored = use == process::SignalUse::ignored;
+  if (!ignored && (use != process::SignalUse::none || !process::is_deadly(signal))) {
+    add(out, Grade::ok, "renew-signal", cat({who, " takes ", name}));
     return;
   }
-  out.push_back(
-      {Grade::fail, "renew-signal",
-       cat({who, " (", escape(config.cmd), ") does not catch ", signal_name(signal), ", which would end it"}),
-       "which signal makes it reload? set renew_signal to that, or on_rotate = \"restart\""});
+  const std::string what = ignored ? "ignores " + name : "does not catch " + name + ", which would end it";
+  out.push_back({ignored ? Grade::warn : Grade::fail, "renew-signal",
+                 cat({who, " (", escape(config.cmd), ") ", what}),
+                 "which signal makes it reload? set renew_signal to that, or on_rotate = \"restart\""});
 }
 
 void check_pid_file(const config::Config& config, Findings& out) {

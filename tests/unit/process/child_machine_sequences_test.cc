@@ -35,6 +35,12 @@ TEST_CASE("a deadly signal waits for the handler, but only while the child is yo
     CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(10)) == "Signal(unhandled) -> run");
     CHECK(machine.notified() == 2);
   }
+  SECTION("until it is no longer ignored, or the child is ten seconds old") {
+    CHECK(step(machine, Published{2}, kStart) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::ignored}, kStart) == "ArmTimer(100) -> run");
+    CHECK(step(machine, Readiness{SignalUse::ignored}, kStart + seconds(10)) == "Signal -> run");
+    CHECK(machine.notified() == 2);
+  }
   SECTION("until two checks in a row find it blocked") {
     CHECK(step(machine, Published{2}, kStart) == "CheckReady -> run");
     CHECK(step(machine, Readiness{SignalUse::blocked}, kStart) == "ArmTimer(100) -> run");
