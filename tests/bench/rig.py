@@ -206,8 +206,9 @@ class Memory:
 class HelperRun:
     """One helper with its child, in a directory of its own, from start to end."""
 
-    def __init__(self, program: Path, programs: Path, agent: Agent, directory: Path) -> None:
+    def __init__(self, program: Path, flags: list[str], programs: Path, agent: Agent, directory: Path) -> None:
         self._program = program
+        self._flags = flags
         self._programs = programs
         self._agent = agent
         self._directory = directory
@@ -227,7 +228,7 @@ class HelperRun:
             CONFIG.format(agent=self._agent.socket, child=child, record=self._record_file, certs=self.certs)
         )
         command: list[str | Path] = [self._programs / "bench_launch", self._record_file]
-        command += [self._program, "-config", config]
+        command += [self._program, "-config", config, *self._flags]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean_environment()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -46,6 +47,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--only", metavar="M[,M...]", help=f"some measures only, of {','.join(GROUPS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all values to FILE")
     parser.add_argument("--ours", type=Path, metavar="PROGRAM", default=RELEASE / "spiffe-helper")
+    parser.add_argument("--our-flags", metavar="FLAGS", default="", help="of our helper, for example '-verify=false'")
     parser.add_argument("--go", type=Path, metavar="PROGRAM", help="default: tests/interop/peers/build.sh")
     parser.add_argument("--agent", type=Path, metavar="PROGRAM", default=RELEASE / "spiffe-dev-agent")
     arguments = parser.parse_args()
@@ -88,8 +90,9 @@ def scratch_directory() -> Iterator[Path]:
 class Comparison:
     """Runs both sides in turns and collects what they measure."""
 
-    def __init__(self, sides: Sides, agent: Agent, directory: Path) -> None:
+    def __init__(self, sides: Sides, our_flags: list[str], agent: Agent, directory: Path) -> None:
         self._sides = sides
+        self._flags = (our_flags, list[str]())
         self._agent = agent
         self._directory = directory
         self.measures = all_measures()
@@ -105,7 +108,8 @@ class Comparison:
 
     def _once(self, side: int, measure: Measuring, plan: Plan) -> dict[str, float]:
         program = self._sides[side]
-        with HelperRun(program, self._directory, self._agent, self._directory / "run") as run:
+        flags = self._flags[side]
+        with HelperRun(program, flags, self._directory, self._agent, self._directory / "run") as run:
             try:
                 return measure(run, self._agent, plan)
             except Broken as error:
@@ -128,11 +132,13 @@ def progress(text: str) -> None:
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def compare(sides: Sides, agent_program: Path, wanted: list[str], plan: Plan) -> dict[str, Measure]:
+def compare(
+    sides: Sides, our_flags: list[str], agent_program: Path, wanted: list[str], plan: Plan
+) -> dict[str, Measure]:
     with scratch_directory() as directory:
         compile_programs(directory)
         with Agent(agent_program, directory) as agent:
-            comparison = Comparison(sides, agent, directory)
+            comparison = Comparison(sides, our_flags, agent, directory)
             comparison.warm_up(plan)
             if "start" in wanted:
                 comparison.pairs("start", plan.start_pairs, measure_start, plan)
@@ -192,13 +198,14 @@ def main() -> int:
         agent = check_program(arguments.agent)
         signal.alarm(LIMIT_S)
         before = os.getloadavg()[0]
-        measures = compare(sides, agent, arguments.only, QUICK if arguments.quick else Plan())
+        flags = shlex.split(arguments.our_flags)
+        measures = compare(sides, flags, agent, arguments.only, QUICK if arguments.quick else Plan())
     except Broken as error:
         progress("")
         print(f"error: the benchmark does not work: {error}", file=sys.stderr)
         return 1
     load = (before, os.getloadavg()[0])
-    print(f"ours: {sides[0]}\ngo:   {sides[1]}")
+    print(f"ours: {sides[0]} {arguments.our_flags}\ngo:   {sides[1]}")
     print(f"{os.cpu_count()} processors, load average {load[0]:.2f} before, {load[1]:.2f} after\n")
     print("\n".join(table(list(measures.values()), targets=not arguments.quick)))
     if arguments.quick:
