@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/text.hh"
+#include "cli/agent/changes.hh"
 
 namespace spiffe::cli {
 
