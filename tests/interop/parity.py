@@ -12,6 +12,7 @@ import json
 import os
 import re
 import signal
+import socket
 import stat
 import sys
 from collections import Counter
@@ -136,6 +137,12 @@ class Side:
             self.helper.wait_log(any_of(message, count), timeout=20)
         if self.row.child:
             self.recorder.wait("started")
+        if self.port:
+            wait_until(self.listens, "the health server")
+
+    def listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self) -> int:
         self.note_orphans()
