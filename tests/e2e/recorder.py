@@ -8,8 +8,7 @@ state. Each signal is one more event; with --file it has the digest of that file
 unless it ignores it (--deaf). With --exit it ends by itself after the start.
 
 With --late it has no handlers before that file exists, and with --ignoring it ignores its signals until then, after the
-event "ignoring"; with --sigwait it never has any, but blocks its signals
-and waits for them.
+event "ignoring"; with --sigwait it never has any, but blocks its signals and waits for them.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ import json
 import os
 import re
 import signal
-import socket
 import stat
 import sys
 from collections import Counter
@@ -24,7 +23,7 @@ from typing import Any, Protocol
 
 from children import RECORDER, Recorder
 from helper import Helper, LogLine, program, wait_until
-from ports import free_port
+from ports import accepts, free_port
 
 SVID, KEY, BUNDLE = "svid.pem", "svid_key.pem", "svid_bundle.pem"
 AGENT = 'agent_address = "{socket}"\n'
@@ -138,11 +137,7 @@ class Side:
         if self.row.child:
             self.recorder.wait("started")
         if self.port:
-            wait_until(self.listens, "the health server")
-
-    def listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            wait_until(lambda: accepts(("127.0.0.1", self.port)), "the health server")
 
     def stop(self) -> int:
         self.note_orphans()

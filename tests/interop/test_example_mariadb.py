@@ -10,6 +10,7 @@ from pathlib import Path
 
 from consumers import Consumer, Refused, as_user, check_readme, check_rotations
 from helper import wait_until
+from ports import accepts
 
 USER = "mysql"
 # CLIENT_PROTOCOL_41, CLIENT_SSL, CLIENT_SECURE_CONNECTION, CLIENT_PLUGIN_AUTH; maximum packet size; utf8.
@@ -50,14 +51,9 @@ def log_in(connection: ssl.SSLSocket) -> None:
         raise Refused(answer)
 
 
-def listens(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(path)) == 0
-
-
 def make_user(directory: Path) -> None:
     # It listens on its port first.
-    wait_until(lambda: listens(directory / "mariadb.sock"), "mariadbd to listen on its socket")
+    wait_until(lambda: accepts(f"{directory}/mariadb.sock"), "mariadbd to listen on its socket")
     words = ["mariadb", "--no-defaults", f"--socket={directory}/mariadb.sock", "-e", "CREATE USER app REQUIRE X509"]
     subprocess.run([*as_user(USER), *words], check=True, timeout=60)
 

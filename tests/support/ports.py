@@ -18,3 +18,9 @@ def free_port() -> int:
     reserving.bind(("127.0.0.1", 0))
     _reserved.append(reserving)
     return int(reserving.getsockname()[1])
+
+
+def accepts(address: tuple[str, int] | str) -> bool:
+    """Whether a server listens there: a host and a port, or the path of a Unix socket."""
+    with socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as probe:
+        return probe.connect_ex(address) == 0
