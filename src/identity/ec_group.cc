@@ -7,14 +7,27 @@
 
 namespace spiffe::identity {
 
+namespace {
+
+template <int nid>
+const EC_GROUP* the_group() {
+  static const Owned<EC_GROUP, EC_GROUP_free> group(EC_GROUP_new_by_curve_name(nid));
+  return group.get();
+}
+
+}  // namespace
+
 const EC_GROUP* ec_group(int nid) {
-  using GroupPtr = Owned<EC_GROUP, EC_GROUP_free>;
-  static const GroupPtr p256(EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1));
-  static const GroupPtr p384(EC_GROUP_new_by_curve_name(NID_secp384r1));
-  static const GroupPtr p521(EC_GROUP_new_by_curve_name(NID_secp521r1));
-  if (nid == NID_X9_62_prime256v1) return p256.get();
-  if (nid == NID_secp384r1) return p384.get();
-  return nid == NID_secp521r1 ? p521.get() : nullptr;
+  switch (nid) {
+    case NID_X9_62_prime256v1:
+      return the_group<NID_X9_62_prime256v1>();
+    case NID_secp384r1:
+      return the_group<NID_secp384r1>();
+    case NID_secp521r1:
+      return the_group<NID_secp521r1>();
+    default:
+      return nullptr;
+  }
 }
 
 int named_curve(const X509_ALGOR* identifier) {

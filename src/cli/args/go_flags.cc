@@ -97,6 +97,8 @@ Result<GivenFlags> parse_flags(std::span<const std::string> args, const std::vec
   app.set_help_flag();
   app.allow_extras();
   for (const GoFlag& flag : known) {
+    // CLI11 compares each option with all before it, so the hundred that were not given would take 0.3 ms.
+    if (std::ranges::find(*words, "--" + flag.name) == words->end()) continue;
     const auto take = [&out, &flag](const Words& values) {
       for (const std::string& value : values) {
         const bool help = flag.name == "help" || flag.name == "h";
