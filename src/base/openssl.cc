@@ -1,6 +1,6 @@
 #include "base/openssl.hh"
 
-#include <span>
+#include <new>
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -25,6 +25,17 @@ std::string take_openssl_error() {
   if (code == 0) return {};
   const char* reason = ERR_reason_error_string(code);
   return reason != nullptr ? reason : "OpenSSL error " + std::to_string(code);
+}
+
+Sha256 sha256(std::span<const std::byte> bytes) {
+  // Fetched once: EVP_sha256() is fetched at every use.
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  Sha256 out{};
+  if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(out.data()), nullptr, algorithm,
+                 nullptr) != 1) {
+    throw std::bad_alloc();
+  }
+  return out;
 }
 
 SecretBytes take_der(unsigned char* der, int size) {

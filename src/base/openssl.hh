@@ -1,7 +1,10 @@
 // RAII for OpenSSL's types, and its error queue as text.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 
 #include <openssl/bio.h>
@@ -43,6 +46,10 @@ void init_openssl();
 
 // Empties this thread's OpenSSL error queue and returns the reason of its first entry, or "".
 [[nodiscard]] std::string take_openssl_error();
+
+using Sha256 = std::array<std::byte, 32>;
+// Throws std::bad_alloc if OpenSSL has no memory.
+[[nodiscard]] Sha256 sha256(std::span<const std::byte> bytes);
 
 // Takes the result of an i2d_…() that allocated its own buffer; the buffer is cleansed and freed. Empty if
 // i2d_…() failed.

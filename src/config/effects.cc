@@ -122,6 +122,8 @@ constexpr Effect kEffects[] = {
      [](const Config& c) { return has(c, "svid_key_file_name") || has(c, "svid_combined_file_name"); }},
     {"combined_order", "svid_combined_file_name",
      [](const Config& c) { return has(c, "svid_combined_file_name"); }},
+    {"credential_folder_draft", "credential_folder",
+     [](const Config& c) { return has(c, "credential_folder"); }},
     {"keystore_password_file", kKeystore, &keystore},
     {"keystore_legacy", kKeystore, &keystore},
     {"cert_file_mode", kX509Output, &x509},

@@ -23,6 +23,10 @@ struct Words<output::CombinedOrder> {
   static constexpr std::array<std::string_view, 2> kWords = {"key-first", "chain-first"};
 };
 template <>
+struct Words<output::CredentialFolderDraft> {
+  static constexpr std::array<std::string_view, 3> kWords = {"x509", "private-key", "plain"};
+};
+template <>
 struct Words<CmdMode> {
   static constexpr std::array<std::string_view, 2> kWords = {"job", "wrap"};
 };
@@ -139,6 +143,8 @@ constexpr auto option_keys() {
           "key_format", "how private keys are written: pkcs8, sec1, pkcs1 or traditional"),
       key<Choice<output::CombinedOrder>, outputs..., &X::options, &E::combined_order>(
           "combined_order", "order in the combined file: key-first or chain-first"),
+      key<Choice<output::CredentialFolderDraft>, outputs..., &X::options, &E::credential_folder_draft>(
+          "credential_folder_draft", "names in the credential folder: x509, private-key or plain"),
       key<Path, outputs..., &X::keystore_password_file>("keystore_password_file",
                                                         "file with the password of keystore and truststore"),
       key<Flag, outputs..., &X::options, &E::keystore_legacy>(

@@ -8,7 +8,6 @@
 
 #include <openssl/bn.h>
 #include <openssl/provider.h>
-#include <openssl/sha.h>
 
 #include "base/text.hh"
 #include "identity/der.hh"
@@ -191,10 +190,7 @@ std::string Certificate::serial() const {
 }
 
 std::string Certificate::sha256() const {
-  std::array<std::byte, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(der().data()), der().size(),
-         reinterpret_cast<unsigned char*>(digest.data()));
-  return lower(hex(digest));
+  return lower(hex(spiffe::sha256(der())));
 }
 
 std::string Certificate::subject() const {

@@ -1,15 +1,13 @@
 #include "output/encode_credential_folder.hh"
 
 #include <algorithm>
-#include <array>
 #include <span>
 #include <utility>
 
 #include <limits.h>
-#include <openssl/evp.h>
-#include <openssl/sha.h>
 
 #include "base/go_json.hh"
+#include "base/openssl.hh"
 #include "base/text.hh"
 #include "output/certificates_pem.hh"
 #include "output/selected.hh"
@@ -21,7 +19,6 @@ namespace {
 
 using identity::X509Bundle;
 using identity::X509Svid;
-using Names = CredentialFolderNames;
 
 // Section 2.1: the chain "MUST stop at the certificate preceding the trust anchor". The leaf is never taken
 // for the anchor.
@@ -41,20 +38,10 @@ SecretBytes credential_bundle(const X509Svid& svid, const X509Bundle& bundle) {
   return out;
 }
 
-// The fingerprint of the file's bytes.
-Result<std::string> fingerprint(const SecretBytes& content) {
-  std::array<std::byte, SHA256_DIGEST_LENGTH> digest{};
-  if (EVP_Digest(content.data(), content.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr,
-                 EVP_sha256(), nullptr) != 1) {
-    return fail("a fingerprint cannot be computed");
-  }
-  std::string out = hex(digest);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'F' ? c + ('a' - 'A') : c; });
-  return "sha256:" + out;
-}
-
 class Folder {
  public:
+  explicit Folder(CredentialFolderDraft draft) : names_(names_of(draft)) {}
+
   Result<void> add_trust(const Source& source, const EncodeOptions& options) {
     const identity::TrustDomain& own = source.identity.bundle.trust_domain;
     AuthoritiesByDomain domains = authorities_by_domain(source, options);
@@ -66,7 +53,7 @@ class Folder {
       if (options.omit_expired) drop_expired(kept, source.now);
     }
     for (const auto& [domain, authorities] : domains) {
-      auto name = trust_bundle_name(domain);
+      auto name = trust_bundle_name(names_, domain);
       if (!name && domain == own) {
         return fail(ErrorKind::verification,
                     "no file of credential_folder can have the name of the trust domain " + quote(own.name()),
@@ -80,48 +67,58 @@ class Folder {
     return {};
   }
 
-  Result<void> add_svid(std::size_t number, const X509Svid& svid, const X509Bundle& bundle) {
+  void add_svid(std::size_t number, const X509Svid& svid, const X509Bundle& bundle) {
     SecretBytes content = credential_bundle(svid, bundle);
-    const auto sum = fingerprint(content);
-    if (!sum) return fail(sum.error());
-    files_.push_back({credential_bundle_name(number), std::move(content)});
+    const std::string sum = lower(hex(sha256(content.bytes())));
+    files_.push_back({credential_bundle_name(names_, number), std::move(content)});
     if (!hints_.empty()) hints_ += ',';
     hints_ += R"({"hint":)";
     append_go_json(hints_, svid.hint);
-    hints_ += R"(,"id":)" + std::to_string(number) + R"(,"fingerprint":")" + *sum + R"("})";
-    return {};
+    hints_ += R"(,"id":)" + std::to_string(number) + R"(,"fingerprint":"sha256:)" + sum + R"("})";
   }
 
   Encoded finish() {
-    files_.push_back({std::string(Names::hints), SecretBytes(R"({"hints":[)" + hints_ + "]}\n")});
+    files_.push_back({std::string(kHintsName), SecretBytes(R"({"hints":[)" + hints_ + "]}\n")});
     return std::move(files_);
   }
 
  private:
+  CredentialFolderNames names_;
   Encoded files_;
   std::string hints_;
 };
 
 }  // namespace
 
-std::string credential_bundle_name(std::size_t number) {
-  return (number == 0 ? "" : std::to_string(number) + ".") + std::string(Names::credentials);
+CredentialFolderNames names_of(CredentialFolderDraft draft) {
+  switch (draft) {
+    case CredentialFolderDraft::private_key:
+      return {"credential-bundle.private-key.pem", ".spiffe-trust-bundle.pem"};
+    case CredentialFolderDraft::plain:
+      return {"credential-bundle.pem", ".trust-bundle.pem"};
+    case CredentialFolderDraft::x509:
+      break;
+  }
+  return {"credential-bundle.private-key.x509.pem", ".spiffe-trust-bundle.x509.pem"};
 }
 
-std::optional<std::string> trust_bundle_name(const identity::TrustDomain& domain) {
-  std::string name = domain.name() + std::string(Names::trust);
+std::string credential_bundle_name(const CredentialFolderNames& names, std::size_t number) {
+  return (number == 0 ? "" : std::to_string(number) + ".") + std::string(names.credentials);
+}
+
+std::optional<std::string> trust_bundle_name(const CredentialFolderNames& names,
+                                             const identity::TrustDomain& domain) {
+  std::string name = domain.name() + std::string(names.trust);
   if (name.size() > NAME_MAX || name.starts_with("..")) return std::nullopt;
   return name;
 }
 
 Result<Encoded> encode_credential_folder(const Source& source, const EncodeOptions& options) {
-  Folder folder;
+  Folder folder(options.credential_folder_draft);
   if (auto done = folder.add_trust(source, options); !done) return fail(done.error());
   const identity::X509Context& own = source.identity;
-  if (auto done = folder.add_svid(0, own.svid, own.bundle); !done) return fail(done.error());
-  for (const identity::FurtherSvid& each : own.further) {
-    if (auto done = folder.add_svid(each.number, each.svid, each.bundle); !done) return fail(done.error());
-  }
+  folder.add_svid(0, own.svid, own.bundle);
+  for (const identity::FurtherSvid& each : own.further) folder.add_svid(each.number, each.svid, each.bundle);
   return folder.finish();
 }
 

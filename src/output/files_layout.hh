@@ -23,7 +23,7 @@ class FilesLayout : public Arrangement {
 
  private:
   struct Known {
-    Digest digest{};
+    Sha256 digest{};
     bool whole = false;  // false if a publication of it failed midway, or it was withdrawn
   };
 

@@ -35,7 +35,7 @@ class InPlaceLayout : public Arrangement {
   Place& place_;
   PlainSet set_;
   // By leaf: what was published since the start; nullopt if a write failed midway, or it was withdrawn.
-  std::map<std::string, std::optional<Digest>> known_;
+  std::map<std::string, std::optional<Sha256>> known_;
 };
 
 }  // namespace spiffe::output

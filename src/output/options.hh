@@ -23,6 +23,13 @@ enum class KeyFormat {
 
 enum class CombinedOrder { key_first, chain_first };
 
+// A revision of the draft SPIFFE Filesystem Delivery, by what its names contain.
+enum class CredentialFolderDraft {
+  x509,         // credential-bundle.private-key.x509.pem, <trust domain>.spiffe-trust-bundle.x509.pem
+  private_key,  // credential-bundle.private-key.pem, <trust domain>.spiffe-trust-bundle.pem
+  plain,        // credential-bundle.pem, <trust domain>.trust-bundle.pem
+};
+
 // How the files of one X.509 identity are made.
 struct EncodeOptions {
   bool add_intermediates_to_bundle = false;  // intermediates go to the bundle instead of the chain
@@ -32,6 +39,7 @@ struct EncodeOptions {
   bool omit_expired = false;
   KeyFormat key_format = KeyFormat::pkcs8;
   CombinedOrder combined_order = CombinedOrder::key_first;
+  CredentialFolderDraft credential_folder_draft = CredentialFolderDraft::x509;
   bool keystore_legacy = false;  // PKCS#12 with algorithms that Java 8 reads before update 301
 
   [[nodiscard]] bool operator==(const EncodeOptions&) const = default;

@@ -53,16 +53,16 @@ Result<std::vector<std::string>> names_in(const Place& place) {
 bool is_member(std::string_view members, std::string_view name) {
   if (name.starts_with(kHelpers)) return false;
   return std::ranges::any_of(words(members), [&](std::string_view word) {
-    if (!word.starts_with('*')) return name == word;
-    word.remove_prefix(1);
-    return name.size() > word.size() && name.ends_with(word);
+    const bool any = word.starts_with('*');
+    if (any || word.starts_with('?')) word.remove_prefix(1);
+    return any ? name.size() > word.size() && name.ends_with(word) : name == word;
   });
 }
 
 std::vector<std::string> fixed_members(std::string_view members) {
   std::vector<std::string> out;
   for (const std::string_view word : words(members)) {
-    if (!word.starts_with('*')) out.emplace_back(word);
+    if (!word.starts_with('*') && !word.starts_with('?')) out.emplace_back(word);
   }
   return out;
 }

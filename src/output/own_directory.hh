@@ -12,9 +12,9 @@
 namespace spiffe::output {
 
 // Whether a directory with these members (Format::members) may contain this name. "*.pem" matches every name
-// with this end that does not begin with ".."; any other word matches only itself. Pure.
+// with this end that does not begin with ".."; "?name" and "name" match only this name. Pure.
 [[nodiscard]] bool is_member(std::string_view members, std::string_view name);
-// The members that always exist: those without "*". Pure.
+// The members that always exist: words without "*" or "?". Pure.
 [[nodiscard]] std::vector<std::string> fixed_members(std::string_view members);
 
 // Members in the directory that are not in `items`, left by an earlier run or by another program. An error if

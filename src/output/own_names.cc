@@ -1,15 +1,14 @@
 #include "output/own_names.hh"
 
 #include <algorithm>
-#include <array>
+#include <span>
 #include <vector>
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <sys/random.h>
 
 #include "base/clock.hh"
+#include "base/openssl.hh"
 #include "base/text.hh"
 
 namespace spiffe::output {
@@ -36,9 +35,8 @@ std::string hash_of_names(std::span<const std::string> names) {
   std::ranges::sort(sorted);
   std::string text;
   for (const std::string& name : sorted) (text += name) += '\n';
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-  EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-  return lower(hex(std::as_bytes(std::span(digest)).first(8)));
+  const Sha256 digest = sha256(std::as_bytes(std::span(text)));
+  return lower(hex(std::span(digest).first(8)));
 }
 
 std::string TemporaryNames::next(const OwnNames& names) {

@@ -1,10 +1,9 @@
 // Shared data of the publisher's parts about one directory of outputs. Passive.
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <string>
 
+#include "base/openssl.hh"
 #include "output/directory.hh"
 #include "output/file_set.hh"
 #include "output/notice.hh"
@@ -21,13 +20,12 @@ struct Place {
   [[nodiscard]] int fd() const { return directory.fd(); }
 };
 
-using Digest = std::array<std::byte, 32>;
 
 // One file of a publication: its name within the place and the SHA-256 of its content.
 struct Item {
   const File* file = nullptr;
   std::string leaf;
-  Digest digest{};
+  Sha256 digest{};
 };
 
 }  // namespace spiffe::output

@@ -4,9 +4,9 @@
 #include <map>
 #include <utility>
 
-#include <openssl/evp.h>
 #include <unistd.h>
 
+#include "base/openssl.hh"
 #include "base/text.hh"
 #include "output/arrangement.hh"
 #include "output/cleaner.hh"
@@ -68,17 +68,8 @@ DirectoryPath path_of(const std::string& cert_dir, std::string_view clean) {
   return {cert_dir, std::string(directory)};
 }
 
-Digest digest_of(const SecretBytes& content) {
-  // Fetched once: EVP_sha256() is fetched at every use.
-  static EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  Digest out{};
-  EVP_Digest(content.data(), content.size(), reinterpret_cast<unsigned char*>(out.data()), nullptr, sha256,
-             nullptr);
-  return out;
-}
-
 Item item_of(const File& file) {
-  return {&file, std::string(split_name(file.name).leaf), digest_of(file.content)};
+  return {&file, std::string(split_name(file.name).leaf), sha256(file.content.bytes())};
 }
 
 // The files of `set` in one directory, in the order in which they are replaced.

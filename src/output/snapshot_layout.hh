@@ -37,7 +37,7 @@ class SnapshotLayout : public Arrangement {
  private:
   struct Known {
     std::string leaf;
-    Digest digest;
+    Sha256 digest;
     [[nodiscard]] bool operator==(const Known&) const = default;
   };
   struct Superseded {

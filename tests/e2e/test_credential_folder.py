@@ -140,6 +140,26 @@ def test_de_federation_while_the_helper_is_down(
     check(out, 0)
 
 
+@layouts
+def test_another_revision(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:
+    """The files of the revision before are removed, at a reload and after a restart."""
+    out = make_certs(workdir)
+    helper = run_helper(settings(agent, layout))
+    wait_published(helper)
+    first = names(out)
+
+    def of(bundle: str, trust: str) -> list[str]:
+        return sorted(name.replace(BUNDLE, bundle).replace(TRUST, trust) for name in first)
+
+    mark = helper.mark()
+    reload(helper, settings(agent, layout, credential_folder_draft="plain"))
+    wait_published(helper, mark)
+    assert names(out) == of("credential-bundle.pem", ".trust-bundle.pem")
+    helper.stop()
+    wait_published(run_helper(settings(agent, layout, credential_folder_draft="private-key")))
+    assert names(out) == of("credential-bundle.private-key.pem", ".spiffe-trust-bundle.pem")
+
+
 def test_updates_are_atomic(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
     """Sections 2.1 and 2.2: a reader "reads either the complete old content or the complete new content".
 
@@ -297,7 +317,13 @@ def test_commands_understand_it(agent: DevAgent, run_helper: Run, workdir: Path,
     assert f"certs/{FOLDER}/README is not the helper's" in ask("doctor", cwd=workdir).stdout
     (out.directory / FOLDER / "README").unlink()
     (out.directory / FOLDER / BUNDLE).unlink()
-    assert f"{BUNDLE} is missing" in ask("doctor", cwd=workdir).stdout
+    problem = "no file beside it has the fingerprint of entry 0"
+    assert f"hints.json: {problem}" in ask("doctor", cwd=workdir).stdout
+    assert problem in ask("show", f"certs/{FOLDER}", cwd=workdir).stdout
+    # Without the others, nobody can tell.
+    assert "fingerprint of" not in ask("show", f"certs/{FOLDER}/hints.json", cwd=workdir).stdout
+    (out.directory / FOLDER / "hints.json").unlink()
+    assert "hints.json is missing" in ask("doctor", cwd=workdir).stdout
 
 
 def test_a_folder_is_only_for_its_output(agent: DevAgent, run_helper: Run, workdir: Path) -> None:

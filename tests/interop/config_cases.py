@@ -212,6 +212,7 @@ NEW_KEYS = (
     "envoy_sds_dir",
     "jwks_file_name",
     "credential_folder",
+    "credential_folder_draft",
 )
 UNKNOWN = (
     "certdir",

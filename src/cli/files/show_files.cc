@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.hh"
+#include "base/openssl.hh"
 #include "base/text.hh"
 #include "cli/files/describe_certificate.hh"
 #include "cli/files/input_file.hh"
@@ -161,18 +162,36 @@ void relate_token(const std::vector<ShownFile>& files, ShownFile& file, WallTime
   }
 }
 
+// Every entry must be a file beside it. Says nothing if it may not know all of them.
+void relate_hints(const std::vector<ShownFile>& files, ShownFile& file) {
+  const auto unknown = [&file](const ShownFile& each) {
+    return together(each.path, file.path) && (!each.explained || !each.asked);
+  };
+  if (is_standard_input(file.path) || std::ranges::any_of(files, unknown)) return;
+  for (const auto& [number, fingerprint] : file.explained->hints) {
+    const bool found = std::ranges::any_of(files, [&](const ShownFile& each) {
+      return each.fingerprint == fingerprint && together(each.path, file.path);
+    });
+    if (!found) {
+      file.explained->problem("no file beside it has the fingerprint of entry " + number, Problem::mixed);
+    }
+  }
+}
+
 }  // namespace
 
 ShownFile show_file(const std::string& path, const Result<SecretBytes>& content, WallTime now,
                     std::size_t width, const SecretBytes* password) {
-  if (!content) return {path, fail(content.error())};
+  if (!content) return {.path = path, .explained = fail(content.error()), .fingerprint = {}};
   auto explained = explain(*content, now, width, password);
   if (!explained) {
     // One kind for every cause, because show does not give a verdict.
     const Error error = context(spoken_path(path), explained.error());
-    return {path, fail(ErrorKind::failed, error.message, error.hint)};
+    return {.path = path,
+            .explained = fail(ErrorKind::failed, error.message, error.hint),
+            .fingerprint = {}};
   }
-  return {path, *std::move(explained)};
+  return {.path = path, .explained = *std::move(explained), .fingerprint = "sha256:" + lower(hex(sha256(content->bytes())))};
 }
 
 void relate(std::vector<ShownFile>& files, WallTime now) {
@@ -181,6 +200,7 @@ void relate(std::vector<ShownFile>& files, WallTime now) {
     if (file.explained->key) relate_key(files, file);
     if (file.explained->svid) relate_svid(files, file, now);
     if (!file.explained->token.empty()) relate_token(files, file, now);
+    if (!file.explained->hints.empty()) relate_hints(files, file);
   }
 }
 

@@ -254,6 +254,7 @@ renew_cmd = "nginx -s reload" renew_cmd_timeout = "5s" renew_cmd_once = true pid
 prepare_cmd = ["make", "combined"] prepare_cmd_timeout = "6s" renew_cmd_at_start = true
 renew_signal = "hup" pid_file_check = false subreaper = true config_reload_signal = "USR2" revoke = "remove"
 revoke_after = "10s" key_format = "traditional" combined_order = "chain-first"
+credential_folder_draft = "private-key"
 keystore_password_file = "/run/password" keystore_legacy = true
 jwt_svids = [{ jwt_audience = "a", jwt_svid_file_name = "t" }]
 jwks_file_name = "jwks.json"
@@ -279,6 +280,7 @@ health_checks { bind_address = "::1" unix_socket = "/h.sock" metrics_path = "/me
   CHECK(config.x509.names.at("svid_key_file_name") == "out/svid_key_file_name");
   CHECK(config.x509.options.key_format == output::KeyFormat::traditional);
   CHECK(config.x509.options.combined_order == output::CombinedOrder::chain_first);
+  CHECK(config.x509.options.credential_folder_draft == output::CredentialFolderDraft::private_key);
   CHECK(config.renew_cmd == Strings{"nginx", "-s", "reload"});
   CHECK(config.prepare_cmd == Strings{"make", "combined"});
   CHECK(config.health_checks.ready_includes_program);

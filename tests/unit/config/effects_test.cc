@@ -71,6 +71,8 @@ constexpr Row kRows[] = {
      "key_format has no effect without svid_key_file_name or svid_combined_file_name"},
     {kFiles, "combined_order = \"chain-first\"",
      "combined_order has no effect without svid_combined_file_name"},
+    {kFiles, "credential_folder_draft = \"plain\"",
+     "credential_folder_draft has no effect without credential_folder"},
     {kFiles, "jwt_svid_file_mode = 0644", "jwt_svid_file_mode has no effect without jwt_svids"},
     {kFiles, "jwt_bundle_file_mode = 0644",
      "jwt_bundle_file_mode has no effect without jwt_bundle_file_name or jwks_file_name"},
@@ -109,6 +111,7 @@ TEST_CASE("a key that has an effect, or its default value, is not a warning") {
   quiet(kFiles, R"(key_format = "traditional" combined_order = "key-first")");
   quiet("svid_combined_file_name = \"c\"\n",
         R"(key_format = "sec1" combined_order = "chain-first" revoke = "remove")");
+  quiet("credential_folder = \"c\"\n", R"(credential_folder_draft = "plain")");
   quiet(kFiles, R"(svid_keystore_file_name = "k.p12" keystore_password_file = "/p" keystore_legacy = true)");
   quiet("", R"(truststore_file_name = "t.p12" keystore_password_file = "/p" omit_expired = true)");
   quiet(kTokens, R"(hint = "web" jwt_svid_file_mode = 0640)");

@@ -95,6 +95,34 @@ TEST_CASE("section 2.2: a file for each trust domain, with its certificates only
   CHECK(files.at("other.test.spiffe-trust-bundle.x509.pem") == pem("CERTIFICATE", other.der()));
 }
 
+TEST_CASE("earlier revisions of the draft have other names and the same content") {
+  const pki::Ca own;
+  const pki::Ca other;
+  auto material = pki::material(own, "spiffe://example.org/web");
+  material.svids.push_back(pki::svid_material(own, "spiffe://example.org/db"));
+  material.federated_bundles["spiffe://other.test"] = other.der();
+  const auto context = every_svid(material);
+  struct Revision {
+    CredentialFolderDraft draft;
+    std::string credentials;
+    std::string trust;
+  };
+  const std::vector<Revision> revisions = {
+      {CredentialFolderDraft::private_key, "credential-bundle.private-key.pem", ".spiffe-trust-bundle.pem"},
+      {CredentialFolderDraft::plain, "credential-bundle.pem", ".trust-bundle.pem"}};
+  const auto latest = encoded_folder(context);
+  for (const Revision& each : revisions) {
+    const auto files = encoded_folder(context, {.credential_folder_draft = each.draft});
+    CHECK(files.size() == latest.size());
+    CHECK(files.at(each.credentials) == latest.at(kMain));
+    CHECK(files.at("1." + each.credentials) == latest.at("1." + std::string(kMain)));
+    CHECK(files.at("hints.json") == latest.at("hints.json"));
+    for (const std::string domain : {"example.org", "other.test"}) {
+      CHECK(files.at(domain + each.trust) == latest.at(domain + ".spiffe-trust-bundle.x509.pem"));
+    }
+  }
+}
+
 TEST_CASE("a trust domain without a file name is left out; our own is an error") {
   const pki::Ca ca;
   auto material = pki::material(ca, "spiffe://example.org/web");
@@ -155,10 +183,11 @@ TEST_CASE("a further SVID of another trust domain adds its authorities") {
 TEST_CASE("only the names of the credential folder are members of it") {
   CHECK(any_has({{"credential_folder", "creds"}}, &Format::every_svid));
   CHECK_FALSE(any_has({{"svid_combined_file_name", "c"}}, &Format::every_svid));
-  for (const char* name : {"tls.crt", "credential-bundle.pem", "x.pem", "..data",
+  for (const char* name : {"tls.crt", "1.pem", "x.pem", "trust-bundle.pem", "..data",
                            ".spiffe-trust-bundle.x509.pem", "hints.json.bak"}) {
     CHECK_FALSE(is_member(kCredentialFolderMembers, name));
   }
+  CHECK(fixed_members(kCredentialFolderMembers) == std::vector<std::string>{"hints.json"});
 }
 
 }  // namespace spiffe::output::test
