@@ -57,8 +57,10 @@ DATA = {
     "spiffe-helper PKCS#12 truststore", "svid_keystore_file_name or truststore_file_name", "text/plain; charset=utf-8",
     "text/plain; version=0.0.4; charset=utf-8", "the agent's socket: a path, unix:///path or tcp://IP:port",
     "the signature is that of the trust domain", "with its private key",
-    "credential-bundle.private-key.x509.pem *.credential-bundle.private-key.x509.pem "
-    "*.spiffe-trust-bundle.x509.pem hints.json",
+    "?credential-bundle.private-key.x509.pem *.credential-bundle.private-key.x509.pem "
+    "*.spiffe-trust-bundle.x509.pem "
+    "?credential-bundle.private-key.pem *.credential-bundle.private-key.pem *.spiffe-trust-bundle.pem "
+    "?credential-bundle.pem *.credential-bundle.pem *.trust-bundle.pem hints.json",
 }  # fmt: skip
 
 TOKEN = re.compile(

@@ -22,9 +22,9 @@ void ExpiryWatch::watch(const std::string& name, Perishable what, WallTime begin
   if (at < next_) timer_.at(next_ = at);
 }
 
-void ExpiryWatch::forget(std::string_view kind) {
+void ExpiryWatch::forget(std::string_view kind, const std::set<std::string>& keep) {
   std::erase_if(lives_, [&](const auto& each) {
-    if (each.second.what.kind != kind) return false;
+    if (each.second.what.kind != kind || keep.contains(each.first)) return false;
     troubles_.forget(each.first);
     return true;
   });

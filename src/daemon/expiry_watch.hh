@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -31,8 +32,9 @@ class ExpiryWatch {
   // `what` is now on disk under `name` and replaces the previous one. Repeated calls with the same one have
   // no effect.
   void watch(const std::string& name, Perishable what, WallTime begin, WallTime end);
-  // Stops watching this kind: we no longer manage these files, so their expiry is not reported.
-  void forget(std::string_view kind);
+  // Stops watching those of this kind that are not in `keep`, by name: we no longer manage these files, so
+  // their expiry is not reported.
+  void forget(std::string_view kind, const std::set<std::string>& keep = {});
 
  private:
   struct Life {

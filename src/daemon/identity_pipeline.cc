@@ -1,5 +1,7 @@
 #include "daemon/identity_pipeline.hh"
 
+#include <map>
+#include <set>
 #include <utility>
 
 #include <fmt/ranges.h>
@@ -128,23 +130,16 @@ void IdentityPipeline::on_disk(output::Change change,
   if (updates_.current() == nullptr) return;
   const log::Batch after_the_signal;
   on_disk_ = identity;
-  const identity::Certificate& leaf = on_disk_->svid.leaf();
-  const std::string id = on_disk_->svid.id.str();
-  const WallTime not_after = on_disk_->not_after();
   const bool adapted = std::exchange(to_adapt_, false);
-  log::Fields fields = {{"spiffe_id", id},
-                        {"serial", leaf.serial()},
-                        {"not_after", rfc3339(not_after)},
+  log::Fields fields = {{"spiffe_id", on_disk_->svid.id.str()},
+                        {"serial", on_disk_->svid.leaf().serial()},
+                        {"not_after", rfc3339(on_disk_->not_after())},
                         {"event", change == output::Change::published   ? "svid_published"
                                   : change == output::Change::unchanged ? "svid_unchanged"
                                   : adapted                             ? "files_adapted"
                                                                         : "files_repaired"}};
-  expiry_.watch("", {kX509Svid, {"spiffe_id", id}}, leaf.not_before(), not_after);
-  if (auto* known = output(); known != nullptr) *known = {health::WriteState::written, not_after};
-  lifetimes().svid_not_after = {{id, not_after}};
-  for (const identity::FurtherSvid& each : on_disk_->further)
-    lifetimes().svid_not_after.emplace(each.svid.id.str(), each.svid.not_after());
-  lifetimes().bundle_not_after = {{on_disk_->bundle.trust_domain.name(), on_disk_->bundle.not_after()}};
+  if (auto* known = output(); known != nullptr) *known = {health::WriteState::written, on_disk_->not_after()};
+  watch_lifetimes();
   if (change == output::Change::repaired && adapted) {
     further_.log.info("Files on disk are adapted to the configuration", fields);
   } else if (change == output::Change::repaired) {
@@ -157,6 +152,24 @@ void IdentityPipeline::on_disk(output::Change change,
   ++status_.of(Kind::x509).publications;
   further_.log.write(progress_level(config_), "X.509 certificates updated", fields);
   callbacks_.on_written(std::exchange(unwritten_, false));
+}
+
+void IdentityPipeline::watch_lifetimes() {
+  std::map<std::string, WallTime> ends;
+  std::set<std::string> names;
+  const auto watch = [&](const std::string& name, const identity::X509Svid& svid, WallTime end) {
+    const std::string id = svid.id.str();
+    expiry_.watch(name, {kX509Svid, {"spiffe_id", id}}, svid.leaf().not_before(), end);
+    ends.emplace(id, end);
+    names.insert(name);
+  };
+  watch("", on_disk_->svid, on_disk_->not_after());
+  for (const identity::FurtherSvid& each : on_disk_->further) {
+    watch(std::to_string(each.number), each.svid, each.svid.not_after());
+  }
+  expiry_.forget(kX509Svid, names);
+  lifetimes().svid_not_after = std::move(ends);
+  lifetimes().bundle_not_after = {{on_disk_->bundle.trust_domain.name(), on_disk_->bundle.not_after()}};
 }
 
 void IdentityPipeline::on_failed() {

@@ -92,6 +92,8 @@ class IdentityPipeline {
   // Its entry in the status; null if the flat configuration has no X.509 output.
   [[nodiscard]] health::Output* output();
   [[nodiscard]] health::Lifetimes& lifetimes();
+  // When the identities on disk expire, for the log and the status.
+  void watch_lifetimes();
 
   const config::Config& config_;
   const output::FilePlan& plan_;

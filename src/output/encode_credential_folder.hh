@@ -35,8 +35,8 @@ inline constexpr std::string_view kCredentialFolderMembers =
 
 // Trust bundles, credential bundles and hints, in this order, so that a reader that follows the hints finds
 // the other files in place. Keys are always PKCS#8, and chains end before the trust anchor (section 2.1),
-// whatever the other options. A federated trust domain without a possible file name is left out; for our own this
-// is an error.
+// whatever the other options. A federated trust domain without a possible file name is left out; for our own
+// this is an error.
 Result<Encoded> encode_credential_folder(const Source& source, const EncodeOptions& options);
 
 }  // namespace spiffe::output

@@ -145,8 +145,7 @@ Result<Encoded> finish(STACK_OF(PKCS7) * safes, unsigned char* salt, const Prote
   const Pkcs12Ptr file(PKCS12_init(NID_pkcs7_data));
   if (!file || PKCS12_pack_authsafes(file.get(), safes) != 1 ||
       PKCS12_set_mac(file.get(), protection.password.data(), static_cast<int>(protection.password.size()),
-                     salt, kSaltSize, kIterations,
-                     protection.legacy ? EVP_sha1() : EVP_sha256()) != 1) {
+                     salt, kSaltSize, kIterations, protection.legacy ? EVP_sha1() : EVP_sha256()) != 1) {
     return failed();
   }
   const int size = i2d_PKCS12(file.get(), nullptr);

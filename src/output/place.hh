@@ -20,7 +20,6 @@ struct Place {
   [[nodiscard]] int fd() const { return directory.fd(); }
 };
 
-
 // One file of a publication: its name within the place and the SHA-256 of its content.
 struct Item {
   const File* file = nullptr;

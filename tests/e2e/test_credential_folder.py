@@ -250,6 +250,17 @@ def test_a_reload_brings_the_others(agent: DevAgent, run_helper: Run, workdir: P
     check(out, 1, (0, 1, 2))
 
 
+@pytest.mark.agent("-id", "/web", "-id", "/db", "-ttl", "4s", "-rotate-every", "0")
+def test_the_log_has_the_end_of_every_identity(agent: DevAgent, run_helper: Run, workdir: Path) -> None:
+    make_certs(workdir)
+    helper = run_helper(settings(agent))
+    wait_published(helper)
+    for event in ("expiring", "expired"):
+        for name in ("web", "db"):
+            wanted = {"event": event, "spiffe_id": f"spiffe://{OWN}/{name}"}
+            helper.wait_log(lambda line, wanted=wanted: wanted.items() <= line.fields.items())
+
+
 @layouts
 @three
 def test_revocation_removes_every_key(agent: DevAgent, run_helper: Run, workdir: Path, layout: str) -> None:

@@ -187,11 +187,11 @@ ShownFile show_file(const std::string& path, const Result<SecretBytes>& content,
   if (!explained) {
     // One kind for every cause, because show does not give a verdict.
     const Error error = context(spoken_path(path), explained.error());
-    return {.path = path,
-            .explained = fail(ErrorKind::failed, error.message, error.hint),
-            .fingerprint = {}};
+    return {.path = path, .explained = fail(ErrorKind::failed, error.message, error.hint), .fingerprint = {}};
   }
-  return {.path = path, .explained = *std::move(explained), .fingerprint = "sha256:" + lower(hex(sha256(content->bytes())))};
+  return {.path = path,
+          .explained = *std::move(explained),
+          .fingerprint = "sha256:" + lower(hex(sha256(content->bytes())))};
 }
 
 void relate(std::vector<ShownFile>& files, WallTime now) {

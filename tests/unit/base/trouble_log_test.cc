@@ -64,39 +64,39 @@ TroubleLog::Line line(std::string message) {
 }  // namespace
 
 TEST_CASE("the log of an error that lasts: beginning, reminder, other cause, end") {
-  Bench bench;
-  TroubleLog troubles(*bench.loop, bench.clock());
+  Bench fixture;
+  TroubleLog troubles(*fixture.loop, fixture.clock());
   CHECK(troubles.failed("hook", "exit 1", {log::Level::warning, "The hook failed", {{"code", "1"}}}));
-  CHECK(bench.lines() == "level=warning msg=\"The hook failed\" code=1\n");
-  bench.now += 4min;
+  CHECK(fixture.lines() == "level=warning msg=\"The hook failed\" code=1\n");
+  fixture.now += 4min;
   CHECK_FALSE(troubles.failed("hook", "exit 1", line("The hook failed")));
-  CHECK(bench.lines().empty());
-  bench.now += 1min;
+  CHECK(fixture.lines().empty());
+  fixture.now += 1min;
   CHECK(troubles.failed("hook", "exit 1", line("The hook failed")));
-  CHECK(bench.lines() == "level=error msg=\"The hook failed\" for=5m\n");
-  bench.now += 30s;
+  CHECK(fixture.lines() == "level=error msg=\"The hook failed\" for=5m\n");
+  fixture.now += 30s;
   CHECK(troubles.failed("hook", "exit 2", line("The hook failed otherwise")));
-  CHECK(bench.lines() == "level=error msg=\"The hook failed otherwise\" for=5m30s\n");
-  bench.now += 1h;
+  CHECK(fixture.lines() == "level=error msg=\"The hook failed otherwise\" for=5m30s\n");
+  fixture.now += 1h;
   CHECK(troubles.ended("hook", "The hook runs again", {{"event", "hook_restored"}}));
-  CHECK(bench.lines() == "level=info msg=\"The hook runs again\" event=hook_restored lasted=1h5m\n");
+  CHECK(fixture.lines() == "level=info msg=\"The hook runs again\" event=hook_restored lasted=1h5m\n");
   CHECK_FALSE(troubles.ended("hook", "The hook runs again"));
-  CHECK(bench.lines().empty());
+  CHECK(fixture.lines().empty());
 }
 
 TEST_CASE("the reminder has the time of the first failure") {
-  Bench bench;
-  TroubleLog troubles(*bench.loop, bench.clock());
+  Bench fixture;
+  TroubleLog troubles(*fixture.loop, fixture.clock());
   troubles.failed("hook", "exit 1", line("The hook failed"));
-  bench.now += 10min;
+  fixture.now += 10min;
   std::string text(4096, '\0');
-  text.resize(static_cast<std::size_t>(::read(bench.reader.get(), text.data(), text.size())));
+  text.resize(static_cast<std::size_t>(::read(fixture.reader.get(), text.data(), text.size())));
   CHECK(text.find("since=") == std::string::npos);
   const std::string before = rfc3339(wall_now() - 10min);
   troubles.failed("hook", "exit 1", line("The hook failed"));
   const std::string after = rfc3339(wall_now() - 10min);
   text.resize(4096);
-  text.resize(static_cast<std::size_t>(::read(bench.reader.get(), text.data(), text.size())));
+  text.resize(static_cast<std::size_t>(::read(fixture.reader.get(), text.data(), text.size())));
   const auto says = [&](const std::string& when) {
     return text.find("since=\"" + when + "\"") != std::string::npos;
   };
@@ -105,57 +105,57 @@ TEST_CASE("the reminder has the time of the first failure") {
 }
 
 TEST_CASE("an error without further attempts is logged again by the timer") {
-  Bench bench;
-  TroubleLog troubles(*bench.loop, bench.clock());
-  bench.step = 5min;
+  Bench fixture;
+  TroubleLog troubles(*fixture.loop, fixture.clock());
+  fixture.step = 5min;
   troubles.failed("program", "not found", line("The program cannot be started"));
-  CHECK(bench.lines() == "level=error msg=\"The program cannot be started\"\n");
+  CHECK(fixture.lines() == "level=error msg=\"The program cannot be started\"\n");
   // Each reading of the clock is five minutes later: the timer fires at once, repeatedly.
-  Timer end(*bench.loop, [&] { bench.loop->stop(); });
+  Timer end(*fixture.loop, [&] { fixture.loop->stop(); });
   std::string said;
-  Watch watch(*bench.loop, bench.reader.get(), [&] {
-    said += bench.lines();
-    bench.loop->stop();
+  Watch watch(*fixture.loop, fixture.reader.get(), [&] {
+    said += fixture.lines();
+    fixture.loop->stop();
   });
   end.after(60s);
-  bench.loop->run();
+  fixture.loop->run();
   CHECK(said.starts_with("level=error msg=\"The program cannot be started\" for="));
 }
 
 TEST_CASE("a cause of several errors is logged once, and ends with the last of them") {
-  Bench bench;
-  TroubleLog troubles(*bench.loop, bench.clock());
+  Bench fixture;
+  TroubleLog troubles(*fixture.loop, fixture.clock());
   CHECK(troubles.failed("a", "no directory", line("Unable to write a")));
   CHECK_FALSE(troubles.failed("b", "no directory", line("Unable to write b")));
-  CHECK(bench.lines() == "level=error msg=\"Unable to write a\"\n");
-  bench.now += 5min;
+  CHECK(fixture.lines() == "level=error msg=\"Unable to write a\"\n");
+  fixture.now += 5min;
   CHECK_FALSE(troubles.failed("b", "no directory", line("Unable to write b")));
   CHECK(troubles.failed("a", "no directory", line("Unable to write a")));
-  CHECK(bench.lines() == "level=error msg=\"Unable to write a\" for=5m\n");
-  bench.now += 1min;
+  CHECK(fixture.lines() == "level=error msg=\"Unable to write a\" for=5m\n");
+  fixture.now += 1min;
   CHECK(troubles.ended("a", "a is written"));
-  CHECK(bench.lines().empty());
-  bench.now += 1min;
+  CHECK(fixture.lines().empty());
+  fixture.now += 1min;
   CHECK(troubles.ended("b", "b is written"));
-  CHECK(bench.lines() == "level=info msg=\"b is written\" lasted=7m\n");
+  CHECK(fixture.lines() == "level=info msg=\"b is written\" lasted=7m\n");
   CHECK(troubles.size() == 0);
 }
 
 TEST_CASE("another error with the cause is logged when the logged one changes its cause or is forgotten") {
-  Bench bench;
-  TroubleLog troubles(*bench.loop, bench.clock());
+  Bench fixture;
+  TroubleLog troubles(*fixture.loop, fixture.clock());
   for (const char* name : {"a", "b", "c"}) troubles.failed(name, "no directory", line(name));
-  CHECK(bench.lines() == "level=error msg=a\n");
+  CHECK(fixture.lines() == "level=error msg=a\n");
   CHECK(troubles.failed("a", "no room", line("a")));
-  CHECK(bench.lines() == "level=error msg=a for=0ms\n");
-  bench.now += 5min;
+  CHECK(fixture.lines() == "level=error msg=a for=0ms\n");
+  fixture.now += 5min;
   CHECK(troubles.failed("b", "no directory", line("b")));
   CHECK_FALSE(troubles.failed("c", "no directory", line("c")));
-  CHECK(bench.lines() == "level=error msg=b for=5m\n");
+  CHECK(fixture.lines() == "level=error msg=b for=5m\n");
   troubles.forget("b");
-  bench.now += 5min;
+  fixture.now += 5min;
   CHECK(troubles.failed("c", "no directory", line("c")));
-  CHECK(bench.lines() == "level=error msg=c for=10m\n");
+  CHECK(fixture.lines() == "level=error msg=c for=10m\n");
   CHECK_FALSE(troubles.has("b"));
   CHECK(troubles.has("a"));
 }

@@ -36,69 +36,81 @@ struct ExpiryFixture : process::LoopFixture {
 
 // The files are checked every 10 s, and each check calls watch() again.
 TEST_CASE("an expiry is logged once, however often the identity is checked") {
-  ExpiryFixture bench;
+  ExpiryFixture fixture;
   const auto now = spiffe::wall_now();
-  for (int i = 0; i < 3; ++i) bench.svid(now - 60s, now - 1s);
-  CHECK(bench.told("has expired") == 1);
-  bench.svid(now - 60s, now - 2s);
-  CHECK(bench.told("has expired") == 2);
+  for (int i = 0; i < 3; ++i) fixture.svid(now - 60s, now - 1s);
+  CHECK(fixture.told("has expired") == 1);
+  fixture.svid(now - 60s, now - 2s);
+  CHECK(fixture.told("has expired") == 2);
 }
 
 TEST_CASE("an overdue renewal is logged once, and again for the next identity") {
-  ExpiryFixture bench;
+  ExpiryFixture fixture;
   const auto now = spiffe::wall_now();
-  for (int i = 0; i < 3; ++i) bench.svid(now - 900s, now + 100s);
-  CHECK(bench.told("has not been renewed") == 1);
-  bench.svid(now, now + 1000s);
-  bench.svid(now - 900s, now + 101s);
-  CHECK(bench.told("has not been renewed") == 2);
+  for (int i = 0; i < 3; ++i) fixture.svid(now - 900s, now + 100s);
+  CHECK(fixture.told("has not been renewed") == 1);
+  fixture.svid(now, now + 1000s);
+  fixture.svid(now - 900s, now + 101s);
+  CHECK(fixture.told("has not been renewed") == 2);
 }
 
 TEST_CASE("each token has its own lifetime, and is identified by its file") {
-  ExpiryFixture bench;
+  ExpiryFixture fixture;
   const auto now = spiffe::wall_now();
   for (int i = 0; i < 2; ++i) {
-    bench.token("a.jwt", now - 60s, now - 1s);
-    bench.token("b.jwt", now - 900s, now + 100s);
-    bench.svid(now - 60s, now + 1000s);
+    fixture.token("a.jwt", now - 60s, now - 1s);
+    fixture.token("b.jwt", now - 900s, now + 100s);
+    fixture.svid(now - 60s, now + 1000s);
   }
-  CHECK(bench.told("The JWT-SVID on disk has expired") == 1);
-  CHECK(bench.told("has not been renewed") == 1);
-  CHECK(bench.told("a.jwt") == 1);
-  CHECK(bench.told("b.jwt") == 1);
-  CHECK(bench.told("X.509") == 0);
+  CHECK(fixture.told("The JWT-SVID on disk has expired") == 1);
+  CHECK(fixture.told("has not been renewed") == 1);
+  CHECK(fixture.told("a.jwt") == 1);
+  CHECK(fixture.told("b.jwt") == 1);
+  CHECK(fixture.told("X.509") == 0);
 }
 
 TEST_CASE("each expiry is logged in time, even that of a token that comes later and expires earlier") {
-  ExpiryFixture bench;
+  ExpiryFixture fixture;
   const auto now = spiffe::wall_now();
-  bench.svid(now, now + 1h);
-  bench.token("a.jwt", now, now + 30ms);
-  bench.token("b.jwt", now, now + 20ms);
-  bench.token("endless.jwt", now, spiffe::WallTime::max());
-  REQUIRE(bench.until([&] { return bench.told("has expired") == 2; }));
-  CHECK(bench.told("X.509") == 0);
+  fixture.svid(now, now + 1h);
+  fixture.token("a.jwt", now, now + 30ms);
+  fixture.token("b.jwt", now, now + 20ms);
+  fixture.token("endless.jwt", now, spiffe::WallTime::max());
+  REQUIRE(fixture.until([&] { return fixture.told("has expired") == 2; }));
+  CHECK(fixture.told("X.509") == 0);
 }
 
 TEST_CASE("the expiry of a kind that is no longer managed is not logged") {
-  ExpiryFixture bench;
+  ExpiryFixture fixture;
   const auto now = spiffe::wall_now();
-  bench.token("a.jwt", now, now + 10ms);
-  bench.watch.forget(spiffe::daemon::kJwtSvid);
-  bench.svid(now, now + 20ms);
-  REQUIRE(bench.until([&] { return bench.told("X.509-SVID on disk has expired") == 1; }));
-  CHECK(bench.told("JWT") == 0);
+  fixture.token("a.jwt", now, now + 10ms);
+  fixture.watch.forget(spiffe::daemon::kJwtSvid);
+  fixture.svid(now, now + 20ms);
+  REQUIRE(fixture.until([&] { return fixture.told("X.509-SVID on disk has expired") == 1; }));
+  CHECK(fixture.told("JWT") == 0);
+}
+
+TEST_CASE("those of a kind that are kept are still watched, and not logged again") {
+  ExpiryFixture fixture;
+  const auto now = spiffe::wall_now();
+  fixture.token("a.jwt", now - 60s, now - 1s);
+  fixture.token("b.jwt", now, now + 10ms);
+  fixture.token("c.jwt", now, now + 10ms);
+  fixture.watch.forget(spiffe::daemon::kJwtSvid, {"a.jwt", "c.jwt"});
+  fixture.token("a.jwt", now - 60s, now - 1s);
+  REQUIRE(fixture.until([&] { return fixture.told("has expired") == 2; }));
+  CHECK(fixture.told("path=b.jwt") == 0);
 }
 
 TEST_CASE("an expiry is logged again every five minutes, until there is a valid identity") {
-  ExpiryFixture bench;
+  ExpiryFixture fixture;
   const auto now = spiffe::wall_now();
-  bench.svid(now - 60s, now - 1s);
-  bench.now += 5min;
-  bench.svid(now - 60s, now - 2s);
-  CHECK(bench.told("has expired") == 2);
-  CHECK(bench.told(R"("for":"5m")") == 1);
-  bench.svid(now, now + 1000s);
-  CHECK(bench.told("is valid again") == 1);
-  CHECK(bench.told(R"("lasted":"5m")") == 1);
+  fixture.svid(now - 60s, now - 1s);
+  fixture.now += 5min;
+  fixture.svid(now - 60s, now - 2s);
+  CHECK(fixture.told("has expired") == 2);
+  CHECK(fixture.told(R"("for":"5m")") == 1);
+  fixture.svid(now, now + 1000s);
+  CHECK(fixture.told("is valid again") == 1);
+  CHECK(fixture.told(R"("lasted":"5m")") == 1);
 }

@@ -69,38 +69,38 @@ struct PipelineFixture {
 
 TEST_CASE("a message becomes files, and only then is their identity published") {
   const test::Ca ca;
-  PipelineFixture bench;
-  CHECK(bench.pipeline.unwritten());
-  CHECK_FALSE(bench.pipeline.render().has_value());
-  bench.pipeline.receive(*judged(test::material(ca, "spiffe://example.org/a")));
-  CHECK(bench.confirmed == 1);
-  CHECK(bench.pipeline.published() == nullptr);
-  CHECK(bench.status.x509->state == WriteState::unwritten);
-  CHECK(bench.publish(Change::published) == 3);
-  CHECK(bench.pipeline.published()->svid.id.str() == "spiffe://example.org/a");
-  CHECK(bench.status.x509->state == WriteState::written);
-  CHECK(bench.written == std::vector{true});
+  PipelineFixture fixture;
+  CHECK(fixture.pipeline.unwritten());
+  CHECK_FALSE(fixture.pipeline.render().has_value());
+  fixture.pipeline.receive(*judged(test::material(ca, "spiffe://example.org/a")));
+  CHECK(fixture.confirmed == 1);
+  CHECK(fixture.pipeline.published() == nullptr);
+  CHECK(fixture.status.x509->state == WriteState::unwritten);
+  CHECK(fixture.publish(Change::published) == 3);
+  CHECK(fixture.pipeline.published()->svid.id.str() == "spiffe://example.org/a");
+  CHECK(fixture.status.x509->state == WriteState::written);
+  CHECK(fixture.written == std::vector{true});
 }
 
 TEST_CASE("content already on disk is reported once, and other content each time") {
   const test::Ca ca;
-  PipelineFixture bench;
-  bench.pipeline.receive(*judged(test::material(ca, "spiffe://example.org/a")));
-  bench.publish(Change::unchanged);
-  bench.publish(Change::unchanged);
-  CHECK(bench.written == std::vector{true});
-  bench.publish(Change::published);
-  CHECK(bench.written == std::vector{true, false});
+  PipelineFixture fixture;
+  fixture.pipeline.receive(*judged(test::material(ca, "spiffe://example.org/a")));
+  fixture.publish(Change::unchanged);
+  fixture.publish(Change::unchanged);
+  CHECK(fixture.written == std::vector{true});
+  fixture.publish(Change::published);
+  CHECK(fixture.written == std::vector{true, false});
 }
 
 TEST_CASE("a failed write is reported until one succeeds") {
   const test::Ca ca;
-  PipelineFixture bench;
-  bench.pipeline.receive(*judged(test::material(ca, "spiffe://example.org/a")));
-  bench.pipeline.on_failed();
-  CHECK(bench.status.x509->state == WriteState::failed);
-  bench.publish(Change::published);
-  CHECK(bench.status.x509->state == WriteState::written);
+  PipelineFixture fixture;
+  fixture.pipeline.receive(*judged(test::material(ca, "spiffe://example.org/a")));
+  fixture.pipeline.on_failed();
+  CHECK(fixture.status.x509->state == WriteState::failed);
+  fixture.publish(Change::published);
+  CHECK(fixture.status.x509->state == WriteState::written);
 }
 
 TEST_CASE("a denied identity loses its key, until the next accepted message") {
@@ -108,53 +108,53 @@ TEST_CASE("a denied identity loses its key, until the next accepted message") {
   auto config = with_files();
   config.revoke = spiffe::config::Revoke::remove;
   config.revoke_after = 0ns;
-  PipelineFixture bench(config);
-  bench.pipeline.receive(*judged(test::material(ca, "spiffe://example.org/a")));
-  bench.publish(Change::published);
-  bench.pipeline.lost(true);
-  bench.loop->run();
-  CHECK(bench.withdrawn == std::vector<std::string>{"key.pem"});
-  CHECK(bench.status.x509->state == WriteState::unwritten);
-  CHECK_FALSE(bench.pipeline.render().has_value());
-  bench.pipeline.receive(*judged(test::material(ca, "spiffe://example.org/a")));
-  CHECK(bench.publish(Change::published) == 3);
+  PipelineFixture fixture(config);
+  fixture.pipeline.receive(*judged(test::material(ca, "spiffe://example.org/a")));
+  fixture.publish(Change::published);
+  fixture.pipeline.lost(true);
+  fixture.loop->run();
+  CHECK(fixture.withdrawn == std::vector<std::string>{"key.pem"});
+  CHECK(fixture.status.x509->state == WriteState::unwritten);
+  CHECK_FALSE(fixture.pipeline.render().has_value());
+  fixture.pipeline.receive(*judged(test::material(ca, "spiffe://example.org/a")));
+  CHECK(fixture.publish(Change::published) == 3);
 }
 
 TEST_CASE("a stream that fails for another reason does not remove the key") {
   auto config = with_files();
   config.revoke = spiffe::config::Revoke::remove;
   config.revoke_after = 0ns;
-  PipelineFixture bench(config);
-  bench.pipeline.lost(true);
-  bench.pipeline.lost(false);
-  spiffe::Timer end(*bench.loop, [&] { bench.loop->stop(); });
+  PipelineFixture fixture(config);
+  fixture.pipeline.lost(true);
+  fixture.pipeline.lost(false);
+  spiffe::Timer end(*fixture.loop, [&] { fixture.loop->stop(); });
   end.after(1ms);
-  bench.loop->run();
-  CHECK(bench.withdrawn.empty());
+  fixture.loop->run();
+  CHECK(fixture.withdrawn.empty());
 }
 
 TEST_CASE("files are prepared while a message is verified, and dismissed if it is refused") {
   const test::Ca ca;
-  PipelineFixture bench;
+  PipelineFixture fixture;
   const auto good = judged(test::material(ca, "spiffe://example.org/a"));
-  bench.pipeline.announce(*good);
-  CHECK(bench.prepared == 3);
-  CHECK_FALSE(bench.pipeline.render().has_value());
-  bench.pipeline.receive(*good);
-  CHECK(bench.confirmed == 1);
+  fixture.pipeline.announce(*good);
+  CHECK(fixture.prepared == 3);
+  CHECK_FALSE(fixture.pipeline.render().has_value());
+  fixture.pipeline.receive(*good);
+  CHECK(fixture.confirmed == 1);
   auto stolen = test::material(ca, "spiffe://example.org/b");
   stolen.svids[0].key = test::Key::generate().pkcs8();
   const auto bad = judged(std::move(stolen));
-  bench.pipeline.announce(*bad);
-  bench.pipeline.receive(*bad);
-  CHECK(bench.confirmed == 1);
-  CHECK(bench.dismissed == 1);
-  CHECK(bench.pipeline.refused());
-  CHECK(bench.pipeline.current()->svid.id.str() == "spiffe://example.org/a");
+  fixture.pipeline.announce(*bad);
+  fixture.pipeline.receive(*bad);
+  CHECK(fixture.confirmed == 1);
+  CHECK(fixture.dismissed == 1);
+  CHECK(fixture.pipeline.refused());
+  CHECK(fixture.pipeline.current()->svid.id.str() == "spiffe://example.org/a");
 }
 
 TEST_CASE("files prepared for an earlier configuration are dismissed") {
-  PipelineFixture bench;
-  bench.pipeline.reconfigured();
-  CHECK(bench.dismissed == 1);
+  PipelineFixture fixture;
+  fixture.pipeline.reconfigured();
+  CHECK(fixture.dismissed == 1);
 }

@@ -146,23 +146,23 @@ std::string read(const fs::path& path) {
 
 TEST_CASE("on a memory file system a set is on disk when request() returns") {
   const TempDir dir("/dev/shm");
-  QueueFixture bench(dir.path());
-  bench.start();
-  bench.content = 1;
-  bench.queue->request(kIdentity);
-  REQUIRE(bench.on_disk.size() == 1);
-  CHECK(bench.on_disk[0] == Change::published);
+  QueueFixture fixture(dir.path());
+  fixture.start();
+  fixture.content = 1;
+  fixture.queue->request(kIdentity);
+  REQUIRE(fixture.on_disk.size() == 1);
+  CHECK(fixture.on_disk[0] == Change::published);
   CHECK(read(dir.path() + "/a") == "1");
 }
 
 TEST_CASE("on a disk the worker writes, and requests in the meantime are coalesced to the last state") {
   const TempDir dir("/var/tmp");
-  QueueFixture bench(dir.path());
-  bench.start();
-  for (bench.content = 1; bench.content < 50; ++bench.content) bench.queue->request(kIdentity);
-  bench.queue->request(kIdentity);
-  bench.run_until([&] { return read(dir.path() + "/a") == "50"; });
-  CHECK(bench.on_disk.size() <= 3);
+  QueueFixture fixture(dir.path());
+  fixture.start();
+  for (fixture.content = 1; fixture.content < 50; ++fixture.content) fixture.queue->request(kIdentity);
+  fixture.queue->request(kIdentity);
+  fixture.run_until([&] { return read(dir.path() + "/a") == "50"; });
+  CHECK(fixture.on_disk.size() <= 3);
 }
 
 TEST_CASE("unchanged content is reported as such") {
@@ -174,25 +174,25 @@ TEST_CASE("unchanged content is reported as such") {
     before.queue->request(kIdentity);
     before.queue->finish([] {});
   }
-  QueueFixture bench(dir.path());
-  bench.start();
-  bench.content = 7;
-  bench.queue->request(kIdentity);
-  bench.queue->request(kIdentity);
-  REQUIRE(bench.on_disk.size() == 2);
-  CHECK(bench.on_disk == std::vector{Change::unchanged, Change::unchanged});
+  QueueFixture fixture(dir.path());
+  fixture.start();
+  fixture.content = 7;
+  fixture.queue->request(kIdentity);
+  fixture.queue->request(kIdentity);
+  REQUIRE(fixture.on_disk.size() == 2);
+  CHECK(fixture.on_disk == std::vector{Change::unchanged, Change::unchanged});
 }
 
 TEST_CASE("a directory that is missing at the start is tried again until it is there") {
   const TempDir dir;
   const std::string certs = dir.path() + "/certs";
-  QueueFixture bench(certs);
-  bench.start();
-  bench.content = 1;
-  bench.queue->request(kIdentity);
-  CHECK(bench.on_disk.empty());
+  QueueFixture fixture(certs);
+  fixture.start();
+  fixture.content = 1;
+  fixture.queue->request(kIdentity);
+  CHECK(fixture.on_disk.empty());
   fs::create_directory(certs);
-  bench.run_until([&] { return !bench.on_disk.empty(); });
+  fixture.run_until([&] { return !fixture.on_disk.empty(); });
   CHECK(read(certs + "/a") == "1");
 }
 
@@ -244,20 +244,20 @@ TEST_CASE("a lock that another helper keeps for 30 s ends the wait once") {
 TEST_CASE("finish() removes superseded generations and then calls back") {
   for (const char* parent : {"/dev/shm", "/var/tmp"}) {
     const TempDir dir(parent);
-    QueueFixture bench(dir.path());
-    bench.start();
-    bench.content = 1;
-    bench.queue->request(kIdentity);
-    if (bench.on_disk.empty()) bench.run_until([] { return true; });
-    bench.content = 2;
-    bench.queue->request(kIdentity);
-    if (bench.on_disk.size() < 2) bench.run_until([&] { return bench.on_disk.size() == 2; });
+    QueueFixture fixture(dir.path());
+    fixture.start();
+    fixture.content = 1;
+    fixture.queue->request(kIdentity);
+    if (fixture.on_disk.empty()) fixture.run_until([] { return true; });
+    fixture.content = 2;
+    fixture.queue->request(kIdentity);
+    if (fixture.on_disk.size() < 2) fixture.run_until([&] { return fixture.on_disk.size() == 2; });
     bool finished = false;
-    bench.queue->finish([&] {
+    fixture.queue->finish([&] {
       finished = true;
-      bench.loop->stop();
+      fixture.loop->stop();
     });
-    if (!finished) bench.loop->run();
+    if (!finished) fixture.loop->run();
     CHECK(finished);
     int generations = 0;
     for (const auto& entry : fs::directory_iterator(dir.path())) {
@@ -271,114 +271,114 @@ TEST_CASE("finish() removes superseded generations and then calls back") {
 TEST_CASE("nothing is published after finish(), not even when it is done") {
   for (const char* where : {"/dev/shm", "/var/tmp"}) {
     const TempDir dir(where);
-    QueueFixture bench(dir.path());
-    bench.start();
-    bench.content = 1;
-    bench.queue->request(kIdentity);
-    if (bench.on_disk.empty()) bench.run_until([] { return true; });
-    bench.queue->finish([&bench] { bench.loop->stop(); });
-    bench.loop->run();
-    bench.content = 2;
-    bench.queue->request(kIdentity);
-    bench.queue.reset();  // waits for the worker
+    QueueFixture fixture(dir.path());
+    fixture.start();
+    fixture.content = 1;
+    fixture.queue->request(kIdentity);
+    if (fixture.on_disk.empty()) fixture.run_until([] { return true; });
+    fixture.queue->finish([&fixture] { fixture.loop->stop(); });
+    fixture.loop->run();
+    fixture.content = 2;
+    fixture.queue->request(kIdentity);
+    fixture.queue.reset();  // waits for the worker
     CHECK(read(dir.path() + "/a") == "1");
-    CHECK(bench.on_disk.size() == 1);
+    CHECK(fixture.on_disk.size() == 1);
   }
 }
 
 TEST_CASE("prepared content is published after confirm(), and not after dismiss()") {
   for (const char* parent : {"/dev/shm", "/var/tmp"}) {
     const TempDir dir(parent);
-    QueueFixture bench(dir.path());
-    bench.start();
-    bench.content = 1;
-    bench.queue->request(kIdentity);
-    if (bench.on_disk.empty()) bench.run_until([] { return true; });
-    bench.queue->prepare([] { return QueueFixture::set(2); });
-    bench.queue->dismiss();
-    bench.queue->request(kIdentity);
-    if (bench.on_disk.size() < 2) bench.run_until([] { return true; });
-    CHECK(bench.on_disk.back() == Change::unchanged);
-    bench.queue->prepare([] { return QueueFixture::set(3); });
+    QueueFixture fixture(dir.path());
+    fixture.start();
+    fixture.content = 1;
+    fixture.queue->request(kIdentity);
+    if (fixture.on_disk.empty()) fixture.run_until([] { return true; });
+    fixture.queue->prepare([] { return QueueFixture::set(2); });
+    fixture.queue->dismiss();
+    fixture.queue->request(kIdentity);
+    if (fixture.on_disk.size() < 2) fixture.run_until([] { return true; });
+    CHECK(fixture.on_disk.back() == Change::unchanged);
+    fixture.queue->prepare([] { return QueueFixture::set(3); });
     // A check of the files in the meantime.
-    bench.queue->request(kIdentity);
-    if (bench.on_disk.size() < 3) bench.run_until([] { return true; });
-    CHECK(bench.on_disk.back() == Change::unchanged);
+    fixture.queue->request(kIdentity);
+    if (fixture.on_disk.size() < 3) fixture.run_until([] { return true; });
+    CHECK(fixture.on_disk.back() == Change::unchanged);
     CHECK(read(dir.path() + "/a") == "1");
-    bench.content = 3;
-    bench.queue->confirm();
-    if (bench.on_disk.size() < 4) bench.run_until([] { return true; });
-    CHECK(bench.on_disk.back() == Change::published);
+    fixture.content = 3;
+    fixture.queue->confirm();
+    if (fixture.on_disk.size() < 4) fixture.run_until([] { return true; });
+    CHECK(fixture.on_disk.back() == Change::published);
     CHECK(read(dir.path() + "/a") == "3");
   }
 }
 
 TEST_CASE("in memory, prepared content is not rendered again") {
   const TempDir dir("/dev/shm");
-  QueueFixture bench(dir.path());
-  bench.start();
-  bench.queue->prepare([] { return QueueFixture::set(1); });
-  bench.content = -1;
-  bench.queue->confirm();
-  CHECK(bench.on_disk == std::vector{Change::published});
+  QueueFixture fixture(dir.path());
+  fixture.start();
+  fixture.queue->prepare([] { return QueueFixture::set(1); });
+  fixture.content = -1;
+  fixture.queue->confirm();
+  CHECK(fixture.on_disk == std::vector{Change::published});
   CHECK(read(dir.path() + "/a") == "1");
 }
 
 TEST_CASE("content that cannot be encoded is a failed write, once it is requested") {
   const TempDir directory("/dev/shm");
-  QueueFixture bench(directory.path());
-  bench.start();
-  bench.content = 1;
-  bench.queue->request(kIdentity);
-  REQUIRE(bench.on_disk.size() == 1);
-  bench.queue->prepare([] { return QueueFixture::set(-1); });
-  CHECK(bench.failed.empty());
-  bench.content = -1;
-  bench.queue->confirm();
-  CHECK(bench.failed == std::vector<std::string>{""});
-  CHECK(bench.on_disk.size() == 1);
-  bench.content = 2;
-  bench.queue->request(kIdentity);
-  REQUIRE(bench.on_disk.size() == 2);
-  CHECK(bench.on_disk.back() == Change::published);
+  QueueFixture fixture(directory.path());
+  fixture.start();
+  fixture.content = 1;
+  fixture.queue->request(kIdentity);
+  REQUIRE(fixture.on_disk.size() == 1);
+  fixture.queue->prepare([] { return QueueFixture::set(-1); });
+  CHECK(fixture.failed.empty());
+  fixture.content = -1;
+  fixture.queue->confirm();
+  CHECK(fixture.failed == std::vector<std::string>{""});
+  CHECK(fixture.on_disk.size() == 1);
+  fixture.content = 2;
+  fixture.queue->request(kIdentity);
+  REQUIRE(fixture.on_disk.size() == 2);
+  CHECK(fixture.on_disk.back() == Change::published);
 }
 
 TEST_CASE("single files are published in addition to the set, and each is reported") {
   const TempDir directory("/dev/shm");
-  QueueFixture bench(directory.path());
-  bench.start();
-  bench.singles = {{"token", "t"}, {"other", "o"}};
-  bench.queue->request(single("token"));
-  bench.queue->request(single("other"));
-  bench.run_until_put(2);
-  CHECK(bench.put == std::vector{std::pair(std::string("other"), Change::published),
-                                 std::pair(std::string("token"), Change::published)});
-  bench.queue->request(single("token"));
-  bench.run_until_put(3);
-  CHECK(bench.put.back() == std::pair(std::string("token"), Change::unchanged));
-  CHECK(bench.on_disk.empty());
-  bench.singles["token"] = "new";
-  bench.queue->request(single("token"));
-  bench.run_until_put(4);
-  CHECK(bench.put.back() == std::pair(std::string("token"), Change::published));
+  QueueFixture fixture(directory.path());
+  fixture.start();
+  fixture.singles = {{"token", "t"}, {"other", "o"}};
+  fixture.queue->request(single("token"));
+  fixture.queue->request(single("other"));
+  fixture.run_until_put(2);
+  CHECK(fixture.put == std::vector{std::pair(std::string("other"), Change::published),
+                                   std::pair(std::string("token"), Change::published)});
+  fixture.queue->request(single("token"));
+  fixture.run_until_put(3);
+  CHECK(fixture.put.back() == std::pair(std::string("token"), Change::unchanged));
+  CHECK(fixture.on_disk.empty());
+  fixture.singles["token"] = "new";
+  fixture.queue->request(single("token"));
+  fixture.run_until_put(4);
+  CHECK(fixture.put.back() == std::pair(std::string("token"), Change::published));
 }
 
 TEST_CASE("a single file that cannot be written is reported, and written once this is possible") {
   const TempDir directory("/dev/shm");
-  QueueFixture bench(directory.path());
-  bench.start();
+  QueueFixture fixture(directory.path());
+  fixture.start();
   fs::create_directory(fs::path(directory.path()) / "token");
-  bench.singles = {{"token", "t"}, {"other", "o"}};
-  bench.queue->request(single("token"));
-  bench.queue->request(single("other"));
-  bench.run_until_put(2);
-  CHECK(bench.failed == std::vector<std::string>{"token"});
-  REQUIRE(bench.put.size() == 1);
-  CHECK(bench.put[0].first == "other");
+  fixture.singles = {{"token", "t"}, {"other", "o"}};
+  fixture.queue->request(single("token"));
+  fixture.queue->request(single("other"));
+  fixture.run_until_put(2);
+  CHECK(fixture.failed == std::vector<std::string>{"token"});
+  REQUIRE(fixture.put.size() == 1);
+  CHECK(fixture.put[0].first == "other");
   fs::remove(fs::path(directory.path()) / "token");
-  bench.queue->request(single("token"));
-  bench.run_until_put(3);
-  CHECK(bench.put.back() == std::pair(std::string("token"), Change::published));
+  fixture.queue->request(single("token"));
+  fixture.run_until_put(3);
+  CHECK(fixture.put.back() == std::pair(std::string("token"), Change::published));
 }
 
 TEST_CASE("a failed write is logged every five minutes, and so is its end") {
@@ -391,17 +391,17 @@ TEST_CASE("a failed write is logged every five minutes, and so is its end") {
     for (auto at = all.find(words); at != std::string::npos; at = all.find(words, at + 1)) ++count;
     return count;
   };
-  QueueFixture bench(directory.path());
-  bench.start();
+  QueueFixture fixture(directory.path());
+  fixture.start();
   fs::create_directory(fs::path(directory.path()) / "token");
-  bench.singles = {{"token", "t"}};
+  fixture.singles = {{"token", "t"}};
   const auto put_after = [&](std::chrono::minutes wait) {
-    bench.now += wait;
-    bench.queue->request(single("token"));
-    bench.run_until_put(bench.put.size() + bench.failed.size() + 1);
+    fixture.now += wait;
+    fixture.queue->request(single("token"));
+    fixture.run_until_put(fixture.put.size() + fixture.failed.size() + 1);
   };
   for (const int minutes : {0, 4, 1, 4}) put_after(std::chrono::minutes(minutes));
-  CHECK(bench.failed.size() == 4);
+  CHECK(fixture.failed.size() == 4);
   CHECK(told(R"("level":"error")") == 2);
   CHECK(told(R"("for":"5m")") == 1);
   fs::remove(fs::path(directory.path()) / "token");
@@ -416,31 +416,31 @@ TEST_CASE("a set does not wait for all single files, and none of them is lost") 
     const TempDir dir(parent);
     std::vector<std::string> names;
     for (int i = 0; i < 64; ++i) names.push_back("t" + std::to_string(i));
-    QueueFixture bench(dir.path(), names);
-    bench.start();
+    QueueFixture fixture(dir.path(), names);
+    fixture.start();
     for (const std::string& name : names) {
-      bench.singles[name] = "content of " + name;
-      bench.queue->request(single(name));
+      fixture.singles[name] = "content of " + name;
+      fixture.queue->request(single(name));
     }
     // After the first one is reported. Then sets follow each other for a while.
-    bench.then_put = [&] {
-      if (bench.put.size() == 1) {
-        bench.loop->post([&] {
-          bench.content = 1;
-          bench.queue->request(kIdentity);
+    fixture.then_put = [&] {
+      if (fixture.put.size() == 1) {
+        fixture.loop->post([&] {
+          fixture.content = 1;
+          fixture.queue->request(kIdentity);
         });
       }
-      if (bench.put.size() == names.size()) bench.loop->stop();
+      if (fixture.put.size() == names.size()) fixture.loop->stop();
     };
     std::size_t before_the_set = 0;
-    bench.then = [&] {
-      if (bench.content == 1) before_the_set = bench.put.size();
-      if (bench.content++ < 40) bench.queue->request(kIdentity);
+    fixture.then = [&] {
+      if (fixture.content == 1) before_the_set = fixture.put.size();
+      if (fixture.content++ < 40) fixture.queue->request(kIdentity);
     };
-    bench.loop->run();
-    CHECK(bench.on_disk.size() == 40);
+    fixture.loop->run();
+    CHECK(fixture.on_disk.size() == 40);
     CHECK(before_the_set < 10);
-    CHECK(bench.failed.empty());
+    CHECK(fixture.failed.empty());
     for (const std::string& name : names) CHECK(read(dir.path() + "/" + name) == "content of " + name);
   }
 }
@@ -448,48 +448,48 @@ TEST_CASE("a set does not wait for all single files, and none of them is lost") 
 TEST_CASE("on a disk a single file is given up for a set once, and written afterwards") {
   const TempDir dir("/var/tmp");
   if (in_memory(dir.path())) return;
-  QueueFixture bench(dir.path());
-  bench.start();
+  QueueFixture fixture(dir.path());
+  fixture.start();
   std::string events;
-  bench.then = [&] { events += 's'; };
-  bench.then_put = [&] {
+  fixture.then = [&] { events += 's'; };
+  fixture.then_put = [&] {
     events += 't';
-    bench.loop->stop();
+    fixture.loop->stop();
   };
   // Requests arrive while the file is written, most likely the first one before it is done. If the loop's
   // thread was too late, the test tries again.
-  bench.when_asked = [&] {
+  fixture.when_asked = [&] {
     events += '?';
-    bench.loop->post([&] {
-      ++bench.content;
-      bench.queue->request(kIdentity);
+    fixture.loop->post([&] {
+      ++fixture.content;
+      fixture.queue->request(kIdentity);
     });
   };
   const std::string large(16UL << 20, 'x');
   for (int attempt = 0; attempt < 20 && !events.ends_with("?s?t"); ++attempt) {
     events.clear();
-    bench.singles["token"] = large + std::to_string(attempt);
-    bench.queue->request(single("token"));
-    bench.loop->run();
-    CHECK(read(dir.path() + "/token") == bench.singles["token"]);
+    fixture.singles["token"] = large + std::to_string(attempt);
+    fixture.queue->request(single("token"));
+    fixture.loop->run();
+    CHECK(read(dir.path() + "/token") == fixture.singles["token"]);
   }
   CHECK(events.ends_with("?s?t"));
 }
 
 TEST_CASE("withdrawn files are removed, and come back with the next set") {
   const TempDir directory("/dev/shm");
-  QueueFixture bench(directory.path());
-  bench.start();
-  bench.content = 1;
-  bench.queue->request(kIdentity);
+  QueueFixture fixture(directory.path());
+  fixture.start();
+  fixture.content = 1;
+  fixture.queue->request(kIdentity);
   REQUIRE(fs::exists(fs::path(directory.path()) / "a"));
-  bench.content = 0;
-  bench.queue->withdraw({"a"});
+  fixture.content = 0;
+  fixture.queue->withdraw({"a"});
   CHECK_FALSE(fs::exists(fs::path(directory.path()) / "a"));
-  CHECK(bench.withdrawn == 1);
-  bench.queue->withdraw({"a"});
-  CHECK(bench.withdrawn == 1);
-  bench.content = 2;
-  bench.queue->request(kIdentity);
+  CHECK(fixture.withdrawn == 1);
+  fixture.queue->withdraw({"a"});
+  CHECK(fixture.withdrawn == 1);
+  fixture.content = 2;
+  fixture.queue->request(kIdentity);
   CHECK(fs::exists(fs::path(directory.path()) / "a"));
 }

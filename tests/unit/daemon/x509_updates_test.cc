@@ -29,45 +29,46 @@ std::string id_of(const X509Updates& updates) {
 
 TEST_CASE("an accepted message becomes current") {
   const test::Ca ca;
-  UpdatesFixture bench;
-  CHECK(bench.updates.current() == nullptr);
-  bench.updates.receive(*judged(test::material(ca, "spiffe://example.org/a")));
-  CHECK(bench.accepted == 1);
-  CHECK(id_of(bench.updates) == "spiffe://example.org/a");
+  UpdatesFixture fixture;
+  CHECK(fixture.updates.current() == nullptr);
+  fixture.updates.receive(*judged(test::material(ca, "spiffe://example.org/a")));
+  CHECK(fixture.accepted == 1);
+  CHECK(id_of(fixture.updates) == "spiffe://example.org/a");
 }
 
 TEST_CASE("a refused message changes nothing, and the next valid one is accepted") {
   const test::Ca ca;
-  UpdatesFixture bench;
-  bench.updates.receive(*judged(test::material(ca, "spiffe://example.org/a")));
+  UpdatesFixture fixture;
+  fixture.updates.receive(*judged(test::material(ca, "spiffe://example.org/a")));
   auto spoiled = test::material(ca, "spiffe://example.org/b");
   spoiled.svids[0].spiffe_id = "spiffe://example.org/other";
-  bench.updates.receive(*judged(std::move(spoiled)));
-  CHECK(bench.accepted == 1);
-  CHECK(id_of(bench.updates) == "spiffe://example.org/a");
-  bench.updates.receive(*judged(test::material(ca, "spiffe://example.org/c")));
-  CHECK(bench.accepted == 2);
-  CHECK(id_of(bench.updates) == "spiffe://example.org/c");
+  fixture.updates.receive(*judged(std::move(spoiled)));
+  CHECK(fixture.accepted == 1);
+  CHECK(id_of(fixture.updates) == "spiffe://example.org/a");
+  fixture.updates.receive(*judged(test::material(ca, "spiffe://example.org/c")));
+  CHECK(fixture.accepted == 2);
+  CHECK(id_of(fixture.updates) == "spiffe://example.org/c");
 }
 
 TEST_CASE("a message that is not valid yet is accepted later without a new message") {
   const test::Ca ca;
-  UpdatesFixture bench;
+  UpdatesFixture fixture;
   // Certificates have whole seconds: this one is valid from the next second on.
   const auto next = std::chrono::ceil<std::chrono::seconds>(spiffe::wall_now() + 10ms);
   spiffe::identity::X509Material early;
   early.svids.push_back(test::svid_material(
       ca, test::CertificateOptions{.uris = {"spiffe://example.org/early"}, .not_before = next}));
-  X509Updates updates(*bench.loop, {}, spiffe::log::Level::info, bench.status, [&] { bench.loop->stop(); });
+  X509Updates updates(*fixture.loop, {}, spiffe::log::Level::info, fixture.status,
+                      [&] { fixture.loop->stop(); });
   updates.receive(*judged(std::move(early)));
   CHECK(updates.current() == nullptr);
-  bench.loop->run();
+  fixture.loop->run();
   CHECK(id_of(updates) == "spiffe://example.org/early");
 }
 
 TEST_CASE("a further SVID that is not valid yet is added at its NotBefore") {
   const test::Ca ca;
-  UpdatesFixture bench;
+  UpdatesFixture fixture;
   const auto next = std::chrono::ceil<std::chrono::seconds>(spiffe::wall_now() + 500ms);
   auto material = test::material(ca, "spiffe://example.org/now");
   material.svids.push_back(test::svid_material(
@@ -75,48 +76,48 @@ TEST_CASE("a further SVID that is not valid yet is added at its NotBefore") {
   X509Rules rules;
   rules.every_svid = true;
   int accepted = 0;
-  X509Updates updates(*bench.loop, rules, spiffe::log::Level::info, bench.status, [&] {
-    if (++accepted == 2) bench.loop->stop();
+  X509Updates updates(*fixture.loop, rules, spiffe::log::Level::info, fixture.status, [&] {
+    if (++accepted == 2) fixture.loop->stop();
   });
   X509Update first(std::make_shared<spiffe::identity::X509Material>(std::move(material)), rules, nullptr);
   first.judge(spiffe::wall_now());
   REQUIRE(first.context()->further.empty());
   updates.receive(first);
   CHECK(id_of(updates) == "spiffe://example.org/now");
-  bench.loop->run();
+  fixture.loop->run();
   REQUIRE(updates.current()->further.size() == 1);
   CHECK(updates.current()->further[0].svid.id.str() == "spiffe://example.org/early");
 }
 
 TEST_CASE("a newer message replaces one that is not valid yet") {
   const test::Ca ca;
-  UpdatesFixture bench;
+  UpdatesFixture fixture;
   const auto later = spiffe::wall_now() + 1h;
   spiffe::identity::X509Material early;
   early.svids.push_back(test::svid_material(
       ca, test::CertificateOptions{
               .uris = {"spiffe://example.org/early"}, .not_before = later, .not_after = later + 1h}));
-  bench.updates.receive(*judged(std::move(early)));
-  CHECK(bench.accepted == 0);
-  bench.updates.receive(*judged(test::material(ca, "spiffe://example.org/now")));
-  CHECK(bench.accepted == 1);
-  CHECK(id_of(bench.updates) == "spiffe://example.org/now");
+  fixture.updates.receive(*judged(std::move(early)));
+  CHECK(fixture.accepted == 0);
+  fixture.updates.receive(*judged(test::material(ca, "spiffe://example.org/now")));
+  CHECK(fixture.accepted == 1);
+  CHECK(id_of(fixture.updates) == "spiffe://example.org/now");
 }
 
 TEST_CASE("another selection discards the identity, other rules do not") {
   const test::Ca ca;
-  UpdatesFixture bench;
-  bench.updates.receive(*judged(test::material(ca, "spiffe://example.org/a")));
+  UpdatesFixture fixture;
+  fixture.updates.receive(*judged(test::material(ca, "spiffe://example.org/a")));
   X509Rules rules;
   rules.verify_chain = false;
-  bench.updates.set_rules(rules);
-  CHECK(id_of(bench.updates) == "spiffe://example.org/a");
+  fixture.updates.set_rules(rules);
+  CHECK(id_of(fixture.updates) == "spiffe://example.org/a");
   // The current identity was read without further SVIDs.
   rules.every_svid = true;
-  bench.updates.set_rules(rules);
-  CHECK(bench.updates.current() == nullptr);
-  bench.updates.receive(*judged(test::material(ca, "spiffe://example.org/a")));
+  fixture.updates.set_rules(rules);
+  CHECK(fixture.updates.current() == nullptr);
+  fixture.updates.receive(*judged(test::material(ca, "spiffe://example.org/a")));
   rules.selection.hint = "internal";
-  bench.updates.set_rules(rules);
-  CHECK(bench.updates.current() == nullptr);
+  fixture.updates.set_rules(rules);
+  CHECK(fixture.updates.current() == nullptr);
 }

@@ -88,13 +88,13 @@ JwtRequest for_audience(std::string audience) {
 }  // namespace
 
 TEST_CASE("each JWT-SVID is requested with its audiences, its ID, a deadline and one header") {
-  Bench bench({{.audiences = {"a", "b", "c"}, .spiffe_id = "spiffe://example.org/web", .hint = {}},
-               for_audience("d")});
-  FakeAgent agent(bench.path(), serve);
-  bench.source().start();
-  REQUIRE(bench.until([&] { return bench.tokens.size() == 2; }));
-  CHECK(bench.tokens[0] == "token of a");
-  CHECK(bench.tokens[1] == "token of d");
+  Bench fixture({{.audiences = {"a", "b", "c"}, .spiffe_id = "spiffe://example.org/web", .hint = {}},
+                 for_audience("d")});
+  FakeAgent agent(fixture.path(), serve);
+  fixture.source().start();
+  REQUIRE(fixture.until([&] { return fixture.tokens.size() == 2; }));
+  CHECK(fixture.tokens[0] == "token of a");
+  CHECK(fixture.tokens[1] == "token of d");
   for (const auto& seen : agent.seen()) {
     CHECK(seen.headers == 1);
     CHECK(seen.deadline);
@@ -103,13 +103,13 @@ TEST_CASE("each JWT-SVID is requested with its audiences, its ID, a deadline and
           (first ? std::vector<std::string>{"a", "b", "c"} : std::vector<std::string>{"d"}));
     CHECK(seen.spiffe_id == (first ? "spiffe://example.org/web" : ""));
   }
-  CHECK(bench.losses.empty());
+  CHECK(fixture.losses.empty());
 }
 
 TEST_CASE("a JWT-SVID is selected by its hint; an answer without it fails and lists the hints") {
-  Bench bench({{.audiences = {"a"}, .spiffe_id = {}, .hint = "inner"},
-               {.audiences = {"a"}, .spiffe_id = {}, .hint = "absent"}});
-  FakeAgent agent(bench.path(), [](const JWTSVIDRequest&, JWTSVIDResponse& response) {
+  Bench fixture({{.audiences = {"a"}, .spiffe_id = {}, .hint = "inner"},
+                 {.audiences = {"a"}, .spiffe_id = {}, .hint = "absent"}});
+  FakeAgent agent(fixture.path(), [](const JWTSVIDRequest&, JWTSVIDResponse& response) {
     for (const char* hint : {"outer", "inner"}) {
       JWTSVID* svid = response.add_svids();
       svid->set_spiffe_id("spiffe://example.org/" + std::string(hint));
@@ -118,128 +118,128 @@ TEST_CASE("a JWT-SVID is selected by its hint; an answer without it fails and li
     }
     return Status::OK;
   });
-  bench.source().start();
-  REQUIRE(bench.until([&] { return bench.tokens.size() + bench.losses.size() == 2; }));
-  CHECK(bench.tokens[0] == "inner");
-  CHECK(bench.losses[1].at(0).failure.kind == FailureKind::not_offered);
-  CHECK(bench.losses[1].at(0).failure.cause.starts_with(
+  fixture.source().start();
+  REQUIRE(fixture.until([&] { return fixture.tokens.size() + fixture.losses.size() == 2; }));
+  CHECK(fixture.tokens[0] == "inner");
+  CHECK(fixture.losses[1].at(0).failure.kind == FailureKind::not_offered);
+  CHECK(fixture.losses[1].at(0).failure.cause.starts_with(
       "no JWT-SVID has the hint \"absent\"; the agent offers"));
 }
 
 TEST_CASE("calls that hang do not delay other JWT-SVIDs, and end with the source") {
-  Bench bench({for_audience("hang"), for_audience("a"), for_audience("hang 2"), for_audience("b")});
-  FakeAgent agent(bench.path(), serve);
-  bench.source().start();
-  REQUIRE(bench.until([&] { return bench.tokens.size() == 2 && agent.held() == 2; }));
-  CHECK(bench.source().accepted(1, wall_now() + 1ms) == false);
-  REQUIRE(bench.until([&] { return agent.seen().size() == 5; }));
-  CHECK(bench.losses.empty());
+  Bench fixture({for_audience("hang"), for_audience("a"), for_audience("hang 2"), for_audience("b")});
+  FakeAgent agent(fixture.path(), serve);
+  fixture.source().start();
+  REQUIRE(fixture.until([&] { return fixture.tokens.size() == 2 && agent.held() == 2; }));
+  CHECK(fixture.source().accepted(1, wall_now() + 1ms) == false);
+  REQUIRE(fixture.until([&] { return agent.seen().size() == 5; }));
+  CHECK(fixture.losses.empty());
   const auto begin = spiffe::BootClock::now();
-  bench.drop();
+  fixture.drop();
   CHECK(spiffe::BootClock::now() - begin < 5s);
-  CHECK(bench.until([&] { return agent.held() == 0; }));
+  CHECK(fixture.until([&] { return agent.held() == 0; }));
 }
 
 TEST_CASE("at most sixteen calls are in flight") {
   std::vector<JwtRequest> requests(40, for_audience("hang"));
-  Bench bench(std::move(requests));
-  FakeAgent agent(bench.path(), serve);
-  bench.source().start();
-  REQUIRE(bench.until([&] { return agent.held() == 16; }));
+  Bench fixture(std::move(requests));
+  FakeAgent agent(fixture.path(), serve);
+  fixture.source().start();
+  REQUIRE(fixture.until([&] { return agent.held() == 16; }));
   CHECK(agent.seen().size() == 16);
   agent.release();
-  REQUIRE(bench.until([&] { return agent.seen().size() == 32; }));
+  REQUIRE(fixture.until([&] { return agent.seen().size() == 32; }));
   CHECK(agent.held() <= 16);
-  CHECK(bench.losses.size() == 16);
+  CHECK(fixture.losses.size() == 16);
 }
 
 TEST_CASE("PermissionDenied means no identity; the return of the agent ends the wait") {
-  Bench bench({for_audience("deny"), for_audience("a")});
-  FakeAgent agent(bench.path(), serve);
-  bench.source().start();
-  REQUIRE(bench.until([&] { return !bench.losses[0].empty() && bench.tokens.size() == 1; }));
-  const Lost& lost = bench.losses[0].at(0);
+  Bench fixture({for_audience("deny"), for_audience("a")});
+  FakeAgent agent(fixture.path(), serve);
+  fixture.source().start();
+  REQUIRE(fixture.until([&] { return !fixture.losses[0].empty() && fixture.tokens.size() == 1; }));
+  const Lost& lost = fixture.losses[0].at(0);
   CHECK(lost.failure.kind == FailureKind::no_identity);
   CHECK(lost.failure.cause == "PermissionDenied: no identity issued");
   CHECK(lost.retry_in >= 1s);
   CHECK(lost.new_cause);
   CHECK_FALSE(lost.fatal);
-  bench.source().agent_back();
-  REQUIRE(bench.until([&] { return bench.losses[0].size() == 2; }));
-  CHECK_FALSE(bench.losses[0].at(1).new_cause);
+  fixture.source().agent_back();
+  REQUIRE(fixture.until([&] { return fixture.losses[0].size() == 2; }));
+  CHECK_FALSE(fixture.losses[0].at(1).new_cause);
 }
 
 TEST_CASE("the refusal of one token names the request, and not only the agent's address") {
-  Bench bench({{.audiences = {"a"}, .spiffe_id = {}, .hint = {}},
-               {.audiences = {"bad"}, .spiffe_id = {}, .hint = {}}});
-  FakeAgent agent(bench.path(), serve);
-  bench.source().start();
-  REQUIRE(bench.until([&] { return bench.tokens.contains(0) && bench.losses.contains(1); }));
-  const auto& failure = bench.losses[1].front().failure;
+  Bench fixture({{.audiences = {"a"}, .spiffe_id = {}, .hint = {}},
+                 {.audiences = {"bad"}, .spiffe_id = {}, .hint = {}}});
+  FakeAgent agent(fixture.path(), serve);
+  fixture.source().start();
+  REQUIRE(fixture.until([&] { return fixture.tokens.contains(0) && fixture.losses.contains(1); }));
+  const auto& failure = fixture.losses[1].front().failure;
   CHECK(failure.kind == FailureKind::invalid_argument);
   CHECK(failure.cause == "InvalidArgument: no such audience");
   CHECK(failure.hint.starts_with("look at the audience"));
 }
 
 TEST_CASE("a missing socket is reported once, and its creation ends the wait") {
-  Bench bench({for_audience("a"), for_audience("b")});
-  bench.source().start();
-  REQUIRE(bench.until([&] { return bench.losses.size() == 2; }));
-  CHECK(bench.losses[0].at(0).failure.kind == FailureKind::unreachable);
-  CHECK(bench.losses[0].at(0).new_cause != bench.losses[1].at(0).new_cause);
-  FakeAgent agent(bench.path(), serve);
-  REQUIRE(bench.until([&] { return bench.tokens.size() == 2; }));
-  CHECK(bench.losses[0].size() == 1);
-  CHECK(bench.source().accepted(0, wall_now() + 60s));
-  CHECK_FALSE(bench.source().accepted(0, wall_now() + 60s));
+  Bench fixture({for_audience("a"), for_audience("b")});
+  fixture.source().start();
+  REQUIRE(fixture.until([&] { return fixture.losses.size() == 2; }));
+  CHECK(fixture.losses[0].at(0).failure.kind == FailureKind::unreachable);
+  CHECK(fixture.losses[0].at(0).new_cause != fixture.losses[1].at(0).new_cause);
+  FakeAgent agent(fixture.path(), serve);
+  REQUIRE(fixture.until([&] { return fixture.tokens.size() == 2; }));
+  CHECK(fixture.losses[0].size() == 1);
+  CHECK(fixture.source().accepted(0, wall_now() + 60s));
+  CHECK_FALSE(fixture.source().accepted(0, wall_now() + 60s));
 }
 
 TEST_CASE("an agent that was replaced behind its socket gets a new connection") {
-  Bench bench({for_audience("a")});
-  auto agent = std::make_unique<FakeAgent>(bench.path(), serve);
-  bench.source().start();
-  REQUIRE(bench.until([&] { return bench.tokens.size() == 1; }));
+  Bench fixture({for_audience("a")});
+  auto agent = std::make_unique<FakeAgent>(fixture.path(), serve);
+  fixture.source().start();
+  REQUIRE(fixture.until([&] { return fixture.tokens.size() == 1; }));
   agent.reset();
-  agent = std::make_unique<FakeAgent>(bench.path(), serve);
-  bench.tokens.clear();
-  CHECK_FALSE(bench.source().accepted(0, wall_now() + 1ms));
-  REQUIRE(bench.until([&] { return bench.tokens.size() == 1; }));
-  CHECK(bench.losses.empty());
+  agent = std::make_unique<FakeAgent>(fixture.path(), serve);
+  fixture.tokens.clear();
+  CHECK_FALSE(fixture.source().accepted(0, wall_now() + 1ms));
+  REQUIRE(fixture.until([&] { return fixture.tokens.size() == 1; }));
+  CHECK(fixture.losses.empty());
 }
 
 TEST_CASE("an answer with an empty mandatory field is discarded and reported") {
-  Bench bench({for_audience("a")});
-  FakeAgent agent(bench.path(), [](const JWTSVIDRequest&, JWTSVIDResponse& response) {
+  Bench fixture({for_audience("a")});
+  FakeAgent agent(fixture.path(), [](const JWTSVIDRequest&, JWTSVIDResponse& response) {
     response.add_svids()->set_spiffe_id("spiffe://example.org/web");
     return Status::OK;
   });
-  bench.source().start();
-  REQUIRE(bench.until([&] { return !bench.losses.empty(); }));
-  CHECK(bench.losses[0].at(0).failure.cause == "svids[0] (\"spiffe://example.org/web\"): svid is empty");
+  fixture.source().start();
+  REQUIRE(fixture.until([&] { return !fixture.losses.empty(); }));
+  CHECK(fixture.losses[0].at(0).failure.cause == "svids[0] (\"spiffe://example.org/web\"): svid is empty");
 }
 
 TEST_CASE("a refused token is requested again, and the next valid one is reported as restored") {
-  Bench bench({for_audience("a")});
-  FakeAgent agent(bench.path(), serve);
-  bench.source().start();
-  REQUIRE(bench.until([&] { return bench.tokens.size() == 1; }));
-  bench.tokens.clear();
-  const auto wait = bench.source().refused(0);
+  Bench fixture({for_audience("a")});
+  FakeAgent agent(fixture.path(), serve);
+  fixture.source().start();
+  REQUIRE(fixture.until([&] { return fixture.tokens.size() == 1; }));
+  fixture.tokens.clear();
+  const auto wait = fixture.source().refused(0);
   CHECK(wait >= 1s);
   CHECK(wait <= 1200ms);
-  REQUIRE(bench.until([&] { return bench.tokens.size() == 1; }));
-  CHECK(bench.source().accepted(0, wall_now() + 60s));
+  REQUIRE(fixture.until([&] { return fixture.tokens.size() == 1; }));
+  CHECK(fixture.source().accepted(0, wall_now() + 60s));
 }
 
 TEST_CASE("a source that never started ends cleanly, and so does one with answers not yet taken") {
   Bench idle({for_audience("a")});
   idle.drop();
-  Bench bench({for_audience("a"), for_audience("b")});
-  FakeAgent agent(bench.path(), serve);
-  bench.source().start();
-  bench.drop();
-  CHECK(bench.until([] { return true; }));
-  CHECK(bench.tokens.empty());
+  Bench fixture({for_audience("a"), for_audience("b")});
+  FakeAgent agent(fixture.path(), serve);
+  fixture.source().start();
+  fixture.drop();
+  CHECK(fixture.until([] { return true; }));
+  CHECK(fixture.tokens.empty());
 }
 
 TEST_CASE("JWT bundles arrive as sent, and again after the stream failed") {

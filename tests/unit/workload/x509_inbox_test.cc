@@ -45,73 +45,73 @@ struct InboxFixture {
 }  // namespace
 
 TEST_CASE("a message is passed on before it is verified, and its verdict follows") {
-  InboxFixture bench;
+  InboxFixture fixture;
   bool first = true;
-  bench.receive("a", [&] {
-    bench.look();
-    if (std::exchange(first, false)) CHECK(bench.heard == std::vector<std::string>{"ua"});
+  fixture.receive("a", [&] {
+    fixture.look();
+    if (std::exchange(first, false)) CHECK(fixture.heard == std::vector<std::string>{"ua"});
   });
-  CHECK(bench.heard == std::vector<std::string>{"ua", "ja"});
+  CHECK(fixture.heard == std::vector<std::string>{"ua", "ja"});
 }
 
 TEST_CASE("of messages that were not taken only the last counts, and one notification is enough") {
-  InboxFixture bench;
-  for (const char* name : {"a", "b", "c"}) bench.receive(name);
-  CHECK(bench.notified == 1);
-  bench.look();
-  CHECK(bench.heard == std::vector<std::string>{"uc", "jc"});
-  bench.look();
-  CHECK(bench.heard.size() == 2);
+  InboxFixture fixture;
+  for (const char* name : {"a", "b", "c"}) fixture.receive(name);
+  CHECK(fixture.notified == 1);
+  fixture.look();
+  CHECK(fixture.heard == std::vector<std::string>{"uc", "jc"});
+  fixture.look();
+  CHECK(fixture.heard.size() == 2);
 }
 
 TEST_CASE("a message that was passed on gets its verdict, whatever comes after it") {
-  InboxFixture bench;
+  InboxFixture fixture;
   bool first = true;
-  bench.receive("a", [&] {
-    if (std::exchange(first, false)) bench.look();  // takes only the first
+  fixture.receive("a", [&] {
+    if (std::exchange(first, false)) fixture.look();  // takes only the first
   });
-  bench.receive("b");
-  bench.receive("c");
-  bench.look();
-  CHECK(bench.heard == std::vector<std::string>{"ua", "ja", "uc", "jc"});
+  fixture.receive("b");
+  fixture.receive("c");
+  fixture.look();
+  CHECK(fixture.heard == std::vector<std::string>{"ua", "ja", "uc", "jc"});
 }
 
 TEST_CASE("each selection has its own verdict") {
-  InboxFixture bench(3);
+  InboxFixture fixture(3);
   std::vector<std::size_t> after;
-  bench.receive("a", [&] {
-    bench.look();
-    after.push_back(bench.heard.size());
+  fixture.receive("a", [&] {
+    fixture.look();
+    after.push_back(fixture.heard.size());
   });
   CHECK(after == std::vector<std::size_t>{1, 2, 3, 4});
 }
 
 TEST_CASE("no callback is called after the source is destroyed") {
-  InboxFixture bench(3);
-  bench.receive("a");
-  bench.inbox.look(bench.alive, {.on_update = [&](const auto&) { bench.alive.reset(); },
-                                 .on_judged = [](std::size_t, const auto&) { FAIL(); }});
+  InboxFixture fixture(3);
+  fixture.receive("a");
+  fixture.inbox.look(fixture.alive, {.on_update = [&](const auto&) { fixture.alive.reset(); },
+                                     .on_judged = [](std::size_t, const auto&) { FAIL(); }});
 }
 
 TEST_CASE("two threads: every message that is passed on is verified, and the last one arrives") {
-  InboxFixture bench;
+  InboxFixture fixture;
   const int count = 300;
   std::atomic<int> due = 0;
   std::atomic<bool> done = false;
   std::thread stream([&] {
-    for (int i = 0; i < count; ++i) bench.receive(std::to_string(i), [&] { ++due; });
+    for (int i = 0; i < count; ++i) fixture.receive(std::to_string(i), [&] { ++due; });
     done = true;
   });
   for (;;) {
     const bool last = done;
-    if (due.exchange(0) > 0) bench.look();
+    if (due.exchange(0) > 0) fixture.look();
     if (last && due == 0) break;
     std::this_thread::yield();
   }
   stream.join();
-  REQUIRE(bench.heard.size() >= 2);
-  for (std::size_t i = 0; i < bench.heard.size(); i += 2) {
-    CHECK("j" + bench.heard[i].substr(1) == bench.heard[i + 1]);
+  REQUIRE(fixture.heard.size() >= 2);
+  for (std::size_t i = 0; i < fixture.heard.size(); i += 2) {
+    CHECK("j" + fixture.heard[i].substr(1) == fixture.heard[i + 1]);
   }
-  CHECK(bench.heard.back() == "j" + std::to_string(count - 1));
+  CHECK(fixture.heard.back() == "j" + std::to_string(count - 1));
 }
