@@ -120,8 +120,11 @@ struct Publisher::State {
   std::map<std::string, Site> sites;  // by the directory part of a clean name
   Notices notices;
   bool moved = false;
-  Change owed = Change::unchanged;  // changes in one directory by a call that failed in another
-  unsigned epoch = 0;               // incremented when staged files must be compared with the disk again
+  // Changes in one directory by a call that failed in another, for the next call of the same kind: by the
+  // name of a single file, "" for the set.
+  std::map<std::string, Change> owed;
+  Change withdrawn = Change::unchanged;
+  unsigned epoch = 0;  // incremented when staged files must be compared with the disk again
 
   Result<Site*> site_of(std::string_view name);
   Result<void> ensure_open(Site& site);
@@ -130,7 +133,8 @@ struct Publisher::State {
   Outcome outcome(Change change, std::string generation = {});
   // In the order of publication.
   Result<std::vector<Part>> parts_of(const FileSet& set);
-  Result<Change> commit(Part& part, bool alone, BootTime now);
+  // Adds to `change`.
+  Result<void> commit(Part& part, bool alone, BootTime now, Change& change);
 };
 
 Result<Site*> Publisher::State::site_of(std::string_view name) {
@@ -212,7 +216,7 @@ Result<std::vector<Part>> Publisher::State::parts_of(const FileSet& set) {
 }
 
 Outcome Publisher::State::outcome(Change change, std::string generation) {
-  return {.change = std::max(std::exchange(owed, Change::unchanged), change),
+  return {.change = change,
           .generation = std::move(generation),
           .moved = std::exchange(moved, false),
           .notices = notices.take()};
@@ -292,31 +296,34 @@ Result<Outcome> Publisher::commit(Staged staged, BootTime now) {
     if (!again) return fail(again.error());
     staged = *std::move(again);
   }
-  const bool alone = staged.parts_->files.alone;
-  if (!alone) ++state_->epoch;
+  const FileSet& files = staged.parts_->files;
+  if (!files.alone) ++state_->epoch;
+  const bool named = files.alone && !files.files.empty();
+  const auto owed = state_->owed.try_emplace(named ? files.files.front().name : std::string()).first;
   std::string generation;
   for (Part& part : staged.parts_->list) {
-    auto change = state_->commit(part, alone, now);
-    if (!change) return fail(change.error());
-    state_->owed = std::max(state_->owed, *change);
-    generation = part.opened->arrangement->generation();
+    if (auto done = state_->commit(part, files.alone, now, owed->second); !done) return fail(done.error());
+    if (!files.alone) generation = part.opened->arrangement->generation();
   }
-  return state_->outcome(Change::unchanged, alone ? std::string() : std::move(generation));
+  const Change change = owed->second;
+  state_->owed.erase(owed);
+  return state_->outcome(change, std::move(generation));
 }
 
-Result<Change> Publisher::State::commit(Part& part, bool alone, BootTime now) {
+Result<void> Publisher::State::commit(Part& part, bool alone, BootTime now, Change& change) {
   Opened& opened = *part.opened;
-  auto change = part.prepared->commit(now);
-  if (!change || alone) return change;
+  const auto committed = part.prepared->commit(now);
+  if (!committed) return fail(committed.error());
+  change = std::max(change, *committed);
+  if (alone) return {};
   opened.has_set = !part.items.empty();
   for (const std::string& stray : part.strays) {
-    owed = std::max(owed, *change);
     auto removed = remove_file(opened.place, stray);
     if (!removed) return fail(removed.error());
-    if (*removed) owed = Change::published;
+    if (*removed) change = Change::published;
   }
   opened.swept = true;
-  return change;
+  return {};
 }
 
 Result<Outcome> Publisher::withdraw(std::span<const std::string> names) {
@@ -332,10 +339,10 @@ Result<Outcome> Publisher::withdraw(std::span<const std::string> names) {
     for (const std::string& leaf : *leaves) {
       auto change = opened.arrangement->withdraw(leaf);
       if (!change) return fail(change.error());
-      state_->owed = std::max(state_->owed, *change);
+      state_->withdrawn = std::max(state_->withdrawn, *change);
     }
   }
-  return state_->outcome(Change::unchanged);
+  return state_->outcome(std::exchange(state_->withdrawn, Change::unchanged));
 }
 
 void Publisher::tidy(BootTime now) {

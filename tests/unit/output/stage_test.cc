@@ -136,4 +136,31 @@ TEST_CASE("staged files may outlive their publisher") {
   }
 }
 
+TEST_CASE("what a failed set has changed is reported with the set, not with a single file") {
+  const Scratch dir;
+  const fs::path second = dir / "second";
+  fs::create_directory(second);
+  PublisherOptions options = with_token(dir, Layout::files);
+  options.names.push_back("second/extra.pem");
+  Publisher publisher = make_publisher(options);
+  const auto set_of = [](const std::string& version, const std::string& extra) {
+    FileSet set = make_set(version);
+    set.files.push_back(make_file("second/extra.pem", extra));
+    return set;
+  };
+  must_publish(publisher, set_of("1", "old"));
+  must_publish(publisher, token("token"));
+  fs::remove(dir / "svid.pem");
+  auto staged = publisher.stage(set_of("1", "new"));
+  REQUIRE(staged);
+  fs::create_directory(dir / "svid.pem");
+  REQUIRE_FALSE(publisher.commit(*std::move(staged)));
+  REQUIRE(content_of(second / "extra.pem") == "new");
+  CHECK(must_publish(publisher, token("token")).change == Change::unchanged);
+  fs::remove(dir / "svid.pem");
+  // By itself, the rest would be a repair.
+  CHECK(must_publish(publisher, set_of("1", "new")).change == Change::published);
+  CHECK(must_publish(publisher, set_of("1", "new")).change == Change::unchanged);
+}
+
 }  // namespace spiffe::output::test
