@@ -160,9 +160,12 @@ def group(measure: str) -> str:
     return "memory" if prefix in {"rss", "private"} else prefix
 
 
-def as_json(sides: Sides, measures: dict[str, Measure], load: tuple[float, float]) -> dict[str, Any]:
+def as_json(
+    sides: Sides, our_flags: str, measures: dict[str, Measure], load: tuple[float, float]
+) -> dict[str, Any]:
     return {
         "ours": str(sides[0]),
+        "our_flags": our_flags,
         "go": str(sides[1]),
         "processors": os.cpu_count(),
         "load_average": {"before": load[0], "after": load[1]},
@@ -211,7 +214,7 @@ def main() -> int:
     if arguments.quick:
         print("\nA quick run: its figures mean nothing.")
     if arguments.json:
-        arguments.json.write_text(json.dumps(as_json(sides, measures, load), indent=1) + "\n")
+        arguments.json.write_text(json.dumps(as_json(sides, arguments.our_flags, measures, load), indent=1) + "\n")
     return 0
 
 
