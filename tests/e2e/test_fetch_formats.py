@@ -182,7 +182,7 @@ def test_an_invalid_svid_is_not_written_in_any_format(agent: DevAgent, workdir: 
     [
         (["x509", "-format", "combined"], "-format needs -write"),
         (["bundles", "-write", ".", "-format", "pem"], "-format is for fetch x509"),
-        (["x509", "-write", ".", "-format", "der"], "-format takes a list of pem, pkcs12, "),
+        (["x509", "-write", ".", "-format", "nothing"], "-format takes a list of pem, pkcs12, "),
         (["x509", "-write", ".", "-password-file", "x"], "-password-file is for PKCS#12"),
         (["x509", "-password-file", "x"], "-password-file needs -write"),
     ],

@@ -52,7 +52,7 @@ TEST_CASE("-format: the outputs of each value") {
 }
 
 TEST_CASE("-format: values that are not formats") {
-  for (const std::string_view list : {"der", "pem,", ",", "pem, combined", "svid_combined_file_name"}) {
+  for (const std::string_view list : {"nothing", "pem,", ",", "pem, combined", "svid_combined_file_name"}) {
     CAPTURE(list);
     const auto refused = parse_fetch_formats(list);
     REQUIRE_FALSE(refused);
