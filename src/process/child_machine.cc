@@ -147,8 +147,11 @@ Actions ChildMachine::after_end(Report report, bool failed, std::chrono::nanosec
 
 Actions ChildMachine::on(const Readiness& event) {
   if (state_ != State::run || !pending()) return {};
-  const bool young = now_ - started_ < kGuardGrace;
-  // Shells block all signals for the moment when they start a program, so one check is not enough.
+  // A program that executes itself again on the signal, as HAProxy does, is like one that has just started.
+  const BootTime since = std::max(started_, signalled_.value_or(started_));
+  const bool young = now_ - since < kGuardGrace;
+  // Shells block all signals for the moment when they start a program, so one check is not enough. A signal
+  // that is pending then is lost if the program ignores it next.
   const bool was_blocked = std::exchange(blocked_, event.use == SignalUse::blocked);
   if (event.use == SignalUse::handled || (blocked_ && (was_blocked || !young))) return signal(true);
   if (young) return {ArmTimer{kGuardPoll}};
@@ -300,6 +303,7 @@ Actions ChildMachine::terminate_clearing() {
 Actions ChildMachine::signal(bool handled) {
   notified_ = published_;
   withheld_ = false;
+  signalled_ = now_;
   return {Signal{handled}};
 }
 

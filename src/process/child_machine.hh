@@ -101,7 +101,7 @@ enum class State { wait, run, gone, backoff, stopping, killing, clearing, ended 
 enum class Target { start, end };
 
 // While a child does not handle a deadly signal, it is checked at this interval, for this long after its
-// start.
+// start and after each signal.
 inline constexpr std::chrono::milliseconds kGuardPoll{100};
 inline constexpr std::chrono::seconds kGuardGrace{10};
 // And at this interval after that, while the signal is withheld.
@@ -250,6 +250,7 @@ class ChildMachine {
   std::optional<Generation> read_;       // N at the last Start
   BootTime now_;                         // the time of the event being handled
   BootTime started_;                     // when this child was started
+  std::optional<BootTime> signalled_;    // when a child was last signalled
   std::optional<int> last_code_;         // of the last child; nullopt if none was ever started
   bool timed_ = false;                   // start_timeout is running
   bool remains_ = false;                 // members of the last child's group are alive

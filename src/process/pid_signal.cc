@@ -129,7 +129,13 @@ std::expected<void, Refusal> judge(const Finding& finding, int signo) {
     return refuse("it does not catch " + signal_name(signo) + ", which would end it",
                   RefusalCause::not_caught);
   }
-  if (finding.use == SignalUse::blocked && finding.blocked_for < kGuardPoll && !finding.signalled_before) {
+  // The same programs may ignore it for a moment.
+  if (finding.use == SignalUse::ignored && finding.settled_for < kGuardGrace) {
+    return refuse("it ignores " + signal_name(signo) + ", perhaps for a moment only", RefusalCause::judged,
+                  true);
+  }
+  const bool settled = finding.signalled_before && finding.settled_for >= kGuardGrace;
+  if (finding.use == SignalUse::blocked && finding.blocked_for < kGuardPoll && !settled) {
     return refuse("it blocks " + signal_name(signo) + ", perhaps for a moment only", RefusalCause::judged,
                   true);
   }
@@ -180,6 +186,7 @@ std::expected<pid_t, Refusal> PidSignal::send() {
   if (!target) return std::unexpected(target.error());
   if (auto sent = deliver(*target); !sent) return std::unexpected(std::move(sent.error()));
   signalled_ = checked_;
+  signalled_at_ = BootClock::now();
   return target->pid();
 }
 
@@ -218,6 +225,7 @@ std::expected<void, Refusal> PidSignal::check(pid_t pid, WallTime written) {
   if (started) {
     finding.started = wall_now() - std::chrono::duration_cast<WallTime::duration>(now - *started);
     finding.signalled_before = checked_ == signalled_;
+    finding.settled_for = now - (finding.signalled_before ? signalled_at_ : *started);
   }
   if (finding.use != SignalUse::blocked || checked_ != before) blocked_since_.reset();
   if (finding.use == SignalUse::blocked && !blocked_since_) blocked_since_ = now;

@@ -71,6 +71,27 @@ TEST_CASE("a deadly signal waits for the handler, but only while the child is yo
   }
 }
 
+TEST_CASE("a deadly signal waits again for ten seconds after the last one") {
+  ChildMachine machine(kGuarded);
+  static_cast<void>(machine.handle(Published{1}, kStart));
+  CHECK(step(machine, Published{2}, kStart + seconds(60)) == "CheckReady -> run");
+  CHECK(step(machine, Readiness{SignalUse::handled}, kStart + seconds(60)) == "Signal -> run");
+  CHECK(step(machine, Published{3}, kStart + seconds(60)) == "CheckReady -> run");
+  CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(60)) == "ArmTimer(100) -> run");
+  CHECK(step(machine, TimerFired{}, kStart + seconds(61)) == "CheckReady -> run");
+  CHECK(step(machine, Readiness{SignalUse::ignored}, kStart + seconds(61)) == "ArmTimer(100) -> run");
+  CHECK(step(machine, TimerFired{}, kStart + seconds(62)) == "CheckReady -> run");
+  CHECK(step(machine, Readiness{SignalUse::handled}, kStart + seconds(62)) == "Signal -> run");
+  CHECK(machine.notified() == 3);
+  CHECK(step(machine, Published{4}, kStart + seconds(63)) == "CheckReady -> run");
+  CHECK(step(machine, Readiness{SignalUse::blocked}, kStart + seconds(63)) == "ArmTimer(100) -> run");
+  CHECK(step(machine, TimerFired{}, kStart + seconds(63)) == "CheckReady -> run");
+  CHECK(step(machine, Readiness{SignalUse::blocked}, kStart + seconds(63)) == "Signal -> run");
+  CHECK(step(machine, Published{5}, kStart + seconds(64)) == "CheckReady -> run");
+  CHECK(step(machine, Readiness{SignalUse::ignored}, kStart + seconds(64)) == "ArmTimer(100) -> run");
+  CHECK(step(machine, Readiness{SignalUse::ignored}, kStart + seconds(73)) == "Signal -> run");
+}
+
 TEST_CASE("a deadly signal is withheld while the child is not ready") {
   ChildMachine machine(kWithheld);
   static_cast<void>(machine.handle(Published{1}, kStart));
@@ -84,8 +105,8 @@ TEST_CASE("a deadly signal is withheld while the child is not ready") {
   SECTION("and reported once, but again for the next one") {
     CHECK(step(machine, Readiness{SignalUse::handled}, kStart + seconds(12)) == "Signal -> run");
     CHECK(machine.notified() == 3);
-    CHECK(step(machine, Published{4}, kStart + seconds(13)) == "CheckReady -> run");
-    CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(13)) ==
+    CHECK(step(machine, Published{4}, kStart + seconds(22)) == "CheckReady -> run");
+    CHECK(step(machine, Readiness{SignalUse::none}, kStart + seconds(22)) ==
           "ReportWithheld ArmTimer(1000) -> run");
   }
   SECTION("and for the next child") {

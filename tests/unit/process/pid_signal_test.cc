@@ -118,12 +118,27 @@ TEST_CASE("a process must be ready for a signal that would end it") {
   for (const int signo : {SIGKILL, SIGTERM, SIGINT}) CHECK(good(SignalUse::none, signo));  // intended
 }
 
-TEST_CASE("a blocked signal is checked twice, unless the process was signalled before") {
-  const auto blocked = [](std::chrono::nanoseconds for_, bool before = false) {
+TEST_CASE("an ignored signal waits while the process starts, or may start again because of the last signal") {
+  const auto ignored = [](std::chrono::nanoseconds settled_for, int signo = SIGHUP) {
+    return judge({.use = SignalUse::ignored, .started = {}, .written = {}, .settled_for = settled_for},
+                 signo);
+  };
+  CHECK(ignored(9s).error().error.message == "it ignores SIGHUP, perhaps for a moment only");
+  CHECK(ignored(9s).error().usual);
+  CHECK(ignored(10s));
+  CHECK(ignored(0s, SIGWINCH));
+  CHECK(judge({.use = SignalUse::ignored, .started = {}, .written = {}}, SIGHUP));  // nothing is known
+}
+
+TEST_CASE(
+    "a blocked signal is checked twice, unless the process was signalled more than ten seconds before") {
+  const auto blocked = [](std::chrono::nanoseconds for_, bool before = false,
+                          std::chrono::seconds since = 10s) {
     return judge({.use = SignalUse::blocked,
                   .started = {},
                   .written = {},
                   .signalled_before = before,
+                  .settled_for = since,
                   .blocked_for = for_},
                  SIGHUP);
   };
@@ -132,6 +147,8 @@ TEST_CASE("a blocked signal is checked twice, unless the process was signalled b
   CHECK_FALSE(blocked(99ms));
   CHECK(blocked(100ms));
   CHECK(blocked(0ms, true));
+  CHECK_FALSE(blocked(0ms, true, 9s));
+  CHECK(blocked(100ms, true, 0s));
 }
 
 TEST_CASE("the start time of a process is read from /proc") {
