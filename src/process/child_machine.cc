@@ -147,15 +147,18 @@ Actions ChildMachine::after_end(Report report, bool failed, std::chrono::nanosec
 
 Actions ChildMachine::on(const Readiness& event) {
   if (state_ != State::run || !pending()) return {};
+  const bool handled = event.use == SignalUse::handled;
   // A program that executes itself again on the signal, as HAProxy does, is like one that has just started.
-  const BootTime since = std::max(started_, signalled_.value_or(started_));
-  const bool young = now_ - since < kGuardGrace;
-  // Shells block all signals for the moment when they start a program, so one check is not enough. A signal
-  // that is pending then is lost if the program ignores it next.
+  const bool young = now_ - signalled_.value_or(started_) < kGuardGrace;
+  // Shells block all signals for the moment when they start a program, so one check is not enough. A program
+  // that had a handler does not wait for blocked signals: it may ignore them next, and lose a pending one.
   const bool was_blocked = std::exchange(blocked_, event.use == SignalUse::blocked);
-  if (event.use == SignalUse::handled || (blocked_ && (was_blocked || !young))) return signal(true);
-  if (young) return {ArmTimer{kGuardPoll}};
-  if (event.use == SignalUse::ignored) return signal(true);
+  const bool waits = blocked_ && was_blocked && !had_handler_;
+  if (!handled && !waits && young) return {ArmTimer{kGuardPoll}};
+  if (event.use != SignalUse::none) {
+    had_handler_ = handled;
+    return signal(true);
+  }
   if (!policy_.withhold) return signal(false);
   if (std::exchange(withheld_, true)) return {ArmTimer{kWithheldPoll}};
   return {ReportWithheld{}, ArmTimer{kWithheldPoll}};
@@ -249,6 +252,8 @@ Actions ChildMachine::start() {
   state_ = State::run;
   notified_ = read_ = published_;
   started_ = now_;
+  signalled_.reset();
+  had_handler_ = false;
   blocked_ = false;
   withheld_ = false;
   return {Start{}};

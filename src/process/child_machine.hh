@@ -250,7 +250,8 @@ class ChildMachine {
   std::optional<Generation> read_;       // N at the last Start
   BootTime now_;                         // the time of the event being handled
   BootTime started_;                     // when this child was started
-  std::optional<BootTime> signalled_;    // when a child was last signalled
+  std::optional<BootTime> signalled_;    // when it was last signalled
+  bool had_handler_ = false;             // it had a handler then
   std::optional<int> last_code_;         // of the last child; nullopt if none was ever started
   bool timed_ = false;                   // start_timeout is running
   bool remains_ = false;                 // members of the last child's group are alive

@@ -134,8 +134,9 @@ std::expected<void, Refusal> judge(const Finding& finding, int signo) {
     return refuse("it ignores " + signal_name(signo) + ", perhaps for a moment only", RefusalCause::judged,
                   true);
   }
-  const bool settled = finding.signalled_before && finding.settled_for >= kGuardGrace;
-  if (finding.use == SignalUse::blocked && finding.blocked_for < kGuardPoll && !settled) {
+  const bool restarting = finding.caught_before && finding.settled_for < kGuardGrace;
+  const bool soon = finding.blocked_for < kGuardPoll && !finding.signalled_before;
+  if (finding.use == SignalUse::blocked && (restarting || soon)) {
     return refuse("it blocks " + signal_name(signo) + ", perhaps for a moment only", RefusalCause::judged,
                   true);
   }
@@ -187,6 +188,7 @@ std::expected<pid_t, Refusal> PidSignal::send() {
   if (auto sent = deliver(*target); !sent) return std::unexpected(std::move(sent.error()));
   signalled_ = checked_;
   signalled_at_ = BootClock::now();
+  caught_ = use_ == SignalUse::handled;
   return target->pid();
 }
 
@@ -225,8 +227,10 @@ std::expected<void, Refusal> PidSignal::check(pid_t pid, WallTime written) {
   if (started) {
     finding.started = wall_now() - std::chrono::duration_cast<WallTime::duration>(now - *started);
     finding.signalled_before = checked_ == signalled_;
+    finding.caught_before = finding.signalled_before && caught_;
     finding.settled_for = now - (finding.signalled_before ? signalled_at_ : *started);
   }
+  use_ = finding.use;
   if (finding.use != SignalUse::blocked || checked_ != before) blocked_since_.reset();
   if (finding.use == SignalUse::blocked && !blocked_since_) blocked_since_ = now;
   if (blocked_since_) finding.blocked_for = now - *blocked_since_;

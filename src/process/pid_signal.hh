@@ -34,13 +34,14 @@ struct Refusal {
   RefusalCause cause = RefusalCause::other;
 };
 
-// What is known of the process with this number. The last three fields belong to the process, not only to
+// What is known of the process with this number. The last four fields belong to the process, not only to
 // its number.
 struct Finding {
   SignalUse use = SignalUse::handled;
   std::optional<WallTime> started;  // nullopt if unknown
   WallTime written;                 // when the file was written
   bool signalled_before = false;
+  bool caught_before = false;  // it caught the signal when it was last sent
   // Since its start, or since it was last signalled.
   std::chrono::nanoseconds settled_for = std::chrono::nanoseconds::max();
   std::chrono::nanoseconds blocked_for{0};  // for this long, every check found the signal blocked
@@ -82,6 +83,8 @@ class PidSignal {
   bool warned_no_pidfd_ = false;
   std::optional<Identity> signalled_;  // the process signalled last
   BootTime signalled_at_;
+  bool caught_ = false;                    // it caught the signal then
+  SignalUse use_ = SignalUse::handled;     // by `checked_`
   std::optional<Identity> checked_;        // the process checked last
   std::optional<BootTime> blocked_since_;  // by `checked_`
 };

@@ -85,11 +85,16 @@ TEST_CASE("a deadly signal waits again for ten seconds after the last one") {
   CHECK(machine.notified() == 3);
   CHECK(step(machine, Published{4}, kStart + seconds(63)) == "CheckReady -> run");
   CHECK(step(machine, Readiness{SignalUse::blocked}, kStart + seconds(63)) == "ArmTimer(100) -> run");
-  CHECK(step(machine, TimerFired{}, kStart + seconds(63)) == "CheckReady -> run");
-  CHECK(step(machine, Readiness{SignalUse::blocked}, kStart + seconds(63)) == "Signal -> run");
-  CHECK(step(machine, Published{5}, kStart + seconds(64)) == "CheckReady -> run");
-  CHECK(step(machine, Readiness{SignalUse::ignored}, kStart + seconds(64)) == "ArmTimer(100) -> run");
-  CHECK(step(machine, Readiness{SignalUse::ignored}, kStart + seconds(73)) == "Signal -> run");
+  CHECK(step(machine, TimerFired{}, kStart + seconds(71)) == "CheckReady -> run");
+  CHECK(step(machine, Readiness{SignalUse::blocked}, kStart + seconds(71)) == "ArmTimer(100) -> run");
+  CHECK(step(machine, TimerFired{}, kStart + seconds(72)) == "CheckReady -> run");
+  CHECK(step(machine, Readiness{SignalUse::blocked}, kStart + seconds(72)) == "Signal -> run");
+  // It waits for blocked signals.
+  CHECK(step(machine, Published{5}, kStart + seconds(73)) == "CheckReady -> run");
+  CHECK(step(machine, Readiness{SignalUse::blocked}, kStart + seconds(73)) == "Signal -> run");
+  CHECK(step(machine, Published{6}, kStart + seconds(74)) == "CheckReady -> run");
+  CHECK(step(machine, Readiness{SignalUse::ignored}, kStart + seconds(74)) == "ArmTimer(100) -> run");
+  CHECK(step(machine, Readiness{SignalUse::ignored}, kStart + seconds(83)) == "Signal -> run");
 }
 
 TEST_CASE("a deadly signal is withheld while the child is not ready") {

@@ -132,13 +132,11 @@ TEST_CASE("an ignored signal waits while the process starts, or may start again 
 
 TEST_CASE(
     "a blocked signal is checked twice, unless the process was signalled more than ten seconds before") {
-  const auto blocked = [](std::chrono::nanoseconds for_, bool before = false,
-                          std::chrono::seconds since = 10s) {
+  const auto blocked = [](std::chrono::nanoseconds for_, bool before = false) {
     return judge({.use = SignalUse::blocked,
                   .started = {},
                   .written = {},
                   .signalled_before = before,
-                  .settled_for = since,
                   .blocked_for = for_},
                  SIGHUP);
   };
@@ -147,8 +145,21 @@ TEST_CASE(
   CHECK_FALSE(blocked(99ms));
   CHECK(blocked(100ms));
   CHECK(blocked(0ms, true));
-  CHECK_FALSE(blocked(0ms, true, 9s));
-  CHECK(blocked(100ms, true, 0s));
+}
+
+TEST_CASE("a blocked signal waits if the process caught the last one, which may have started it again") {
+  const auto caught = [](std::chrono::nanoseconds settled_for) {
+    return judge({.use = SignalUse::blocked,
+                  .started = {},
+                  .written = {},
+                  .signalled_before = true,
+                  .caught_before = true,
+                  .settled_for = settled_for,
+                  .blocked_for = 5s},
+                 SIGHUP);
+  };
+  CHECK(caught(9s).error().usual);
+  CHECK(caught(10s));
 }
 
 TEST_CASE("the start time of a process is read from /proc") {
