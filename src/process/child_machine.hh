@@ -18,8 +18,9 @@
 //                  none           N = W                                         run
 //                Readiness
 //                  handled        Signal, N = W                                 run
-//                  blocked        ArmTimer{kGuardPoll}; if so at the last check or past the grace:
-//                                 Signal, N = W                                 run
+//                  blocked        ArmTimer{kGuardPoll}; past the grace, or if so at the last check and it had
+//                                 no handler at the last signal: Signal, N = W  run
+//                  ignored        ArmTimer{kGuardPoll}; past the grace: Signal, N = W  run
 //                  none           ArmTimer{kGuardPoll}; past the grace:
 //                                 withhold: ReportWithheld once, ArmTimer{kWithheldPoll}
 //                                 else: Signal{handled = false}, N = W          run
