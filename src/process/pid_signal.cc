@@ -186,9 +186,7 @@ std::expected<pid_t, Refusal> PidSignal::send() {
   const auto target = find();
   if (!target) return std::unexpected(target.error());
   if (auto sent = deliver(*target); !sent) return std::unexpected(std::move(sent.error()));
-  signalled_ = checked_;
-  signalled_at_ = BootClock::now();
-  caught_ = use_ == SignalUse::handled;
+  sent_ = {.process = checked_, .at = BootClock::now(), .caught = use_ == SignalUse::handled};
   return target->pid();
 }
 
@@ -226,9 +224,9 @@ std::expected<void, Refusal> PidSignal::check(pid_t pid, WallTime written) {
   Finding finding{.use = signal_use(pid, signo_), .started = {}, .written = written};
   if (started) {
     finding.started = wall_now() - std::chrono::duration_cast<WallTime::duration>(now - *started);
-    finding.signalled_before = checked_ == signalled_;
-    finding.caught_before = finding.signalled_before && caught_;
-    finding.settled_for = now - (finding.signalled_before ? signalled_at_ : *started);
+    finding.signalled_before = sent_ && sent_->process == checked_;
+    finding.caught_before = finding.signalled_before && sent_->caught;
+    finding.settled_for = now - (finding.signalled_before ? sent_->at : *started);
   }
   use_ = finding.use;
   if (finding.use != SignalUse::blocked || checked_ != before) blocked_since_.reset();

@@ -71,6 +71,11 @@ class PidSignal {
     BootTime started;
     bool operator==(const Identity&) const = default;
   };
+  struct Sent {
+    std::optional<Identity> process;  // nullopt if unknown
+    BootTime at;
+    bool caught = false;  // the process caught the signal then
+  };
 
   [[nodiscard]] std::expected<Target, Refusal> find();
   [[nodiscard]] std::expected<void, Refusal> check(pid_t pid, WallTime written);
@@ -81,11 +86,9 @@ class PidSignal {
   int signo_;
   bool check_;
   bool warned_no_pidfd_ = false;
-  std::optional<Identity> signalled_;  // the process signalled last
-  BootTime signalled_at_;
-  bool caught_ = false;                    // it caught the signal then
-  SignalUse use_ = SignalUse::handled;     // by `checked_`
+  std::optional<Sent> sent_;               // the last signal
   std::optional<Identity> checked_;        // the process checked last
+  SignalUse use_ = SignalUse::handled;     // by that process, at that check
   std::optional<BootTime> blocked_since_;  // by `checked_`
 };
 

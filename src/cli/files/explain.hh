@@ -4,7 +4,6 @@
 
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/clock.hh"
@@ -34,8 +33,6 @@ struct Explained {
   PkeyPtr key;
   SecretBytes pkcs8;  // of that key, in whatever format the file has it
   SecretBytes token;
-  // Of hints.json: the fingerprints of the files beside it, by their numbers.
-  std::vector<std::pair<std::string, std::string>> hints;
   std::optional<identity::JwtBundles> jwt_bundles;  // a lone JWK Set is under the domain "unknown"
 
   std::vector<Problem> problems;  // parallel to the JSON's list

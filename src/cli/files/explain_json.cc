@@ -124,9 +124,7 @@ Explained explain_hints(const json& hints, std::size_t width) {
     const std::string id = std::to_string(number->get<std::uint64_t>());
     const std::string hint = member(each, "hint");
     if (listed.size() < kMaxListed) out.rows.row(id, hint.empty() ? "no hint" : hint);
-    const std::string fingerprint = member(each, "fingerprint");
-    listed.push_back({{"id", *number}, {"hint", hint}, {"fingerprint", fingerprint}});
-    out.hints.emplace_back(id, fingerprint);
+    listed.push_back({{"id", *number}, {"hint", hint}, {"fingerprint", member(each, "fingerprint")}});
   }
   return out;
 }

@@ -168,13 +168,13 @@ void relate_hints(const std::vector<ShownFile>& files, ShownFile& file) {
     return together(each.path, file.path) && (!each.explained || !each.asked);
   };
   if (is_standard_input(file.path) || std::ranges::any_of(files, unknown)) return;
-  for (const auto& [number, fingerprint] : file.explained->hints) {
+  for (const Json& entry : file.explained->json["hints"]) {
     const bool found = std::ranges::any_of(files, [&](const ShownFile& each) {
-      return each.fingerprint == fingerprint && together(each.path, file.path);
+      return entry["fingerprint"] == each.fingerprint && together(each.path, file.path);
     });
-    if (!found) {
-      file.explained->problem("no file beside it has the fingerprint of entry " + number, Problem::mixed);
-    }
+    if (found) continue;
+    file.explained->problem("no file beside it has the fingerprint of entry " + entry["id"].dump(),
+                            Problem::mixed);
   }
 }
 
@@ -182,16 +182,14 @@ void relate_hints(const std::vector<ShownFile>& files, ShownFile& file) {
 
 ShownFile show_file(const std::string& path, const Result<SecretBytes>& content, WallTime now,
                     std::size_t width, const SecretBytes* password) {
-  if (!content) return {.path = path, .explained = fail(content.error()), .fingerprint = {}};
+  if (!content) return {path, fail(content.error())};
   auto explained = explain(*content, now, width, password);
   if (!explained) {
     // One kind for every cause, because show does not give a verdict.
     const Error error = context(spoken_path(path), explained.error());
-    return {.path = path, .explained = fail(ErrorKind::failed, error.message, error.hint), .fingerprint = {}};
+    return {path, fail(ErrorKind::failed, error.message, error.hint)};
   }
-  return {.path = path,
-          .explained = *std::move(explained),
-          .fingerprint = "sha256:" + lower(hex(sha256(content->bytes())))};
+  return {path, *std::move(explained), "sha256:" + lower(hex(sha256(content->bytes())))};
 }
 
 void relate(std::vector<ShownFile>& files, WallTime now) {
@@ -200,7 +198,7 @@ void relate(std::vector<ShownFile>& files, WallTime now) {
     if (file.explained->key) relate_key(files, file);
     if (file.explained->svid) relate_svid(files, file, now);
     if (!file.explained->token.empty()) relate_token(files, file, now);
-    if (!file.explained->hints.empty()) relate_hints(files, file);
+    if (file.explained->json["kind"] == "hints") relate_hints(files, file);
   }
 }
 

@@ -12,8 +12,8 @@ namespace spiffe::cli {
 struct ShownFile {
   std::string path;
   Result<Explained> explained;
-  std::string fingerprint;  // of the content, as hints.json has it
-  bool asked = true;        // false: only read because it is next to a requested file
+  std::string fingerprint = {};  // of the content, as hints.json has it
+  bool asked = true;             // false: only read because it is next to a requested file
 };
 
 // Explains a file's content. Errors are stored in the result. `password`: as for explain().
